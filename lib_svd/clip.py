@@ -1,0 +1,33 @@
+"""A finished clip, in memory and on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+Frames = npt.NDArray[np.uint8]
+"""[T, H, W, 3], RGB, 0..255."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """Frames and how they were made."""
+
+    frames: Frames
+    fps: int
+    infotext: str  # every setting, so that pasting it back gives the same clip
+    seconds: Mapping[str, float] = field(default_factory=dict)  # wall time of each stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedClip:
+    """A clip and the files that hold it."""
+
+    clip: Clip
+    video: Path | None
+    frames: tuple[Path, ...] = ()  # PNG files in order, where they were asked for
+    notes: tuple[str, ...] = ()  # what the user should know: what was cropped, what was retried

@@ -1,0 +1,43 @@
+"""Noise levels: sigmas [n + 1], float32, from high to low, ending in 0."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+SIGMA_MIN, SIGMA_MAX, RHO = 0.002, 700.0, 7.0
+LCM_TRAINED_STEPS = 40
+
+# Align Your Steps (Sabour et al. 2024), the published levels for Stable Video Diffusion at 10 steps.
+ALIGN_YOUR_STEPS = (700.0, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403, 0.173, 0.034, 0.002)
+
+
+def karras(n: int) -> Tensor:
+    """sigma_i = (a + i/(n-1) (b - a))^rho, a = sigma_max^(1/rho), b = sigma_min^(1/rho) (Karras et al. 2022, eq. 5)."""
+    return _ending_in_zero(_karras_curve(torch.linspace(0, 1, n)))
+
+
+def align_your_steps(n: int) -> Tensor:
+    """The published levels, log-linearly interpolated to n steps; the last one becomes 0."""
+    known = np.linspace(0, 1, len(ALIGN_YOUR_STEPS))
+    levels = np.exp(np.interp(np.linspace(0, 1, n + 1), known, np.log(ALIGN_YOUR_STEPS)))
+    return _ending_in_zero(torch.tensor(levels[:-1], dtype=torch.float32))
+
+
+def lcm(n: int) -> Tensor:
+    """Levels that AnimateLCM-SVD was distilled at: every (40 // n)-th of 40 on the Karras curve."""
+    index = torch.arange(n) * (LCM_TRAINED_STEPS // n)
+    return _ending_in_zero(_karras_curve(index / (LCM_TRAINED_STEPS - 1)))
+
+
+SCHEDULES = {"karras": karras, "align_your_steps": align_your_steps, "lcm": lcm}
+
+
+def _karras_curve(ramp: Tensor) -> Tensor:
+    a, b = SIGMA_MAX ** (1 / RHO), SIGMA_MIN ** (1 / RHO)
+    return (a + ramp * (b - a)) ** RHO
+
+
+def _ending_in_zero(sigmas: Tensor) -> Tensor:
+    return torch.cat([sigmas, sigmas.new_zeros(1)])

@@ -1,0 +1,229 @@
+"""The denoising network F(x, c_noise, context, vector), with the released files' own key names (`model.diffusion_model.`).
+
+What depends on the clip or the schedule alone is worked out once, in `UNet.tables`; a step then only looks it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from einops import rearrange, repeat
+from torch import Tensor, nn
+
+from lib_svd.engine.attention import SpatioTemporalTransformer, TransformerTable
+from lib_svd.engine.config import UNetConfig
+from lib_svd.engine.layers import (
+    Mixer,
+    clip_view,
+    conv3x3,
+    frames_view,
+    group_norm,
+    mlp,
+    norm_silu_conv,
+    sinusoid,
+    time_conv,
+)
+
+RES_EPS = 1e-5
+
+
+class EmbeddingTable(NamedTuple):
+    """What a residual block adds for the noise level and the conditioning vector, at every step of a schedule."""
+
+    spatial: Tensor  # [n, R, C], R = 1 row for all frames, or one row a frame
+    temporal: Tensor  # [n, R, C]
+
+
+@dataclass(frozen=True)
+class UNetTables:
+    """Everything in the network that does not depend on x. See `UNet.tables`."""
+
+    num_frames: int
+    embeddings: dict[nn.Module, EmbeddingTable]
+    contexts: dict[nn.Module, TransformerTable]
+
+    def branch(self, b: int) -> UNetTables:
+        """The rows of one branch, for running the branches one after the other."""
+        rows = {
+            block: TransformerTable(table.spatial[b : b + 1], table.temporal[b : b + 1], table.position)
+            for block, table in self.contexts.items()
+        }
+        return UNetTables(self.num_frames, self.embeddings, rows)
+
+
+class TimeStack(nn.Module):
+    """The temporal twin of a residual block, on [B, C, T, S]; its GroupNorm spans all frames. Returns what is added."""
+
+    def __init__(self, channels: int, emb_dim: int) -> None:
+        super().__init__()
+        self.in_layers = norm_silu_conv(channels, time_conv(channels, channels), RES_EPS)
+        self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(emb_dim, channels))
+        self.out_layers = norm_silu_conv(channels, time_conv(channels, channels), RES_EPS, dropout_slot=True)
+
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        h = self.in_layers(x).add_(rearrange(emb, "r c -> 1 c r 1"))
+        return self.out_layers(h)
+
+
+class ResBlock(nn.Module):
+    """y = skip(x) + conv(silu(GN(conv(silu(GN x)) + emb))); then y + (1 - a) time_stack(y), a = sigmoid(mix_factor)."""
+
+    def __init__(self, in_channels: int, out_channels: int, emb_dim: int) -> None:
+        super().__init__()
+        self.in_layers = norm_silu_conv(in_channels, conv3x3(in_channels, out_channels), RES_EPS)
+        self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(emb_dim, out_channels))
+        self.out_layers = norm_silu_conv(out_channels, conv3x3(out_channels, out_channels), RES_EPS, dropout_slot=True)
+        same = in_channels == out_channels
+        self.skip_connection = nn.Identity() if same else nn.Conv2d(in_channels, out_channels, 1)
+        self.time_stack = TimeStack(out_channels, emb_dim)
+        self.time_mixer = Mixer()
+
+    def table(self, emb: Tensor) -> EmbeddingTable:
+        """[n, R, E] to what this block adds."""
+        return EmbeddingTable(self.emb_layers(emb), self.time_stack.emb_layers(emb))
+
+    def forward(self, x: Tensor, emb_spatial: Tensor, emb_temporal: Tensor, num_frames: int) -> Tensor:
+        """[B*T, C, H, W] and this step's rows [R, C] to [B*T, C', H, W]."""
+        rows = emb_spatial if len(emb_spatial) == 1 else repeat(emb_spatial, "t c -> (b t) c", b=len(x) // num_frames)
+        h = self.in_layers(x).add_(rows[..., None, None])
+        h = self.out_layers(h).add_(self.skip_connection(x))
+        clip = clip_view(h, num_frames)
+        added = self.time_stack(clip, emb_temporal)
+        return frames_view(torch.addcmul(clip, added, 1 - self.time_mixer.spatial_share(h)), x.shape[-2])
+
+
+class Downsample(nn.Module):
+    """3x3, stride 2, padded by one on every side."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.op = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.op(x)
+
+
+class Upsample(nn.Module):
+    """Nearest neighbour times 2, 3x3."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = conv3x3(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(nn.functional.interpolate(x, scale_factor=2, mode="nearest"))
+
+
+class Stage(nn.ModuleList):
+    """Some layers in a row, each fed what it takes from the tables."""
+
+    def forward(self, x: Tensor, tables: UNetTables, step: int) -> Tensor:
+        for layer in self:
+            if isinstance(layer, ResBlock):
+                spatial, temporal = tables.embeddings[layer]
+                x = layer(x, spatial[step], temporal[step], tables.num_frames)
+            elif isinstance(layer, SpatioTemporalTransformer):
+                x = layer(x, tables.contexts[layer])
+            else:
+                x = layer(x)
+        return x
+
+
+class UNet(nn.Module):
+    """Spatio-temporal UNet of Stable Video Diffusion."""
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        first = config.channels[0]
+        self.time_embed = mlp(first, config.emb_dim, config.emb_dim)
+        self.label_emb = nn.Sequential(mlp(config.vector_dim, config.emb_dim, config.emb_dim))
+        self.input_blocks = nn.ModuleList(_down_stages(config))
+        self.middle_block = Stage(
+            [
+                ResBlock(config.channels[-1], config.channels[-1], config.emb_dim),
+                SpatioTemporalTransformer(config.channels[-1], config.context_dim),
+                ResBlock(config.channels[-1], config.channels[-1], config.emb_dim),
+            ]
+        )
+        self.output_blocks = nn.ModuleList(_up_stages(config))
+        self.out = nn.Sequential(group_norm(first, RES_EPS), nn.SiLU(inplace=True), conv3x3(first, config.out_channels))
+
+    def tables(self, c_noise: Tensor, vector: Tensor, context: Tensor, num_frames: int) -> UNetTables:
+        """Work out, once a clip, what does not depend on x.
+
+        Args:
+            c_noise: ln(sigma) / 4 of every step [n], float32.
+            vector: conditioning numbers, embedded: [1, vector_dim] for all frames, or [T, vector_dim].
+            context: image embedding [B, 1, context_dim] of each branch in the compute dtype; zero for the unconditional.
+            num_frames: T.
+        """
+        dtype = context.dtype
+        noise = self.time_embed(sinusoid(c_noise, self.config.channels[0]).to(dtype))
+        emb = noise[:, None] + self.label_emb(vector.to(dtype))[None]
+        return UNetTables(
+            num_frames=num_frames,
+            embeddings={block: block.table(emb) for block in self.modules() if isinstance(block, ResBlock)},
+            contexts={
+                block: block.table(context, num_frames)
+                for block in self.modules()
+                if isinstance(block, SpatioTemporalTransformer)
+            },
+        )
+
+    def forward(self, x: Tensor, tables: UNetTables, step: int) -> Tensor:
+        """Raw output of the network.
+
+        Args:
+            x: c_in * noisy latents and start latent, [B*T, in_channels, h, w], branches one after the other.
+            tables: for the same B branches.
+            step: which c_noise of the tables.
+
+        Returns:
+            [B*T, out_channels, h, w], dtype of x.
+        """
+        h = x.contiguous(memory_format=torch.channels_last)
+        skips: list[Tensor] = []
+        for stage in self.input_blocks:
+            h = stage(h, tables, step)
+            skips.append(h)
+        h = self.middle_block(h, tables, step)
+        for stage in self.output_blocks:
+            h = torch.cat([h, skips.pop()], dim=1)
+            h = stage(h, tables, step)
+        return self.out(h)
+
+
+def _down_stages(config: UNetConfig) -> Iterator[Stage]:
+    channels = config.channels[0]
+    yield Stage([conv3x3(config.in_channels, channels)])
+    for level, width in enumerate(config.channels):
+        for _ in range(config.num_res_blocks):
+            yield Stage(_res_layers(config, channels, width, level))
+            channels = width
+        if level < len(config.channels) - 1:
+            yield Stage([Downsample(width)])
+
+
+def _up_stages(config: UNetConfig) -> Iterator[Stage]:
+    skips = [config.channels[0]]
+    for level, width in enumerate(config.channels):
+        skips += [width] * config.num_res_blocks
+        skips += [width] if level < len(config.channels) - 1 else []
+    channels = config.channels[-1]
+    for level, width in reversed(list(enumerate(config.channels))):
+        for i in range(config.num_res_blocks + 1):
+            layers = _res_layers(config, channels + skips.pop(), width, level)
+            channels = width
+            last = level > 0 and i == config.num_res_blocks
+            yield Stage([*layers, Upsample(width)] if last else layers)
+
+
+def _res_layers(config: UNetConfig, in_channels: int, width: int, level: int) -> list[nn.Module]:
+    layers: list[nn.Module] = [ResBlock(in_channels, width, config.emb_dim)]
+    if config.attention[level]:
+        layers.append(SpatioTemporalTransformer(width, config.context_dim))
+    return layers

@@ -1,0 +1,65 @@
+"""Everything that can go wrong, as one tree. Each message is a sentence that says what happened and what to do.
+
+SvdError
+├── BadInput               the user asked for something that cannot be done; nothing was loaded or written
+│   ├── BadRequest         a setting
+│   ├── BadPicture         the source picture
+│   ├── BadCheckpoint      the model file
+│   └── BadOutput          the place where the clip shall go
+├── Interrupted            the user stopped the run
+├── OutOfMemory            the device had no room, whatever was tried
+├── NotFinite              a network gave NaN or infinity, in fp32 too
+└── ClipNotSaved           sampling went well, a later part did not; says where the work is kept
+    ├── DecodeFailed       the latents are kept
+    └── EncodeFailed       the frames are kept
+"""
+
+from __future__ import annotations
+
+
+class SvdError(Exception):
+    """Base of all errors of this project; its text is fit to be shown to a user."""
+
+
+class BadInput(SvdError):
+    """What the user asked for cannot be done; found before anything heavy was loaded."""
+
+
+class BadRequest(BadInput):
+    """A setting is out of range or does not go with the model."""
+
+
+class BadPicture(BadInput):
+    """The source picture cannot be used."""
+
+
+class BadCheckpoint(BadInput):
+    """The model file is not one that can be used; the file itself was not touched."""
+
+
+class BadOutput(BadInput):
+    """The clip cannot be written where it was asked for."""
+
+
+class Interrupted(SvdError):
+    """The user stopped the run."""
+
+
+class OutOfMemory(SvdError):
+    """The device had no room, whatever was tried."""
+
+
+class NotFinite(SvdError):
+    """A network gave NaN or infinity, in fp32 too."""
+
+
+class ClipNotSaved(SvdError):
+    """Sampling went well, a later part did not; the text says where the work is kept."""
+
+
+class DecodeFailed(ClipNotSaved):
+    """The latents could not be decoded; they are kept in a file."""
+
+
+class EncodeFailed(ClipNotSaved):
+    """The frames could not be made into a video; they are kept as pictures."""

@@ -1,0 +1,84 @@
+"""What the recipe needs of the program it runs in: two Protocols, each with an adapter a host in `lib_svd/hosts/`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
+
+import torch
+from PIL import Image
+from torch import nn
+
+T = TypeVar("T")
+Part = Literal["vision", "encoder", "unet", "decoder"]
+
+
+class Resident(Protocol):
+    """A network in the host's keeping: the host decides where its weights are between two runs."""
+
+    device: torch.device  # where it computes
+    dtype: torch.dtype  # in which it computes
+
+    def on_gpu(self, working_bytes: int) -> AbstractContextManager[nn.Module]:
+        """The network, able to run inside the context, with `working_bytes` left beside its weights.
+
+        Raises:
+            OutOfMemory: there is no room for it, other models evicted and layers swapped.
+        """
+        ...
+
+    def use_fp32(self) -> None:
+        """Compute in float32 from now on; called where half precision gave NaN or infinity."""
+        ...
+
+
+class Host(Protocol):
+    """The program around us: a web UI, or nothing."""
+
+    name: str
+
+    def device(self) -> torch.device:
+        """Where networks compute."""
+        ...
+
+    def dtype(self, part: Part) -> torch.dtype:
+        """What a network computes in: float32, float16 or bfloat16."""
+        ...
+
+    def free_bytes(self) -> int:
+        """Memory of the device that could be had now, other models evicted."""
+        ...
+
+    def model_dirs(self) -> list[Path]:
+        """Folders to look for SVD checkpoints in, the first one for downloads."""
+        ...
+
+    def output_dir(self) -> Path:
+        """Where clips go unless the user says otherwise; made when missing."""
+        ...
+
+    def building(self, dtype: torch.dtype) -> AbstractContextManager[None]:
+        """A context in which a network is built: the host may swap `torch.nn` layers for its own."""
+        ...
+
+    def adopt(self, network: nn.Module, dtype: torch.dtype) -> Resident:
+        """Hand a filled network over to the host's memory management; `dtype` is what it computes in."""
+        ...
+
+    def exclusively(self, job: str, work: Callable[[], T]) -> T:
+        """Run `work` in the host's queue; its result, or the very exception that it raised."""
+        ...
+
+    def report(self, done: int, total: int, stage: str, preview: Callable[[], Image.Image] | None = None) -> None:
+        """Show progress: steps done, steps in all, what is going on, and a way to a picture if one is wanted."""
+        ...
+
+    def interrupted(self) -> bool:
+        """Whether the user asked to stop."""
+        ...
+
+    def option(self, name: str, default: Any) -> Any:
+        """A setting of the host or of this extension by name."""
+        ...

@@ -1,0 +1,221 @@
+"""ClipRequest: the one description of a clip, shared by the command line, the tab, the script hook and the API."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple
+
+from lib_svd.errors import BadRequest
+
+SAMPLERS = {"euler": "Euler", "euler_ancestral": "Euler a", "heun": "Heun", "dpmpp_2m": "DPM++ 2M", "lcm": "LCM"}
+SCHEDULES = {"karras": "Karras", "align_your_steps": "Align Your Steps", "lcm": "LCM"}
+RAMPS = {"linear": "Linear", "triangle": "Triangle", "constant": "Constant"}
+FITS = {"crop": "Crop", "letterbox": "Letterbox", "stretch": "Stretch"}
+DECODES = {"exact": "Exact", "reference": "Reference"}
+
+MAX_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipRequest:
+    """Settings of one clip, checked when made. None means: as the model was made for."""
+
+    seed: int = 0
+    num_frames: int | None = None
+    width: int | None = None  # pixels; with height None: the model's area in the picture's aspect
+    height: int | None = None
+    fps: int | None = None  # frames per second, of the clip and of the motion asked for
+    motion_bucket_id: int = 75  # 1..255, how much moves
+    noise_aug_strength: float | None = None  # standard deviation of the noise on the picture, in [-1, 1] units
+    min_guidance: float | None = None  # guidance at the first frame
+    max_guidance: float | None = None  # guidance at the last frame (linear), halfway (triangle)
+    guidance_ramp: str | None = None  # a key of RAMPS
+    num_steps: int | None = None
+    sampler: str | None = None  # a key of SAMPLERS
+    schedule: str | None = None  # a key of SCHEDULES
+    fit: str = "crop"  # a key of FITS: how the picture is brought to the working size
+    focus_x: float = 0.5  # 0..1, the point of the picture that a crop keeps in view
+    focus_y: float = 0.5
+    background: str = "#000000"  # what shows through transparent pixels
+    decode: str = "exact"  # a key of DECODES
+    decode_chunk: int = 0  # frames decoded at a time; 0 chooses by the memory at hand
+    elevation: float = 10.0  # degrees above the horizon, -90..90; SV3D_p only
+    orbit: float = 360.0  # degrees that the camera travels round the object, -360..360; SV3D_p only
+    checkpoint: str = ""  # file name of the model
+
+    def __post_init__(self) -> None:
+        """Refuse what no model could do.
+
+        Raises:
+            BadRequest: a value is of the wrong type or out of range; the text names the setting.
+        """
+        for entry in FIELDS:
+            value = getattr(self, entry.name)
+            if value is None and entry.optional:
+                continue
+            object.__setattr__(self, entry.name, entry.checked(value))
+        if (self.width is None) != (self.height is None):
+            raise BadRequest("Give width and height together, or neither for the model's own size.")
+        low, high = self.min_guidance, self.max_guidance
+        if low is not None and high is not None and low > high:
+            raise BadRequest(f"Guidance must not fall from the first to the last frame: {low:g} is above {high:g}.")
+
+    def infotext(self) -> str:
+        """The settings in one line, `Steps: 25, Sampler: Euler, ...`; `from_infotext` reads it back without loss."""
+        parts = [(entry.label, entry.written(getattr(self, entry.name))) for entry in FIELDS if entry.name not in _SIZE]
+        if self.width is not None:
+            parts.insert(4, ("Size", f"{self.width}x{self.height}"))
+        return ", ".join(f"{label}: {text}" for label, text in parts if text is not None)
+
+    @classmethod
+    def from_infotext(cls, text: str) -> ClipRequest:
+        """Read what `infotext` wrote; labels of other tools in the same line are passed over.
+
+        Raises:
+            BadRequest: a value cannot be read or is out of range.
+        """
+        found = {label: _unquoted(value) for label, value in _PAIR.findall(text)}
+        values: dict[str, Any] = {e.name: e.read(found[e.label]) for e in FIELDS if e.label in found}
+        if "Size" in found:
+            values["width"], values["height"] = read_size(found["Size"])
+        return cls(**values)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> ClipRequest:
+        """Read settings by name, as an API or a JSON file gives them.
+
+        Raises:
+            BadRequest: a name is not a setting, or a value is out of range.
+        """
+        known = {f.name for f in fields(cls)}
+        for name in values:
+            if name not in known:
+                raise BadRequest(f"{name!r} is not a setting; the settings are {', '.join(sorted(known))}.")
+        return cls(**values)
+
+    def with_(self, **changes: Any) -> ClipRequest:
+        """A copy with some settings changed, checked again."""
+        return replace(self, **changes)
+
+
+def read_size(text: str) -> tuple[int | None, int | None]:
+    """`1024x576` to (1024, 576), `auto` to (None, None).
+
+    Raises:
+        BadRequest: the text is neither.
+    """
+    if text.strip().lower() == "auto":
+        return None, None
+    match = re.fullmatch(r"\s*(\d{1,5})\s*[x×]\s*(\d{1,5})\s*", text)
+    if match is None:
+        raise BadRequest(f"Size {text!r} cannot be read: write width x height, such as 1024x576, or auto.")
+    return int(match[1]), int(match[2])
+
+
+class Field(NamedTuple):
+    """One setting: its name in code, its label in infotext and in the tab, and what it may be."""
+
+    name: str
+    label: str
+    kind: type
+    low: float = -math.inf
+    high: float = math.inf
+    choices: Mapping[str, str] | None = None
+    optional: bool = False
+    unit: str = ""
+
+    def checked(self, value: Any) -> Any:
+        """The value in its own type.
+
+        Raises:
+            BadRequest: wrong type, not finite, out of range, not among the choices.
+        """
+        if self.kind is str:
+            return self._checked_text(value)
+        number = _number(value)
+        if number is None or (self.kind is int and number != int(number)):
+            what = "a whole number" if self.kind is int else "a number"
+            raise BadRequest(f"{self.label} must be {what}, not {value!r}.")
+        if not self.low <= number <= self.high:
+            raise BadRequest(f"{self.label} must be from {self.low:g} to {self.high:g}{self.unit}, not {value}.")
+        return self.kind(value)
+
+    def _checked_text(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise BadRequest(f"{self.label} must be text, not {value!r}.")
+        if self.choices is not None and value not in self.choices:
+            raise BadRequest(f"{self.label} must be one of {', '.join(self.choices)}, not {value!r}.")
+        if self.name == "background" and not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+            raise BadRequest(f"{self.label} must be a colour such as #ffffff, not {value!r}.")
+        return value
+
+    def written(self, value: Any) -> str | None:
+        """The value as infotext; None stands for a setting that is left to the model."""
+        if value is None or value == "":
+            return None
+        text = self.choices[value] if self.choices is not None else str(value)
+        return json.dumps(text, ensure_ascii=False) if re.search(r'[,:"\n\\]|^\s|\s$', text) else text
+
+    def read(self, text: str) -> Any:
+        """The value that `written` wrote.
+
+        Raises:
+            BadRequest: the text is not a value of this setting.
+        """
+        if self.choices is not None:
+            names = {label: name for name, label in self.choices.items()}
+            return names.get(text, text)
+        convert: Callable[[str], Any] = self.kind
+        try:
+            return convert(text)
+        except ValueError:
+            raise BadRequest(f"{self.label} must be a number, not {text!r}.") from None
+
+
+FIELDS = (
+    Field("num_steps", "Steps", int, 1, 100, optional=True),
+    Field("sampler", "Sampler", str, choices=SAMPLERS, optional=True),
+    Field("schedule", "Schedule type", str, choices=SCHEDULES, optional=True),
+    Field("seed", "Seed", int, 0, MAX_SEED),
+    Field("width", "Width", int, 64, 4096, optional=True, unit=" pixels"),
+    Field("height", "Height", int, 64, 4096, optional=True, unit=" pixels"),
+    Field("checkpoint", "SVD checkpoint", str),
+    Field("num_frames", "SVD frames", int, 1, 1024, optional=True),
+    Field("fps", "SVD fps", int, 1, 30, optional=True),
+    Field("motion_bucket_id", "SVD motion", int, 1, 255),
+    Field("noise_aug_strength", "SVD augmentation", float, 0, 1, optional=True),
+    Field("min_guidance", "SVD guidance first", float, 1, 20, optional=True),
+    Field("max_guidance", "SVD guidance last", float, 1, 20, optional=True),
+    Field("guidance_ramp", "SVD guidance ramp", str, choices=RAMPS, optional=True),
+    Field("fit", "SVD fit", str, choices=FITS),
+    Field("focus_x", "SVD focus x", float, 0, 1),
+    Field("focus_y", "SVD focus y", float, 0, 1),
+    Field("background", "SVD background", str),
+    Field("decode", "SVD decode", str, choices=DECODES),
+    Field("decode_chunk", "SVD decode chunk", int, 0, 1024),
+    Field("elevation", "SVD elevation", float, -90, 90, unit=" degrees"),
+    Field("orbit", "SVD orbit", float, -360, 360, unit=" degrees"),
+)
+"""Every setting once; the tab, the command line and infotext are all made from this table."""
+
+_SIZE = ("width", "height")  # written together, as every other tool does
+_PAIR = re.compile(r'([A-Za-z][\w +\-]*?):\s*("(?:\\.|[^"\\])*"|[^,\n]*?)\s*(?:,|$)', re.MULTILINE)
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _unquoted(value: str) -> str:
+    if not value.startswith('"'):
+        return value
+    try:
+        return str(json.loads(value))
+    except ValueError:
+        return value
