@@ -6,7 +6,7 @@ what they hold beside their input is a few MB in a CPU's cache or a fixed part o
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -146,13 +146,21 @@ class SpatioTemporalTransformer(nn.Module):
         super().__init__()
         self.norm = group_norm(channels, 1e-6)
         self.proj_in = nn.Linear(channels, channels)
-        self.transformer_blocks = nn.Sequential(
-            SpatialBlock(channels, context_dim)
-        )  # lists of one, as the key names say
-        self.time_stack = nn.Sequential(TemporalBlock(channels, context_dim))
+        self.transformer_blocks = nn.ModuleList([SpatialBlock(channels, context_dim)])  # of one, as in the key names
+        self.time_stack = nn.ModuleList([TemporalBlock(channels, context_dim)])
         self.time_pos_embed = mlp(channels, FF_MULT * channels, channels)
         self.time_mixer = Mixer()
         self.proj_out = nn.Linear(channels, channels)
+
+    @property
+    def spatial_block(self) -> SpatialBlock:
+        """The one block within frames."""
+        return cast(SpatialBlock, self.transformer_blocks[0])
+
+    @property
+    def temporal_block(self) -> TemporalBlock:
+        """The one block along time."""
+        return cast(TemporalBlock, self.time_stack[0])
 
     def table(self, context: Tensor, num_frames: int) -> TransformerTable:
         """Everything that depends on the clip but not on the step.
@@ -164,8 +172,8 @@ class SpatioTemporalTransformer(nn.Module):
         channels = self.norm.num_channels
         frame = sinusoid(torch.arange(num_frames, device=context.device), channels).to(context.dtype)
         return TransformerTable(
-            spatial=self._spatial().attn2(context),
-            temporal=self.time_stack[0].attn2(context),
+            spatial=self.spatial_block.attn2(context),
+            temporal=self.temporal_block.attn2(context),
             position=self.time_pos_embed(frame),
         )
 
@@ -184,7 +192,7 @@ class SpatioTemporalTransformer(nn.Module):
         for b in range(branches):
             for t in range(b * num_frames, (b + 1) * num_frames, frames):
                 part = slice(t, min(t + frames, (b + 1) * num_frames))
-                out[part] = self.transformer_blocks[0](h[part], table.spatial[b])
+                out[part] = self.spatial_block(h[part], table.spatial[b])
         return out
 
     def _along_time(self, h: Tensor, table: TransformerTable) -> Tensor:
@@ -197,7 +205,7 @@ class SpatioTemporalTransformer(nn.Module):
         for b, (clip, mixed) in enumerate(zip(*clips, strict=True)):
             for s in range(0, h.shape[1], count):
                 part = clip[:, s : s + count]
-                u = self.time_stack[0](part + table.position[:, None], table.temporal[b])
+                u = self.temporal_block(part + table.position[:, None], table.temporal[b])
                 mixed[:, s : s + count] = torch.lerp(u, part, share)
         return out
 

@@ -17,7 +17,7 @@ GROUPS = 32
 
 
 def sinusoid(t: Tensor, width: int) -> Tensor:
-    """emb(t, N) = [cos(t f_i) | sin(t f_i)], f_i = exp(-ln(10000) i / (N/2)), i < N/2 (Vaswani et al. 2017, cosines first).
+    """emb(t, N) = [cos(t f_i) | sin(t f_i)], f_i = exp(-ln(10000) i / (N/2)), i < N/2 (Vaswani 2017, cosines first).
 
     Args:
         t: [...], any range; taken in float32.
@@ -62,7 +62,7 @@ def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
 
 
 def time_conv(in_channels: int, out_channels: int) -> nn.Conv2d:
-    """(3, 1, 1) convolution over time, spelled for a `clip_view`: half the time of Conv3d on a CPU, no copy on a GPU."""
+    """(3, 1, 1) convolution over time, spelled for a `clip_view`: half the time of Conv3d on a CPU, and no copy."""
     return nn.Conv2d(in_channels, out_channels, (3, 1), padding=(1, 0))
 
 

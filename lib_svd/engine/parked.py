@@ -1,4 +1,4 @@
-"""Activations of a clip, held in chunks of frames: one chunk is worked on, the others are parked where there is room."""
+"""Activations of a clip in chunks of frames: one chunk is worked on, the others are parked where there is room."""
 
 from __future__ import annotations
 
@@ -42,12 +42,9 @@ class ParkedFrames:
         for i in range(len(self.chunks)):
             self.chunks[i] = f(self._taken(i), other._taken(i)).to(self.park)
 
-    def convolved_in_time(self, norm: nn.GroupNorm, conv: nn.Conv2d) -> ParkedFrames:
-        """GN over the whole clip, SiLU, (3, 1, 1) convolution; leaves its own frames as they are."""
-        h = ParkedFrames([], device=self.device, park=self.park)
-        h.chunks = list(self.chunks)
-        h.convolve_in_time(norm, conv)
-        return h
+    def copy(self) -> ParkedFrames:
+        """The same frames under a second name; what is done to the one does not reach the other."""
+        return ParkedFrames(self.chunks, device=self.device, park=self.park)
 
     def convolve_in_time(self, norm: nn.GroupNorm | None, conv: nn.Conv2d) -> None:
         """GN over the whole clip, SiLU (both only with a `norm`), (3, 1, 1) convolution, in place of the frames."""
@@ -68,7 +65,7 @@ class ParkedFrames:
             self.chunks[i] = frames_view(conv(x), height)[first : first + count].to(self.park)
 
     def _taken(self, i: int) -> Tensor:
-        """Chunk i where the work is done; no longer held here, so that its memory goes when the work is done with it."""
+        """Chunk i where the work is done; no longer held here, so that its memory goes with its last user."""
         chunk, self.chunks[i] = self.chunks[i], torch.empty(0)
         return chunk.to(self.device)
 
@@ -93,7 +90,7 @@ def _unchanged(x: Tensor) -> Tensor:
 
 
 class _Moments(NamedTuple):
-    count: int
+    numbers: int
     mean: Tensor  # [32] float64, on the CPU
     var: Tensor
 
@@ -113,9 +110,9 @@ def _moments(x: Tensor) -> _Moments:
 
 def _merged(parts: Sequence[_Moments]) -> _Moments:
     """Moments of all from those of the parts (Chan, Golub, LeVeque 1979)."""
-    count = sum(part.count for part in parts)
-    share = torch.tensor([part.count / count for part in parts], dtype=torch.float64)[:, None]
+    numbers = sum(part.numbers for part in parts)
+    share = torch.tensor([part.numbers / numbers for part in parts], dtype=torch.float64)[:, None]
     means = torch.stack([part.mean for part in parts])
     mean = (share * means).sum(0)
     var = (share * (torch.stack([part.var for part in parts]) + (means - mean) ** 2)).sum(0)
-    return _Moments(count, mean, var)
+    return _Moments(numbers, mean, var)

@@ -1,4 +1,4 @@
-"""The denoising network F(x, c_noise, context, vector), with the released files' own key names (`model.diffusion_model.`).
+"""The denoising network F(x, c_noise, context, vector); keys `model.diffusion_model.` of the released files.
 
 What depends on the clip or the schedule alone is worked out once, in `UNet.tables`; a step then only looks it up.
 """
@@ -158,7 +158,7 @@ class UNet(nn.Module):
         Args:
             c_noise: ln(sigma) / 4 of every step [n], float32.
             vector: conditioning numbers, embedded: [1, vector_dim] for all frames, or [T, vector_dim].
-            context: image embedding [B, 1, context_dim] of each branch in the compute dtype; zero for the unconditional.
+            context: image embedding [B, 1, context_dim] of each branch, compute dtype; zero for the unconditional.
             num_frames: T.
         """
         dtype = context.dtype

@@ -10,6 +10,7 @@ a relative rms of 0.34 on the reference tensors, which is seen as a jump at each
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -49,6 +50,10 @@ class TimeStack(nn.Module):
         self.in_layers = norm_silu_conv(channels, time_conv(channels, channels), TIME_EPS)
         self.out_layers = norm_silu_conv(channels, time_conv(channels, channels), TIME_EPS, dropout_slot=True)
 
+    def convolutions(self) -> list[tuple[nn.GroupNorm, nn.Conv2d]]:
+        """Each convolution with the norm before it."""
+        return [(cast(nn.GroupNorm, x[0]), cast(nn.Conv2d, x[-1])) for x in (self.in_layers, self.out_layers)]
+
 
 class TemporalResnetBlock(ResnetBlock):
     """y = ResnetBlock(x), then y + sigmoid(mix_factor) time_stack(y): here the factor weights the temporal side."""
@@ -60,11 +65,11 @@ class TemporalResnetBlock(ResnetBlock):
 
     def along_time(self, y: ParkedFrames) -> None:
         """Add the temporal side to the frames that `forward` gave, in place."""
-        norm, _, conv = self.time_stack.in_layers
-        h = y.convolved_in_time(norm, conv)
-        norm, _, _, conv = self.time_stack.out_layers
-        h.convolve_in_time(norm, conv)
-        y.combine(h, lambda a, b: torch.addcmul(a, b, torch.sigmoid(self.mix_factor.to(a.device).float()).to(a.dtype)))
+        h = y.copy()
+        for norm, conv in self.time_stack.convolutions():
+            h.convolve_in_time(norm, conv)
+        share = torch.sigmoid(self.mix_factor.to(y.device, torch.float32))
+        y.combine(h, lambda a, b: torch.addcmul(a, b, share.to(a.dtype)))
 
 
 class AttnBlock(nn.Module):
@@ -150,7 +155,7 @@ class Encoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv_in(x.contiguous(memory_format=torch.channels_last))
         for level in self.down:
-            for layer in level.layers():
+            for layer in cast(Level, level).layers():
                 h = layer(h)
         h = self.mid.block_2(self.mid.attn_1(self.mid.block_1(h)))
         return self.conv_out(F.silu(self.norm_out(h), inplace=True))
@@ -198,7 +203,7 @@ class Decoder(nn.Module):
         """In the order in which they run."""
         yield from (self.conv_in, self.mid.block_1, self.mid.attn_1, self.mid.block_2)
         for level in reversed(list(self.up)):
-            yield from level.layers()
+            yield from cast(Level, level).layers()
         yield lambda x: F.silu(self.norm_out(x), inplace=True)
         yield self.conv_out
 
@@ -234,5 +239,5 @@ class VaeDecoder(nn.Module):
                 waiting = []
         clip.each(waiting)
         if self.config.temporal:
-            clip.convolve_in_time(None, self.decoder.conv_out.time_mix_conv)
+            clip.convolve_in_time(None, cast(nn.Conv2d, self.decoder.conv_out.time_mix_conv))
         return iter(clip)

@@ -1,4 +1,4 @@
-"""Image tower of OpenCLIP ViT-H/14 (keys `conditioner.embedders.0.open_clip.model.visual.`): picture to image_embeds."""
+"""Image tower of OpenCLIP ViT-H/14: picture to image_embeds. Keys `conditioner.embedders.0.open_clip.model.visual.`"""
 
 from __future__ import annotations
 
