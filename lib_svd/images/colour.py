@@ -1,0 +1,117 @@
+"""Any Pillow mode to RGB in sRGB, 8 bit: number ranges, colour profiles, transparency."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageCms
+
+SAME_COLOURS = 2  # of 255; two spellings of sRGB differ by rounding, every other profile by more
+
+_WITH_ALPHA = ("RGBA", "RGBa", "PA")
+_KEEPS_COLOURANTS = ("L", "CMYK", "RGB")  # what a colour profile may describe
+
+
+def to_rgb(image: Image.Image, backdrop: tuple[int, ...]) -> tuple[Image.Image, tuple[str, ...]]:
+    """The picture as RGB in sRGB, and notes.
+
+    image: any mode. backdrop: sRGB, 0..255, seen through transparent pixels.
+
+    Raises:
+        ValueError: the picture holds no finite number.
+    """
+    colour, alpha, notes = _split(image)
+    colour, profile_notes = _in_srgb(colour, image.info.get("icc_profile"))
+    notes += profile_notes
+    if alpha is None or np.asarray(alpha).min() == 255:
+        return colour, notes
+    seen = "#{:02x}{:02x}{:02x}".format(*backdrop)
+    notes += (f"The picture has transparent parts; the background colour {seen} shows through.",)
+    return Image.composite(colour, Image.new("RGB", colour.size, backdrop), alpha), notes
+
+
+def _split(image: Image.Image) -> tuple[Image.Image, Image.Image | None, tuple[str, ...]]:
+    """Colours in a mode that a profile may describe, the alpha channel (L) if there is one, and notes."""
+    if image.mode == "F" or image.mode.startswith("I"):
+        return _split_numbers(image)
+    keyed = "transparency" in image.info  # one colour (tRNS) or one palette entry stands for transparent
+    if image.mode in ("LA", "La") or (image.mode in ("1", "L") and keyed):
+        grey = image.convert("LA")
+        return grey.getchannel("L"), grey.getchannel("A"), ()
+    if image.mode in _WITH_ALPHA or image.mode == "P" or (image.mode == "RGB" and keyed):
+        rgba = image.convert("RGBA")  # a palette may hold alpha of its own
+        return rgba.convert("RGB"), rgba.getchannel("A"), ()
+    if image.mode in _KEEPS_COLOURANTS:
+        return image, None, ()
+    return image.convert("L" if image.mode == "1" else "RGB"), None, ()
+
+
+def _split_numbers(image: Image.Image) -> tuple[Image.Image, Image.Image | None, tuple[str, ...]]:
+    """Modes of more than 8 bits a pixel, all of them greyscale.
+
+    The rule: I;16 runs from 0 to 65535. I and F (whose files do not say) run from 0 to the smallest of 1 (F only),
+    255 and 65535 that holds every value, else from their lowest to their highest value. Rounded to nearest.
+    """
+    values = np.asarray(image)
+    key = image.info.get("transparency")
+    alpha = Image.fromarray((values != key).astype(np.uint8) * 255) if isinstance(key, int) else None
+    if image.mode.startswith("I;16"):
+        return _scaled(values, 0, 65535), alpha, ()
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        raise ValueError("it holds no finite number")
+    low, high = _range(float(finite.min()), float(finite.max()), (1, 255, 65535) if image.mode == "F" else (255, 65535))
+    usual = (low, high) == (0, 1 if image.mode == "F" else 65535)
+    note = f"The picture does not say which numbers are black and white; {low:g} and {high:g} were taken."
+    return _scaled(values, low, high), alpha, () if usual else (note,)
+
+
+def _range(lowest: float, highest: float, whites: tuple[float, ...]) -> tuple[float, float]:
+    """What becomes black and what becomes white."""
+    if lowest >= 0:
+        for white in whites:
+            if highest <= white:
+                return 0, white
+    return lowest, highest
+
+
+def _scaled(values: npt.NDArray[np.generic], low: float, high: float) -> Image.Image:
+    """[H, W] of any number type to L. Infinity is clipped, NaN is black."""
+    unit = values.astype(np.float32)
+    np.nan_to_num(unit, copy=False, nan=low, posinf=high, neginf=low)
+    unit -= low
+    unit *= 255 / (high - low) if high > low else 0.0
+    return Image.fromarray(np.rint(unit).clip(0, 255).astype(np.uint8))
+
+
+def _in_srgb(colour: Image.Image, profile: bytes | None) -> tuple[Image.Image, tuple[str, ...]]:
+    """Colours in RGB as the embedded profile means them; without one, or with sRGB itself, Pillow's own conversion."""
+    if not profile:
+        return colour.convert("RGB"), ()
+    try:
+        return _through_profile(colour, profile), ()
+    except (ImageCms.PyCMSError, ImportError, OSError, TypeError, ValueError):  # ImportError: built without LittleCMS
+        return colour.convert("RGB"), ("The picture's colour profile cannot be used; its colours are taken as sRGB.",)
+
+
+def _through_profile(colour: Image.Image, profile: bytes) -> Image.Image:
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    if source.profile.xcolor_space.strip() == "RGB" and colour.mode == "L":
+        colour = colour.convert("RGB")  # grey saved with a colour profile is common
+    transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), colour.mode, "RGB")
+    probe = _probe(colour.mode)
+    plain = probe.convert("RGB")
+    converted = ImageCms.applyTransform(probe, transform) or probe
+    if np.abs(np.asarray(converted, np.int16) - np.asarray(plain, np.int16)).max() <= SAME_COLOURS:
+        return colour.convert("RGB")  # sRGB, whatever it is called: leave every pixel as it is
+    return ImageCms.applyTransform(colour, transform) or colour
+
+
+def _probe(mode: str) -> Image.Image:
+    """One row with colours from all over the space of `mode`."""
+    bands = Image.getmodebands(mode)
+    steps = np.arange(0, 256, 17 if bands == 1 else 51, dtype=np.uint8)
+    grid = np.stack(np.meshgrid(*[steps] * bands), axis=-1).reshape(-1, bands)
+    return Image.frombytes(mode, (len(grid), 1), grid.tobytes())

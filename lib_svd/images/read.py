@@ -1,0 +1,196 @@
+"""A source picture from a file, a stream or memory: upright, RGB, 8 bit; or a sentence that says why not."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
+
+from lib_svd.errors import BadPicture, BadRequest
+from lib_svd.images.colour import to_rgb
+from lib_svd.images.foreign import HEAD_BYTES, describe
+
+MIN_SIDE = 64  # pixels; the networks see 8x8 blocks, and less than this is an icon
+MAX_PIXELS = 150_000_000  # below 179 million, where Pillow refuses by itself; 600 MB once decoded
+MAX_ASPECT = 16  # longer to shorter side; any crop of a longer strip would show a sliver of it
+
+_UNDECODABLE = (  # what Pillow's decoders let out when they meet damaged bytes; a fuzz run found most families
+    OSError,
+    SyntaxError,
+    ValueError,
+    RuntimeError,
+    ArithmeticError,
+    LookupError,
+    EOFError,
+    TypeError,  # a plugin tripping over a field that is missing, as the next one
+    AttributeError,
+    struct.error,
+    zlib.error,
+)
+_NOT_FRAMES = ("MPO", "PSD")  # a phone's second view or gain map, and layers: the first image is the picture
+_FIRST_FRAME = "The picture has several frames or pages; the first one is used."
+_TURN_UNKNOWN = "The picture's EXIF orientation could not be read; it is used as it is stored."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A picture ready to be fitted."""
+
+    image: Image.Image  # RGB, 8 bit, sRGB, upright; always a copy of its own
+    notes: tuple[str, ...] = ()  # what the user should know: transparency, frames left out, colours guessed
+
+
+def read_picture(source: str | Path | BinaryIO | Image.Image, background: str = "#000000") -> Picture:
+    """Read any picture that Pillow opens; of an animated one the first frame.
+
+    source: a path, a binary stream (read from its start, left open) or an image (left as it is).
+    background: the colour seen through transparent pixels, `#rrggbb`.
+
+    Raises:
+        BadPicture: there is no such file, it is no picture, it is damaged, or its size or shape cannot be used.
+        BadRequest: the background is not a colour.
+    """
+    backdrop = _colour(background)
+    name = _name(source)
+    with _pillow_silent(), _opened(source, name) as image:
+        _check_size(image.size, name)
+        if image.format == "EPS":  # decoding would hand the file to Ghostscript, which runs programs
+            raise BadPicture(f"{name} is a PostScript drawing: convert it to PNG or JPEG first.")
+        with _decoding(name):
+            notes = [_FIRST_FRAME] if _has_more_frames(image) else []
+            image.load()
+            upright, orientation_notes = _upright(image)
+            rgb, colour_notes = to_rgb(upright, backdrop)
+    rgb.info.clear()  # a profile or transparency left there would be saved with pixels that it no longer describes
+    return Picture(image=rgb, notes=(*notes, *orientation_notes, *colour_notes))
+
+
+def _colour(text: str) -> tuple[int, ...]:
+    try:
+        return ImageColor.getrgb(text)[:3]
+    except ValueError as error:
+        raise BadRequest(f"Background must be a colour such as #ffffff, not {text!r}.") from error
+
+
+def _name(source: str | Path | BinaryIO | Image.Image) -> str:
+    if isinstance(source, (str, Path)):
+        return str(source)
+    name = getattr(source, "filename" if isinstance(source, Image.Image) else "name", None)
+    return str(name) if isinstance(name, (str, Path)) and str(name) else "The picture"
+
+
+@contextmanager
+def _pillow_silent() -> Iterator[None]:
+    """Drop warnings raised within Pillow: what matters of them is said in a refusal or a note.
+
+    The filter names Pillow's modules, so that a misuse of Pillow by us still warns, and so that nothing of other
+    threads is hidden: `catch_warnings` is not thread-safe.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
+
+
+@contextmanager
+def _opened(source: str | Path | BinaryIO | Image.Image, name: str) -> Iterator[Image.Image]:
+    if isinstance(source, Image.Image):
+        yield source
+    elif isinstance(source, (str, Path)):
+        with _open_file(Path(source)) as stream:
+            yield _identified(stream, name)
+    else:
+        yield _identified(source, name)
+
+
+def _open_file(path: Path) -> BinaryIO:
+    try:
+        if path.is_dir():
+            raise BadPicture(f"{path} is a folder, not a picture: choose a file in it.")
+        return path.open("rb")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise BadPicture(f"{path} does not exist: check the spelling and the folder.") from error
+    except PermissionError as error:
+        raise BadPicture(f"{path} may not be read: allow reading it, or copy it to a folder of yours.") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise BadPicture(f"{path} cannot be opened ({error}): check the name, or copy the file elsewhere.") from error
+
+
+def _identified(stream: BinaryIO, name: str) -> Image.Image:
+    """Pillow's lazy image: the header is read, no pixel is decoded."""
+    with _decoding(name):
+        stream = _rewound(stream)
+        head = stream.read(HEAD_BYTES)
+    if not head:
+        raise BadPicture(f"{name} is empty (0 bytes): copy or download it again.")
+    try:
+        return Image.open(stream)
+    except Image.DecompressionBombError as error:
+        raise BadPicture(_too_large(name)) from error
+    except (UnidentifiedImageError, *_UNDECODABLE) as error:
+        raise BadPicture(f"{name} {describe(head)}") from error
+
+
+def _rewound(stream: BinaryIO) -> BinaryIO:
+    try:
+        stream.seek(0)
+    except (AttributeError, OSError):  # a pipe
+        return io.BytesIO(stream.read())
+    return stream
+
+
+@contextmanager
+def _decoding(name: str) -> Iterator[None]:
+    try:
+        yield
+    except Image.DecompressionBombError as error:  # icons and GIF frames are checked as they are decoded
+        raise BadPicture(_too_large(name)) from error
+    except _UNDECODABLE as error:
+        why = str(error).rstrip(".") or type(error).__name__
+        advice = "copy or download it again, or save it anew as PNG"
+        raise BadPicture(f"{name} is incomplete or damaged ({why}): {advice}.") from error
+
+
+def _too_large(name: str, size: tuple[int, int] | None = None) -> str:
+    what = f"is {size[0]}x{size[1]} pixels" if size is not None else "has too many pixels"
+    limit = f"at most {MAX_PIXELS // 1_000_000} megapixels can be read"
+    return f"{name} {what}, and {limit}: make it smaller first; 4096 pixels on the longer side are plenty."
+
+
+def _check_size(size: tuple[int, int], name: str) -> None:
+    """Refuse by the header alone, before any memory is taken.
+
+    Raises:
+        BadPicture: too many pixels, too few, or too long a strip.
+    """
+    short, long = sorted(size)
+    if short * long > MAX_PIXELS:
+        raise BadPicture(_too_large(name, size))
+    if short < MIN_SIDE:
+        least = f"the shorter side must be at least {MIN_SIDE} pixels"
+        raise BadPicture(f"{name} is only {size[0]}x{size[1]} pixels, and {least}: choose a larger picture.")
+    if long > MAX_ASPECT * short:
+        most = f"the longer side must be at most {MAX_ASPECT} times the shorter"
+        raise BadPicture(f"{name} is {size[0]}x{size[1]} pixels, and {most}: crop it first.")
+
+
+def _has_more_frames(image: Image.Image) -> bool:
+    # Of an image in memory that stands at a later frame, that frame is what the caller chose.
+    return bool(getattr(image, "is_animated", False)) and image.format not in _NOT_FRAMES and image.tell() == 0
+
+
+def _upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
+    """A copy as its EXIF orientation says; phones store the sensor's rows and leave turning to the reader."""
+    if image.format == "TIFF":  # turned as it was decoded; Pillow 9.5 still has the tag and would turn it twice
+        return image.copy(), ()
+    try:
+        return ImageOps.exif_transpose(image), ()
+    except _UNDECODABLE:
+        return image.copy(), (_TURN_UNKNOWN,)
