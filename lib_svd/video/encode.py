@@ -1,0 +1,100 @@
+"""Frames to an H.264 video that plays everywhere: ffmpeg takes them from its stdin as they come."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from lib_svd.clip import Frames
+from lib_svd.video.ffmpeg import ENCODERS, best_encoder, feed, find_ffmpeg, pixel_format
+
+# swscale takes bt601 for RGB unless told, and players take bt709 for what is untagged and large: so both are said.
+# The tags are set on the frames, too: since ffmpeg 9 a frame's own tags win over the output options below.
+_TO_BT709 = (
+    "scale=in_range=pc:out_range=tv:out_color_matrix=bt709:flags=bicubic+accurate_rnd,format={pixels},"
+    "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
+)
+_TAGGED_BT709 = ["-color_range", "tv", "-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709"]
+
+
+def encode(
+    frames: Frames, fps: int, path: Path, *, title: str, comment: str, patience: float | None = None
+) -> tuple[str, ...]:
+    """Write an mp4: H.264 high profile, yuv420p, bt709, a keyframe a second, the index before the pictures.
+
+    `path` is written in place and may be left half written on an error; `save` gives the whole-or-nothing promise.
+
+    Args:
+        frames: [T, H, W, 3] uint8, RGB, T at least 1, H and W even.
+        fps: frames per second, 1..30.
+        path: must not exist.
+        title: metadata of the file; text without NUL and lone surrogates (see `plain`), of a file name's length.
+        comment: metadata of the file; such text of any length.
+        patience: seconds until ffmpeg is held to hang; None: a minute, and ten seconds a frame.
+
+    Returns:
+        What the user should know: which encoder was used, if not libx264.
+
+    Raises:
+        FfmpegFailed: ffmpeg is missing, cannot encode H.264, stopped with an error, or hung.
+        OSError: the comment could not be written beside `path`.
+        ValueError: `frames` is not what it should be.
+    """
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or len(frames) == 0:
+        raise ValueError(f"frames must be uint8 [T, H, W, 3] with T > 0, not {frames.dtype} {list(frames.shape)}")
+    ffmpeg = find_ffmpeg()
+    encoder, notes = best_encoder(ffmpeg)
+    height, width = frames.shape[1:3]
+    tags_path = path.with_suffix(".tags")
+    tags = ["-f", "ffmetadata", "-i", f"file:{tags_path}", "-map", "0:v:0", "-map_metadata", "1"]
+    tags += ["-metadata", f"title={title}"]
+    try:
+        tags_path.write_bytes(written_comment(comment).encode())
+        command = _command(ffmpeg, encoder, f"{width}x{height}", fps, tags, path)
+        feed(command, (frame.tobytes() for frame in frames), patience or 60 + 10 * len(frames))
+    finally:
+        tags_path.unlink(missing_ok=True)
+    return notes
+
+
+def _command(ffmpeg: str, encoder: str, size: str, fps: int, tags: list[str], path: Path) -> list[str]:
+    pictures = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", size, "-framerate", str(fps), "-i", "pipe:0"]
+    colours = ["-vf", _TO_BT709.format(pixels=pixel_format(encoder)), *_TAGGED_BT709]
+    codec = ["-c:v", encoder, *ENCODERS[encoder], "-g", str(fps)]
+    # ffmpeg before 4.3 writes the mp4's own colour atom only when asked; later ones always do.
+    # `file:` keeps ffmpeg from reading a protocol into a name with a colon.
+    container = ["-movflags", "+faststart+write_colr", "-f", "mp4", f"file:{path}"]
+    return [ffmpeg, "-hide_banner", "-nostats", "-v", "warning", "-n", *pictures, *tags, *colours, *codec, *container]
+
+
+def plain(text: str) -> str:
+    """Text that every container can hold: NUL and lone surrogates, which none can, become U+FFFD."""
+    return re.sub("[\0\ud800-\udfff]", "\ufffd", text)
+
+
+def written_comment(text: str) -> str:
+    """A comment in ffmpeg's own text form, https://ffmpeg.org/ffmpeg-formats.html#Metadata-2.
+
+    It goes through a file since a command line ends at 32,767 characters on Windows. No newline follows: ffmpeg (4.2
+    to 9.0, tried) takes one after a backslash as a part of the value, even if the backslash is itself escaped. And
+    an unescaped carriage return would end the value.
+    """
+    return ";FFMETADATA1\ncomment=" + re.sub(r"([=;#\\\r\n])", r"\\\1", text)
+
+
+def read_tags(text: str) -> dict[str, str]:
+    """The tags of the file as a whole from ffmpeg's text form; those of single streams and chapters are left out."""
+    tags: dict[str, str] = {}
+    for line in re.findall(r"((?:[^\\\n]|\\.)*)\n", text, re.DOTALL):
+        if line.startswith("["):
+            break
+        pair = re.fullmatch(r"((?:[^\\=]|\\.)+)=(.*)", line, re.DOTALL)
+        if pair is not None and line[0] not in ";#":
+            tags[_unescaped(pair[1])] = _unescaped(pair[2])
+    return tags
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)

@@ -1,0 +1,246 @@
+"""Find ffmpeg, run it, and say what it can do.
+
+imageio-ffmpeg brings the binary. Its `write_frames` is not used: it neither reads ffmpeg's stderr nor looks at its
+exit code (imageio_ffmpeg/_io.py, `stderr=None`, no `returncode`), so a full disk would pass for a finished clip.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+ENCODERS: dict[str, tuple[str, ...]] = {
+    "libx264": ("-preset", "medium", "-crf", "17", "-profile:v", "high"),
+    "h264_nvenc": ("-rc", "vbr", "-cq", "19", "-b:v", "0", "-profile:v", "high"),
+    "h264_qsv": ("-global_quality", "19", "-profile:v", "high"),
+    "h264_videotoolbox": ("-b:v", "12M", "-profile:v", "high"),
+    "libopenh264": ("-b:v", "12M", "-profile:v", "high"),
+}
+"""H.264 encoders that ffmpeg may have, best first, with what makes each give about the quality of crf 17."""
+
+_SHORT = 60.0  # seconds; for calls that only look
+_EMPTY_PHRASES = re.compile(
+    r"Conversion failed!|Error closing file|Terminating thread|Task finished with error|Nothing was written"
+)
+
+
+class FfmpegFailed(RuntimeError):
+    """ffmpeg is missing, stopped with an error, or made a wrong file; never leaves `lib_svd.video`.
+
+    Its text is one sentence or two, fit to become a part of what the user reads.
+    """
+
+
+class FfmpegMissing(FfmpegFailed):
+    """There is no ffmpeg, or what is there cannot be started."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoders:
+    """What there is to encode with, as a doctor would tell it."""
+
+    path: str | None  # of the ffmpeg binary; None: there is none
+    version: str | None
+    h264: tuple[str, ...]  # names of its H.264 encoders that can be used here, best first
+    problem: str | None  # one sentence, if no clip could be written
+
+
+def encoders() -> Encoders:
+    """Look at the ffmpeg at hand; a missing or broken one is an answer too, nothing is raised."""
+    path = version = None
+    try:
+        path = find_ffmpeg()
+        first_line = run([path, "-version"]).stdout.partition("\n")[0]
+        version = first_line.partition("version ")[2].partition(" ")[0] or None
+        names = listed_encoders(path)
+    except FfmpegFailed as error:
+        return Encoders(path=path, version=version, h264=(), problem=str(error))
+    return Encoders(path=path, version=version, h264=names, problem=None if names else _no_encoder(path))
+
+
+def find_ffmpeg() -> str:
+    """Path of the ffmpeg to use: `IMAGEIO_FFMPEG_EXE`, else the one that imageio-ffmpeg brings or finds.
+
+    Raises:
+        FfmpegMissing: there is none.
+    """
+    try:
+        import imageio_ffmpeg  # costs 40 ms, so not at import
+
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except (ImportError, RuntimeError) as error:
+        raise FfmpegMissing(
+            "No ffmpeg was found: run `pip install imageio-ffmpeg`, or set IMAGEIO_FFMPEG_EXE to one."
+        ) from error
+
+
+def listed_encoders(ffmpeg: str) -> tuple[str, ...]:
+    """The keys of ENCODERS that this ffmpeg was built with, best first.
+
+    Raises:
+        FfmpegFailed: it cannot be run.
+    """
+    built_in = set(re.findall(r"^ V\S{5} (\S+)", run([ffmpeg, "-hide_banner", "-encoders"]).stdout, re.MULTILINE))
+    return tuple(name for name in ENCODERS if name in built_in)
+
+
+def best_encoder(ffmpeg: str) -> tuple[str, tuple[str, ...]]:
+    """The H.264 encoder to use, and what the user should know about that choice.
+
+    Raises:
+        FfmpegFailed: none works.
+    """
+    names = listed_encoders(ffmpeg)
+    if "libx264" in names:
+        return "libx264", ()
+    for name in names:
+        if _works(ffmpeg, name):
+            return name, (f"This ffmpeg has no libx264, so the video was encoded with {name}.",)
+    raise FfmpegFailed(_no_encoder(ffmpeg))
+
+
+def _works(ffmpeg: str, encoder: str) -> bool:
+    """Whether an encoder runs: those of graphics cards are listed on machines without the card, too."""
+    picture = ("-f", "lavfi", "-i", "nullsrc=s=256x256:r=5:d=1")  # nvenc refuses less than 145 pixels
+    ending = ("-pix_fmt", pixel_format(encoder), "-c:v", encoder, "-f", "null", "-")
+    return run([ffmpeg, "-v", "error", *picture, *ending], check=False).returncode == 0
+
+
+def pixel_format(encoder: str) -> str:
+    """What 8 bit 4:2:0 is called for an encoder: Quick Sync takes no planar pictures."""
+    return "nv12" if encoder == "h264_qsv" else "yuv420p"
+
+
+def _no_encoder(ffmpeg: str) -> str:
+    return (
+        f"The ffmpeg at {ffmpeg} has no H.264 encoder that works: "
+        "run `pip install imageio-ffmpeg` for one that has, or set IMAGEIO_FFMPEG_EXE to it."
+    )
+
+
+def run(command: Sequence[str], *, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run an ffmpeg command that takes no input and ends soon; both outputs as text, its newlines untouched.
+
+    Raises:
+        FfmpegMissing: it cannot be started.
+        FfmpegFailed: it does not end, or (with `check`) ends with an error.
+    """
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SHORT, check=False, **_apart()
+        )
+    except subprocess.TimeoutExpired as error:
+        raise FfmpegFailed(f"ffmpeg did not answer in {_SHORT:g} s (the command was: {as_typed(command)}).") from error
+    except OSError as error:
+        raise _cannot_start(command, error) from error
+    out, said = (stream.decode("utf-8", "replace") for stream in (done.stdout, done.stderr))
+    if check and done.returncode != 0:
+        raise FfmpegFailed(f"{_why(done.returncode, said.splitlines())}.")
+    return subprocess.CompletedProcess(done.args, done.returncode, out, said)
+
+
+def feed(command: Sequence[str], chunks: Iterable[bytes], patience: float) -> None:
+    """Run an ffmpeg command on what `chunks` yields, one chunk in memory at a time.
+
+    However this ends, Ctrl-C included, ffmpeg is gone afterwards.
+
+    Args:
+        command: reads its stdin to the end.
+        chunks: what to write there.
+        patience: seconds after which ffmpeg is killed.
+
+    Raises:
+        FfmpegMissing: it cannot be started.
+        FfmpegFailed: it was killed, hung, or ended with an error.
+    """
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    try:
+        ffmpeg: subprocess.Popen[bytes] = subprocess.Popen(command, **pipes, **_apart())
+    except OSError as error:
+        raise _cannot_start(command, error) from error
+    assert ffmpeg.stdin is not None
+    assert ffmpeg.stderr is not None
+    late = threading.Event()
+    said: deque[str] = deque(maxlen=40)
+    # A pipe holds 64 KiB (4 KiB on Windows): unread, a talkative ffmpeg would stop, and we with it.
+    listener = threading.Thread(target=_listen, args=(ffmpeg.stderr, said), daemon=True)
+    watchdog = threading.Timer(patience, _give_up, (ffmpeg, late))
+    watchdog.daemon = True
+    try:
+        listener.start()
+        watchdog.start()
+        _pour(chunks, ffmpeg.stdin)
+        code = ffmpeg.wait()
+    finally:
+        watchdog.cancel()
+        ffmpeg.kill()
+        ffmpeg.wait()
+        _went_well(ffmpeg.stdin.close)  # only now: to close is to flush, and a hung ffmpeg would not read
+        listener.join(timeout=5)  # a child of a wrapper script may hold the pipe open
+    if late.is_set():
+        raise FfmpegFailed(
+            f"ffmpeg was not done after {patience:g} s and was stopped (the command was: {as_typed(command)})."
+        )
+    if code != 0:
+        raise FfmpegFailed(f"{_why(code, said)} (the command was: {as_typed(command)}).")
+
+
+def _pour(chunks: Iterable[bytes], stdin: IO[bytes]) -> None:
+    """Write everything and close; a reader that has gone is no error here, its exit code and last words tell more."""
+    for chunk in chunks:
+        if not _went_well(stdin.write, chunk):
+            return
+    _went_well(stdin.close)
+
+
+def _went_well(call: Callable[..., object], *what: bytes) -> bool:
+    """Do something to the pipe; whether there was still someone at its other end."""
+    try:
+        call(*what)
+    except OSError:  # BrokenPipeError; on Windows EINVAL, https://github.com/python/cpython/issues/79935
+        return False
+    return True
+
+
+def _listen(stderr: IO[bytes], said: deque[str]) -> None:
+    with stderr:
+        for line in stderr:
+            said.append(line.decode("utf-8", "replace"))
+
+
+def _give_up(ffmpeg: subprocess.Popen[bytes], late: threading.Event) -> None:
+    late.set()
+    ffmpeg.kill()
+
+
+def _why(code: int, said: Iterable[str]) -> str:
+    """How ffmpeg ended, and its last line that means something, less the address that stands before some lines."""
+    lines = [re.sub(r"^\[.* @ \w+\] *", "", line).strip() for line in said if not _EMPTY_PHRASES.search(line)]
+    lines = [line for line in lines if line]
+    how = f"was killed by signal {-code}" if code < 0 else f"stopped with code {code}"
+    words = f' and said "{lines[-1]}"' if lines else ""
+    return f"ffmpeg {how}{words}"
+
+
+def as_typed(command: Sequence[str]) -> str:
+    """A command as a user would type it into a shell."""
+    return subprocess.list2cmdline(command) if sys.platform == "win32" else shlex.join(command)
+
+
+def _cannot_start(command: Sequence[str], error: OSError) -> FfmpegMissing:
+    hint = "run `pip install imageio-ffmpeg`, or set IMAGEIO_FFMPEG_EXE to one that works"
+    return FfmpegMissing(f"ffmpeg cannot be started ({error.strerror or error}: {command[0]}): {hint}.")
+
+
+def _apart() -> dict[str, Any]:
+    """Popen settings that keep Ctrl-C from ffmpeg, so that only we decide when it ends, and open no window."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}

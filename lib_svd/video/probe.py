@@ -1,0 +1,146 @@
+"""What is in a video file, without ffprobe, which imageio-ffmpeg does not bring."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from lib_svd.errors import BadInput, SvdError
+from lib_svd.video.encode import read_tags
+from lib_svd.video.ffmpeg import FfmpegFailed, FfmpegMissing, find_ffmpeg, run
+
+# Orders of fields and places of chroma samples stand beside the colours in ffmpeg's line (avcodec_string).
+_NO_COLOURS = re.compile(r"progressive|top .*|bottom .*|left|center|topleft|top|bottomleft|bottom|.*bpc|.*bits")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Colour:
+    """How numbers become colours; None: the file does not say."""
+
+    primaries: str | None
+    transfer: str | None
+    matrix: str | None
+    range: str | None  # tv: 16..235, pc: 0..255
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """What is in a video file; of several video streams, the first."""
+
+    codec: str  # such as h264
+    profile: str | None  # such as High
+    pixel_format: str  # such as yuv420p
+    width: int  # pixels
+    height: int
+    fps: float  # frames per second, to two decimals
+    num_frames: int
+    duration: float  # seconds, from the first frame shown to the end of the last
+    colour: Colour
+    metadata: dict[str, str]  # tags of the file, such as comment
+    faststart: bool  # an mp4 whose index stands before its pictures, so that it plays while it loads
+
+
+def probe(path: Path) -> Probe:
+    """Look into a video file; every frame is counted, none is decoded.
+
+    Raises:
+        BadInput: there is no such file, it is no video, or it is damaged.
+        SvdError: there is no ffmpeg to look with.
+    """
+    if not path.is_file():
+        raise BadInput(f"There is no file {path}: check the name.")
+    try:
+        source = [find_ffmpeg(), "-hide_banner", "-nostdin", "-i", f"file:{path}"]
+        # Capital V passes over cover pictures. framecrc prints every packet's times, as exact numbers.
+        packets = run([*source, "-map", "0:V:0", "-c", "copy", "-f", "framecrc", "pipe:1"])
+        tags = run([*source, "-f", "ffmetadata", "pipe:1"])
+        return _read(packets.stderr, packets.stdout, read_tags(tags.stdout), is_faststart(path))
+    except FfmpegMissing as error:
+        raise SvdError(str(error)) from error
+    except (FfmpegFailed, ValueError) as error:
+        raise BadInput(f"{path} is not a video that can be read ({error}): choose another file.") from error
+
+
+def _read(said: str, packets: str, metadata: dict[str, str], faststart: bool) -> Probe:
+    """Raises ValueError where ffmpeg saw no moving picture."""
+    container = re.search(r"^Input #0, (\S+), from", said, re.MULTILINE)
+    stream = re.search(r"^ *Stream #0:\d+.*?: Video: (?!.*\(attached pic\))(.*)$", said, re.MULTILINE)
+    if container is None or stream is None or container[1] == "tty" or container[1].endswith(("_pipe", "image2")):
+        raise ValueError("it holds no moving picture")
+    # Cut at commas that are in no brackets: `h264 (High) (avc1 / ..), yuv420p(tv, bt709), 72x40 [SAR ..], 7 fps, ..`
+    parts = re.split(r", (?![^(\[]*[)\]])", stream[1])
+    codec = re.match(r"(\w+)(?: \(([^/()]*)\))?", parts[0])
+    size = re.search(r"(?:^|, )(\d+)x(\d+)", stream[1])
+    rate = re.search(r"([\d.]+) fps", stream[1])
+    if codec is None or size is None or rate is None:
+        raise ValueError(f"ffmpeg describes it as {stream[1]}")
+    pixels, _, inside = parts[1].rstrip(")").partition("(")
+    num_frames, duration = _timing(packets)
+    return Probe(
+        codec=codec[1],
+        profile=codec[2],
+        pixel_format=pixels,
+        width=int(size[1]),
+        height=int(size[2]),
+        fps=float(rate[1]),
+        num_frames=num_frames,
+        duration=float(duration),
+        colour=_colour(inside),
+        metadata=metadata,
+        faststart=faststart,
+    )
+
+
+def _timing(packets: str) -> tuple[int, Fraction]:
+    """Number of frames, and seconds from the first one shown to the end of the last, from framecrc's lines."""
+    base = re.search(r"^#tb 0: (\d+)/(\d+)$", packets, re.MULTILINE)
+    times = re.findall(r"^0, *-?\d+, *(-?\d+), *(\d+),", packets, re.MULTILINE)
+    if base is None or not times:
+        raise ValueError("it holds no frames")
+    start = min(int(shown) for shown, _ in times)
+    end = max(int(shown) + int(lasts) for shown, lasts in times)
+    return len(times), (end - start) * Fraction(int(base[1]), int(base[2]))
+
+
+def _colour(inside: str) -> Colour:
+    """Read `tv, bt709, progressive`, or `tv, bt709/unknown/unknown, progressive`: matrix, primaries, transfer."""
+    words = [word for word in inside.split(", ") if word and not _NO_COLOURS.fullmatch(word)]
+    ranges = [word for word in words if word in ("tv", "pc")]
+    colours = [word for word in words if word not in ("tv", "pc")]
+    names = colours[0].split("/") if colours else ["unknown"]
+    matrix, primaries, transfer = (None if n == "unknown" else n for n in (names if len(names) == 3 else names[:1] * 3))
+    return Colour(primaries=primaries, transfer=transfer, matrix=matrix, range=ranges[0] if ranges else None)
+
+
+def is_faststart(path: Path) -> bool:
+    """Whether a file is an mp4 with its index (moov) before its pictures (mdat).
+
+    Raises:
+        ValueError: it is an mp4, but one of its parts is cut short.
+    """
+    kinds = list(_atoms(path))
+    return {"ftyp", "moov", "mdat"} <= set(kinds) and kinds.index("moov") < kinds.index("mdat")
+
+
+def _atoms(path: Path) -> Iterator[str]:
+    """Kinds of the outermost parts of an mp4 in order (ISO/IEC 14496-12, 4.2); none for any other file."""
+    total = path.stat().st_size
+    with path.open("rb") as file:
+        start = 0
+        while start < total:
+            file.seek(start)
+            head = file.read(16)
+            size, kind = int.from_bytes(head[:4], "big"), head[4:8].decode("latin-1")
+            if start == 0 and kind != "ftyp":
+                return
+            if size == 1:  # the real size follows in 64 bits
+                size = int.from_bytes(head[8:], "big")
+            elif size == 0:  # the last part, up to the end
+                size = total - start
+            if size < 8 or start + size > total:
+                raise ValueError(f"its part {kind!r} is cut short")
+            yield kind
+            start += size

@@ -1,0 +1,213 @@
+"""A clip to disk: the video with its settings, the frames if asked for; no finished frame is lost on the way."""
+
+from __future__ import annotations
+
+import errno
+import secrets
+import shutil
+from pathlib import Path
+
+from lib_svd.clip import Clip, Frames, SavedClip
+from lib_svd.errors import BadOutput, ClipNotSaved, EncodeFailed, SvdError
+from lib_svd.video.encode import encode, plain
+from lib_svd.video.ffmpeg import FfmpegFailed, as_typed
+from lib_svd.video.files import hidden_names, publish, publish_together, sync
+from lib_svd.video.probe import probe
+
+MIN_FREE = 16 * 2**20  # bytes; a clip of 25 frames has 1 to 8 MB
+
+
+def save(clip: Clip, out: Path, frames_dir: Path | None = None, notes: tuple[str, ...] = ()) -> SavedClip:
+    """Write a clip as mp4 with a `.txt` of its settings beside it, and its frames as PNG if asked for.
+
+    Every file appears whole or not at all. If a name was taken meanwhile, the next free one is used and noted.
+
+    Args:
+        clip: what to write.
+        out: name of the video, ending in .mp4, in a folder that exists.
+        frames_dir: folder for the frames, new or without pictures of the same names; None: no frames.
+        notes: what the caller has to tell already.
+
+    Raises:
+        EncodeFailed: there is no video; the text says why, and where the frames are kept.
+        ClipNotSaved: there is a video, but not the frames that were asked for beside it.
+    """
+    try:
+        video, encoder_notes = _save_video(clip, out)
+    except (FfmpegFailed, SvdError, OSError) as error:
+        raise _frames_kept(clip, out, frames_dir, error) from error
+    notes += encoder_notes
+    if video != out:
+        notes += (f"{out.name} appeared while the clip was being made, so the clip is saved as {video.name}.",)
+    if frames_dir is None:
+        return SavedClip(clip=clip, video=video, notes=notes)
+    try:
+        frames = _save_frames_near(clip.frames, frames_dir, clip.infotext)
+    except OSError as error:
+        reason = f"its frames could not be written to {frames_dir} ({error})"
+        raise ClipNotSaved(f"The clip is saved as {video}, but {reason}: make room, then run it again.") from error
+    if frames[0].parent != frames_dir:
+        notes += (f"{frames_dir} was taken meanwhile, so the frames are in {frames[0].parent}.",)
+    return SavedClip(clip=clip, video=video, frames=frames, notes=notes)
+
+
+def _save_video(clip: Clip, out: Path) -> tuple[Path, tuple[str, ...]]:
+    """The video and its `.txt`; returns the name that the video got, and what the user should know."""
+    infotext = plain(clip.infotext)
+    with hidden_names(out.parent) as hidden:
+        video, text = hidden(out.suffix), hidden(".txt")
+        notes = encode(clip.frames, clip.fps, video, title=plain(out.stem), comment=infotext)
+        _check_made(video, clip)
+        text.write_bytes(infotext.encode())
+        sync(video)
+        sync(text)
+        _, video = publish_together((text, video), out)  # in this order: who sees the video finds its settings
+    return video, notes
+
+
+def _check_made(video: Path, clip: Clip) -> None:
+    """Raises FfmpegFailed or BadInput unless the file has every frame, at its size and rate."""
+    num_frames, height, width = clip.frames.shape[:3]
+    asked = f"{num_frames} frames of {width}x{height} at {clip.fps:g} fps"
+    found = probe(video)
+    made = f"{found.num_frames} frames of {found.width}x{found.height} at {found.fps:g} fps"
+    if made != asked:
+        raise FfmpegFailed(f"ffmpeg made a video of {made} where {asked} were asked for.")
+
+
+def _frames_kept(clip: Clip, out: Path, frames_dir: Path | None, error: Exception) -> EncodeFailed:
+    """Keep the frames of a clip that could not be encoded, and say so.
+
+    Raises:
+        EncodeFailed: they could not be kept either.
+    """
+    what = f"The video could not be made: {str(error).rstrip('.')}."
+    wanted = frames_dir or out.with_name(f"{out.stem}_frames")
+    try:
+        frames = _save_frames_near(clip.frames, wanted, clip.infotext, new=frames_dir is None)
+    except OSError as second:
+        also = f"Nor could its frames be kept in {wanted} ({second})"
+        raise EncodeFailed(f"{what} {also}: make room there, or choose another folder.") from second
+    folder = frames[0].parent
+    pictures = ["-framerate", str(clip.fps), "-i", str(folder / "%05d.png")]
+    by_hand = as_typed(["ffmpeg", *pictures, "-pix_fmt", "yuv420p", str(out)])
+    return EncodeFailed(
+        f"{what} The {len(frames)} frames are kept as pictures in {folder}; when ffmpeg works again, "
+        f"make a video of them with: {by_hand}"
+    )
+
+
+def save_frames(frames: Frames, folder: Path, infotext: str) -> tuple[Path, ...]:
+    """Write frames as `00000.png`, `00001.png`, ... with the settings in a `parameters` chunk: all of them or none.
+
+    Args:
+        frames: [T, H, W, 3] uint8, RGB.
+        folder: made when missing; the folder above it must exist.
+        infotext: the settings.
+
+    Raises:
+        FileExistsError: one of the names is taken; that file is as it was.
+        OSError: they cannot be written.
+    """
+    is_new = not folder.exists()
+    folder.mkdir(exist_ok=True)
+    written: list[Path] = []
+    try:
+        with hidden_names(folder) as hidden:
+            for number, frame in enumerate(frames):
+                _save_png(frame, hidden(".png"), infotext)
+                publish(hidden(".png"), folder / f"{number:05d}.png")
+                written.append(folder / f"{number:05d}.png")
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        if is_new and not any(folder.iterdir()):
+            folder.rmdir()
+        raise
+    return tuple(written)
+
+
+def _save_png(frame: Frames, path: Path, infotext: str) -> None:
+    """One frame [H, W, 3] with its settings; as iTXt where they are more than latin-1, as every web UI does."""
+    from PIL import Image, PngImagePlugin
+
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text("parameters", plain(infotext))
+    Image.fromarray(frame).save(path, pnginfo=chunks)
+    sync(path)
+
+
+def _save_frames_near(frames: Frames, wanted: Path, infotext: str, *, new: bool = False) -> tuple[Path, ...]:
+    """Frames into `wanted`, or where that is taken into `wanted-2`, `wanted-3`, ...; with `new`, into a new folder."""
+    beside = wanted.absolute()  # `.` has no name that a number could follow
+    for number in range(1, 1000):
+        folder = wanted if number == 1 else beside.with_name(f"{beside.name}-{number}")
+        if folder.exists() and (new or number > 1):
+            continue
+        try:
+            return save_frames(frames, folder, infotext)
+        except FileExistsError:
+            continue  # taken since we looked
+    raise FileExistsError(f"every folder from {wanted} to {folder.name} is taken")
+
+
+def check_output(out: Path, frames_dir: Path | None) -> None:
+    """Refuse a place that `save` could not write to, before anything heavy is loaded. Leaves nothing behind.
+
+    Raises:
+        BadOutput: one sentence that says what is wrong with the place and what to do.
+    """
+    for place, check in ((out, _check_video), (frames_dir, _check_frames_dir)):
+        if place is None:
+            continue
+        try:
+            check(place)
+        except (OSError, ValueError) as error:
+            raise BadOutput(_refusal(place, error)) from error
+
+
+def _check_video(out: Path) -> None:
+    if out.is_dir():
+        raise BadOutput(f"{out} is a folder: add a name for the clip, such as {out / 'clip.mp4'}.")
+    if out.suffix.lower() != ".mp4":
+        raise BadOutput(f"{out.name} does not end in .mp4, the only kind of video written here: name it so.")
+    _check_folder(out.parent, out.stem)
+    for taken in (out, out.with_suffix(".txt")):
+        if taken.exists() or taken.is_symlink():
+            raise BadOutput(f"{taken} exists already and is not overwritten: choose another name for the clip.")
+
+
+def _check_frames_dir(frames_dir: Path) -> None:
+    if not frames_dir.exists():
+        _check_folder(frames_dir.parent, frames_dir.name)
+    elif not frames_dir.is_dir():
+        raise BadOutput(f"{frames_dir} is a file, so no frames can go there: choose another folder for the frames.")
+    elif any(frames_dir.iterdir()):
+        raise BadOutput(f"{frames_dir} is not empty, and nothing is mixed or overwritten: choose a new folder.")
+    else:
+        _check_folder(frames_dir, "frames")
+
+
+def _check_folder(folder: Path, stem: str) -> None:
+    """Raises BadOutput or OSError unless a file with a name like `stem` can be made there."""
+    if not folder.exists():
+        raise BadOutput(f"The folder {folder} does not exist: make it first, or choose another.")
+    if not folder.is_dir():
+        raise BadOutput(f"{folder} is a file, not a folder: choose another place for the clip.")
+    # As long as the longest name that may be needed, `stem-svd-0001.mp4`. Permissions say less than a trial does, on
+    # Windows and network disks above all.
+    trial = folder / f".{stem}.{secrets.token_hex(6)}"
+    trial.touch(exist_ok=False)
+    trial.unlink()
+    free = shutil.disk_usage(folder).free
+    if free < MIN_FREE:
+        raise BadOutput(f"Only {free / 1e6:.1f} MB are free at {folder}: make room, or choose another disk.")
+
+
+def _refusal(place: Path, error: Exception) -> str:
+    code = error.errno if isinstance(error, OSError) else None
+    if code == errno.ENAMETOOLONG:
+        return f"The name {place.name} is too long for this disk: choose a shorter one."
+    if code in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{place} cannot be written, its folder is not writable: choose another folder."
+    return f"{place} cannot be written ({error}): choose another place."

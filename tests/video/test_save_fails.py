@@ -1,0 +1,306 @@
+"""What a user has when saving went wrong: the frames, the reason, a way on, and nothing half written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+from PIL import Image
+
+from lib_svd.errors import ClipNotSaved, EncodeFailed
+from lib_svd.video import probe, save, save_frames
+from lib_svd.video.encode import encode
+from lib_svd.video.ffmpeg import FfmpegFailed
+from lib_svd.video.files import publish
+
+READ_A_LITTLE = "sys.stdin.buffer.read(9000); open(out, 'wb').write(b'x' * 9000)\n"
+FULL_DISK = READ_A_LITTLE + (
+    "print('[out#0/mp4 @ 0x2592e680] Error writing trailer: No space left on device', file=sys.stderr)\n"
+    "print('Conversion failed!', file=sys.stderr)\n"
+    "sys.exit(228)"
+)
+
+
+def names(folder: Path) -> list[str]:
+    """Of everything in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def assert_only_frames_are_there(folder: Path, clip) -> None:
+    """The frames are in `clip_frames`, every one exact, and there is nothing else."""
+    assert names(folder) == ["clip_frames"]
+    paths = sorted((folder / "clip_frames").iterdir())
+    assert [path.name for path in paths] == [f"{number:05d}.png" for number in range(len(clip.frames))]
+    for path, frame in zip(paths, clip.frames, strict=True):
+        with Image.open(path) as picture:
+            assert np.array_equal(np.asarray(picture), frame)
+            assert picture.info["parameters"] == clip.infotext
+
+
+def chain(error: BaseException | None) -> list[BaseException]:
+    """An error and all that led to it."""
+    return [] if error is None else [error, *chain(error.__cause__ or error.__context__)]
+
+
+def no_space(*_given: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "reason"),
+    [
+        (FULL_DISK, '"Error writing trailer: No space left on device"'),
+        (READ_A_LITTLE + "sys.exit(3)", "stopped with code 3"),
+        (READ_A_LITTLE + "os.kill(os.getpid(), 9)", "was killed by signal 9" if os.name != "nt" else "stopped"),
+        ("sys.exit(1)", "stopped with code 1"),
+        ("sys.stdin.buffer.read()", "is no file|not a video"),
+        ("sys.stdin.buffer.read(); open(out, 'wb').write(b'x' * 9000)", "not a video"),
+        ("sys.exit(subprocess.call([REAL, *asked[:-1], '-frames:v', '2', asked[-1]]))", "2 frames of 72x40 at 7 fps"),
+        ("sys.exit(subprocess.call([REAL, *asked[:-1], '-r', '14', asked[-1]]))", "at 14 fps"),
+        ("sys.exit(subprocess.call([REAL, *asked[:-1], '-s', '80x48', asked[-1]]))", "of 80x48 at 7 fps"),
+    ],
+)
+def test_frames_are_kept_when_ffmpeg_fails(new_clip, tmp_path, fake_ffmpeg, encoding, reason):
+    fake_ffmpeg(encoding)
+    clip = new_clip()
+    with pytest.raises(EncodeFailed, match=reason) as caught:
+        save(clip, tmp_path / "clip.mp4")
+    assert str(tmp_path / "clip_frames") in str(caught.value)
+    assert_only_frames_are_there(tmp_path, clip)
+
+
+def test_the_reason_shows_the_command(new_clip, tmp_path, fake_ffmpeg):
+    fake = fake_ffmpeg("sys.exit(1)")
+    with pytest.raises(EncodeFailed, match="libx264") as caught:
+        save(new_clip(), tmp_path / "clip.mp4")
+    assert str(fake) in str(caught.value)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the command is written for cmd.exe, which shlex cannot read")
+def test_the_way_on_works(new_clip, tmp_path, fake_ffmpeg, ffmpeg):
+    fake_ffmpeg("sys.exit(1)")
+    with pytest.raises(EncodeFailed) as caught:
+        save(new_clip(), tmp_path / "clip.mp4")
+    command = shlex.split(str(caught.value).partition("with: ")[2])
+    subprocess.run([ffmpeg, "-v", "error", *command[1:]], check=True)
+    assert probe(tmp_path / "clip.mp4").num_frames == 5
+    assert probe(tmp_path / "clip.mp4").fps == 7
+
+
+def test_frames_are_kept_when_ffmpeg_is_killed_in_the_middle(new_clip, tmp_path, during, started):
+    plain = new_clip(40, 256, 256)
+    with pytest.raises(EncodeFailed, match=r"ffmpeg (was killed|stopped)"):
+        save(during(plain, 20, lambda: started[-1].kill()), tmp_path / "clip.mp4")
+    assert_only_frames_are_there(tmp_path, plain)
+
+
+@pytest.mark.parametrize("kind", ["missing", "garbage", "none"])
+def test_frames_are_kept_when_there_is_no_ffmpeg(new_clip, tmp_path, tmp_path_factory, monkeypatch, kind):
+    def not_found() -> str:
+        raise RuntimeError("No ffmpeg exe could be found.")
+
+    exe = tmp_path_factory.mktemp("exe") / "ffmpeg"
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(exe))
+    if kind == "garbage":
+        exe.write_bytes(b"\x00\x01 no program")
+        exe.chmod(0o755)
+    if kind == "none":
+        monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", not_found)
+    clip = new_clip()
+    with pytest.raises(EncodeFailed, match="pip install imageio-ffmpeg"):
+        save(clip, tmp_path / "clip.mp4")
+    assert_only_frames_are_there(tmp_path, clip)
+
+
+def test_a_hung_ffmpeg_is_stopped(new_clip, tmp_path, fake_ffmpeg):
+    fake_ffmpeg(READ_A_LITTLE + "time.sleep(30)")
+    with pytest.raises(FfmpegFailed, match=r"not done after 0\.5 s"):
+        encode(new_clip(20, 256, 256).frames, 7, tmp_path / "clip.mp4", title="", comment="", patience=0.5)
+    assert names(tmp_path) == ["clip.mp4"]
+
+
+def test_a_talkative_ffmpeg_does_not_block(new_clip, tmp_path, fake_ffmpeg):
+    fake_ffmpeg("sys.stderr.write('warning\\n' * 100_000)\nsys.exit(subprocess.call([REAL, *asked]))")
+    save(new_clip(20, 256, 256), tmp_path / "clip.mp4")
+    assert probe(tmp_path / "clip.mp4").num_frames == 20
+
+
+def test_an_interrupt_while_streaming_leaves_nothing(new_clip, tmp_path, during):
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        save(during(new_clip(), 3, interrupt), tmp_path / "clip.mp4")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot send Ctrl-C to one thread")
+@pytest.mark.parametrize("encoding", ["time.sleep(30)", "sys.stdin.buffer.read(); time.sleep(30)"])
+def test_an_interrupt_of_a_blocked_write_or_wait_leaves_nothing(new_clip, tmp_path, fake_ffmpeg, encoding):
+    fake_ffmpeg(encoding)
+    press = threading.Timer(0.7, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
+    press.start()
+    with pytest.raises(KeyboardInterrupt):
+        save(new_clip(20, 256, 256), tmp_path / "clip.mp4")
+    press.join()
+    assert names(tmp_path) == []
+
+
+def test_an_interrupt_while_frames_are_written_leaves_the_video(new_clip, tmp_path, monkeypatch):
+    def interrupt(_descriptor: int) -> None:
+        if (tmp_path / "frames" / "00001.png").exists():
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        save(new_clip(), tmp_path / "clip.mp4", tmp_path / "frames")
+    assert names(tmp_path) == ["clip.mp4", "clip.txt"]
+
+
+def test_a_full_disk_is_told_honestly(new_clip, tmp_path, fake_ffmpeg, monkeypatch):
+    fake_ffmpeg(FULL_DISK)
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(EncodeFailed, match="Nor could its frames be kept") as caught:
+        save(new_clip(), tmp_path / "clip.mp4")
+    assert [type(error) for error in chain(caught.value)] == [EncodeFailed, OSError, FfmpegFailed]
+    assert str(caught.value).count("No space left on device") == 2
+    assert names(tmp_path) == []
+
+
+def test_a_disk_that_fills_after_encoding_keeps_no_half_video(new_clip, tmp_path, monkeypatch):
+    calls: list[int] = []
+
+    def full_once(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 1:
+            no_space()
+
+    monkeypatch.setattr(os, "fsync", full_once)
+    clip = new_clip()
+    with pytest.raises(EncodeFailed, match="No space left"):
+        save(clip, tmp_path / "clip.mp4")
+    assert_only_frames_are_there(tmp_path, clip)
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux") or os.geteuid() != 0, reason="only root on Linux can make a small disk"
+)
+def test_a_disk_that_is_really_full_is_told_honestly(new_clip, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"no disk may be mounted here: {mounted.stderr.decode()}")
+    try:
+        clip = new_clip(30, 256, 256)
+        clip.frames[:] = np.random.default_rng(0).integers(0, 256, clip.frames.shape)
+        with pytest.raises(EncodeFailed, match=r"No space left on device.* Nor could its frames be kept"):
+            save(clip, disk / "clip.mp4")
+        assert names(disk) == []
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_kept_frames_go_to_a_fresh_folder(new_clip, tmp_path, fake_ffmpeg):
+    fake_ffmpeg("sys.exit(1)")
+    theirs = tmp_path / "clip_frames"
+    theirs.mkdir()
+    with pytest.raises(EncodeFailed, match="clip_frames-2"):
+        save(new_clip(), tmp_path / "clip.mp4")
+    assert names(theirs) == []
+    assert len(names(tmp_path / "clip_frames-2")) == 5
+
+
+def test_kept_frames_go_where_frames_were_asked_for(new_clip, tmp_path, fake_ffmpeg):
+    fake_ffmpeg("sys.exit(1)")
+    with pytest.raises(EncodeFailed, match="frames are kept"):
+        save(new_clip(), tmp_path / "clip.mp4", tmp_path / "mine")
+    assert names(tmp_path) == ["mine"]
+    assert len(names(tmp_path / "mine")) == 5
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+@pytest.mark.parametrize("taken", ["clip.mp4", "clip.txt"])
+def test_a_file_that_appears_meanwhile_is_not_overwritten(new_clip, tmp_path, during, monkeypatch, taken, links):
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", lambda *_: (_ for _ in ()).throw(PermissionError(errno.EPERM, "no")))
+    clip = during(new_clip(), 3, lambda: (tmp_path / taken).write_bytes(b"theirs"))
+    saved = save(clip, tmp_path / "clip.mp4")
+    assert (tmp_path / taken).read_bytes() == b"theirs"
+    assert saved.video == tmp_path / "clip-svd-0001.mp4"
+    assert any("clip-svd-0001.mp4" in note for note in saved.notes)
+    assert names(tmp_path) == sorted([taken, "clip-svd-0001.mp4", "clip-svd-0001.txt"])
+    assert probe(saved.video).num_frames == 5
+
+
+def test_two_who_want_the_same_number_get_two_numbers(new_clip, tmp_path, during):
+    out = tmp_path / "cat-svd-0001.mp4"
+    first = during(new_clip(), 3, lambda: save(new_clip(2), out))
+    assert save(first, out).video == tmp_path / "cat-svd-0002.mp4"
+    assert probe(out).num_frames == 2
+
+
+def test_a_link_to_nowhere_is_not_followed(new_clip, tmp_path, during):
+    target = tmp_path / "elsewhere.mp4"
+    clip = during(new_clip(), 3, lambda: (tmp_path / "clip.mp4").symlink_to(target))
+    assert save(clip, tmp_path / "clip.mp4").video == tmp_path / "clip-svd-0001.mp4"
+    assert not target.exists()
+
+
+def test_frames_that_appear_meanwhile_are_not_overwritten(new_clip, tmp_path, during):
+    def write_theirs() -> None:
+        (tmp_path / "frames").mkdir()
+        (tmp_path / "frames" / "00002.png").write_bytes(b"theirs")
+
+    saved = save(during(new_clip(), 3, write_theirs), tmp_path / "clip.mp4", tmp_path / "frames")
+    assert names(tmp_path / "frames") == ["00002.png"]
+    assert (tmp_path / "frames" / "00002.png").read_bytes() == b"theirs"
+    assert saved.frames[0].parent == tmp_path / "frames-2"
+    assert any("frames-2" in note for note in saved.notes)
+
+
+def test_a_video_stays_when_its_frames_find_no_room(new_clip, tmp_path, monkeypatch):
+    def full_for_frames(_descriptor: int) -> None:
+        if (tmp_path / "clip.mp4").exists():
+            no_space()
+
+    monkeypatch.setattr(os, "fsync", full_for_frames)
+    with pytest.raises(ClipNotSaved, match=r"saved as .*clip\.mp4, but its frames"):
+        save(new_clip(), tmp_path / "clip.mp4", tmp_path / "frames")
+    assert names(tmp_path) == ["clip.mp4", "clip.txt"]
+    assert probe(tmp_path / "clip.mp4").num_frames == 5
+
+
+def test_frames_in_a_folder_that_is_not_ours_are_all_or_none(new_clip, tmp_path):
+    (tmp_path / "00003.png").write_bytes(b"theirs")
+    with pytest.raises(FileExistsError):
+        save_frames(new_clip().frames, tmp_path, "")
+    assert names(tmp_path) == ["00003.png"]
+    assert (tmp_path / "00003.png").read_bytes() == b"theirs"
+
+
+def test_a_folder_that_is_gone_is_told(new_clip, tmp_path):
+    with pytest.raises(EncodeFailed, match="Nor could"):
+        save(new_clip(1), tmp_path / "gone" / "clip.mp4")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows renames in one step")
+def test_a_name_that_was_claimed_in_vain_is_given_back(tmp_path, monkeypatch):
+    def interrupt(*_given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "hardlink_to", no_space)
+    monkeypatch.setattr(Path, "replace", interrupt)
+    (tmp_path / "hidden").write_bytes(b"ours")
+    with pytest.raises(KeyboardInterrupt):
+        publish(tmp_path / "hidden", tmp_path / "clip.mp4")
+    assert names(tmp_path) == ["hidden"]
