@@ -62,7 +62,10 @@ class ParkedFrames:
             x = activate(clip_view(x, num_frames))
             # At the clip's ends there is no neighbour and the convolution's own zero padding is what the reference has;
             # inside, the rows that saw that padding are the neighbours' and are dropped.
-            self.chunks[i] = frames_view(conv(x), height)[first : first + count].to(self.park)
+            x = frames_view(conv(x), height)
+            if num_frames > count:
+                x = x[first : first + count].clone()  # a slice would keep the neighbours' memory
+            self.chunks[i] = x.to(self.park)
 
     def _taken(self, i: int) -> Tensor:
         """Chunk i where the work is done; no longer held here, so that its memory goes with its last user."""
@@ -76,7 +79,7 @@ class ParkedFrames:
         _, mean, var = _merged([_moments(x) for x in self])
         scale = norm.weight.to(mean).view(GROUPS, -1) * (var + norm.eps).rsqrt()[:, None]
         shift = norm.bias.to(mean).view(GROUPS, -1) - mean[:, None] * scale
-        scale, shift = (v.float().to(self.device).view(1, -1, 1, 1) for v in (scale, shift))
+        scale, shift = scale.view(1, -1, 1, 1), shift.view(1, -1, 1, 1)
 
         def apply(x: Tensor) -> Tensor:
             # float32 inside, as GroupNorm itself works on half precision
@@ -91,7 +94,7 @@ def _unchanged(x: Tensor) -> Tensor:
 
 class _Moments(NamedTuple):
     numbers: int
-    mean: Tensor  # [32] float64, on the CPU
+    mean: Tensor  # [32] float32
     var: Tensor
 
 
@@ -104,15 +107,15 @@ def _moments(x: Tensor) -> _Moments:
     for frame in x.split(1):
         _, channels, height, width = frame.shape
         _, mean, rstd = torch.native_group_norm(frame.float(), None, None, 1, channels, height * width, GROUPS, 0.0)
-        parts.append(_Moments(frame.numel() // GROUPS, mean[0].double().cpu(), rstd[0].double().cpu().pow(-2)))
+        parts.append(_Moments(frame.numel() // GROUPS, mean[0], rstd[0].pow(-2)))
     return _merged(parts)
 
 
 def _merged(parts: Sequence[_Moments]) -> _Moments:
     """Moments of all from those of the parts (Chan, Golub, LeVeque 1979)."""
     numbers = sum(part.numbers for part in parts)
-    share = torch.tensor([part.numbers / numbers for part in parts], dtype=torch.float64)[:, None]
     means = torch.stack([part.mean for part in parts])
+    share = means.new_tensor([part.numbers / numbers for part in parts])[:, None]
     mean = (share * means).sum(0)
     var = (share * (torch.stack([part.var for part in parts]) + (means - mean) ** 2)).sum(0)
     return _Moments(numbers, mean, var)

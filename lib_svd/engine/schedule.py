@@ -13,9 +13,9 @@ LCM_TRAINED_STEPS = 40
 ALIGN_YOUR_STEPS = (700.0, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403, 0.173, 0.034, 0.002)
 
 
-def karras(n: int) -> Tensor:
+def karras(n: int, sigma_max: float = SIGMA_MAX) -> Tensor:
     """sigma_i = (a + i/(n-1) (b - a))^rho, a = sigma_max^(1/rho), b = sigma_min^(1/rho) (Karras et al. 2022, eq. 5)."""
-    return _ending_in_zero(_karras_curve(torch.linspace(0, 1, n)))
+    return _ending_in_zero(_karras_curve(torch.linspace(0, 1, n), sigma_max))
 
 
 def align_your_steps(n: int) -> Tensor:
@@ -34,8 +34,8 @@ def lcm(n: int) -> Tensor:
 SCHEDULES = {"karras": karras, "align_your_steps": align_your_steps, "lcm": lcm}
 
 
-def _karras_curve(ramp: Tensor) -> Tensor:
-    a, b = SIGMA_MAX ** (1 / RHO), SIGMA_MIN ** (1 / RHO)
+def _karras_curve(ramp: Tensor, sigma_max: float = SIGMA_MAX) -> Tensor:
+    a, b = sigma_max ** (1 / RHO), SIGMA_MIN ** (1 / RHO)
     return (a + ramp * (b - a)) ** RHO
 
 

@@ -1,7 +1,7 @@
 """Picture to start latent (VaeEncoder) and latents to frames (VaeDecoder), with the released files' own key names.
 
 The decoder looks along time: its temporal convolutions reach one frame to each side and their GroupNorms span the clip.
-`VaeDecoder.frames` therefore walks the network layer by layer with the whole clip, and each layer chunk by chunk:
+`VaeDecoder.steps` therefore walks the network layer by layer with the whole clip, and each layer chunk by chunk:
 statistics are merged over the chunks, borders are read from the neighbours, and what waits is parked where there is
 room. The frames are the same whether 25 or 1 are worked on at a time; peers that decode chunks on their own are off by
 a relative rms of 0.34 on the reference tensors, which is seen as a jump at each border.
@@ -10,7 +10,7 @@ a relative rms of 0.34 on the reference tensors, which is seen as a jump at each
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -208,6 +208,14 @@ class Decoder(nn.Module):
         yield self.conv_out
 
 
+class DecodeStep(NamedTuple):
+    """What decoding yields after layer `number` of `total`."""
+
+    number: int
+    total: int
+    clip: ParkedFrames
+
+
 class VaeDecoder(nn.Module):
     """Temporal decoder, or the plain image decoder."""
 
@@ -218,8 +226,8 @@ class VaeDecoder(nn.Module):
         if config.post_quant_conv:
             self.post_quant_conv = nn.Conv2d(config.z_channels, config.z_channels, 1)
 
-    def frames(self, latents: Tensor, chunk: int, park: torch.device | None = None) -> Iterator[Tensor]:
-        """Decode a clip; the frames do not depend on `chunk`.
+    def steps(self, latents: Tensor, chunk: int, park: torch.device | None = None) -> Iterator[DecodeStep]:
+        """Decode a clip, layer by layer; the frames do not depend on `chunk`.
 
         Args:
             latents: [T, z_channels, h, w] as the sampler gives them, in the compute dtype, where the weights are.
@@ -227,17 +235,23 @@ class VaeDecoder(nn.Module):
             park: where activations of the other frames wait; None: where the latents are.
 
         Yields:
-            [t, 3, H, W] about [-1, 1], t <= chunk, in order.
+            After each look along time; the last one holds the frames [t, 3, H, W], about [-1, 1], t <= chunk, in order.
         """
         clip = ParkedFrames((latents / LATENT_SCALE).split(chunk), device=latents.device, park=park or latents.device)
+        layers = list(self.decoder.layers())
         waiting: list[Callable[[Tensor], Tensor]] = [self.post_quant_conv] if self.config.post_quant_conv else []
-        for layer in self.decoder.layers():
+        for number, layer in enumerate(layers, 1):
             waiting.append(layer)
-            if isinstance(layer, TemporalResnetBlock):
+            if isinstance(layer, TemporalResnetBlock) or number == len(layers):
                 clip.each(waiting)
-                layer.along_time(clip)
                 waiting = []
-        clip.each(waiting)
-        if self.config.temporal:
-            clip.convolve_in_time(None, cast(nn.Conv2d, self.decoder.conv_out.time_mix_conv))
-        return iter(clip)
+                if isinstance(layer, TemporalResnetBlock):
+                    layer.along_time(clip)
+                elif self.config.temporal:
+                    clip.convolve_in_time(None, cast(nn.Conv2d, self.decoder.conv_out.time_mix_conv))
+                yield DecodeStep(number, len(layers), clip)
+
+    def frames(self, latents: Tensor, chunk: int, park: torch.device | None = None) -> Iterator[Tensor]:
+        """All of `steps`; the frames, chunk by chunk."""
+        *_, last = self.steps(latents, chunk, park)
+        return iter(last.clip)
