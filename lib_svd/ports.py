@@ -21,6 +21,10 @@ class Resident(Protocol):
     device: torch.device  # where it computes
     dtype: torch.dtype  # in which it computes
 
+    def room(self) -> int:
+        """Bytes that work could take beside this network's weights, other models evicted."""
+        ...
+
     def on_gpu(self, working_bytes: int) -> AbstractContextManager[nn.Module]:
         """The network, able to run inside the context, with `working_bytes` left beside its weights.
 
@@ -45,10 +49,6 @@ class Host(Protocol):
 
     def dtype(self, part: Part) -> torch.dtype:
         """What a network computes in: float32, float16 or bfloat16."""
-        ...
-
-    def free_bytes(self) -> int:
-        """Memory of the device that could be had now, other models evicted."""
         ...
 
     def model_dirs(self) -> list[Path]:

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from lib_svd.errors import BadRequest
 
@@ -18,6 +18,7 @@ FITS = {"crop": "Crop", "letterbox": "Letterbox", "stretch": "Stretch"}
 DECODES = {"exact": "Exact", "reference": "Reference"}
 
 MAX_SEED = 2**32 - 1
+R = TypeVar("R", bound="ClipRequest")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,7 @@ class ClipRequest:
         return ", ".join(f"{label}: {text}" for label, text in parts if text is not None)
 
     @classmethod
-    def from_infotext(cls, text: str) -> ClipRequest:
+    def from_infotext(cls: type[R], text: str) -> R:
         """Read what `infotext` wrote; labels of other tools in the same line are passed over.
 
         Raises:
@@ -85,7 +86,7 @@ class ClipRequest:
         return cls(**values)
 
     @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> ClipRequest:
+    def from_mapping(cls: type[R], values: Mapping[str, Any]) -> R:
         """Read settings by name, as an API or a JSON file gives them.
 
         Raises:
@@ -97,9 +98,39 @@ class ClipRequest:
                 raise BadRequest(f"{name!r} is not a setting; the settings are {', '.join(sorted(known))}.")
         return cls(**values)
 
-    def with_(self, **changes: Any) -> ClipRequest:
+    def with_(self: R, **changes: Any) -> R:
         """A copy with some settings changed, checked again."""
         return replace(self, **changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompleteRequest(ClipRequest):
+    """A request that leaves nothing to the model any more."""
+
+    num_frames: int = 14
+    width: int = 1024
+    height: int = 576
+    fps: int = 7
+    noise_aug_strength: float = 0.02
+    min_guidance: float = 1.0
+    max_guidance: float = 2.5
+    guidance_ramp: str = "linear"
+    num_steps: int = 25
+    sampler: str = "euler"
+    schedule: str = "karras"
+
+    @classmethod
+    def of(cls, request: ClipRequest) -> CompleteRequest:
+        """The same settings.
+
+        Raises:
+            BadRequest: one is still left to the model.
+        """
+        settings = {entry.name: getattr(request, entry.name) for entry in FIELDS}
+        missing = [name for name, value in settings.items() if value is None]
+        if missing:
+            raise BadRequest(f"Settings are missing: {', '.join(missing)}.")
+        return cls(**settings)
 
 
 def read_size(text: str) -> tuple[int | None, int | None]:

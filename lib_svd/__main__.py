@@ -1,0 +1,6 @@
+"""`python -m lib_svd`."""
+
+from lib_svd.cli import main
+
+if __name__ == "__main__":
+    main()

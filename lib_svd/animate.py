@@ -1,0 +1,138 @@
+"""A still picture becomes a clip: the whole recipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from lib_svd import images, video
+from lib_svd.checkpoints import Checkpoint, Svd, load
+from lib_svd.clip import Clip, SavedClip
+from lib_svd.errors import BadInput
+from lib_svd.latents import SavedLatents, kept, save_latents
+from lib_svd.ports import Host
+from lib_svd.request import ClipRequest, CompleteRequest
+from lib_svd.stages import Run, condition, decode, sample
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A request that can be carried out: held against the picture, the model and the place to write."""
+
+    request: CompleteRequest
+    checkpoint: Checkpoint
+    picture: images.Fitted
+    out: Path
+    frames_dir: Path | None = None
+    latents_path: Path | None = None  # where the user wants the latents, to decode them again
+    notes: tuple[str, ...] = ()  # what the user should know before they wait
+
+    def with_seed(self, seed: int, out: Path) -> Order:
+        """The same clip from other noise, under another name."""
+        return replace(self, request=self.request.with_(seed=seed), out=out)
+
+
+def order(
+    request: ClipRequest,
+    picture: str | Path | BinaryIO | Image.Image,
+    checkpoint: Checkpoint,
+    out: Path,
+    *,
+    frames_dir: Path | None = None,
+    latents_path: Path | None = None,
+) -> Order:
+    """Check everything that can be known before anything heavy is loaded.
+
+    Raises:
+        BadInput: a setting, the picture, or the place to write; nothing was loaded or written.
+    """
+    video.check_output(out, frames_dir)
+    read = images.read_picture(picture, request.background)
+    family, grid = checkpoint.family, checkpoint.size_grid
+    auto_size = images.working_size(read.image.size, family.native_size, grid)
+    complete, notes = family.complete(request, grid=grid, auto_size=auto_size)
+    complete = CompleteRequest.of(complete.with_(checkpoint=checkpoint.path.name))
+    size, focus = (complete.width, complete.height), (complete.focus_x, complete.focus_y)
+    fitted = images.fit_picture(read.image, size, complete.fit, focus)
+    return Order(
+        request=complete,
+        checkpoint=checkpoint,
+        picture=fitted,
+        out=out,
+        frames_dir=frames_dir,
+        latents_path=latents_path,
+        notes=(*checkpoint.notes, *read.notes, *fitted.notes, *notes),
+    )
+
+
+def animate(order: Order, host: Host, svd: Svd | None = None) -> SavedClip:
+    """Carry out an order.
+
+    Args:
+        order: what to make.
+        host: where it runs.
+        svd: the order's checkpoint, where it is loaded already.
+
+    Raises:
+        Interrupted: the user stopped it; nothing is left behind.
+        OutOfMemory, NotFinite: no clip could be made.
+        ClipNotSaved: sampling went well, the rest did not; the text says where the work is kept.
+    """
+
+    def work() -> SavedClip:
+        run = Run(svd or load(order.checkpoint, host), order.request, host)
+        with torch.inference_mode():
+            with run.timed("condition"):
+                clip = condition(run, images.to_tensor(order.picture.image))
+            with run.timed("sample"):
+                latents = sample(run, clip)
+            if order.latents_path is not None:
+                save_latents(latents, order.request, order.latents_path)
+            return _finished(run, latents, order.out, order.frames_dir, order.notes)
+
+    return host.exclusively("svd", work)
+
+
+def decode_again(
+    saved: SavedLatents, checkpoint: Checkpoint, host: Host, out: Path, *, frames_dir: Path | None = None
+) -> SavedClip:
+    """Latents of an earlier run to a clip, without sampling.
+
+    Args:
+        saved: from `latents.load_latents`.
+        checkpoint: whose decoder to use.
+        host: where it runs.
+        out: the video file.
+        frames_dir: for PNG frames too.
+
+    Raises:
+        BadInput: the place to write, or latents of another kind of model.
+        ClipNotSaved: the frames could not be made or written.
+    """
+    video.check_output(out, frames_dir)
+    channels = checkpoint.configs.decoder.z_channels
+    if saved.latents.shape[1] != channels:
+        raise BadInput(
+            f"These latents have {saved.latents.shape[1]} channels, {checkpoint.path.name} takes {channels}."
+        )
+
+    def work() -> SavedClip:
+        run = Run(load(checkpoint, host), saved.request, host)
+        with torch.inference_mode():
+            return _finished(run, saved.latents, out, frames_dir)
+
+    return host.exclusively("svd", work)
+
+
+def _finished(run: Run, latents: Tensor, out: Path, frames_dir: Path | None, notes: tuple[str, ...] = ()) -> SavedClip:
+    """Latents to files, with the latents kept until the files are there."""
+    with kept(latents, run.request, out):
+        with run.timed("decode"):
+            frames = decode(run, latents)
+        clip = Clip(frames=frames, fps=run.request.fps, infotext=run.request.infotext(), seconds=run.seconds)
+        return video.save(clip, out, frames_dir, notes=(*notes, *run.notes))

@@ -1,0 +1,26 @@
+"""Model files: find them, recognise what they are, refuse what cannot be used, load the rest strictly.
+
+path = resolve(name, host.model_dirs())
+checkpoint = recognise(path, search_dirs=host.model_dirs())
+request, notes = checkpoint.family.complete(request, grid=checkpoint.size_grid, auto_size=size)
+svd = load(checkpoint, host)
+"""
+
+from lib_svd.checkpoints.describe import describe
+from lib_svd.checkpoints.families import CONDITIONING, FAMILIES, Family
+from lib_svd.checkpoints.find import find_checkpoints, resolve
+from lib_svd.checkpoints.load import Svd, load
+from lib_svd.checkpoints.recognise import Checkpoint, recognise
+
+__all__ = [
+    "CONDITIONING",
+    "FAMILIES",
+    "Checkpoint",
+    "Family",
+    "Svd",
+    "describe",
+    "find_checkpoints",
+    "load",
+    "recognise",
+    "resolve",
+]

@@ -1,0 +1,172 @@
+"""What each released model was made for: one table, and how a request is completed from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lib_svd.errors import BadRequest
+from lib_svd.request import ClipRequest
+
+CONDITIONING: dict[str, tuple[tuple[str, int], ...]] = {
+    "svd": (("fps_id", 256), ("motion_bucket_id", 256), ("noise_aug_strength", 256)),
+    "sv3d_u": (("noise_aug_strength", 256),),
+    "sv3d_p": (("noise_aug_strength", 256), ("polars_rad", 512), ("azimuths_rad", 512)),
+}
+"""What the conditioning vector holds, in order: the number's name and the width of its embedding."""
+
+STABILITY_LICENCE = "Stability AI Community License"
+STABILITY_TERMS = (
+    "Free for non-commercial use, and for commercial use below US$1M of yearly revenue after registering with "
+    "Stability AI; above that an enterprise licence is needed. Earlier downloads came under a research licence: "
+    "the licence that came with the file counts."
+)
+MOST_FRAMES = 4  # times what the model was trained on
+MOST_AREA = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """A variant of the model: what it is called and the settings it was made for."""
+
+    name: str
+    title: str
+    num_frames: int = 25
+    width: int = 1024  # pixels
+    height: int = 576
+    fps: int = 7  # frames per second; the fps_id that goes in is one less
+    min_guidance: float = 1.5
+    max_guidance: float = 3.0
+    guidance_ramp: str = "linear"
+    noise_aug_strength: float = 0.02  # standard deviation, in [-1, 1] units
+    num_steps: int = 25
+    sampler: str = "euler"
+    schedule: str = "karras"
+    conditioning: str = "svd"  # a key of CONDITIONING
+    licence: str = STABILITY_LICENCE
+    commercial_use: str = STABILITY_TERMS
+
+    @property
+    def vector_dim(self) -> int:
+        """Width of the conditioning vector, which shapes show."""
+        return sum(width for _, width in CONDITIONING[self.conditioning])
+
+    @property
+    def native_size(self) -> tuple[int, int]:
+        """Width and height that the model was trained on, pixels."""
+        return self.width, self.height
+
+    def complete(
+        self, request: ClipRequest, *, grid: int, auto_size: tuple[int, int] | None = None
+    ) -> tuple[ClipRequest, tuple[str, ...]]:
+        """Fill in every setting that the request leaves to the model, and check what only the model can tell.
+
+        Args:
+            request: as the user made it.
+            grid: width and height are multiples of this many pixels (`NetworkConfigs.size_grid`).
+            auto_size: (width, height) where the request has none, from `images.working_size`; None: native size.
+
+        Returns:
+            The request without a None in it, and sentences the user should see.
+
+        Raises:
+            BadRequest: too many frames, a size off the grid or too large.
+        """
+        width, height = auto_size or self.native_size
+        wanted: dict[str, Any] = {"width": width, "height": height}
+        wanted |= {name: getattr(self, name) for name in FROM_FAMILY}
+        chosen = {name: value for name in wanted if (value := getattr(request, name)) is not None}
+        settings = self._with_guidance(wanted, chosen)
+        self._check_size(settings["width"], settings["height"], grid)
+        return request.with_(**settings), self._check_frames(settings["num_frames"])
+
+    @staticmethod
+    def _with_guidance(wanted: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
+        """Let one end of the guidance that the user set carry the other along, rather than cross it."""
+        if "min_guidance" in chosen:
+            wanted["max_guidance"] = max(wanted["max_guidance"], chosen["min_guidance"])
+        if "max_guidance" in chosen:
+            wanted["min_guidance"] = min(wanted["min_guidance"], chosen["max_guidance"])
+        return wanted | chosen
+
+    def _check_frames(self, num_frames: int) -> tuple[str, ...]:
+        most = MOST_FRAMES * self.num_frames
+        if num_frames > most:
+            advice = f"ask for at most {most}, or extend a clip instead"
+            raise BadRequest(f"{self.title} makes {self.num_frames} frames and cannot make {num_frames}: {advice}.")
+        if num_frames > self.num_frames:
+            return (
+                f"{self.title} was trained on {self.num_frames} frames; with {num_frames} the motion may fall apart.",
+            )
+        return ()
+
+    def _check_size(self, width: int, height: int, grid: int) -> None:
+        if width % grid or height % grid:
+            near = ", ".join(f"{w}x{h}" for w in _nearest(width, grid) for h in _nearest(height, grid))
+            raise BadRequest(f"Width and height must be multiples of {grid} for this model: {near} come nearest.")
+        if width * height > MOST_AREA * self.width * self.height:
+            what = f"{width}x{height} is more than {MOST_AREA} times the {self.width}x{self.height} of {self.title}"
+            raise BadRequest(f"{what}: choose a smaller size and upscale the clip.")
+
+
+FROM_FAMILY = (
+    "num_frames",
+    "fps",
+    "noise_aug_strength",
+    "min_guidance",
+    "max_guidance",
+    "guidance_ramp",
+    "num_steps",
+    "sampler",
+    "schedule",
+)
+"""Settings that a request may leave to the family; width and height too, through the picture."""
+
+
+def _nearest(length: int, grid: int) -> list[int]:
+    """The multiples of the grid on both sides, pixels."""
+    below = max(grid, length // grid * grid)
+    return sorted({below, length if length % grid == 0 else max(grid, (length // grid + 1) * grid)})
+
+
+_SVD = Family(name="svd", title="Stable Video Diffusion", num_frames=14, min_guidance=1.0, max_guidance=2.5)
+_SVD_XT = Family(name="svd_xt", title="Stable Video Diffusion XT")
+_SV3D = Family(
+    name="sv3d_u",
+    title="Stable Video 3D, orbit",
+    num_frames=21,
+    width=576,
+    height=576,
+    min_guidance=1.0,
+    max_guidance=2.5,
+    guidance_ramp="triangle",
+    noise_aug_strength=1e-5,
+    num_steps=50,
+    conditioning="sv3d_u",
+)
+_LCM = Family(
+    name="animatelcm_svd_xt",
+    title="AnimateLCM-SVD-xt",
+    min_guidance=1.0,
+    max_guidance=1.2,
+    num_steps=4,
+    sampler="lcm",
+    schedule="lcm",
+    commercial_use=f"Tuned from SVD-XT, whose licence applies too. {STABILITY_TERMS}",
+)
+
+FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        _SVD,
+        _SVD_XT,
+        replace(_SVD_XT, name="svd_xt_1_1", title="Stable Video Diffusion XT 1.1"),
+        replace(_SVD, name="svd_image_decoder", title="Stable Video Diffusion, image decoder"),
+        replace(_SVD_XT, name="svd_xt_image_decoder", title="Stable Video Diffusion XT, image decoder"),
+        _SV3D,
+        replace(_SV3D, name="sv3d_p", title="Stable Video 3D, chosen path", conditioning="sv3d_p"),
+        replace(_LCM, name="animatelcm_svd", title="AnimateLCM-SVD", num_frames=14),
+        _LCM,
+    )
+}
+"""By name, as `--variant` takes it. Numbers: Stability's sampling configs and AnimateLCM's pipeline."""

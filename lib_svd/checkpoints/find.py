@@ -1,0 +1,88 @@
+"""Where models are: listing folders, and finding a model by the name a user gives."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from lib_svd.checkpoints.sources import is_model_folder
+from lib_svd.errors import BadCheckpoint
+
+SUFFIX = ".safetensors"
+SHOWN = 5
+
+
+def find_checkpoints(dirs: Iterable[Path]) -> list[Path]:
+    """Every .safetensors file and diffusers folder below the folders, in natural order folder by folder, each once.
+
+    Nothing is opened: an image model is listed too. Hidden names and folders that are not there are passed over.
+    """
+    found: dict[Path, Path] = {}
+    seen: set[Path] = set()
+    for folder in dirs:
+        for path in sorted(_walk(Path(folder), seen), key=lambda p: _natural(p, Path(folder))):
+            found.setdefault(path.resolve(), path)
+    return list(found.values())
+
+
+def resolve(name: str, dirs: Iterable[Path]) -> Path:
+    """The model that a user means.
+
+    Args:
+        name: a path, or a name in one of the folders, with or without suffix and subfolder.
+        dirs: folders to look in, in this order.
+
+    Raises:
+        BadCheckpoint: it is nowhere; says what is there and where was looked.
+    """
+    folders = [Path(folder) for folder in dirs]
+    given = Path(name).expanduser()
+    if name and (given.is_file() or (given.is_dir() and is_model_folder(given)) or given.is_absolute()):
+        return given
+    models = find_checkpoints(folders)
+    wanted = name.replace("\\", "/").strip("/").lower()
+    for path in models:
+        if wanted and any(wanted in _names(path, folder) for folder in folders):
+            return path
+    raise BadCheckpoint(_not_found(name, models, folders))
+
+
+def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    """Models below a folder. Links to folders are followed once, so that a loop of them ends."""
+    for root, subfolders, files in os.walk(folder, followlinks=True):
+        here = Path(root)
+        if here.resolve() in seen:
+            subfolders.clear()
+            continue
+        seen.add(here.resolve())
+        if is_model_folder(here):
+            subfolders.clear()
+            yield here
+            continue
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        yield from (here / name for name in files if name.lower().endswith(SUFFIX) and not name.startswith("."))
+
+
+def _natural(path: Path, folder: Path) -> list[tuple[int, int, str]]:
+    """Sort key in which svd_9 comes before svd_10, whatever the case."""
+    pieces = re.split(r"(\d+)", path.relative_to(folder).as_posix().lower())
+    return [(0, int(piece), "") if piece.isdigit() else (1, 0, piece) for piece in pieces]
+
+
+def _names(path: Path, folder: Path) -> set[str]:
+    """What a model may be called, in lower case: its name or its path below the folder, with and without suffix."""
+    if not path.is_relative_to(folder):
+        return set()
+    full = [path.name.lower(), path.relative_to(folder).as_posix().lower()]
+    return {*full, *(name.removesuffix(SUFFIX) for name in full)}
+
+
+def _not_found(name: str, models: list[Path], folders: list[Path]) -> str:
+    where = ", ".join(str(folder) for folder in folders) or "no folder"
+    there = ", ".join(path.name for path in models[:SHOWN]) or "nothing"
+    more = f" and {len(models) - SHOWN} more" if len(models) > SHOWN else ""
+    return (
+        f"No model is called {name!r}: looked in {where} and found {there}{more}; name one of these or put yours there."
+    )

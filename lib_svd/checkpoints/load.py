@@ -1,0 +1,207 @@
+"""From a recognised file to four networks in the host's keeping.
+
+Weights are read tensor by tensor through `safe_open`, converted on the way, and copied: nothing keeps looking into the
+file, which the user may replace. Pages of a mapped file count as memory in use until it is closed, so the file is
+opened anew every few hundred megabytes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lib_svd.checkpoints import networks
+from lib_svd.checkpoints.families import Family
+from lib_svd.checkpoints.header import Stamp, opened, refusal, stamp_of
+from lib_svd.checkpoints.native_layout import PART_NAMES, PARTS
+from lib_svd.checkpoints.recognise import Checkpoint
+from lib_svd.checkpoints.sources import Source
+from lib_svd.engine.config import NetworkConfigs
+from lib_svd.errors import BadCheckpoint, Interrupted, SvdError
+from lib_svd.ports import Host, Part, Resident
+
+MOST_MAPPED = 256 << 20  # bytes of a file read between two openings
+LEAST_MAPPED = 16 << 20
+MAPPED_SHARE = 24  # of a checkpoint about one part in this many is mapped at a time: that much is the peak above it
+MEGABYTE = 1_000_000
+
+Read = Callable[[int], None]
+"""Told how many bytes of a file were read just now; may raise Interrupted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Svd:
+    """A loaded checkpoint: four networks in the host's keeping."""
+
+    checkpoint: Checkpoint
+    vision: Resident
+    encoder: Resident
+    unet: Resident
+    decoder: Resident
+
+    @property
+    def family(self) -> Family:
+        """What the model was made for."""
+        return self.checkpoint.family
+
+    @property
+    def configs(self) -> NetworkConfigs:
+        """Sizes of the networks."""
+        return self.checkpoint.configs
+
+
+def load(checkpoint: Checkpoint, host: Host) -> Svd:
+    """Read all four networks, each into the dtype that the host computes it in.
+
+    Raises:
+        BadCheckpoint: a file changed since it was recognised.
+        Interrupted: the user stopped it; nothing is kept.
+    """
+    total = sum(_bytes(source) for found in checkpoint.sources.values() for source in found.values())
+    progress = _progress(checkpoint, host, total)
+    mapped = min(MOST_MAPPED, max(LEAST_MAPPED, total // MAPPED_SHARE))
+    filled = {part: _filled(part, checkpoint, host, mapped, progress) for part in PARTS}
+    residents = {part: host.adopt(filled.pop(part), host.dtype(part)) for part in PARTS}
+    return Svd(checkpoint=checkpoint, **residents)
+
+
+def read_weights(
+    sources: Mapping[str, Source],
+    shapes: Mapping[str, tuple[int, ...]],
+    dtype: torch.dtype,
+    stamps: Mapping[Path, Stamp],
+    *,
+    mapped: int = MOST_MAPPED,
+    on_read: Read = lambda size: None,
+) -> dict[str, Tensor]:
+    """The weights of one network, by name, copied out of their files.
+
+    Args:
+        sources: where each weight is.
+        shapes: the shape each has in the network.
+        dtype: floating-point type to convert to.
+        stamps: every file as it was when it was recognised.
+        mapped: bytes read between two openings of a file.
+        on_read: called after each weight.
+
+    Returns:
+        CPU tensors; convolutions in channels-last memory.
+
+    Raises:
+        BadCheckpoint: a file changed.
+    """
+    weights: dict[str, Tensor] = {}
+    for group in _groups(sources, mapped):
+        with ExitStack() as closing:
+            files: dict[Path, Any] = {}
+            for name, source in group.items():
+                for path, _ in source.tensors:
+                    if path not in files:
+                        files[path] = closing.enter_context(_unchanged(stamps[path]))
+                weights[name] = _read(source, files, shapes[name], dtype)
+                on_read(_bytes(source))
+            files.clear()
+    return weights
+
+
+def _filled(part: Part, checkpoint: Checkpoint, host: Host, mapped: int, progress: Read) -> nn.Module:
+    """One network with its weights.
+
+    Raises:
+        SvdError: the host's own layers did not take a weight.
+    """
+    dtype = host.dtype(part)
+    shapes = networks.shapes(part, checkpoint.configs)
+    with host.building(dtype):
+        network = networks.build(part, checkpoint.configs)
+    _give_memory(network, shapes, dtype)
+    stamps = {stamp.path: stamp for stamp in checkpoint.stamps}
+    weights = read_weights(checkpoint.sources[part], shapes, dtype, stamps, mapped=mapped, on_read=progress)
+    # Not torch's own strict check: a host's layers may have helper weights of their own, or none until this call.
+    unexpected = network.load_state_dict(weights, strict=False, assign=True).unexpected_keys
+    taken = network.state_dict()
+    lost = [name for name in shapes if name not in taken or taken[name].is_meta]
+    if lost or unexpected:
+        first = ", ".join([*lost, *unexpected][:5])
+        raise SvdError(
+            f"The layers of {host.name} did not take weights of the {PART_NAMES[part]} ({first}): report this."
+        )
+    return network.eval().requires_grad_(False)
+
+
+def _give_memory(network: nn.Module, shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype) -> None:
+    """Take a host's own helper weights off the meta device.
+
+    Forge's Linear has no weight until it is loaded; it then puts it where its one-element `dummy` is.
+    """
+    for prefix, module in network.named_modules():
+        for name, weight in module.named_parameters(recurse=False):
+            if weight.is_meta and (f"{prefix}.{name}" if prefix else name) not in shapes:
+                setattr(module, name, nn.Parameter(torch.empty(weight.shape, dtype=dtype, device="cpu"), False))
+
+
+def _groups(sources: Mapping[str, Source], most: int) -> Iterator[dict[str, Source]]:
+    """The weights in the order of their files, in groups of about `most` bytes."""
+    group: dict[str, Source] = {}
+    size = 0
+    for name in sorted(sources, key=lambda name: sources[name].tensors):
+        group[name] = sources[name]
+        size += _bytes(sources[name])
+        if size >= most:
+            yield group
+            group, size = {}, 0
+    if group:
+        yield group
+
+
+def _unchanged(stamp: Stamp) -> Any:
+    """Open a file that must still be as it was recognised: reading past a shortened file's end kills the program."""
+    if stamp_of(stamp.path) != stamp:
+        raise _changed(stamp.path)
+    return opened(stamp.path)
+
+
+def _read(source: Source, files: Mapping[Path, Any], shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    if source.transform == "identity":
+        return torch.eye(shape[0], dtype=dtype).reshape(shape) if len(shape) > 1 else torch.zeros(shape, dtype=dtype)
+    layout = torch.channels_last if len(shape) == 4 else torch.contiguous_format
+    weight = torch.empty(shape, dtype=dtype, device="cpu", memory_format=layout)
+    for rows, (path, key) in zip(weight.chunk(len(source.tensors)), source.tensors, strict=True):
+        stored = files[path].get_tensor(key)
+        if stored.numel() != rows.numel():
+            raise _changed(path)
+        rows.copy_(stored.T if source.transform == "transpose" else stored.reshape(rows.shape))
+    return weight
+
+
+def _bytes(source: Source) -> int:
+    """Of the file, for one weight."""
+    width = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}.get(source.dtype, 1)
+    return width * math.prod(source.shape) if source.tensors else 0
+
+
+def _changed(path: Path) -> BadCheckpoint:
+    return refusal(path, "was changed while it was being loaded", "wait until it is written, then load it again")
+
+
+def _progress(checkpoint: Checkpoint, host: Host, total: int) -> Read:
+    """Report megabytes to the host, a hundred times at most, and stop when it says so."""
+    done = shown = 0
+
+    def on_read(size: int) -> None:
+        nonlocal done, shown
+        done += size
+        if host.interrupted():
+            raise Interrupted(f"Loading {checkpoint.path.name} was stopped.")
+        if (done - shown) * 100 >= total:
+            shown = done
+            host.report(done // MEGABYTE, max(1, total // MEGABYTE), f"Loading {checkpoint.path.name}")
+
+    return on_read

@@ -1,0 +1,79 @@
+"""What a checkpoint may say of itself in its safetensors metadata, so that narrow and tuned models describe themselves.
+
+| key | what it overrides |
+|---|---|
+| `svd.family` | which row of `FAMILIES` is the base; the user's --variant goes before it |
+| `svd.title` `svd.licence` `svd.commercial_use` | texts |
+| `svd.num_frames` `svd.fps` `svd.num_steps` | whole numbers, in the range of the setting of that name |
+| `svd.width` `svd.height` | native size in pixels, multiples of the model's size grid |
+| `svd.min_guidance` `svd.max_guidance` `svd.noise_aug_strength` | numbers |
+| `svd.guidance_ramp` `svd.sampler` `svd.schedule` | names as in a request |
+
+All values are text, as safetensors has it. Two keys of others help where the file's name tells no family:
+`modelspec.title`, and `modelspec.architecture` = stable-video-diffusion-img2vid-v1 (both ComfyUI's; the latter does not
+tell svd from svd_xt). `diffusers.num_frames` is made here from a folder's config.json.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lib_svd.checkpoints.families import FAMILIES, FROM_FAMILY, Family
+from lib_svd.checkpoints.header import refusal
+from lib_svd.errors import BadRequest
+from lib_svd.request import FIELDS
+
+PREFIX = "svd."
+FAMILY = "svd.family"
+TEXTS = ("title", "licence", "commercial_use")
+SETTINGS = {field.name: field for field in FIELDS if field.name in (*FROM_FAMILY, "width", "height")}
+ADVICE = "correct the metadata or take it out"
+
+
+def family_name(path: Path, metadata: Mapping[str, str]) -> str | None:
+    """The family that a file names, if it names one.
+
+    Raises:
+        BadCheckpoint: there is no such family.
+    """
+    name = metadata.get(FAMILY)
+    if name is not None and name not in FAMILIES:
+        raise refusal(path, f"has svd.family {name!r} in its metadata, which is none of {', '.join(FAMILIES)}", ADVICE)
+    return name
+
+
+def described(family: Family, path: Path, metadata: Mapping[str, str]) -> tuple[Family, tuple[str, ...]]:
+    """The family with what the file says put in its place, and notes on keys that are not understood.
+
+    Raises:
+        BadCheckpoint: a value cannot be read or is out of range.
+    """
+    changes: dict[str, Any] = {}
+    notes = []
+    for key, text in metadata.items():
+        name = key.removeprefix(PREFIX)
+        if not key.startswith(PREFIX) or key == FAMILY:
+            continue
+        if name in TEXTS:
+            changes[name] = text
+        elif name in SETTINGS:
+            changes[name] = _setting(path, name, text)
+        else:
+            notes.append(f"{path.name} has {key} in its metadata, which means nothing here.")
+    family = replace(family, **changes)
+    if family.min_guidance > family.max_guidance:
+        what = f"has guidance that falls from {family.min_guidance:g} to {family.max_guidance:g} in its metadata"
+        raise refusal(path, what, ADVICE)
+    return family, tuple(notes)
+
+
+def _setting(path: Path, name: str, text: str) -> Any:
+    setting = SETTINGS[name]
+    try:
+        return setting.checked(setting.read(text))
+    except BadRequest as error:
+        reason = str(error).rstrip(".")
+        raise refusal(path, f"has svd.{name} {text!r} in its metadata ({reason})", ADVICE) from None

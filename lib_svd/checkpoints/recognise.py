@@ -1,0 +1,186 @@
+"""Everything about a model file without loading it: which family, which sizes, and where each weight is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib_svd.checkpoints import strict
+from lib_svd.checkpoints.configs import decoder_config, encoder_config, unet_config, vision_config
+from lib_svd.checkpoints.families import Family
+from lib_svd.checkpoints.find import find_checkpoints
+from lib_svd.checkpoints.header import Stamp, refusal
+from lib_svd.checkpoints.metadata import described
+from lib_svd.checkpoints.naming import family_of
+from lib_svd.checkpoints.native_layout import PART_NAMES, PARTS, split
+from lib_svd.checkpoints.sources import Layout, Model, Source, read_model
+from lib_svd.engine.config import NetworkConfigs
+from lib_svd.errors import BadCheckpoint
+from lib_svd.ports import Part
+
+Sources = dict[str, Source]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A model file that can be run, not loaded yet."""
+
+    path: Path  # file or folder, as it was named
+    family: Family
+    configs: NetworkConfigs
+    layout: Layout
+    sources: Mapping[Part, Mapping[str, Source]]  # name of each weight in its network to where it is
+    stamps: tuple[Stamp, ...]  # every file it is read from, as it was
+    dtypes: Mapping[Part, tuple[str, ...]]  # in the file, as safetensors spells them, most common first
+    metadata: Mapping[str, str]
+    notes: tuple[str, ...] = ()  # what was assumed or borrowed; for the user
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Equal for two checkpoints that load alike; fit for a cache's key."""
+        return self.stamps, self.family.name
+
+    @property
+    def size_grid(self) -> int:
+        """Width and height of a clip are multiples of this many pixels."""
+        return self.configs.size_grid
+
+    @property
+    def parameters(self) -> dict[Part, int]:
+        """Weights of each network, counted."""
+        return {part: sum(math.prod(s.shape) for s in found.values()) for part, found in self.sources.items()}
+
+
+def recognise(
+    path: str | Path,
+    *,
+    variant: str | None = None,
+    companion: str | Path | None = None,
+    search_dirs: Iterable[Path] = (),
+) -> Checkpoint:
+    """Look at a model without loading it.
+
+    Args:
+        path: a .safetensors file or a diffusers folder.
+        variant: a key of FAMILIES, where the file cannot tell; None: by metadata, then by name.
+        companion: a complete SVD checkpoint that lends the networks this file lacks (a UNet alone lacks three).
+        search_dirs: where to look for one if none is named; then beside the file.
+
+    Raises:
+        BadCheckpoint: not a file that can be run; one sentence that names it, says what it is, and what to use.
+        BadRequest: `variant` is none.
+    """
+    model = read_model(Path(path))
+    parts = _parts(model)
+    lacking = [part for part in PARTS if not parts[part]]
+    lender, notes = None, list[str]()
+    if lacking:
+        if "unet" in lacking:
+            raise strict.missing_unet(model.path)
+        lender = _lender(model.path, lacking, companion, search_dirs, strict.z_channels(parts["unet"]))
+        parts |= {part: dict(lender.sources[part]) for part in lacking}
+        notes.append(f"{model.path.name} has no {_listed(lacking)}: taken from {lender.path.name}.")
+    for part in PARTS:
+        strict.check_dtypes(parts[part])
+    configs = _configs(model.path, parts)
+    strict.check(model.path, parts, configs)
+    family, assumed = family_of(
+        model.path,
+        model.metadata,
+        variant=variant,
+        vector_dim=configs.unet.vector_dim,
+        temporal=configs.decoder.temporal,
+        lender=lender.family if lender else None,
+    )
+    family, unknown = described(family, model.path, model.metadata)
+    strict.check_native_size(model.path, model.metadata, family, configs.size_grid)
+    return Checkpoint(
+        path=model.path,
+        family=family,
+        configs=configs,
+        layout=model.layout,
+        sources=parts,
+        stamps=model.stamps + (lender.stamps if lender else ()),
+        dtypes={part: _dtypes(parts[part]) for part in PARTS},
+        metadata=model.metadata,
+        notes=(*notes, *assumed, *unknown),
+    )
+
+
+def _parts(model: Model) -> dict[Part, Sources]:
+    """Sources of each network; empty where the file has nothing of it.
+
+    Raises:
+        BadCheckpoint: keys that belong to no network and are not known to be unused.
+    """
+    found = split(model.tensors)
+    if found.extra:
+        raise strict.extra_keys(model.path, found.extra)
+    parts = {part: {name: model.tensors[key] for name, key in names.items()} for part, names in found.parts.items()}
+    encoder = parts["encoder"]
+    if "encoder.conv_out.weight" in encoder and not any(name.startswith("quant_conv.") for name in encoder):
+        encoder |= _identity_quant_conv(encoder["encoder.conv_out.weight"])
+    return parts
+
+
+def _identity_quant_conv(conv_out: Source) -> Sources:
+    """What first_stage_model.encoder of SVD means by having none: its last convolution has it folded in.
+
+    ComfyUI, which encodes with it and saves only it, goes straight on to the mean (sd.py, AutoencodingEngine).
+    """
+    moments = conv_out.shape[0] if conv_out.shape else 0
+    weight = Source((), "identity", (moments, moments, 1, 1), conv_out.dtype)
+    return {"quant_conv.weight": weight, "quant_conv.bias": weight._replace(shape=(moments,))}
+
+
+def _configs(path: Path, parts: Mapping[Part, Sources]) -> NetworkConfigs:
+    shapes = {part: {name: source.shape for name, source in parts[part].items()} for part in PARTS}
+    try:
+        return NetworkConfigs(
+            unet=unet_config(shapes["unet"]),
+            encoder=encoder_config(shapes["encoder"]),
+            decoder=decoder_config(shapes["decoder"]),
+            vision=vision_config(shapes["vision"]),
+        )
+    except KeyError as error:
+        raise refusal(path, f"is an incomplete SVD checkpoint, {error.args[0]} is missing", strict.REPLACE) from None
+    except (IndexError, ValueError):
+        raise refusal(path, "has weights whose shapes are not those of SVD", strict.REPLACE) from None
+
+
+def _lender(
+    path: Path, lacking: Sequence[Part], companion: str | Path | None, search_dirs: Iterable[Path], z_channels: int
+) -> Checkpoint:
+    """The checkpoint that lends what is lacking.
+
+    Raises:
+        BadCheckpoint: the named one cannot be used or lacks the same; none was named and none found.
+    """
+    if companion is not None:
+        return recognise(companion)
+    beside = sorted(path.parent.glob("*.safetensors"))
+    for candidate in [*find_checkpoints(search_dirs), *beside]:
+        if candidate.absolute() == path.absolute():
+            continue
+        try:
+            lender = recognise(candidate)
+        except BadCheckpoint:
+            continue  # image models and the like beside it are no error
+        if lender.family.conditioning == "svd" and lender.configs.encoder.z_channels == z_channels:
+            return lender
+    use = "put svd_xt.safetensors beside it or name one with --companion"
+    raise refusal(path, f"has no {_listed(lacking)}, and no SVD checkpoint is at hand to lend it", use)
+
+
+def _listed(parts: Sequence[Part]) -> str:
+    names = [PART_NAMES[part] for part in parts]
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _dtypes(sources: Sources) -> tuple[str, ...]:
+    weights: dict[str, int] = {}
+    for source in sources.values():
+        weights[source.dtype] = weights.get(source.dtype, 0) + math.prod(source.shape)
+    return tuple(sorted(weights, key=lambda dtype: -weights[dtype]))

@@ -1,0 +1,142 @@
+"""Refuse what does not fit exactly, with the keys named: missing, extra, wrong shapes, networks that do not match."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lib_svd.checkpoints import networks
+from lib_svd.checkpoints.diffusers_layout import DECODER, ENCODER, UNET, VISION
+from lib_svd.checkpoints.families import Family
+from lib_svd.checkpoints.header import USE_SVD, refusal
+from lib_svd.checkpoints.metadata import ADVICE
+from lib_svd.checkpoints.native_layout import PARTS
+from lib_svd.checkpoints.sources import Source
+from lib_svd.engine.config import UNET_HEAD_WIDTH, VISION_HEAD_WIDTH, NetworkConfigs
+from lib_svd.errors import BadCheckpoint
+from lib_svd.ports import Part
+
+REPLACE = "download it again or use the released file"
+PREFIXES: dict[Part, str] = {"vision": VISION, "encoder": ENCODER, "unet": UNET, "decoder": DECODER}
+FLOATS = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
+NORM_GROUPS = 32
+SHOWN = 5
+
+
+def missing_unet(path: Path) -> BadCheckpoint:
+    """The rest of an SVD checkpoint, without the network that moves."""
+    return refusal(path, "holds no UNet", USE_SVD)
+
+
+def extra_keys(path: Path, keys: Sequence[str]) -> BadCheckpoint:
+    """Tensors that no SVD checkpoint has."""
+    return refusal(path, f"has {_counted(keys, 'tensor')} that no SVD checkpoint has ({_first(keys)})", REPLACE)
+
+
+def z_channels(unet: Mapping[str, Source]) -> int:
+    """Channels of a latent, as the UNet gives them; 0 where its last layer is missing."""
+    out = unet.get("out.2.bias")
+    return out.shape[0] if out is not None and out.shape else 0
+
+
+def check_dtypes(sources: Mapping[str, Source]) -> None:
+    """Refuse weights that are no plain floating-point numbers.
+
+    Raises:
+        BadCheckpoint: names the file and the dtype.
+    """
+    for source in sources.values():
+        if source.dtype not in FLOATS and source.tensors:
+            path, key = source.tensors[0]
+            what = f"stores {key} as {source.dtype}, which is quantised in a way that cannot be read"
+            raise refusal(path, what, "use a file in fp32, fp16, bf16 or plain fp8")
+
+
+def check(path: Path, parts: Mapping[Part, Mapping[str, Source]], configs: NetworkConfigs) -> None:
+    """Compare what is there with what the networks of this size need, weight by weight.
+
+    Raises:
+        BadCheckpoint: something is missing, too much, of another shape, or the networks do not belong together.
+    """
+    _check_widths(path, configs)
+    wanted = {part: networks.shapes(part, configs) for part in PARTS}
+    missing = [PREFIXES[part] + name for part in PARTS for name in wanted[part] if name not in parts[part]]
+    if missing:
+        what = f"is an incomplete SVD checkpoint, {_counted(missing, 'tensor')} missing ({_first(missing)})"
+        raise refusal(path, what, REPLACE)
+    extra = [_label(part, name, parts) for part in PARTS for name in parts[part] if name not in wanted[part]]
+    if extra:
+        raise extra_keys(path, extra)
+    wrong = [
+        f"{_label(part, name, parts)} is {list(parts[part][name].shape)} and not {list(shape)}"
+        for part in PARTS
+        for name, shape in wanted[part].items()
+        if _core(parts[part][name].shape) != _core(shape)
+    ]
+    if wrong:
+        raise refusal(path, f"has {_counted(wrong, 'tensor')} of the wrong shape ({_first(wrong)})", REPLACE)
+
+
+def check_native_size(path: Path, metadata: Mapping[str, str], family: Family, grid: int) -> None:
+    """The size that a file gives itself must be one that its networks can make.
+
+    Raises:
+        BadCheckpoint: it is off the grid.
+    """
+    own = "svd.width" in metadata or "svd.height" in metadata
+    if own and (family.width % grid or family.height % grid):
+        what = (
+            f"gives itself the size {family.width}x{family.height} in its metadata, off its own grid of {grid} pixels"
+        )
+        raise refusal(path, what, ADVICE)
+
+
+def _check_widths(path: Path, configs: NetworkConfigs) -> None:
+    """What shapes cannot tell must fit: widths of heads and groups, and one network's output the other's input."""
+    unet, encoder, decoder, vision = configs.unet, configs.encoder, configs.decoder, configs.vision
+    heads = [width for width, has in zip(unet.channels, unet.attention, strict=True) if has] + [unet.channels[-1]]
+    rules = (
+        (
+            all(w % UNET_HEAD_WIDTH == 0 for w in heads),
+            f"UNet attention widths {heads} not multiples of {UNET_HEAD_WIDTH}",
+        ),
+        (vision.width % VISION_HEAD_WIDTH == 0, f"image tower width {vision.width} no multiple of {VISION_HEAD_WIDTH}"),
+        (vision.patch_size > 0 and vision.width > 0, "an image tower without pixels or channels"),
+        (_grouped(unet.channels), f"UNet widths {unet.channels} not multiples of {NORM_GROUPS}"),
+        (_grouped(encoder.channels + decoder.channels), f"VAE widths not multiples of {NORM_GROUPS}"),
+        (vision.embed_dim == unet.context_dim, f"an embedding of {vision.embed_dim} where {unet.context_dim} go in"),
+        (encoder.z_channels == decoder.z_channels, "a VAE encoder and decoder of unlike latents"),
+        (len(encoder.channels) == len(decoder.channels), "a VAE encoder and decoder of unlike downsampling"),
+        (unet.out_channels == encoder.z_channels, f"latents of {encoder.z_channels} and {unet.out_channels} channels"),
+        (unet.in_channels == 2 * unet.out_channels, f"{unet.in_channels} channels into its UNet"),
+    )
+    for holds, what in rules:
+        if not holds:
+            raise refusal(path, f"has networks that are not SVD's or do not belong together ({what})", REPLACE)
+
+
+def _grouped(widths: Sequence[int]) -> bool:
+    return all(width > 0 and width % NORM_GROUPS == 0 for width in widths)
+
+
+def _core(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape without axes of length 1 at its end: (3, 1, 1) and 1x1 convolutions are stored with and without them."""
+    length = len(shape)
+    while length and shape[length - 1] == 1:
+        length -= 1
+    return shape[:length]
+
+
+def _label(part: Part, name: str, parts: Mapping[Part, Mapping[str, Source]]) -> str:
+    """A weight by its key in the file."""
+    tensors = parts[part][name].tensors
+    return tensors[0][1] if tensors else PREFIXES[part] + name
+
+
+def _counted(items: Sequence[str], noun: str) -> str:
+    return f"{len(items)} {noun}" + ("" if len(items) == 1 else "s")
+
+
+def _first(items: Sequence[str]) -> str:
+    shown = ", ".join(items[:SHOWN])
+    return shown if len(items) <= SHOWN else f"{shown}, ..."

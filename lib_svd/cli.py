@@ -1,0 +1,330 @@
+"""The command line: `python -m lib_svd animate | inspect | doctor`."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from lib_svd.errors import BadInput, BadRequest, SvdError
+from lib_svd.request import FIELDS, MAX_SEED, ClipRequest, Field, read_size
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MODEL_DIRS = ("models/svd", "models")
+STOPPED = 130  # 128 + SIGINT, as shells have it
+
+HELP = {
+    "num_steps": "Steps of the sampler.",
+    "sampler": "How noise is taken away.",
+    "schedule": "Which noise levels.",
+    "seed": "The same seed and settings give the same clip; random when not given.",
+    "num_frames": "Frames of the clip.",
+    "fps": "Frames per second.",
+    "motion_bucket_id": "How much moves, 1 to 255. Start at 75; 60 is calm, 90 lively.",
+    "noise_aug_strength": "Noise on the picture, 0 to 1: more lets the clip leave it. Start at 0.02.",
+    "min_guidance": "How closely the first frame keeps to the picture.",
+    "max_guidance": "How closely the last frame keeps to the picture: raise it where the clip drifts away.",
+    "guidance_ramp": "How guidance goes from the first frame to the last.",
+    "fit": "How the picture is brought to the clip's size.",
+    "focus_x": "What a crop keeps in view, 0 left to 1 right.",
+    "focus_y": "What a crop keeps in view, 0 top to 1 bottom.",
+    "background": "Colour behind transparent pixels.",
+    "decode": "exact: the same frames at any memory; reference: chunks on their own, as Stability's code.",
+    "decode_chunk": "Frames decoded at a time; 0 chooses by the memory at hand.",
+    "elevation": "Height of the camera in degrees (SV3D_p).",
+    "orbit": "Degrees that the camera goes round the object (SV3D_p).",
+}
+SHORT = {
+    "num_frames": "--frames",
+    "num_steps": "--steps",
+    "motion_bucket_id": "--motion",
+    "noise_aug_strength": "--augmentation",
+}
+ELSEWHERE = ("width", "height", "checkpoint")  # settings with an option of their own making
+
+
+def setting_options(command: F) -> F:
+    """An option for each setting of FIELDS; what is not given stays out of the command's `settings`."""
+    for field in reversed(FIELDS):
+        if field.name not in ELSEWHERE:
+            names = [f"--{field.name.replace('_', '-')}", *([SHORT[field.name]] if field.name in SHORT else [])]
+            choices = f" [{', '.join(field.choices)}]" if field.choices else ""
+            command = click.option(*names, field.name, metavar="VALUE", help=HELP[field.name] + choices)(command)
+    return command
+
+
+def model_options(command: F) -> F:
+    """Options of every command that takes a model."""
+    for option in (
+        click.option("--companion", type=Path, help="SVD file that lends what a UNet alone lacks."),
+        click.option("--variant", help="Which model it is, where the file cannot tell: svd, svd_xt, svd_xt_1_1, ..."),
+        click.option("--models", type=Path, multiple=True, help="Folder with models; may be given several times."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name=None, version=__import__("lib_svd").__version__, prog_name="lib_svd")
+def cli() -> None:
+    """Stable Video Diffusion: one still picture becomes a short clip."""
+
+
+@cli.command()
+@click.argument("picture", required=False, type=Path)
+@click.option("--checkpoint", help="Model: a file, a diffusers folder, or a name in the model folders.")
+@click.option("--out", type=Path, help="The clip, .mp4; a numbered name under output/ when not given.")
+@click.option("--frames-dir", type=Path, help="Folder for the frames as PNG files too.")
+@click.option(
+    "--size", default=None, metavar="WxH|auto", help="Size of the clip; auto: the model's, in the picture's shape."
+)
+@setting_options
+@click.option("--count", default="1", metavar="N", help="Make N clips, of this seed and the next ones.")
+@click.option("--like", type=Path, help="Take settings from a clip, a frame or a .txt made here; options given win.")
+@click.option("--save-latents", type=Path, help="Keep the latents in this file, to decode them again.")
+@click.option("--from-latents", type=Path, help="Decode this file instead of animating a picture.")
+@model_options
+@click.option("--device", default="auto", help="auto, cuda, mps or cpu.")
+@click.option("--dtype", default="auto", help="auto, float32, float16 or bfloat16.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and no progress.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def animate(**options: Any) -> None:
+    """Animate PICTURE."""
+    with _errors_as_json(options["as_json"]):
+        silent = options["as_json"] or options["quiet"]
+        for saved in _from_latents(options, silent) if options["from_latents"] else _animated(options, silent):
+            _print_clip(saved, options["as_json"])
+
+
+def _animated(options: dict[str, Any], silent: bool) -> Iterator[Any]:
+    """The clips that the options ask for, one after the other, from one loading of the model."""
+    if options["picture"] is None:
+        raise BadRequest(
+            "Which picture? Name one: python -m lib_svd animate photo.jpg --checkpoint svd_xt.safetensors."
+        )
+    request, count = _request(options), _count(options["count"])
+    if request.seed + count - 1 > MAX_SEED:
+        raise BadRequest(f"Seeds end at {MAX_SEED}: choose a smaller seed or count.")
+    from lib_svd.animate import animate, order
+    from lib_svd.checkpoints import load
+
+    checkpoint, host = _recognised(options, request), _host(options, silent)
+    outs = _outs(options, request.seed, count)
+    first = order(
+        request,
+        options["picture"],
+        checkpoint,
+        outs[0],
+        frames_dir=options["frames_dir"],
+        latents_path=options["save_latents"],
+    )
+    orders = [first, *(first.with_seed(request.seed + i, out) for i, out in enumerate(outs[1:], 1))]
+    for note in first.notes:
+        _say(note, options["as_json"])
+    svd = load(checkpoint, host)
+    for each in orders:
+        yield animate(each, host, svd)
+
+
+def _from_latents(options: dict[str, Any], silent: bool) -> Iterator[Any]:
+    from dataclasses import replace
+
+    from lib_svd.animate import decode_again
+    from lib_svd.latents import load_latents
+
+    saved = load_latents(options["from_latents"])
+    saved = replace(saved, request=saved.request.with_(**_settings(options)))
+    checkpoint = _recognised(options, saved.request)
+    out = options["out"] or _numbered(options["from_latents"])
+    yield decode_again(saved, checkpoint, _host(options, silent), out, frames_dir=options["frames_dir"])
+
+
+@cli.command()
+@click.argument("checkpoint")
+@model_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def inspect(checkpoint: str, as_json: bool, **options: Any) -> None:
+    """Say what CHECKPOINT is, without loading it."""
+    with _errors_as_json(as_json):
+        from lib_svd.checkpoints import describe
+
+        found = describe(_recognised({**options, "checkpoint": checkpoint}, ClipRequest()))
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else _described(found))
+
+
+@cli.command()
+@click.option("--models", type=Path, multiple=True, help="Folder with models; may be given several times.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(models: tuple[Path, ...], as_json: bool) -> None:
+    """Say what this machine has: device, memory, ffmpeg, models."""
+    from lib_svd.doctor import examine
+
+    found = examine(_model_dirs(models))
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else _as_lines(found))
+
+
+def main() -> None:
+    """Run the command line; every error is one line, Ctrl-C exits with 130."""
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped.", err=True)
+        sys.exit(STOPPED)
+    except SvdError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2 if isinstance(error, BadInput) else 1)
+
+
+def _request(options: dict[str, Any]) -> ClipRequest:
+    """The request that the options describe, on top of `--like`."""
+    from lib_svd.infotext import read_infotext
+
+    like = options["like"]
+    base = ClipRequest.from_infotext(read_infotext(like)) if like else ClipRequest(seed=secrets.randbelow(MAX_SEED))
+    size = {} if options["size"] is None else dict(zip(("width", "height"), read_size(options["size"]), strict=True))
+    return base.with_(**_settings(options), **size)
+
+
+def _settings(options: dict[str, Any]) -> dict[str, Any]:
+    given = ((field, options[field.name]) for field in FIELDS if field.name not in ELSEWHERE)
+    return {field.name: _read(field, text) for field, text in given if text is not None}
+
+
+def _read(field: Field, text: str) -> Any:
+    return field.checked(field.read(text))
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1000:
+        raise BadRequest(f"--count must be a whole number from 1 to 1000, not {text!r}.")
+    return int(text)
+
+
+def _outs(options: dict[str, Any], seed: int, count: int) -> list[Path]:
+    """A file a clip; refused together before the first one is made."""
+    from lib_svd import video
+
+    out: Path = options["out"] or _numbered(options["picture"])
+    if count == 1:
+        return [out]
+    for name in ("frames_dir", "save_latents"):
+        if options[name]:
+            raise BadRequest(f"--{name.replace('_', '-')} goes with one clip, not with --count {count}.")
+    outs = [out.with_name(f"{out.stem}-{seed + i}{out.suffix}") for i in range(count)]
+    for each in outs:
+        video.check_output(each, None)
+    return outs
+
+
+def _numbered(picture: Path) -> Path:
+    from lib_svd import video
+
+    folder = Path("output")
+    folder.mkdir(exist_ok=True)
+    return video.free_name(folder, picture.stem.removesuffix(".latents"), ".mp4")
+
+
+def _recognised(options: dict[str, Any], request: ClipRequest) -> Any:
+    from lib_svd.checkpoints import find_checkpoints, recognise, resolve
+
+    dirs = _model_dirs(options["models"])
+    name = options["checkpoint"] or request.checkpoint
+    if not name:
+        found = find_checkpoints(dirs)
+        if len(found) != 1:
+            there = ", ".join(path.name for path in found[:5]) or "none"
+            raise BadRequest(f"Which model? Name one with --checkpoint; in {', '.join(map(str, dirs))}: {there}.")
+        name = str(found[0])
+    return recognise(resolve(name, dirs), variant=options["variant"], companion=options["companion"], search_dirs=dirs)
+
+
+def _model_dirs(models: tuple[Path, ...]) -> list[Path]:
+    return [Path(folder) for folder in (models or MODEL_DIRS)]
+
+
+def _host(options: dict[str, Any], silent: bool) -> Any:
+    from lib_svd.hosts.standalone import StandaloneHost
+    from lib_svd.progress import ProgressBar
+
+    bar = None if silent else ProgressBar().report
+    return StandaloneHost(options["device"], options["dtype"], on_report=bar)
+
+
+def _print_clip(saved: Any, as_json: bool) -> None:
+    clip, notes = saved.clip, saved.notes
+    if as_json:
+        found = {
+            "video": str(saved.video),
+            "frames": [str(path) for path in saved.frames],
+            "num_frames": len(clip.frames),
+            "height": clip.frames.shape[1],
+            "width": clip.frames.shape[2],
+            "fps": clip.fps,
+            "infotext": clip.infotext,
+            "seconds": {stage: round(seconds, 3) for stage, seconds in clip.seconds.items()},
+            "notes": list(notes),
+        }
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    count, height, width = clip.frames.shape[:3]
+    took = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in clip.seconds.items())
+    click.echo(f"{saved.video}: {count} frames of {width}x{height} at {clip.fps} fps. Seconds: {took}.")
+    click.echo(clip.infotext)
+
+
+def _say(note: str, as_json: bool) -> None:
+    if not as_json:
+        click.echo(note, err=True)
+
+
+@contextmanager
+def _errors_as_json(as_json: bool) -> Iterator[None]:
+    """With --json an error is JSON on standard output as well as a line on standard error."""
+    try:
+        yield
+    except SvdError as error:
+        if as_json:
+            click.echo(json.dumps({"error": type(error).__name__, "message": str(error)}, ensure_ascii=False))
+        raise
+
+
+def _described(found: dict[str, Any]) -> str:
+    million = {part: f"{count / 1e6:.1f} M" for part, count in found["parameters"].items()}
+    return _as_lines(
+        {
+            "File": found["path"],
+            "Model": f"{found['title']} ({found['family']}), {found['layout']} layout",
+            "Made for": f"{found['num_frames']} frames of {found['width']}x{found['height']} at {found['fps']} fps",
+            "Guidance": f"{found['min_guidance']:g} to {found['max_guidance']:g}, {found['guidance_ramp']}",
+            "Sampling": f"{found['num_steps']} steps, {found['sampler']}, {found['schedule']}",
+            "Parameters": {**million, "in all": f"{found['total_parameters'] / 1e6:.1f} M"},
+            "Stored as": {part: ", ".join(dtypes) for part, dtypes in found["dtypes"].items()},
+            "Licence": found["licence"],
+            "Commercial use": found["commercial_use"],
+            "Metadata": found["metadata"] or "none",
+            **({"Notes": " ".join(found["notes"])} if found["notes"] else {}),
+        }
+    )
+
+
+def _as_lines(found: dict[str, Any], indent: str = "") -> str:
+    """Names and values below each other; groups indented."""
+    lines = []
+    for name, value in found.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{name}:", _as_lines(value, indent + "  ")]
+        elif isinstance(value, list):
+            lines += [f"{indent}{name}:", *(f"{indent}  {entry}" for entry in value or ["none"])]
+        else:
+            lines.append(f"{indent}{name}: {value}")
+    return "\n".join(lines)

@@ -1,0 +1,230 @@
+"""No web UI around us: command line, tests, CI."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from PIL import Image
+from torch import nn
+
+from lib_svd.engine.memory import is_out_of_memory, weight_bytes
+from lib_svd.errors import BadRequest, OutOfMemory
+from lib_svd.ports import Part
+
+T = TypeVar("T")
+Report = Callable[[int, int, str, Callable[[], Image.Image] | None], None]
+
+DEVICES = ("auto", "cuda", "mps", "cpu")
+DTYPES = {"auto": None, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device by name; "auto" takes what is there, fastest first.
+
+    Raises:
+        BadRequest: that device is not there.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(device for device, found in there.items() if found))
+    if not there.get(name, False):
+        found = ", ".join(device for device, found in there.items() if found)
+        raise BadRequest(f"Device {name!r} is not there: this machine and this PyTorch have {found}.")
+    return torch.device(name)
+
+
+class StandaloneHost:
+    """Weights wait in host memory and go to the device when they are used; what fits stays there.
+
+    Args:
+        device: a name of DEVICES.
+        dtype: a name of DTYPES; "auto" is float16 on a GPU and float32 on a CPU.
+        model_dirs: folders with checkpoints.
+        output_dir: where clips go.
+        on_report: shows progress.
+        budget: bytes of the device that may be used; None: what is free.
+    """
+
+    name = "stand-alone"
+
+    def __init__(
+        self,
+        device: str = "auto",
+        dtype: str = "auto",
+        *,
+        model_dirs: tuple[Path, ...] = (),
+        output_dir: Path | None = None,
+        on_report: Report | None = None,
+        budget: int | None = None,
+    ) -> None:
+        self._device = choose_device(device)
+        half = torch.float32 if self._device.type == "cpu" else torch.float16
+        self._dtype = DTYPES[dtype] or half
+        self._model_dirs = model_dirs
+        self._output_dir = output_dir or Path("output")
+        self._on_report = on_report
+        self._budget = budget
+        self._residents: list[StandaloneResident] = []
+        self._running = threading.Lock()
+
+    def device(self) -> torch.device:
+        """Where networks compute."""
+        return self._device
+
+    def dtype(self, part: Part) -> torch.dtype:
+        """The encoder runs once a clip and decides every frame: float32, as in the reference."""
+        return torch.float32 if part == "encoder" else self._dtype
+
+    def model_dirs(self) -> list[Path]:
+        """Where checkpoints are looked for."""
+        return list(self._model_dirs)
+
+    def output_dir(self) -> Path:
+        """Where clips go; made when missing."""
+        self._output_dir.mkdir(parents=True, exist_ok=True)
+        return self._output_dir
+
+    @contextmanager
+    def building(self, dtype: torch.dtype) -> Iterator[None]:
+        """Plain torch layers."""
+        with nullcontext():
+            yield
+
+    def adopt(self, network: nn.Module, dtype: torch.dtype) -> StandaloneResident:
+        """Keep a network."""
+        resident = StandaloneResident(network, dtype, self)
+        self._residents.append(resident)
+        return resident
+
+    def exclusively(self, job: str, work: Callable[[], T]) -> T:
+        """One clip at a time."""
+        with self._running:
+            return work()
+
+    def report(self, done: int, total: int, stage: str, preview: Callable[[], Image.Image] | None = None) -> None:
+        """Pass progress on."""
+        if self._on_report is not None:
+            self._on_report(done, total, stage, preview)
+
+    def interrupted(self) -> bool:
+        """Ctrl-C raises KeyboardInterrupt by itself."""
+        return False
+
+    def option(self, name: str, default: Any) -> Any:
+        """There are no settings but the command line's."""
+        return default
+
+    def capacity(self) -> int:
+        """Bytes of the device that our networks and their work may take in all."""
+        if self._budget is not None:
+            return self._budget
+        return _unused_bytes(self._device) + self._held()
+
+    def make_room(self, wanted: int, owner: StandaloneResident) -> bool:
+        """Send other networks back to host memory until `wanted` bytes are free; whether they are."""
+        for other in self._residents:
+            if self.capacity() - self._held(but=owner) >= wanted:
+                break
+            if other is not owner:
+                other.leave()
+        return self.capacity() - self._held(but=owner) >= wanted
+
+    def _held(self, but: StandaloneResident | None = None) -> int:
+        return sum(r.bytes_on_device() for r in self._residents if r is not but)
+
+
+class StandaloneResident:
+    """A network that is on the device while it is used; see `ports.Resident`."""
+
+    def __init__(self, network: nn.Module, dtype: torch.dtype, host: StandaloneHost) -> None:
+        self.network, self.dtype, self.device, self._host = network, dtype, host.device(), host
+        self._state = "away"  # or "there", or "streamed": layer by layer
+
+    @property
+    def weights(self) -> int:
+        """Bytes of all parameters."""
+        return weight_bytes(self.network, self.dtype)
+
+    def bytes_on_device(self) -> int:
+        """Bytes that the network holds of the device now."""
+        return self.weights if self._state == "there" else 0
+
+    def room(self) -> int:
+        """Bytes that work could take beside the weights, other networks sent away."""
+        if self.device.type == "cpu":
+            return self._host.capacity()
+        return self._host.capacity() - (0 if self._state == "streamed" else self.weights)
+
+    @contextmanager
+    def on_gpu(self, working_bytes: int) -> Iterator[nn.Module]:
+        """The network, whole on the device if there is room, else layer by layer.
+
+        Raises:
+            OutOfMemory: the device had no room for the weights or for the work.
+        """
+        try:
+            self._arrive(working_bytes)
+            yield self.network
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise OutOfMemory(
+                f"{self.device.type} has no room for this clip: choose fewer frames or a smaller size, "
+                "or close other programs that use it."
+            ) from error
+
+    def use_fp32(self) -> None:
+        """Convert the weights."""
+        self.dtype = torch.float32
+        self.network.float()
+
+    def leave(self) -> None:
+        """Go back to host memory."""
+        if self._state == "there":
+            self.network.to("cpu")
+            self._state = "away"
+
+    def _arrive(self, working_bytes: int) -> None:
+        if self.device.type == "cpu" or self._state == "streamed":
+            return
+        if self._host.make_room(self.weights + working_bytes, self):
+            self.network.to(self.device)
+            self._state = "there"
+        else:
+            self.leave()
+            stream_layers(self.network, self.device)
+            self._state = "streamed"
+
+
+def stream_layers(network: nn.Module, device: torch.device) -> None:
+    """Keep convolutions and linear layers in host memory, each copied to the device while it runs (diffusers' hooks).
+
+    What remains, norms and single factors, is small and goes to the device for good.
+    """
+    from diffusers.hooks.group_offloading import apply_group_offloading
+
+    for module in network.modules():
+        if isinstance(module, (nn.Linear, nn.Conv2d)):
+            apply_group_offloading(
+                module, onload_device=device, offload_device=torch.device("cpu"), offload_type="leaf_level"
+            )
+        else:
+            for name, parameter in module.named_parameters(recurse=False):
+                setattr(module, name, nn.Parameter(parameter.to(device), requires_grad=False))
+
+
+def _unused_bytes(device: torch.device) -> int:
+    """Memory that nobody uses, the allocator's own reserve included."""
+    if device.type == "cuda":
+        reserve = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + reserve
+    if device.type == "mps":
+        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    import psutil
+
+    return int(psutil.virtual_memory().available)

@@ -1,0 +1,45 @@
+"""Find the settings text in what was saved: a clip, a frame, or the .txt beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from lib_svd import video
+from lib_svd.errors import BadInput
+
+
+def read_infotext(path: Path) -> str:
+    """The settings text that a file carries.
+
+    Raises:
+        BadInput: no such file, or it carries none.
+    """
+    if not path.is_file():
+        raise BadInput(f"{path} is not there: name a clip, a frame or a .txt file with settings.")
+    try:
+        text = _READERS.get(path.suffix.lower(), _from_video)(path)
+    except (OSError, UnicodeDecodeError, UnidentifiedImageError) as error:
+        raise BadInput(
+            f"{path} cannot be read ({error}): name a clip, a frame or a .txt file with settings."
+        ) from error
+    if "SVD " not in text:
+        raise BadInput(f"{path} carries no settings of a clip: name one that was made here.")
+    return text
+
+
+def _from_text(path: Path) -> str:
+    return path.read_text("utf-8")
+
+
+def _from_picture(path: Path) -> str:
+    with Image.open(path) as picture:
+        return str(getattr(picture, "text", picture.info).get("parameters", ""))
+
+
+def _from_video(path: Path) -> str:
+    return video.probe(path).metadata.get("comment", "")
+
+
+_READERS = {".txt": _from_text, ".png": _from_picture}

@@ -1,0 +1,34 @@
+"""A progress bar for a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from PIL import Image
+from tqdm import tqdm
+
+FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_inv_fmt}]"
+
+
+class ProgressBar:
+    """One bar a stage, with seconds a step and the time that is left."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm[None] | None = None
+
+    def report(self, done: int, total: int, stage: str, preview: Callable[[], Image.Image] | None = None) -> None:
+        """Show `done` of `total`; a new stage begins a new bar."""
+        if self._bar is None or self._bar.desc != stage:
+            self.close()
+            quiet = 0.1 if sys.stderr.isatty() else 10.0  # a log file needs no bar every tenth of a second
+            self._bar = tqdm([], desc=stage, total=total, bar_format=FORMAT, mininterval=quiet, maxinterval=quiet)
+        self._bar.update(done - self._bar.n)
+        if done >= total:
+            self.close()
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

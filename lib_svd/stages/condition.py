@@ -1,0 +1,56 @@
+"""Picture to what the UNet is told about the clip."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from torch import Tensor, nn
+
+from lib_svd.engine import conditioning, memory
+from lib_svd.engine.conditioning import Conditioning
+from lib_svd.engine.vae import VaeEncoder
+from lib_svd.engine.vision import clip_input
+from lib_svd.stages.run import Run
+
+
+def condition(run: Run, image: Tensor) -> Conditioning:
+    """Picture [1, 3, H, W] in [-1, 1] to the conditional branch."""
+    run.checked(0, 2, "Reading the picture")
+    image_embeds = _embed(run, image)
+    run.checked(1, 2, "Reading the picture")
+    return Conditioning(image_embeds, _encode(run, image), _vector(run))
+
+
+def _embed(run: Run, image: Tensor) -> Tensor:
+    """The picture without noise to image_embeds [1, 1, D]."""
+    vision, config = run.svd.vision, run.svd.configs.vision
+
+    def work(tower: nn.Module) -> Tensor:
+        x = clip_input(image.to(vision.device), config.image_size)
+        return cast(Tensor, tower(x.to(vision.dtype)))
+
+    return run.finite("vision", memory.vision_bytes(config, vision.dtype), work)
+
+
+def _encode(run: Run, image: Tensor) -> Tensor:
+    """The picture to start_latent [1, 4, h, w]; draws the augmentation noise, the clip's first draw."""
+    encoder, config = run.svd.encoder, run.svd.configs.encoder
+    noisy = image + run.request.noise_aug_strength * run.noise(*image.shape)
+
+    def work(network: nn.Module) -> Tensor:
+        return cast(VaeEncoder, network).start_latent(noisy.to(encoder.device, encoder.dtype))
+
+    return run.finite("encoder", memory.encode_bytes(config, image.shape[-2], image.shape[-1], encoder.dtype), work)
+
+
+def _vector(run: Run) -> Tensor:
+    """The numbers that this family is conditioned on, embedded."""
+    r = run.request
+    match run.svd.family.conditioning:
+        case "sv3d_p":
+            polars, azimuths = conditioning.orbit(r.num_frames, r.elevation, r.orbit)
+            return conditioning.orbit_vector(r.noise_aug_strength, polars, azimuths)
+        case "sv3d_u":
+            return conditioning.object_vector(r.noise_aug_strength)
+        case _:
+            return conditioning.motion_vector(r.fps, r.motion_bucket_id, r.noise_aug_strength)

@@ -1,0 +1,64 @@
+"""Latents to frames, whatever memory there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lib_svd.clip import Frames
+from lib_svd.engine import memory
+from lib_svd.engine.vae import VaeDecoder
+from lib_svd.errors import OutOfMemory
+from lib_svd.stages.run import Run
+
+
+def decode(run: Run, latents: Tensor) -> Frames:
+    """Latents [T, 4, h, w] to frames [T, H, W, 3].
+
+    Raises:
+        Interrupted: the user stopped it.
+        OutOfMemory: no room, one frame at a time either.
+        NotFinite: NaN or infinity in float32 too.
+    """
+    if run.request.decode == "reference" and run.request.decode_chunk:
+        return np.concatenate([_decode(run, part, 0) for part in latents.split(run.request.decode_chunk)])
+    return _decode(run, latents, run.request.decode_chunk)
+
+
+def to_uint8(frames: Tensor) -> Frames:
+    """[T, 3, H, W] about [-1, 1] to [T, H, W, 3]: uint8(clamp((x + 1) / 2, 0, 1) * 255), truncated as the reference."""
+    scaled = ((frames + 1) / 2).clamp(0, 1).mul(255).to(torch.uint8)
+    return cast(Frames, scaled.permute(0, 2, 3, 1).contiguous().numpy())
+
+
+def _decode(run: Run, latents: Tensor, chunk: int) -> Frames:
+    decoder, config = run.svd.decoder, run.svd.configs.decoder
+    scale = run.svd.configs.encoder.downsampling
+    num_frames, _, height, width = latents.shape
+    plans = memory.decode_plans(config, num_frames, height * scale, width * scale, decoder.dtype, chunk)
+    plans = [plan for plan in plans if plan.bytes <= decoder.room()] or plans[-1:]
+    for plan in plans:
+        try:
+            return to_uint8(run.finite("decoder", plan.bytes, _work(run, latents, plan)))
+        except OutOfMemory:
+            if plan is plans[-1]:
+                raise
+            run.notes.append(f"There was no room to decode {plan.chunk} frames at a time; fewer were.")
+    raise AssertionError("the last plan returns or raises")
+
+
+def _work(run: Run, latents: Tensor, plan: memory.DecodePlan) -> Callable[[nn.Module], Tensor]:
+    decoder = run.svd.decoder
+    park = None if plan.park_on_device else torch.device("cpu")
+
+    def work(network: nn.Module) -> Tensor:
+        x = latents.to(decoder.device, decoder.dtype)
+        for step in cast(VaeDecoder, network).steps(x, plan.chunk, park):
+            run.checked(step.number, step.total, "Decoding")
+        return torch.cat([frames.float().cpu() for frames in step.clip])
+
+    return work

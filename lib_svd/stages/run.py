@@ -1,0 +1,94 @@
+"""What the stages of one clip share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from lib_svd.checkpoints import Svd
+from lib_svd.errors import Interrupted, NotFinite
+from lib_svd.ports import Host, Part, Resident
+from lib_svd.request import CompleteRequest
+
+PART_TITLES: dict[Part, str] = {
+    "vision": "image tower",
+    "encoder": "VAE encoder",
+    "unet": "UNet",
+    "decoder": "VAE decoder",
+}
+
+
+@dataclass
+class Run:
+    """One clip on its way."""
+
+    svd: Svd
+    request: CompleteRequest
+    host: Host
+    notes: list[str] = field(default_factory=list)  # what the user should know
+    seconds: dict[str, float] = field(default_factory=dict)  # wall time of each stage
+
+    def __post_init__(self) -> None:
+        self._generator = torch.Generator("cpu").manual_seed(self.request.seed)
+
+    def noise(self, *shape: int) -> Tensor:
+        """Unit noise from the clip's seed, drawn on the CPU: the same on every device."""
+        return torch.randn(shape, generator=self._generator)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Note how long the work inside takes."""
+        began = time.perf_counter()
+        yield
+        self.seconds[stage] = time.perf_counter() - began
+
+    def checked(self, done: int, total: int, stage: str, preview: Callable[[], Image.Image] | None = None) -> None:
+        """Report progress, and stop where the user asked to.
+
+        Raises:
+            Interrupted: so they did.
+        """
+        self.host.report(done, total, stage, preview)
+        if self.host.interrupted():
+            raise Interrupted(f"{stage} was stopped.")
+
+    def finite(self, part: Part, room: int, work: Callable[[nn.Module], Tensor]) -> Tensor:
+        """What `work` makes with a network, float32 on the CPU; made again in float32 where half precision failed.
+
+        Args:
+            part: which network.
+            room: bytes that the work takes beside the weights.
+            work: given the network, on its device.
+
+        Raises:
+            NotFinite: NaN or infinity in float32 too.
+        """
+        resident: Resident = getattr(self.svd, part)
+        with resident.on_gpu(room) as network:
+            result = work(network).float().cpu()
+        if bool(result.isfinite().all()):
+            return result
+        self.to_fp32(part)
+        return self.finite(part, room, work)
+
+    def to_fp32(self, part: Part) -> None:
+        """Let a network go on in float32, and say so.
+
+        Raises:
+            NotFinite: it is in float32 already.
+        """
+        resident: Resident = getattr(self.svd, part)
+        if resident.dtype == torch.float32:
+            raise NotFinite(
+                f"The {PART_TITLES[part]} gave NaN or infinity in float32: "
+                f"weights of {self.svd.checkpoint.path.name} are damaged, download it again."
+            )
+        was = str(resident.dtype).removeprefix("torch.")
+        self.notes.append(f"The {PART_TITLES[part]} gave NaN or infinity in {was}; float32 was used instead.")
+        resident.use_fp32()

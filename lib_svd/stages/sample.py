@@ -1,0 +1,96 @@
+"""Noise to latents."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import cast
+
+from PIL import Image
+from torch import Tensor
+
+from lib_svd.engine import guidance, memory, schedule
+from lib_svd.engine.conditioning import Conditioning
+from lib_svd.engine.precond import Denoiser
+from lib_svd.engine.preview import latents_to_rgb
+from lib_svd.engine.samplers import SAMPLERS, Step, start
+from lib_svd.engine.unet import UNet
+from lib_svd.stages.run import Run
+
+
+def sample(run: Run, clip: Conditioning) -> Tensor:
+    """Latents [T, 4, h, w], float32 on the CPU.
+
+    Raises:
+        Interrupted: the user stopped it.
+        OutOfMemory: no room, one branch at a time either.
+        NotFinite: NaN or infinity in float32 too.
+    """
+    r, device = run.request, run.svd.unet.device
+    sigmas = schedule.SCHEDULES[r.schedule](r.num_steps)
+    shape = (r.num_frames, *clip.start_latent.shape[1:])
+    x = start(run.noise(*shape), sigmas).to(device)
+    halves, room = _fitting(run, shape)
+    run.checked(0, r.num_steps, "Sampling")
+    with run.svd.unet.on_gpu(room) as network:
+        denoise = CarefulDenoiser(run, cast(UNet, network), clip, sigmas, halves)
+        for step in SAMPLERS[r.sampler](denoise, x, sigmas, lambda: run.noise(*shape).to(device)):
+            x = step.x
+            run.checked(step.number, step.total, "Sampling", partial(preview, step))
+    return x.cpu()
+
+
+def preview(step: Step) -> Image.Image:
+    """Rough picture of the middle frame, a pixel for each of the latents'."""
+    middle = len(step.denoised) // 2
+    return Image.fromarray(latents_to_rgb(step.denoised[middle : middle + 1])[0].cpu().numpy())
+
+
+class CarefulDenoiser:
+    """A Denoiser that goes on one branch at a time where memory runs out, and in float32 where half precision does."""
+
+    def __init__(self, run: Run, network: UNet, clip: Conditioning, sigmas: Tensor, halves: bool) -> None:
+        self._run, self._network, self._clip, self._sigmas, self._halves = run, network, clip, sigmas, halves
+        r = run.request
+        self._guidance = guidance.RAMPS[r.guidance_ramp](r.min_guidance, r.max_guidance, r.num_frames)
+        self._denoise = self._made()
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """D(x; sigma), all of it finite."""
+        try:
+            denoised = self._denoise(x, sigma)
+        except RuntimeError as error:
+            if self._halves or not memory.is_out_of_memory(error):
+                raise
+            self._run.notes.append("Memory ran out with both guidance branches at once; they were run in turn.")
+            denoised = None
+        if denoised is None:
+            self._halves = True
+        elif bool(denoised.isfinite().all()):
+            return denoised
+        else:
+            self._run.to_fp32("unet")
+        self._denoise = self._made()
+        return self(x, sigma)
+
+    def _made(self) -> Denoiser:
+        unet = self._run.svd.unet
+        return Denoiser(
+            self._network,
+            self._clip,
+            self._sigmas,
+            self._guidance,
+            device=unet.device,
+            dtype=unet.dtype,
+            halves=self._halves,
+        )
+
+
+def _fitting(run: Run, shape: tuple[int, ...]) -> tuple[bool, int]:
+    """Whether to run the branches in turn, and the bytes that the UNet then works with."""
+    unet, config = run.svd.unet, run.svd.configs.unet
+    num_frames, _, height, width = shape
+    both, one = (
+        memory.unet_bytes(config, branches * num_frames, height, width, unet.dtype, unet.device.type)
+        for branches in (2, 1)
+    )
+    return (False, both) if both <= unet.room() else (True, one)
