@@ -1,0 +1,81 @@
+"""Small stand-ins for what a test or a first try does not have: a checkpoint of random weights.
+
+`python -m lib_svd.testing PATH` writes one; its clips are noise.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lib_svd.checkpoints import networks
+from lib_svd.checkpoints.diffusers_layout import UNET, VISION
+from lib_svd.engine.config import DecoderConfig, EncoderConfig, NetworkConfigs, UNetConfig, VisionConfig
+from lib_svd.ports import Part
+
+NARROW = NetworkConfigs(
+    unet=UNetConfig(
+        channels=(64, 128), num_res_blocks=1, attention=(False, True), emb_dim=256, context_dim=64, vector_dim=768
+    ),
+    encoder=EncoderConfig(channels=(32, 64, 64), num_res_blocks=1),
+    decoder=DecoderConfig(channels=(32, 64, 64), num_res_blocks=2),
+    vision=VisionConfig(width=80, num_layers=1, mlp_width=160, embed_dim=64),
+)
+METADATA = {
+    "svd.family": "svd",
+    "svd.title": "Random weights: clips are noise",
+    "svd.num_frames": "14",
+    "svd.width": "256",
+    "svd.height": "144",
+    "svd.num_steps": "10",
+    "svd.licence": "Apache-2.0",
+    "svd.commercial_use": "Allowed.",
+}
+PREFIXES: dict[Part, str] = {
+    "unet": UNET,
+    "vision": VISION,
+    "encoder": "conditioner.embedders.3.encoder.",
+    "decoder": "first_stage_model.",
+}
+
+
+def random_weights(configs: NetworkConfigs = NARROW, seed: int = 0) -> dict[str, Tensor]:
+    """Tensors of a checkpoint in the released files' layout: float16, the same for the same seed."""
+    generator = torch.Generator().manual_seed(seed)
+    tensors = {}
+    for part, prefix in PREFIXES.items():
+        for name, shape in networks.shapes(part, configs).items():
+            weight = _random(name, shape, generator)
+            time_conv = len(shape) == 4 and shape[-2:] == (3, 1)
+            tensors[prefix + name] = (weight[..., None] if time_conv else weight).half().contiguous()
+    return tensors
+
+
+def write_checkpoint(
+    path: Path, configs: NetworkConfigs = NARROW, seed: int = 0, metadata: Mapping[str, str] | None = None
+) -> Path:
+    """Write a checkpoint of random weights; `metadata` None describes it as NARROW is."""
+    from safetensors.torch import save_file
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(random_weights(configs, seed), path, metadata=dict(METADATA if metadata is None else metadata))
+    return path
+
+
+def _random(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Norms near 1, biases near 0, the rest with unit variance over the inputs."""
+    weight = torch.randn(shape, generator=generator)
+    if name.endswith("bias"):
+        return weight * 0.05
+    if name.endswith("weight") and len(shape) == 1:
+        return 1 + weight * 0.05
+    inputs = max(1, weight[0].numel()) if len(shape) > 1 else 4
+    return weight / inputs**0.5
+
+
+if __name__ == "__main__":
+    print(write_checkpoint(Path(sys.argv[1])))
