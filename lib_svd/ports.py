@@ -13,6 +13,12 @@ from torch import nn
 
 T = TypeVar("T")
 Part = Literal["vision", "encoder", "unet", "decoder"]
+PART_NAMES: dict[Part, str] = {
+    "vision": "image tower",
+    "encoder": "VAE encoder",
+    "unet": "UNet",
+    "decoder": "VAE decoder",
+}
 
 
 class Resident(Protocol):

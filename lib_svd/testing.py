@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -68,13 +69,13 @@ def write_checkpoint(
 
 def _random(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     """Norms near 1, biases near 0, the rest with unit variance over the inputs."""
-    weight = torch.randn(shape, generator=generator)
+    weight: Tensor = torch.randn(shape, generator=generator)
     if name.endswith("bias"):
         return weight * 0.05
     if name.endswith("weight") and len(shape) == 1:
         return 1 + weight * 0.05
-    inputs = max(1, weight[0].numel()) if len(shape) > 1 else 4
-    return weight / inputs**0.5
+    inputs = weight[0].numel() if len(shape) > 1 else 4
+    return weight / math.sqrt(inputs)
 
 
 if __name__ == "__main__":

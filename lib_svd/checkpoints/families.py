@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lib_svd.errors import BadRequest
-from lib_svd.request import ClipRequest
+from lib_svd.request import ClipRequest, CompleteRequest
 
 CONDITIONING: dict[str, tuple[tuple[str, int], ...]] = {
     "svd": (("fps_id", 256), ("motion_bucket_id", 256), ("noise_aug_strength", 256)),
@@ -58,7 +58,7 @@ class Family:
 
     def complete(
         self, request: ClipRequest, *, grid: int, auto_size: tuple[int, int] | None = None
-    ) -> tuple[ClipRequest, tuple[str, ...]]:
+    ) -> tuple[CompleteRequest, tuple[str, ...]]:
         """Fill in every setting that the request leaves to the model, and check what only the model can tell.
 
         Args:
@@ -67,7 +67,7 @@ class Family:
             auto_size: (width, height) where the request has none, from `images.working_size`; None: native size.
 
         Returns:
-            The request without a None in it, and sentences the user should see.
+            The completed request, and sentences the user should see.
 
         Raises:
             BadRequest: too many frames, a size off the grid or too large.
@@ -78,7 +78,7 @@ class Family:
         chosen = {name: value for name in wanted if (value := getattr(request, name)) is not None}
         settings = self._with_guidance(wanted, chosen)
         self._check_size(settings["width"], settings["height"], grid)
-        return request.with_(**settings), self._check_frames(settings["num_frames"])
+        return CompleteRequest.of(request.with_(**settings)), self._check_frames(settings["num_frames"])
 
     @staticmethod
     def _with_guidance(wanted: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:

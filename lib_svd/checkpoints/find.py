@@ -46,6 +46,9 @@ def resolve(name: str, dirs: Iterable[Path]) -> Path:
     for path in models:
         if wanted and any(wanted in _names(path, folder) for folder in folders):
             return path
+    for folder in folders:
+        if name and (folder / name).is_file():
+            return folder / name  # no model by its name; `recognise` says what it is
     raise BadCheckpoint(_not_found(name, models, folders))
 
 

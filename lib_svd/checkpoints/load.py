@@ -8,7 +8,7 @@ opened anew every few hundred megabytes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +20,12 @@ from torch import Tensor, nn
 from lib_svd.checkpoints import networks
 from lib_svd.checkpoints.families import Family
 from lib_svd.checkpoints.header import Stamp, opened, refusal, stamp_of
-from lib_svd.checkpoints.native_layout import PART_NAMES, PARTS
+from lib_svd.checkpoints.native_layout import PARTS
 from lib_svd.checkpoints.recognise import Checkpoint
 from lib_svd.checkpoints.sources import Source
 from lib_svd.engine.config import NetworkConfigs
 from lib_svd.errors import BadCheckpoint, Interrupted, SvdError
-from lib_svd.ports import Host, Part, Resident
+from lib_svd.ports import PART_NAMES, Host, Part, Resident
 
 MOST_MAPPED = 256 << 20  # bytes of a file read between two openings
 LEAST_MAPPED = 16 << 20
@@ -38,13 +38,30 @@ Read = Callable[[int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Svd:
-    """A loaded checkpoint: four networks in the host's keeping."""
+    """A loaded checkpoint: its networks in the host's keeping."""
 
     checkpoint: Checkpoint
-    vision: Resident
-    encoder: Resident
-    unet: Resident
-    decoder: Resident
+    residents: Mapping[Part, Resident]
+
+    @property
+    def vision(self) -> Resident:
+        """Image tower."""
+        return self.residents["vision"]
+
+    @property
+    def encoder(self) -> Resident:
+        """VAE encoder."""
+        return self.residents["encoder"]
+
+    @property
+    def unet(self) -> Resident:
+        """UNet."""
+        return self.residents["unet"]
+
+    @property
+    def decoder(self) -> Resident:
+        """VAE decoder."""
+        return self.residents["decoder"]
 
     @property
     def family(self) -> Family:
@@ -57,19 +74,18 @@ class Svd:
         return self.checkpoint.configs
 
 
-def load(checkpoint: Checkpoint, host: Host) -> Svd:
-    """Read all four networks, each into the dtype that the host computes it in.
+def load(checkpoint: Checkpoint, host: Host, parts: Sequence[Part] = PARTS) -> Svd:
+    """Read the networks, or some of them, each into the dtype that the host computes it in.
 
     Raises:
         BadCheckpoint: a file changed since it was recognised.
         Interrupted: the user stopped it; nothing is kept.
     """
-    total = sum(_bytes(source) for found in checkpoint.sources.values() for source in found.values())
+    total = sum(_bytes(source) for part in parts for source in checkpoint.sources[part].values())
     progress = _progress(checkpoint, host, total)
     mapped = min(MOST_MAPPED, max(LEAST_MAPPED, total // MAPPED_SHARE))
-    filled = {part: _filled(part, checkpoint, host, mapped, progress) for part in PARTS}
-    residents = {part: host.adopt(filled.pop(part), host.dtype(part)) for part in PARTS}
-    return Svd(checkpoint=checkpoint, **residents)
+    filled = {part: _filled(part, checkpoint, host, mapped, progress) for part in parts}
+    return Svd(checkpoint=checkpoint, residents={part: host.adopt(filled[part], host.dtype(part)) for part in parts})
 
 
 def read_weights(

@@ -15,12 +15,6 @@ from lib_svd.checkpoints.diffusers_layout import UNET, VISION
 from lib_svd.ports import Part
 
 PARTS: tuple[Part, ...] = get_args(Part)
-PART_NAMES: dict[Part, str] = {
-    "vision": "image tower",
-    "encoder": "VAE encoder",
-    "unet": "UNet",
-    "decoder": "VAE decoder",
-}
 
 
 class Unused(NamedTuple):

@@ -11,14 +11,14 @@ from lib_svd.checkpoints import strict
 from lib_svd.checkpoints.configs import decoder_config, encoder_config, unet_config, vision_config
 from lib_svd.checkpoints.families import Family
 from lib_svd.checkpoints.find import find_checkpoints
-from lib_svd.checkpoints.header import Stamp, refusal
+from lib_svd.checkpoints.header import USE_SVD, Stamp, refusal
 from lib_svd.checkpoints.metadata import described
 from lib_svd.checkpoints.naming import family_of
-from lib_svd.checkpoints.native_layout import PART_NAMES, PARTS, split
+from lib_svd.checkpoints.native_layout import PARTS, split
 from lib_svd.checkpoints.sources import Layout, Model, Source, read_model
 from lib_svd.engine.config import NetworkConfigs
 from lib_svd.errors import BadCheckpoint
-from lib_svd.ports import Part
+from lib_svd.ports import PART_NAMES, Part
 
 Sources = dict[str, Source]
 
@@ -72,16 +72,33 @@ def recognise(
         BadCheckpoint: not a file that can be run; one sentence that names it, says what it is, and what to use.
         BadRequest: `variant` is none.
     """
-    model = read_model(Path(path))
+    model, parts, lacking = _opened(Path(path))
+    if not lacking:
+        return _checkpoint(model, parts, variant)
+    lender = _lender(model.path, lacking, companion, search_dirs, strict.z_channels(parts["unet"]))
+    parts |= {part: dict(lender.sources[part]) for part in lacking}
+    note = f"{model.path.name} has no {_listed(lacking)}: taken from {lender.path.name}."
+    return _checkpoint(model, parts, variant, lender, (note,))
+
+
+def _opened(path: Path) -> tuple[Model, dict[Part, Sources], list[Part]]:
+    """What a path holds, sorted by network, and the networks that it has nothing of."""
+    model = read_model(path)
     parts = _parts(model)
     lacking = [part for part in PARTS if not parts[part]]
-    lender, notes = None, list[str]()
-    if lacking:
-        if "unet" in lacking:
-            raise strict.missing_unet(model.path)
-        lender = _lender(model.path, lacking, companion, search_dirs, strict.z_channels(parts["unet"]))
-        parts |= {part: dict(lender.sources[part]) for part in lacking}
-        notes.append(f"{model.path.name} has no {_listed(lacking)}: taken from {lender.path.name}.")
+    if "unet" in lacking:
+        raise strict.missing_unet(model.path)
+    return model, parts, lacking
+
+
+def _checkpoint(
+    model: Model,
+    parts: dict[Part, Sources],
+    variant: str | None,
+    lender: Checkpoint | None = None,
+    notes: tuple[str, ...] = (),
+) -> Checkpoint:
+    """Check four networks' sources to the last weight, and find the family."""
     for part in PARTS:
         strict.check_dtypes(parts[part])
     configs = _configs(model.path, parts)
@@ -145,7 +162,8 @@ def _configs(path: Path, parts: Mapping[Part, Sources]) -> NetworkConfigs:
             vision=vision_config(shapes["vision"]),
         )
     except KeyError as error:
-        raise refusal(path, f"is an incomplete SVD checkpoint, {error.args[0]} is missing", strict.REPLACE) from None
+        key = str(error).strip("'")
+        raise refusal(path, f"is an incomplete SVD checkpoint, {key} is missing", strict.REPLACE) from None
     except (IndexError, ValueError):
         raise refusal(path, "has weights whose shapes are not those of SVD", strict.REPLACE) from None
 
@@ -159,19 +177,31 @@ def _lender(
         BadCheckpoint: the named one cannot be used or lacks the same; none was named and none found.
     """
     if companion is not None:
-        return recognise(companion)
+        return _complete(Path(companion))
     beside = sorted(path.parent.glob("*.safetensors"))
     for candidate in [*find_checkpoints(search_dirs), *beside]:
         if candidate.absolute() == path.absolute():
             continue
         try:
-            lender = recognise(candidate)
+            lender = _complete(candidate)
         except BadCheckpoint:
             continue  # image models and the like beside it are no error
         if lender.family.conditioning == "svd" and lender.configs.encoder.z_channels == z_channels:
             return lender
     use = "put svd_xt.safetensors beside it or name one with --companion"
     raise refusal(path, f"has no {_listed(lacking)}, and no SVD checkpoint is at hand to lend it", use)
+
+
+def _complete(path: Path) -> Checkpoint:
+    """A checkpoint that has all four networks itself.
+
+    Raises:
+        BadCheckpoint: it has not, or cannot be used.
+    """
+    model, parts, lacking = _opened(path)
+    if lacking:
+        raise refusal(path, f"has no {_listed(lacking)} to lend", f"{USE_SVD} as the companion")
+    return _checkpoint(model, parts, None)
 
 
 def _listed(parts: Sequence[Part]) -> str:

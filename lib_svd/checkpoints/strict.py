@@ -96,11 +96,8 @@ def _check_widths(path: Path, configs: NetworkConfigs) -> None:
     unet, encoder, decoder, vision = configs.unet, configs.encoder, configs.decoder, configs.vision
     heads = [width for width, has in zip(unet.channels, unet.attention, strict=True) if has] + [unet.channels[-1]]
     rules = (
-        (
-            all(w % UNET_HEAD_WIDTH == 0 for w in heads),
-            f"UNet attention widths {heads} not multiples of {UNET_HEAD_WIDTH}",
-        ),
-        (vision.width % VISION_HEAD_WIDTH == 0, f"image tower width {vision.width} no multiple of {VISION_HEAD_WIDTH}"),
+        (all(_in_heads(w, UNET_HEAD_WIDTH) for w in heads), f"UNet attention widths {heads} that make no heads"),
+        (_in_heads(vision.width, VISION_HEAD_WIDTH), f"an image tower of width {vision.width}, which makes no heads"),
         (vision.patch_size > 0 and vision.width > 0, "an image tower without pixels or channels"),
         (_grouped(unet.channels), f"UNet widths {unet.channels} not multiples of {NORM_GROUPS}"),
         (_grouped(encoder.channels + decoder.channels), f"VAE widths not multiples of {NORM_GROUPS}"),
@@ -113,6 +110,11 @@ def _check_widths(path: Path, configs: NetworkConfigs) -> None:
     for holds, what in rules:
         if not holds:
             raise refusal(path, f"has networks that are not SVD's or do not belong together ({what})", REPLACE)
+
+
+def _in_heads(width: int, head_width: int) -> bool:
+    """Whether a width parts evenly into width // head_width heads, one at least."""
+    return width % max(1, width // head_width) == 0
 
 
 def _grouped(widths: Sequence[int]) -> bool:

@@ -13,15 +13,8 @@ from torch import Tensor, nn
 
 from lib_svd.checkpoints import Svd
 from lib_svd.errors import Interrupted, NotFinite
-from lib_svd.ports import Host, Part, Resident
+from lib_svd.ports import PART_NAMES, Host, Part, Resident
 from lib_svd.request import CompleteRequest
-
-PART_TITLES: dict[Part, str] = {
-    "vision": "image tower",
-    "encoder": "VAE encoder",
-    "unet": "UNet",
-    "decoder": "VAE decoder",
-}
 
 
 @dataclass
@@ -75,7 +68,7 @@ class Run:
         if bool(result.isfinite().all()):
             return result
         self.to_fp32(part)
-        return self.finite(part, room, work)
+        return self.finite(part, 2 * room, work)
 
     def to_fp32(self, part: Part) -> None:
         """Let a network go on in float32, and say so.
@@ -86,9 +79,9 @@ class Run:
         resident: Resident = getattr(self.svd, part)
         if resident.dtype == torch.float32:
             raise NotFinite(
-                f"The {PART_TITLES[part]} gave NaN or infinity in float32: "
+                f"The {PART_NAMES[part]} gave NaN or infinity in float32: "
                 f"weights of {self.svd.checkpoint.path.name} are damaged, download it again."
             )
         was = str(resident.dtype).removeprefix("torch.")
-        self.notes.append(f"The {PART_TITLES[part]} gave NaN or infinity in {was}; float32 was used instead.")
+        self.notes.append(f"The {PART_NAMES[part]} gave NaN or infinity in {was}; float32 was used instead.")
         resident.use_fp32()

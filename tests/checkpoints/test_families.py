@@ -1,0 +1,205 @@
+"""Which family a file is, what that family fills in, and what a file may say of itself."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from lib_svd.checkpoints import CONDITIONING, FAMILIES, Checkpoint, describe, recognise
+from lib_svd.checkpoints.metadata import SETTINGS
+from lib_svd.engine.config import DecoderConfig, NetworkConfigs
+from lib_svd.errors import BadCheckpoint, BadRequest
+from lib_svd.request import ClipRequest
+from tests.checkpoints.files import NARROW, PLAIN, UNET, native_keys, only, with_vector, write_narrow
+from tests.tiny import write_tiny
+
+SV3D = replace(NARROW, decoder=DecoderConfig(channels=(32, 64), num_res_blocks=2, temporal=False))
+
+
+def recognised(folder: Path, name: str, configs: NetworkConfigs = NARROW, **metadata: str) -> Checkpoint:
+    return recognise(write_narrow(folder / name, configs, metadata=metadata))
+
+
+@pytest.mark.parametrize(
+    ("name", "configs", "family"),
+    [
+        ("svd.safetensors", NARROW, "svd"),
+        ("SVD-fp16.safetensors", NARROW, "svd"),
+        ("stable-video-diffusion-img2vid.safetensors", NARROW, "svd"),
+        ("svd_xt.safetensors", NARROW, "svd_xt"),
+        ("SVD XT fp16.safetensors", NARROW, "svd_xt"),
+        ("img2vid-xt.safetensors", NARROW, "svd_xt"),
+        ("svdxt.safetensors", NARROW, "svd_xt"),
+        ("svd_text.safetensors", NARROW, "svd"),
+        ("svd_xt_1100.safetensors", NARROW, "svd_xt"),
+        ("svd_xt_1_1.safetensors", NARROW, "svd_xt_1_1"),
+        ("svd-xt-1-1-fp16.safetensors", NARROW, "svd_xt_1_1"),
+        ("svd_xt 1.1.safetensors", NARROW, "svd_xt_1_1"),
+        ("svd_xt_v1.1.safetensors", NARROW, "svd_xt_1_1"),
+        ("AnimateLCM-SVD-xt-1.1.safetensors", NARROW, "animatelcm_svd_xt"),
+        (
+            "models--stabilityai--stable-video-diffusion-img2vid-xt-1-1/snapshots/0a1/m.safetensors",
+            NARROW,
+            "svd_xt_1_1",
+        ),
+        ("svd_xt/model.safetensors", NARROW, "svd_xt"),
+        ("svd_image_decoder.safetensors", PLAIN, "svd_image_decoder"),
+        ("svd_xt_image_decoder.safetensors", PLAIN, "svd_xt_image_decoder"),
+        ("svd_xt.safetensors", PLAIN, "svd_xt_image_decoder"),
+        ("svd_xt_image_decoder.safetensors", NARROW, "svd_xt"),
+        ("anything.safetensors", with_vector(SV3D, 256), "sv3d_u"),
+        ("svd_xt.safetensors", with_vector(SV3D, 1280), "sv3d_p"),
+    ],
+)
+def test_family_by_keys_then_name(tmp_path: Path, name: str, configs: NetworkConfigs, family: str) -> None:
+    found = recognised(tmp_path, name, configs)
+
+    assert found.family.name == family
+    assert found.notes == ()
+
+
+def test_a_name_that_tells_nothing_is_assumed_to_be_xt_and_said(tmp_path: Path) -> None:
+    found = recognised(tmp_path, "svd/model.safetensors")
+
+    assert found.family.name == "svd_xt"
+    assert found.notes == (
+        "model.safetensors: svd, svd_xt and svd_xt_1_1 cannot be told apart by the file; "
+        "assumed svd_xt; say --variant.",
+    )
+
+
+def test_the_user_goes_before_metadata_and_metadata_before_the_name(tmp_path: Path) -> None:
+    path = write_narrow(tmp_path / "svd_xt_1_1.safetensors", metadata={"svd.family": "svd_xt"})
+
+    assert recognise(path).family.name == "svd_xt"
+    assert recognise(path, variant="svd").family.name == "svd"
+
+
+def test_comfyui_s_title_helps_where_the_name_does_not(tmp_path: Path) -> None:
+    comfyui = {"modelspec.architecture": "stable-video-diffusion-img2vid-v1", "modelspec.title": "svd_xt merge 1"}
+
+    assert recognised(tmp_path, "a.safetensors", **comfyui).family.name == "svd_xt"
+
+
+@pytest.mark.parametrize(("lender", "family"), [("svd", "animatelcm_svd"), ("svd_xt", "animatelcm_svd_xt")])
+def test_frames_of_animatelcm_come_from_its_lender(tmp_path: Path, lender: str, family: str) -> None:
+    write_narrow(tmp_path / f"{lender}.safetensors")
+    unet = write_tiny(tmp_path / "animatelcm.safetensors", only(native_keys(), UNET), 2)
+
+    found = recognise(unet, companion=tmp_path / f"{lender}.safetensors")
+
+    assert found.family.name == family
+    assert (found.family.sampler, found.family.schedule, found.family.num_steps) == ("lcm", "lcm", 4)
+    assert (found.family.min_guidance, found.family.max_guidance) == (1.0, 1.2)
+
+
+def test_what_a_file_says_of_itself(tmp_path: Path) -> None:
+    said = {
+        "title": "Demo", "licence": "Apache-2.0", "commercial_use": "Yes.", "num_frames": "6", "width": "128",
+        "height": "64", "fps": "12", "min_guidance": "1", "max_guidance": "1.5", "num_steps": "10",
+        "noise_aug_strength": "0.01", "guidance_ramp": "triangle", "sampler": "heun", "schedule": "align_your_steps",
+    }  # fmt: skip
+    found = recognised(tmp_path, "svd.safetensors", **{f"svd.{name}": text for name, text in said.items()})
+
+    assert {name: str(getattr(found.family, name)) for name in said} == said | {"min_guidance": "1.0"}
+    assert set(said) == {f.name for f in fields(found.family)} - {"name", "conditioning"}
+    assert set(SETTINGS) <= set(said)
+    assert found.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "what"),
+    [
+        ("svd.family", "svd_2", "none of svd, svd_xt"),
+        ("svd.num_frames", "many", "SVD frames must be a number"),
+        ("svd.num_frames", "0", "from 1 to 1024"),
+        ("svd.fps", "7.5", "SVD fps must be a number"),
+        ("svd.max_guidance", "99", "from 1 to 20"),
+        ("svd.sampler", "ddim", "must be one of euler"),
+        ("svd.width", "130", "off its own grid of 4 pixels"),
+        ("svd.min_guidance", "5", "falls from 5 to 2.5"),
+    ],
+)
+def test_nonsense_in_the_metadata_is_refused(tmp_path: Path, key: str, text: str, what: str) -> None:
+    with pytest.raises(BadCheckpoint, match=rf"^svd\.safetensors .*{what}.*: correct the metadata or take it out\.$"):
+        recognised(tmp_path, "svd.safetensors", **{key: text})
+
+
+def test_an_unknown_key_in_the_metadata_is_a_note(tmp_path: Path) -> None:
+    notes = recognised(tmp_path, "svd.safetensors", **{"svd.colour": "red", "format": "pt"}).notes
+
+    assert notes == ("svd.safetensors has svd.colour in its metadata, which means nothing here.",)
+
+
+def test_every_family_is_complete() -> None:
+    for name, family in FAMILIES.items():
+        assert name == family.name
+        assert family.vector_dim == sum(width for _, width in CONDITIONING[family.conditioning])
+        request, notes = family.complete(ClipRequest(), grid=64)
+        assert notes == ()
+        assert None not in [getattr(request, f.name) for f in fields(request)]
+        assert (request.width, request.height) == family.native_size
+
+
+def test_settings_of_the_user_are_kept() -> None:
+    asked = ClipRequest(num_frames=8, width=512, height=320, fps=6, num_steps=3, sampler="heun", noise_aug_strength=0.0)
+
+    request, _ = FAMILIES["svd"].complete(asked, grid=64, auto_size=(640, 640))
+
+    assert {f.name: getattr(request, f.name) for f in fields(asked) if getattr(asked, f.name) is not None} == {
+        f.name: getattr(asked, f.name) for f in fields(asked) if getattr(asked, f.name) is not None
+    }
+    assert (request.schedule, request.guidance_ramp) == ("karras", "linear")
+
+
+def test_auto_size_is_taken_where_none_was_asked() -> None:
+    request, _ = FAMILIES["svd_xt"].complete(ClipRequest(), grid=64, auto_size=(640, 960))
+
+    assert (request.width, request.height) == (640, 960)
+
+
+@pytest.mark.parametrize(
+    ("asked", "guidance"),
+    [({"min_guidance": 5.0}, (5.0, 5.0)), ({"max_guidance": 1.2}, (1.2, 1.2)), ({"max_guidance": 4.0}, (1.5, 4.0))],
+)
+def test_one_end_of_the_guidance_carries_the_other(asked: dict[str, float], guidance: tuple[float, float]) -> None:
+    request, _ = FAMILIES["svd_xt"].complete(ClipRequest(**asked), grid=64)
+
+    assert (request.min_guidance, request.max_guidance) == guidance
+
+
+def test_more_frames_than_trained_on_are_noted_and_far_more_refused() -> None:
+    svd = FAMILIES["svd"]
+
+    assert svd.complete(ClipRequest(num_frames=14), grid=64)[1] == ()
+    assert "trained on 14 frames; with 56" in svd.complete(ClipRequest(num_frames=56), grid=64)[1][0]
+    with pytest.raises(BadRequest, match="makes 14 frames and cannot make 57: ask for at most 56"):
+        svd.complete(ClipRequest(num_frames=57), grid=64)
+
+
+def test_sizes_off_the_grid_are_refused_with_the_nearest_ones() -> None:
+    svd = FAMILIES["svd"]
+
+    with pytest.raises(BadRequest, match="multiples of 64 for this model: 960x576, 1024x576 come nearest"):
+        svd.complete(ClipRequest(width=1000, height=576), grid=64)
+    with pytest.raises(BadRequest, match="64x64, 64x128, 128x64, 128x128 come nearest"):
+        svd.complete(ClipRequest(width=100, height=100), grid=64)
+    with pytest.raises(BadRequest, match=r"3072x1536 is more than 4 times the 1024x576 .*upscale"):
+        svd.complete(ClipRequest(width=3072, height=1536), grid=64)
+
+
+def test_describe_is_fit_for_json_and_counts_parameters(tmp_path: Path) -> None:
+    import json
+
+    found = describe(recognised(tmp_path, "svd_xt_1_1.safetensors", **{"svd.num_frames": "6"}))
+
+    assert json.loads(json.dumps(found)) == found | {"networks": json.loads(json.dumps(found["networks"]))}
+    assert (found["family"], found["num_frames"], found["size_grid"]) == ("svd_xt_1_1", 6, 4)
+    assert found["total_parameters"] == sum(found["parameters"].values())
+    assert set(found["parameters"]) == {"vision", "encoder", "unet", "decoder"}
+    assert found["dtypes"]["unet"] == ["F16"]
+    assert found["files"][0]["bytes"] == (tmp_path / "svd_xt_1_1.safetensors").stat().st_size
+    assert "Stability AI Community License" in found["licence"]
+    assert "US$1M" in found["commercial_use"]

@@ -1,0 +1,105 @@
+"""Models are found below folders, whatever lies about there, and by the names people give them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lib_svd.checkpoints import find_checkpoints, resolve
+from lib_svd.errors import BadCheckpoint
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    root = tmp_path / "models"
+    for name in (
+        "svd_10.safetensors",
+        "svd_9.safetensors",
+        "SVD_XT.SAFETENSORS",
+        "notes.txt",
+        "old.ckpt",
+        ".hidden.safetensors",
+        ".cache/svd.safetensors",
+        "video/svd_xt_1_1.safetensors",
+        "folder/model_index.json",
+        "folder/unet/diffusion_pytorch_model.safetensors",
+        "folder/vae/diffusion_pytorch_model.safetensors",
+    ):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+LISTED = ["folder", "svd_9.safetensors", "svd_10.safetensors", "SVD_XT.SAFETENSORS", "video/svd_xt_1_1.safetensors"]
+
+
+def names(found: list[Path], root: Path) -> list[str]:
+    return [path.relative_to(root).as_posix() for path in found]
+
+
+def test_files_and_diffusers_folders_in_natural_order(models: Path) -> None:
+    assert names(find_checkpoints([models]), models) == LISTED
+
+
+def test_links_are_followed_once_and_loops_end(models: Path) -> None:
+    (models / "video" / "again").symlink_to(models, target_is_directory=True)
+    (models / "video" / "self").symlink_to(models / "video", target_is_directory=True)
+    (models / "twice.safetensors").symlink_to(models / "svd_9.safetensors")
+
+    found = find_checkpoints([models, models / "video", models])
+
+    assert names(found, models) == LISTED
+    (models.parent / "elsewhere").mkdir()
+    (models.parent / "elsewhere" / "new.safetensors").touch()
+    (models / "link").symlink_to(models.parent / "elsewhere", target_is_directory=True)
+    assert "link/new.safetensors" in names(find_checkpoints([models]), models)
+
+
+def test_folders_that_are_not_there_are_passed_over(models: Path, tmp_path: Path) -> None:
+    assert find_checkpoints([tmp_path / "nowhere"]) == []
+    assert len(find_checkpoints([tmp_path / "nowhere", models])) == len(LISTED)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("svd_9.safetensors", "svd_9.safetensors"),
+        ("svd_9", "svd_9.safetensors"),
+        ("svd_xt", "SVD_XT.SAFETENSORS"),
+        ("svd_xt_1_1", "video/svd_xt_1_1.safetensors"),
+        ("video/svd_xt_1_1", "video/svd_xt_1_1.safetensors"),
+        ("video\\svd_xt_1_1.safetensors", "video/svd_xt_1_1.safetensors"),
+        ("folder", "folder"),
+        ("old.ckpt", "old.ckpt"),  # said to be a pickle when it is recognised
+    ],
+)
+def test_a_model_by_name(models: Path, name: str, found: str) -> None:
+    assert resolve(name, [models.parent / "nowhere", models]) == models / found
+
+
+def test_a_model_by_path(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(models)
+
+    assert resolve("video/svd_xt_1_1.safetensors", []) == Path("video/svd_xt_1_1.safetensors")
+    assert resolve(str(models / "old.ckpt"), []) == models / "old.ckpt"
+    assert resolve(str(models / "folder"), []) == models / "folder"
+    assert resolve(str(tmp_path / "not_there.safetensors"), [models]) == tmp_path / "not_there.safetensors"
+
+
+@pytest.mark.parametrize("name", ["svd_11", "", "nosuch/svd_9"])
+def test_a_model_that_is_nowhere(models: Path, name: str) -> None:
+    (models / "a.safetensors").touch()
+    with pytest.raises(BadCheckpoint) as caught:
+        resolve(name, [models])
+
+    sentence = str(caught.value)
+    assert sentence.startswith(
+        f"No model is called {name!r}: looked in {models} and found a.safetensors, folder, svd_9."
+    )
+    assert "and 1 more; name one of these" in sentence
+
+
+def test_an_empty_folder_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BadCheckpoint, match=r"found nothing; .*put yours there\.$"):
+        resolve("svd", [tmp_path])

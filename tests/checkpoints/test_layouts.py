@@ -1,0 +1,152 @@
+"""Every key of every known file has one place, and sizes are read from shapes."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lib_svd.checkpoints import networks
+from lib_svd.checkpoints.configs import decoder_config, encoder_config, unet_config, vision_config
+from lib_svd.checkpoints.diffusers_layout import DECODER, ENCODER, UNET, VISION, Origin, unet_map, vae_map, vision_map
+from lib_svd.checkpoints.native_layout import PARTS, UNUSED, split
+from lib_svd.checkpoints.recognise import recognise
+from lib_svd.checkpoints.strict import _core
+from lib_svd.engine.config import DecoderConfig, EncoderConfig, NetworkConfigs, UNetConfig, VisionConfig
+from tests.checkpoints.files import NARROW, PLAIN, native_keys, released, with_vector, write_narrow
+
+RELEASED = {
+    "svd_xt": NetworkConfigs(
+        unet=UNetConfig(), encoder=EncoderConfig(), decoder=DecoderConfig(), vision=VisionConfig()
+    ),
+}
+RELEASED["svd_xt_image_decoder"] = replace(
+    RELEASED["svd_xt"], decoder=DecoderConfig(temporal=False, post_quant_conv=True)
+)
+RELEASED["sv3d_u"] = replace(RELEASED["svd_xt"], unet=UNetConfig(vector_dim=256), decoder=DecoderConfig(temporal=False))
+RELEASED["sv3d_p"] = replace(RELEASED["sv3d_u"], unet=UNetConfig(vector_dim=1280))
+RELEASED["tiny"] = NetworkConfigs(
+    unet=UNetConfig(channels=(64, 128, 256, 256), emb_dim=256, context_dim=96),
+    encoder=EncoderConfig(channels=(32, 64, 128, 128)),
+    decoder=DecoderConfig(channels=(32, 64, 128, 128)),
+    vision=VisionConfig(width=160, num_layers=2, mlp_width=640, embed_dim=96),
+)
+RELEASED["tiny_sv3d_p"] = replace(
+    with_vector(RELEASED["tiny"], 1280),
+    decoder=DecoderConfig(channels=(32, 64, 128, 128), temporal=False),
+)
+
+
+@pytest.mark.parametrize("name", released())
+def test_each_key_of_a_released_file_is_a_network_s_or_known_unused(name: str) -> None:
+    keys = released()[name]
+    found = split(keys)
+    used = {part: set(names) for part, names in found.parts.items()}
+
+    assert found.extra == []
+    assert {part: set(networks.shapes(part, RELEASED[name])) for part in PARTS} == used
+    placed = [key for names in found.parts.values() for key in names.values()] + found.unused
+    assert sorted(placed) == sorted(keys)
+
+
+@pytest.mark.parametrize("name", released())
+def test_sizes_are_read_from_shapes(name: str) -> None:
+    keys = released()[name]
+    found = {part: {a: tuple(keys[b]) for a, b in names.items()} for part, names in split(keys).parts.items()}
+
+    assert unet_config(found["unet"]) == RELEASED[name].unet
+    assert encoder_config(found["encoder"]) == RELEASED[name].encoder
+    assert decoder_config(found["decoder"]) == RELEASED[name].decoder
+    assert vision_config(found["vision"]) == RELEASED[name].vision
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"unet": UNetConfig(channels=(64, 64), num_res_blocks=1, attention=(True, True), emb_dim=32, context_dim=32)},
+        {"unet": UNetConfig(channels=(64, 128, 192), num_res_blocks=1, attention=(False, True, False), context_dim=32)},
+        {"unet": UNetConfig(channels=(64, 64, 64), num_res_blocks=3, attention=(False, False, False), context_dim=32)},
+        {
+            "encoder": EncoderConfig(channels=(32, 32, 64), num_res_blocks=1),
+            "decoder": DecoderConfig(channels=(32, 64, 64)),
+        },
+        {"vision": VisionConfig(width=160, num_layers=3, mlp_width=64, patch_size=7, image_size=21, embed_dim=32)},
+    ],
+)
+def test_no_number_of_levels_or_blocks_is_taken_for_granted(tmp_path: Path, changes: dict[str, Any]) -> None:
+    configs = replace(NARROW, **changes)
+
+    found = recognise(write_narrow(tmp_path / "narrow.safetensors", configs))
+
+    assert found.configs == configs
+    assert found.size_grid == 2 ** (len(configs.encoder.channels) - 1) * 2 ** (len(configs.unet.channels) - 1)
+
+
+def test_narrow_keys_of_these_tests_are_spelled_as_the_released_ones() -> None:
+    keys = native_keys(RELEASED["svd_xt"])
+    text = "conditioner.embedders.0.open_clip.model."
+
+    real = {k: s for k, s in released()["svd_xt"].items() if not k.startswith(text) or k.startswith(VISION)}
+    assert {k: s for k, s in keys.items() if not k.startswith(text) or k.startswith(VISION)} == real
+    assert native_keys(PLAIN).keys() != keys.keys()
+
+
+def test_each_unused_pattern_says_why() -> None:
+    assert all(row.pattern and row.why for row in UNUSED)
+
+
+@pytest.fixture(scope="module")
+def diffusers_shapes() -> dict[str, dict[str, tuple[int, ...]]]:
+    """Keys and shapes of diffusers' and transformers' own classes at full size, on the meta device."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # diffusers warns of a missing CUDA
+        from diffusers import AutoencoderKLTemporalDecoder, UNetSpatioTemporalConditionModel
+        from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+        tower = CLIPVisionConfig(
+            hidden_size=1280,
+            intermediate_size=5120,
+            projection_dim=1024,
+            num_hidden_layers=32,
+            num_attention_heads=16,
+            patch_size=14,
+            image_size=224,
+            hidden_act="gelu",
+        )
+        with torch.device("meta"):
+            models = {
+                "unet": UNetSpatioTemporalConditionModel(),
+                "vae": AutoencoderKLTemporalDecoder(
+                    down_block_types=("DownEncoderBlock2D",) * 4,
+                    block_out_channels=(128, 256, 512, 512),
+                    layers_per_block=2,
+                ),
+                "image_encoder": CLIPVisionModelWithProjection(tower),
+            }
+    return {name: {k: tuple(v.shape) for k, v in model.state_dict().items()} for name, model in models.items()}
+
+
+def test_diffusers_layout_maps_one_to_one_at_full_size(diffusers_shapes: dict[str, dict[str, tuple[int, ...]]]) -> None:
+    shapes = diffusers_shapes
+    assert [len(keys) for keys in shapes.values()] == [1428, 374, 520]
+    mapped = unet_map(shapes["unet"]) | vae_map(shapes["vae"]) | vision_map(shapes["image_encoder"])
+    there = {k: v for keys in shapes.values() for k, v in keys.items()}
+
+    ours = (UNET, VISION, ENCODER + "encoder.", ENCODER + "quant_conv.", DECODER + "decoder.")
+    native = {k: tuple(s) for k, s in released()["svd_xt"].items() if k.startswith(ours)}
+    assert set(mapped) == set(native)
+    from_keys = [key for origin in mapped.values() for key in origin.keys]
+    assert sorted(from_keys) == sorted(there)
+    for key, origin in mapped.items():
+        assert _core(_moved(origin, there)) == _core(native[key]), key
+
+
+def _moved(origin: Origin, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
+    first = shapes[origin.keys[0]]
+    if origin.transform == "stack":
+        return (3 * first[0], *first[1:])
+    return first[::-1] if origin.transform == "transpose" else first

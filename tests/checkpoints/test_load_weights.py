@@ -1,0 +1,299 @@
+"""Every way a file may be stored loads to the same weights, in the host's dtype and in the host's own layers."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from lib_svd.checkpoints import load, recognise
+from lib_svd.checkpoints.load import read_weights
+from lib_svd.checkpoints.native_layout import PARTS, split
+from lib_svd.errors import BadCheckpoint, Interrupted, SvdError
+from tests.checkpoints.files import (
+    DECODER,
+    ENCODER,
+    NARROW,
+    PLAIN,
+    VISION,
+    Weights,
+    WritingHost,
+    assert_equal,
+    loaded,
+    native_keys,
+    only,
+    weights,
+    with_vector,
+    without,
+    write_narrow,
+)
+from tests.tiny import tiny_tensors, write_tiny
+
+
+def test_weights_are_the_file_s_own(native: Path, expected: Weights) -> None:
+    tensors = tiny_tensors(native_keys(), 1)
+    parts = split(tensors).parts
+
+    for part in PARTS:
+        assert expected[part].keys() == parts[part].keys()
+        for name, key in parts[part].items():
+            stored = tensors[key].float()
+            assert torch.equal(expected[part][name], stored.reshape(expected[part][name].shape)), name
+
+
+def test_networks_are_ready_to_run(native: Path) -> None:
+    host = WritingHost(torch.bfloat16)
+    checkpoint = recognise(native)
+    svd = load(checkpoint, host)  # type: ignore[arg-type]
+
+    assert host.adopted == [svd.vision, svd.encoder, svd.unet, svd.decoder]
+    assert (svd.family, svd.configs) == (checkpoint.family, NARROW)
+    for network in host.adopted:
+        assert not any(module.training for module in network.modules())
+        for weight in [*network.parameters(), *network.buffers()]:
+            assert (weight.dtype, weight.device.type, weight.requires_grad) == (torch.bfloat16, "cpu", False)
+            assert weight.dim() != 4 or weight.is_contiguous(memory_format=torch.channels_last)
+            assert weight.untyped_storage().nbytes() <= weight.numel() * weight.element_size()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"),
+    [(torch.float32, 0.0), (torch.bfloat16, 2**-8), (torch.float8_e4m3fn, 2**-4), (torch.float8_e5m2, 2**-3)],
+)
+def test_every_storage_dtype_loads(tmp_path: Path, expected: Weights, dtype: torch.dtype, tolerance: float) -> None:
+    path = write_narrow(tmp_path / "svd.safetensors", dtype=dtype)
+
+    assert_equal(loaded(path), expected, tolerance=tolerance)
+    assert recognise(path).dtypes["unet"] == ({4: "F32", 2: "BF16", 1: ""}[dtype.itemsize] or _fp8(dtype),)
+
+
+def _fp8(dtype: torch.dtype) -> str:
+    return "F8_E4M3" if dtype == torch.float8_e4m3fn else "F8_E5M2"
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_converted_to_what_the_host_computes_in(native: Path, expected: Weights, dtype: torch.dtype) -> None:
+    rounded = {part: {k: w.to(dtype) for k, w in found.items()} for part, found in expected.items()}
+
+    assert_equal(loaded(native, dtype), rounded)
+
+
+@pytest.mark.parametrize(
+    ("configs", "conditioner"),
+    [(PLAIN, ENCODER), (PLAIN, None), (NARROW, None), (with_vector(PLAIN, 256), "conditioner.embedders.1.encoder.")],
+)
+def test_other_released_layouts_load(tmp_path: Path, configs: Any, conditioner: str | None) -> None:
+    path = write_tiny(tmp_path / "svd.safetensors", native_keys(configs, conditioner=conditioner), 1)
+
+    found = loaded(path)
+
+    encoder = tiny_tensors(native_keys(configs, conditioner=conditioner), 1)
+    key = (conditioner or DECODER) + "quant_conv.weight"
+    assert torch.equal(found["encoder"]["quant_conv.weight"], encoder[key].float())
+
+
+def test_saved_by_comfyui_the_encoder_has_its_last_convolution_folded(tmp_path: Path, expected: Weights) -> None:
+    keys = without(native_keys(conditioner=None), DECODER + "quant_conv.")
+    found = loaded(write_tiny(tmp_path / "svd.safetensors", keys | {"edm_vpred.sigma_max": []}, 1))
+
+    assert torch.equal(found["encoder"]["quant_conv.weight"][..., 0, 0], torch.eye(8))
+    assert not found["encoder"]["quant_conv.bias"].any()
+    stored = tiny_tensors(keys, 1)[DECODER + "encoder.conv_in.weight"]
+    assert torch.equal(found["encoder"]["encoder.conv_in.weight"], stored.float())
+    assert_equal(found | {"encoder": {}}, expected | {"encoder": {}})
+
+
+def test_sv3d_saved_by_comfyui_has_its_only_decoder_with_the_conditioner(tmp_path: Path) -> None:
+    home = "conditioner.embedders.1.encoder."
+    keys = without(native_keys(with_vector(PLAIN, 256), conditioner=home), DECODER)
+
+    checkpoint = recognise(write_tiny(tmp_path / "a.safetensors", keys, 1))
+
+    assert checkpoint.family.name == "sv3d_u"
+    assert checkpoint.configs.decoder == PLAIN.decoder
+    assert checkpoint.sources["decoder"]["decoder.conv_in.weight"].tensors[0][1] == home + "decoder.conv_in.weight"
+
+
+def _as_transformers(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The image tower of a native file as transformers names it; written down apart from the map under test."""
+    renames = {
+        "class_embedding": "embeddings.class_embedding",
+        "conv1.weight": "embeddings.patch_embedding.weight",
+        "positional_embedding": "embeddings.position_embedding.weight",
+        "ln_pre.": "pre_layrnorm.",
+        "ln_post.": "post_layernorm.",
+        "transformer.resblocks.": "encoder.layers.",
+        "ln_1.": "layer_norm1.",
+        "ln_2.": "layer_norm2.",
+        "mlp.c_fc.": "mlp.fc1.",
+        "mlp.c_proj.": "mlp.fc2.",
+        "attn.out_proj.": "self_attn.out_proj.",
+    }
+    found = {}
+    for key, tensor in tensors.items():
+        name = key.removeprefix(VISION)
+        if name == "proj":
+            found[f"{prefix}visual_projection.weight"] = tensor.T.contiguous()
+            continue
+        for old, new in renames.items():
+            name = name.replace(old, new)
+        if ".in_proj_" in name:
+            kind = name.rpartition("_")[2]
+            for part, rows in zip("qkv", tensor.chunk(3), strict=True):
+                layer = name.partition(".attn.")[0]
+                found[f"{prefix}vision_model.{layer}.self_attn.{part}_proj.{kind}"] = rows.contiguous()
+        else:
+            found[f"{prefix}vision_model.{name}"] = tensor
+    return found
+
+
+def test_saved_by_comfyui_the_image_tower_is_in_transformers_layout(tmp_path: Path, expected: Weights) -> None:
+    tensors = tiny_tensors(native_keys(), 1)
+    tower = {key: tensors.pop(key) for key in only(native_keys(), VISION)}
+    position_ids = {VISION + "vision_model.embeddings.position_ids": torch.arange(5)[None]}
+    save_file(tensors | _as_transformers(tower, VISION) | position_ids, tmp_path / "svd.safetensors")
+
+    assert_equal(loaded(tmp_path / "svd.safetensors"), expected)
+
+
+def test_training_leftovers_are_passed_over(tmp_path: Path, expected: Weights) -> None:
+    more = {"model_ema.decay": [], "model_ema.xinput_blocks00weight": [3], "denoiser.sigmas": [9], "v_pred": [0]}
+    text = {"conditioner.embedders.0.open_clip.model.transformer.resblocks.0.ln_1.weight": [4]}
+
+    assert_equal(loaded(write_tiny(tmp_path / "svd.safetensors", native_keys() | more | text, 1)), expected)
+
+
+def test_progress_is_told_and_stopping_is_heard(native: Path) -> None:
+    host = WritingHost()
+    load(recognise(native), host)  # type: ignore[arg-type]
+
+    done = [report[0] for report in host.reports]
+    assert 2 <= len(done) <= 101
+    assert done == sorted(done)
+    assert host.reports[-1][0] <= host.reports[-1][1]
+    assert host.reports[-1][2] == "Loading svd.safetensors"
+
+    stopping = WritingHost(stop_after=100)
+    with pytest.raises(Interrupted, match=r"Loading svd\.safetensors was stopped"):
+        load(recognise(native), stopping)  # type: ignore[arg-type]
+    assert stopping.adopted == []
+
+
+@pytest.mark.parametrize("how", ["cut", "replaced", "deleted", "touched"])
+def test_a_file_that_changes_before_it_is_loaded_is_refused(tmp_path: Path, how: str) -> None:
+    path = write_narrow(tmp_path / "svd.safetensors")
+    checkpoint = recognise(path)
+    if how == "cut":
+        os.truncate(path, path.stat().st_size // 2)
+    elif how == "replaced":
+        write_narrow(path, PLAIN, seed=2)
+    elif how == "deleted":
+        path.unlink()
+    else:
+        os.utime(path, ns=(0, 0))
+
+    with pytest.raises(BadCheckpoint, match=r"svd\.safetensors (was changed while it was being loaded|is not in)"):
+        load(checkpoint, WritingHost())  # type: ignore[arg-type]
+
+
+def test_a_file_that_changes_while_it_is_loaded_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_narrow(tmp_path / "svd.safetensors")
+    checkpoint = recognise(path)
+    host = WritingHost()
+    monkeypatch.setattr(host, "report", lambda *_: os.utime(path, ns=(0, 0)))
+
+    with pytest.raises(BadCheckpoint, match="was changed while"):
+        load(checkpoint, host)  # type: ignore[arg-type]
+
+
+def test_loaded_weights_do_not_look_into_the_file(tmp_path: Path) -> None:
+    path = write_narrow(tmp_path / "svd.safetensors")
+    found = loaded(path, torch.float16)
+    before = {part: {name: w.clone() for name, w in parts.items()} for part, parts in found.items()}
+
+    with path.open("r+b") as file:  # in place, so that the same pages change
+        file.write(bytes(path.stat().st_size))
+
+    assert_equal(found, before)
+
+
+def test_small_groups_read_the_same(native: Path, expected: Weights) -> None:
+    checkpoint = recognise(native)
+    shapes = {name: tuple(w.shape) for name, w in expected["unet"].items()}
+    stamps = {stamp.path: stamp for stamp in checkpoint.stamps}
+    read: list[int] = []
+
+    found = read_weights(checkpoint.sources["unet"], shapes, torch.float32, stamps, mapped=100_000, on_read=read.append)
+
+    assert found.keys() == expected["unet"].keys()
+    assert all(torch.equal(found[name], expected["unet"][name]) for name in found)
+    assert sum(read) == sum(2 * math.prod(shape) for shape in shapes.values())
+
+
+class ForgeLinear(nn.Module):
+    """As Forge's: no nn.Linear, no weight until it is loaded, which then goes where its dummy is."""
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+        super().__init__()
+        self.dummy = nn.Parameter(torch.empty(1))
+        self.weight = self.bias = None
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any, **more: Any) -> None:
+        if not hasattr(self, "dummy"):
+            super()._load_from_state_dict(state_dict, prefix, *rest, **more)
+            return
+        for name in ("weight", "bias"):
+            if prefix + name in state_dict:
+                setattr(self, name, nn.Parameter(state_dict[prefix + name].to(self.dummy)))
+        del self.dummy
+
+
+class ForgeConv2d(nn.Conv2d):
+    def reset_parameters(self) -> None:
+        return None
+
+
+class LossyLinear(nn.Linear):
+    """A host's layer that loses its weight."""
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any, **more: Any) -> None:
+        return None
+
+
+@contextmanager
+def swapped(**layers: type[nn.Module]) -> Iterator[None]:
+    before = {name: getattr(nn, name) for name in layers}
+    try:
+        for name, layer in layers.items():
+            setattr(nn, name, layer)
+        yield
+    finally:
+        for name, layer in before.items():
+            setattr(nn, name, layer)
+
+
+def test_layers_that_a_host_swapped_are_filled(native: Path, expected: Weights) -> None:
+    host = WritingHost(torch.float16)
+    host.swap = lambda dtype: swapped(Linear=ForgeLinear, Conv2d=ForgeConv2d)
+    svd = load(recognise(native), host)  # type: ignore[arg-type]
+
+    assert any(isinstance(module, ForgeLinear) for module in svd.unet.modules())  # type: ignore[attr-defined]
+    assert not any(w.requires_grad for network in host.adopted for w in network.parameters())
+    half = {part: {k: w.half() for k, w in found.items()} for part, found in expected.items()}
+    assert_equal(weights(svd), half)
+
+
+def test_layers_that_lose_weights_are_not_passed_over(native: Path) -> None:
+    host = WritingHost()
+    host.swap = lambda dtype: swapped(Linear=LossyLinear)
+
+    with pytest.raises(SvdError, match="layers of test did not take weights of the image tower"):
+        load(recognise(native), host)  # type: ignore[arg-type]
