@@ -201,12 +201,12 @@ class SpatioTemporalTransformer(nn.Module):
         share = self.time_mixer.spatial_share(h)
         count = max(1, rows_a_chunk(h, 2 * FF_MULT * h.shape[-1]) // num_frames)
         out = torch.empty_like(h)
-        clips = rearrange(h, "(b t) s c -> b t s c", t=num_frames), rearrange(out, "(b t) s c -> b t s c", t=num_frames)
-        for b, (clip, mixed) in enumerate(zip(*clips, strict=True)):
+        clips, mixed = (rearrange(x, "(b t) s c -> b t s c", t=num_frames) for x in (h, out))
+        for b in range(len(clips)):  # by index: autograd refuses to write into what iterating over a tensor gives
             for s in range(0, h.shape[1], count):
-                part = clip[:, s : s + count]
+                part = clips[b, :, s : s + count]
                 u = self.temporal_block(part + table.position[:, None], table.temporal[b])
-                mixed[:, s : s + count] = torch.lerp(u, part, share)
+                mixed[b, :, s : s + count] = torch.lerp(u, part, share)
         return out
 
 

@@ -106,7 +106,9 @@ def _moments(x: Tensor) -> _Moments:
     parts = []
     for frame in x.split(1):
         _, channels, height, width = frame.shape
-        _, mean, rstd = torch.native_group_norm(frame.float(), None, None, 1, channels, height * width, GROUPS, 0.0)
+        # a convolution may have left another layout, by its weights' or its backend's choice
+        frame = frame.float().contiguous(memory_format=torch.channels_last)
+        _, mean, rstd = torch.native_group_norm(frame, None, None, 1, channels, height * width, GROUPS, 0.0)
         parts.append(_Moments(frame.numel() // GROUPS, mean[0], rstd[0].pow(-2)))
     return _merged(parts)
 

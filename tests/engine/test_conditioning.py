@@ -1,0 +1,73 @@
+"""What goes into the network beside the picture, against the formulas of the reference in float64."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from lib_svd.engine import conditioning
+from lib_svd.engine.layers import sinusoid
+
+
+def formula(t: float, width: int) -> Tensor:
+    """[cos(t f_i) | sin(t f_i)], f_i = exp(-ln(10000) i / (N/2))."""
+    angles = [t * math.exp(-math.log(10000) * i / (width // 2)) for i in range(width // 2)]
+    return torch.tensor([math.cos(a) for a in angles] + [math.sin(a) for a in angles])
+
+
+@pytest.mark.parametrize("t", [0.0, 0.02, -1.5, 6.0, 127.0, 1000.0])
+@pytest.mark.parametrize("width", [256, 320, 512])
+def test_sinusoid(t: float, width: int) -> None:
+    torch.testing.assert_close(sinusoid(torch.tensor(t), width), formula(t, width), rtol=0, atol=1e-4)
+
+
+def test_sinusoid_of_zero_is_cosines_first() -> None:
+    assert sinusoid(torch.tensor([0.0]), 4).tolist() == [[1.0, 1.0, 0.0, 0.0]]
+
+
+def test_sinusoid_keeps_the_axes_of_its_input() -> None:
+    t = torch.arange(6).view(2, 3)
+
+    assert sinusoid(t, 8).shape == (2, 3, 8)
+    assert sinusoid(t.half(), 8).dtype == torch.float32
+
+
+def test_motion_vector_is_fps_less_one_then_motion_then_strength() -> None:
+    vector = conditioning.motion_vector(7, 127, 0.02)
+
+    assert vector.shape == (1, 768)
+    wanted = torch.cat([formula(6, 256), formula(127, 256), formula(0.02, 256)])
+    torch.testing.assert_close(vector[0], wanted, rtol=0, atol=1e-4)
+
+
+def test_object_vector() -> None:
+    torch.testing.assert_close(conditioning.object_vector(1e-5), formula(1e-5, 256)[None], rtol=0, atol=1e-6)
+
+
+def test_orbit_vector_is_strength_then_polar_then_azimuth() -> None:
+    polars, azimuths = torch.tensor([1.4, 1.2]), torch.tensor([0.5, 0.0])
+
+    vector = conditioning.orbit_vector(1e-5, polars, azimuths)
+
+    assert vector.shape == (2, 1280)
+    wanted = torch.cat([formula(1e-5, 256), formula(1.2, 512), formula(0.0, 512)])
+    torch.testing.assert_close(vector[1], wanted, rtol=0, atol=1e-4)
+
+
+def test_orbit_of_sv3d_is_a_full_turn_back_to_the_picture() -> None:
+    polars, azimuths = conditioning.orbit(21, elevation=10.0)
+
+    torch.testing.assert_close(polars, torch.full((21,), math.radians(80)))
+    torch.testing.assert_close(azimuths[:-1], torch.arange(1, 21) * 2 * math.pi / 21)
+    assert azimuths[-1] == 0
+
+
+def test_part_of_a_turn_also_ends_at_the_picture() -> None:
+    _, azimuths = conditioning.orbit(4, elevation=0.0, degrees=90.0)
+
+    assert azimuths[-1] == 0
+    torch.testing.assert_close(azimuths.diff()[:-1], torch.full((2,), math.radians(22.5)))
+    assert ((azimuths >= 0) & (azimuths < 2 * math.pi)).all()
