@@ -13,8 +13,8 @@ from torch import Tensor
 from lib_svd import images, video
 from lib_svd.checkpoints import Checkpoint, Svd, load
 from lib_svd.clip import Clip, SavedClip
-from lib_svd.errors import BadInput
-from lib_svd.latents import SavedLatents, kept, save_latents
+from lib_svd.errors import BadInput, BadOutput
+from lib_svd.latents import SavedLatents, check_latents, kept, save_latents
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest, CompleteRequest
 from lib_svd.stages import Run, condition, decode, sample
@@ -52,11 +52,13 @@ def order(
         BadInput: a setting, the picture, or the place to write; nothing was loaded or written.
     """
     video.check_output(out, frames_dir)
+    if latents_path is not None:
+        check_latents(latents_path)
     read = images.read_picture(picture, request.background)
     family, grid = checkpoint.family, checkpoint.size_grid
     auto_size = images.working_size(read.image.size, family.native_size, grid)
     complete, notes = family.complete(request, grid=grid, auto_size=auto_size)
-    complete = CompleteRequest.of(complete.with_(checkpoint=checkpoint.path.name))
+    complete = complete.with_(checkpoint=checkpoint.path.absolute().name)
     size, focus = (complete.width, complete.height), (complete.focus_x, complete.focus_y)
     fitted = images.fit_picture(read.image, size, complete.fit, focus)
     return Order(
@@ -91,8 +93,7 @@ def animate(order: Order, host: Host, svd: Svd | None = None) -> SavedClip:
                 clip = condition(run, images.to_tensor(order.picture.image))
             with run.timed("sample"):
                 latents = sample(run, clip)
-            if order.latents_path is not None:
-                save_latents(latents, order.request, order.latents_path)
+            _save_wanted(run, latents, order.latents_path)
             return _finished(run, latents, order.out, order.frames_dir, order.notes)
 
     return host.exclusively("svd", work)
@@ -115,23 +116,39 @@ def decode_again(
         ClipNotSaved: the frames could not be made or written.
     """
     video.check_output(out, frames_dir)
-    channels = checkpoint.configs.decoder.z_channels
-    if saved.latents.shape[1] != channels:
-        raise BadInput(
-            f"These latents have {saved.latents.shape[1]} channels, {checkpoint.path.name} takes {channels}."
-        )
+    _check_fit(saved, checkpoint)
 
     def work() -> SavedClip:
-        run = Run(load(checkpoint, host), saved.request, host)
+        run = Run(load(checkpoint, host, ("decoder",)), saved.request, host)
         with torch.inference_mode():
             return _finished(run, saved.latents, out, frames_dir)
 
     return host.exclusively("svd", work)
 
 
+def _check_fit(saved: SavedLatents, checkpoint: Checkpoint) -> None:
+    """Raises BadInput unless the checkpoint's decoder makes frames of the size that these latents are of."""
+    channels, height, width = saved.latents.shape[1:]
+    scale = checkpoint.configs.encoder.downsampling
+    made, asked = (channels, width * scale, height * scale), (saved.request.width, saved.request.height)
+    if made != (checkpoint.configs.decoder.z_channels, *asked):
+        name = saved.request.checkpoint
+        raise BadInput(f"{checkpoint.path.name} cannot decode these latents: name the model that made them, {name}.")
+
+
+def _save_wanted(run: Run, latents: Tensor, path: Path | None) -> None:
+    """Latents that the user asked for. A place that is lost since it was checked must not cost the clip."""
+    if path is None:
+        return
+    try:
+        save_latents(latents, run.request, path)
+    except BadOutput as error:
+        run.notes.append(str(error))
+
+
 def _finished(run: Run, latents: Tensor, out: Path, frames_dir: Path | None, notes: tuple[str, ...] = ()) -> SavedClip:
     """Latents to files, with the latents kept until the files are there."""
-    with kept(latents, run.request, out):
+    with kept(latents, run.request, run.svd.checkpoint.path, out):
         with run.timed("decode"):
             frames = decode(run, latents)
         clip = Clip(frames=frames, fps=run.request.fps, infotext=run.request.infotext(), seconds=run.seconds)

@@ -6,19 +6,22 @@ import json
 import secrets
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from lib_svd.errors import BadInput, BadRequest, SvdError
+from lib_svd.errors import BadInput, BadOutput, BadRequest, SvdError
 from lib_svd.request import FIELDS, MAX_SEED, ClipRequest, Field, read_size
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+PROGRAM = "python -m lib_svd"
 MODEL_DIRS = ("models/svd", "models")
-STOPPED = 130  # 128 + SIGINT, as shells have it
+OUTPUT_DIR = Path("output")
+REFUSED, STOPPED = 2, 130  # exit codes; 130 is 128 + SIGINT, as shells have it
 
 HELP = {
     "num_steps": "Steps of the sampler.",
@@ -48,6 +51,7 @@ SHORT = {
     "noise_aug_strength": "--augmentation",
 }
 ELSEWHERE = ("width", "height", "checkpoint")  # settings with an option of their own making
+DECODING = ("decode", "decode_chunk")  # settings that still matter once a clip is sampled
 
 
 def setting_options(command: F) -> F:
@@ -97,43 +101,46 @@ def cli() -> None:
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def animate(**options: Any) -> None:
     """Animate PICTURE."""
-    with _errors_as_json(options["as_json"]):
-        silent = options["as_json"] or options["quiet"]
-        for saved in _from_latents(options, silent) if options["from_latents"] else _animated(options, silent):
-            _print_clip(saved, options["as_json"])
+    from lib_svd.progress import ProgressBar
+
+    as_json = options["as_json"]
+    said: set[str] = set()
+    with _errors_as_json(as_json), closing(ProgressBar(quiet=as_json or options["quiet"])) as bar:
+        clips = _from_latents(options, bar) if options["from_latents"] else _animated(options, bar, said)
+        for saved in clips:
+            _print_clip(saved, as_json, said)
 
 
-def _animated(options: dict[str, Any], silent: bool) -> Iterator[Any]:
+def _animated(options: dict[str, Any], bar: Any, said: set[str]) -> Iterator[Any]:
     """The clips that the options ask for, one after the other, from one loading of the model."""
     if options["picture"] is None:
-        raise BadRequest(
-            "Which picture? Name one: python -m lib_svd animate photo.jpg --checkpoint svd_xt.safetensors."
-        )
+        raise BadRequest(f"Which picture? Name one: {PROGRAM} animate photo.jpg --checkpoint svd_xt.safetensors.")
     request, count = _request(options), _count(options["count"])
     if request.seed + count - 1 > MAX_SEED:
         raise BadRequest(f"Seeds end at {MAX_SEED}: choose a smaller seed or count.")
     from lib_svd.animate import animate, order
     from lib_svd.checkpoints import load
 
-    checkpoint, host = _recognised(options, request), _host(options, silent)
-    outs = _outs(options, request.seed, count)
-    first = order(
-        request,
-        options["picture"],
-        checkpoint,
-        outs[0],
-        frames_dir=options["frames_dir"],
-        latents_path=options["save_latents"],
-    )
-    orders = [first, *(first.with_seed(request.seed + i, out) for i, out in enumerate(outs[1:], 1))]
-    for note in first.notes:
-        _say(note, options["as_json"])
-    svd = load(checkpoint, host)
-    for each in orders:
-        yield animate(each, host, svd)
+    checkpoint, host = _recognised(options, request), _host(options, bar)
+    with _out(options, options["picture"]) as out:
+        outs = _outs(options, out, request.seed, count)
+        first = order(
+            request,
+            options["picture"],
+            checkpoint,
+            outs[0],
+            frames_dir=options["frames_dir"],
+            latents_path=options["save_latents"],
+        )
+        orders = [first, *(first.with_seed(request.seed + i, out) for i, out in enumerate(outs[1:], 1))]
+        _say(first.notes, options["as_json"], said)
+        svd = load(checkpoint, host)
+        for each in orders:
+            yield animate(each, host, svd)
 
 
-def _from_latents(options: dict[str, Any], silent: bool) -> Iterator[Any]:
+def _from_latents(options: dict[str, Any], bar: Any) -> Iterator[Any]:
+    _check_sampled(options)
     from dataclasses import replace
 
     from lib_svd.animate import decode_again
@@ -141,9 +148,20 @@ def _from_latents(options: dict[str, Any], silent: bool) -> Iterator[Any]:
 
     saved = load_latents(options["from_latents"])
     saved = replace(saved, request=saved.request.with_(**_settings(options)))
-    checkpoint = _recognised(options, saved.request)
-    out = options["out"] or _numbered(options["from_latents"])
-    yield decode_again(saved, checkpoint, _host(options, silent), out, frames_dir=options["frames_dir"])
+    checkpoint, host = _recognised(options, saved.request), _host(options, bar)
+    with _out(options, options["from_latents"]) as out:
+        yield decode_again(saved, checkpoint, host, out, frames_dir=options["frames_dir"])
+
+
+def _check_sampled(options: dict[str, Any]) -> None:
+    """Refuse what could no longer have an effect, and would be written into the clip as if it had."""
+    given = [name for name in ("size", "like", "save_latents") if options[name]]
+    given += [field.name for field in FIELDS if field.name not in DECODING and options.get(field.name)]
+    given = [f"--{name.replace('_', '-')}" for name in given if name != "checkpoint"]
+    given += ["--count"] if options["count"] != "1" else []
+    given += ["a picture"] if options["picture"] else []
+    if given:
+        raise BadRequest(f"--from-latents decodes what is sampled already: leave out {' and '.join(given)}.")
 
 
 @cli.command()
@@ -173,16 +191,27 @@ def doctor(models: tuple[Path, ...], as_json: bool) -> None:
 def main() -> None:
     """Run the command line; every error is one line, Ctrl-C exits with 130."""
     try:
-        cli(standalone_mode=False)
+        cli(prog_name=PROGRAM, standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        _show(error)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)
         sys.exit(STOPPED)
     except SvdError as error:
         click.echo(f"Error: {error}", err=True)
-        sys.exit(2 if isinstance(error, BadInput) else 1)
+        sys.exit(REFUSED if isinstance(error, BadInput) else 1)
+
+
+def _show(error: click.ClickException) -> None:
+    """An error in the use of the command line; one without any words is answered with help."""
+    if type(error).__name__ == "NoArgsIsHelpError":  # click 8.2 and later
+        error.show()
+        return
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else PROGRAM
+    message = (error.message or error.format_message()).rstrip(".")
+    click.echo(f"Error: {message}: see {path} --help.", err=True)
 
 
 def _request(options: dict[str, Any]) -> ClipRequest:
@@ -210,11 +239,32 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _outs(options: dict[str, Any], seed: int, count: int) -> list[Path]:
+@contextmanager
+def _out(options: dict[str, Any], source: Path) -> Iterator[Path]:
+    """The clip's name: as given, or the next number in a folder that is made, and taken away if nothing came there."""
+    from lib_svd import video
+
+    if options["out"] is not None:
+        yield options["out"]
+        return
+    is_new = not OUTPUT_DIR.exists()
+    try:
+        if is_new:
+            OUTPUT_DIR.mkdir()
+    except OSError as error:
+        reason = error.strerror or error
+        raise BadOutput(f"The folder {OUTPUT_DIR} cannot be made here ({reason}): name the clip with --out.") from error
+    try:
+        yield video.free_name(OUTPUT_DIR, source.stem.removesuffix(".latents"), ".mp4")
+    finally:
+        if is_new and not any(OUTPUT_DIR.iterdir()):
+            OUTPUT_DIR.rmdir()
+
+
+def _outs(options: dict[str, Any], out: Path, seed: int, count: int) -> list[Path]:
     """A file a clip; refused together before the first one is made."""
     from lib_svd import video
 
-    out: Path = options["out"] or _numbered(options["picture"])
     if count == 1:
         return [out]
     for name in ("frames_dir", "save_latents"):
@@ -224,14 +274,6 @@ def _outs(options: dict[str, Any], seed: int, count: int) -> list[Path]:
     for each in outs:
         video.check_output(each, None)
     return outs
-
-
-def _numbered(picture: Path) -> Path:
-    from lib_svd import video
-
-    folder = Path("output")
-    folder.mkdir(exist_ok=True)
-    return video.free_name(folder, picture.stem.removesuffix(".latents"), ".mp4")
 
 
 def _recognised(options: dict[str, Any], request: ClipRequest) -> Any:
@@ -252,16 +294,14 @@ def _model_dirs(models: tuple[Path, ...]) -> list[Path]:
     return [Path(folder) for folder in (models or MODEL_DIRS)]
 
 
-def _host(options: dict[str, Any], silent: bool) -> Any:
+def _host(options: dict[str, Any], bar: Any) -> Any:
     from lib_svd.hosts.standalone import StandaloneHost
-    from lib_svd.progress import ProgressBar
 
-    bar = None if silent else ProgressBar().report
-    return StandaloneHost(options["device"], options["dtype"], on_report=bar)
+    return StandaloneHost(options["device"], options["dtype"], on_report=bar.report)
 
 
-def _print_clip(saved: Any, as_json: bool) -> None:
-    clip, notes = saved.clip, saved.notes
+def _print_clip(saved: Any, as_json: bool, said: set[str]) -> None:
+    clip = saved.clip
     if as_json:
         found = {
             "video": str(saved.video),
@@ -270,21 +310,26 @@ def _print_clip(saved: Any, as_json: bool) -> None:
             "height": clip.frames.shape[1],
             "width": clip.frames.shape[2],
             "fps": clip.fps,
+            "settings": asdict(ClipRequest.from_infotext(clip.infotext)),
             "infotext": clip.infotext,
             "seconds": {stage: round(seconds, 3) for stage, seconds in clip.seconds.items()},
-            "notes": list(notes),
+            "notes": list(saved.notes),
         }
         click.echo(json.dumps(found, ensure_ascii=False))
         return
+    _say(saved.notes, as_json, said)
     count, height, width = clip.frames.shape[:3]
     took = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in clip.seconds.items())
     click.echo(f"{saved.video}: {count} frames of {width}x{height} at {clip.fps} fps. Seconds: {took}.")
     click.echo(clip.infotext)
 
 
-def _say(note: str, as_json: bool) -> None:
-    if not as_json:
-        click.echo(note, err=True)
+def _say(notes: tuple[str, ...], as_json: bool, said: set[str]) -> None:
+    """Each note once, on standard error; in JSON they stand beside the clip."""
+    for note in notes:
+        if note not in said and not as_json:
+            click.echo(note, err=True)
+        said.add(note)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from lib_svd import video
 from lib_svd.errors import BadInput
@@ -20,7 +20,7 @@ def read_infotext(path: Path) -> str:
         raise BadInput(f"{path} is not there: name a clip, a frame or a .txt file with settings.")
     try:
         text = _READERS.get(path.suffix.lower(), _from_video)(path)
-    except (OSError, UnicodeDecodeError, UnidentifiedImageError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # what Pillow lets out
         raise BadInput(
             f"{path} cannot be read ({error}): name a clip, a frame or a .txt file with settings."
         ) from error

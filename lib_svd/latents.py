@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import secrets
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lib_svd.errors import BadInput, BadOutput, DecodeFailed, Interrupted, SvdError
+from lib_svd.errors import BadInput, BadOutput, BadRequest, DecodeFailed, Interrupted, SvdError
 from lib_svd.request import ClipRequest, CompleteRequest
 
 SUFFIX = ".latents.safetensors"
@@ -25,6 +26,20 @@ class SavedLatents:
     request: CompleteRequest
 
 
+def check_latents(path: Path) -> None:
+    """Refuse a place that `save_latents` could not write to, before anything heavy is loaded. Leaves nothing behind.
+
+    Raises:
+        BadOutput: the name is taken or not one for latents, or its folder is not there or not writable.
+    """
+    if path.suffix.lower() != ".safetensors":
+        raise BadOutput(f"{path.name} does not end in .safetensors, the only kind of latents written: name it so.")
+    if not path.parent.is_dir():
+        raise BadOutput(f"The folder {path.parent} for the latents is not there: make it first, or choose another.")
+    _claim(path)
+    path.unlink()
+
+
 def save_latents(latents: Tensor, request: ClipRequest, path: Path) -> Path:
     """Write latents and settings; the file appears whole or not at all.
 
@@ -33,12 +48,8 @@ def save_latents(latents: Tensor, request: ClipRequest, path: Path) -> Path:
     """
     from safetensors.torch import save_file
 
-    hidden = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with path.open("xb"):  # claims the name, so that nobody's file is overwritten
-            pass
-    except OSError as error:
-        raise BadOutput(f"Latents cannot be written to {path}: {error.strerror}; choose another place.") from error
+    hidden = path.with_name(f".svd-{secrets.token_hex(8)}.part")
+    _claim(path)
     try:
         tensors = {"latents": latents.detach().to("cpu", torch.float32).contiguous()}
         save_file(tensors, hidden, metadata={"parameters": request.infotext()})
@@ -47,9 +58,22 @@ def save_latents(latents: Tensor, request: ClipRequest, path: Path) -> Path:
         for leftover in (hidden, path):
             leftover.unlink(missing_ok=True)
         if isinstance(error, (OSError, RuntimeError)) or type(error).__name__ == "SafetensorError":
-            raise BadOutput(f"Latents cannot be written to {path}: {error}.") from error
+            raise BadOutput(f"Latents cannot be written to {path} ({error}): make room or choose another.") from error
         raise
     return path
+
+
+def _claim(path: Path) -> None:
+    """Make the name ours, so that nobody's file is overwritten."""
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError as error:
+        raise BadOutput(
+            f"{path} exists already and is not overwritten: choose another name for the latents."
+        ) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadOutput(f"Latents cannot be written to {path} ({reason}): choose another place.") from error
 
 
 def load_latents(path: Path) -> SavedLatents:
@@ -60,18 +84,27 @@ def load_latents(path: Path) -> SavedLatents:
     """
     from safetensors import SafetensorError, safe_open
 
+    if not path.is_file():
+        raise BadInput(f"{path} is not there: give a file that --save-latents wrote.")
     try:
         with safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
             latents, metadata = file.get_tensor("latents"), file.metadata() or {}
-    except (OSError, SafetensorError) as error:
-        raise BadInput(f"{path} holds no latents of a clip: give a file that --save-latents wrote.") from error
-    if latents.ndim != 4 or not latents.is_floating_point() or "parameters" not in metadata:
-        raise BadInput(f"{path} holds no latents of a clip: give a file that --save-latents wrote.")
-    return SavedLatents(latents.float(), CompleteRequest.from_infotext(metadata["parameters"]))
+        request = CompleteRequest.from_infotext(metadata["parameters"])
+    except (OSError, SafetensorError, KeyError, BadRequest) as error:
+        raise _no_latents(path) from error
+    if latents.ndim != 4 or len(latents) != request.num_frames or not latents.is_floating_point():
+        raise _no_latents(path)
+    if not bool(latents.isfinite().all()):
+        raise BadInput(f"{path} holds NaN or infinity: it is damaged, sample the clip again.")
+    return SavedLatents(latents.float(), request)
+
+
+def _no_latents(path: Path) -> BadInput:
+    return BadInput(f"{path} holds no latents of a clip: give a file that --save-latents wrote.")
 
 
 @contextmanager
-def kept(latents: Tensor, request: ClipRequest, out: Path) -> Iterator[None]:
+def kept(latents: Tensor, request: ClipRequest, checkpoint: Path, out: Path) -> Iterator[None]:
     """Keep the latents beside `out` until the work inside is done.
 
     A program that is killed leaves them too. A user who stops the work wants nothing left.
@@ -88,7 +121,8 @@ def kept(latents: Tensor, request: ClipRequest, out: Path) -> Iterator[None]:
     except Exception as error:
         if path is None:
             raise
-        again = f"Sampling is not lost: python -m lib_svd animate --from-latents {path} goes on from there."
+        command = ["python", "-m", "lib_svd", "animate", "--from-latents", str(path), "--checkpoint", str(checkpoint)]
+        again = f"Sampling is not lost, this goes on from there: {subprocess.list2cmdline(command)}"
         if isinstance(error, SvdError):
             raise type(error)(f"{error} {again}") from error
         raise DecodeFailed(f"The clip could not be finished ({type(error).__name__}: {error}). {again}") from error
@@ -97,15 +131,14 @@ def kept(latents: Tensor, request: ClipRequest, out: Path) -> Iterator[None]:
 
 def _saved(latents: Tensor, request: ClipRequest, out: Path) -> Path | None:
     """The file beside `out`; None where there is no room for it, which must not stop what may still go well."""
-    try:
-        return save_latents(latents, request, _free(out))
-    except BadOutput:
-        return None
-
-
-def _free(out: Path) -> Path:
-    names = (out.with_name(f"{out.stem}{n}{SUFFIX}") for n in ("", *(f"-{i}" for i in range(2, 10_000))))
-    return next(path for path in names if not path.exists())
+    for number in range(1, 10_000):
+        path = out.with_name(f"{out.stem}{f'-{number}' if number > 1 else ''}{SUFFIX}")
+        try:
+            return save_latents(latents, request, path)
+        except BadOutput as error:
+            if not isinstance(error.__cause__, FileExistsError):
+                return None
+    return None
 
 
 def _remove(path: Path | None) -> None:

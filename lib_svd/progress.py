@@ -12,17 +12,20 @@ FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{rema
 
 
 class ProgressBar:
-    """One bar a stage, with seconds a step and the time that is left."""
+    """One bar a stage, with seconds a step and the time that is left; `quiet`: none at all."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
         self._bar: tqdm[None] | None = None
 
     def report(self, done: int, total: int, stage: str, preview: Callable[[], Image.Image] | None = None) -> None:
         """Show `done` of `total`; a new stage begins a new bar."""
+        if self._quiet:
+            return
         if self._bar is None or self._bar.desc != stage:
             self.close()
-            quiet = 0.1 if sys.stderr.isatty() else 10.0  # a log file needs no bar every tenth of a second
-            self._bar = tqdm([], desc=stage, total=total, bar_format=FORMAT, mininterval=quiet, maxinterval=quiet)
+            pause = 0.1 if sys.stderr.isatty() else 10.0  # a log file needs no bar every tenth of a second
+            self._bar = tqdm([], desc=stage, total=total, bar_format=FORMAT, mininterval=pause, maxinterval=pause)
         self._bar.update(done - self._bar.n)
         if done >= total:
             self.close()

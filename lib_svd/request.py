@@ -119,6 +119,17 @@ class CompleteRequest(ClipRequest):
     sampler: str = "euler"
     schedule: str = "karras"
 
+    def __post_init__(self) -> None:
+        """Refuse what no model could do, and what is still left to one.
+
+        Raises:
+            BadRequest: names the settings.
+        """
+        missing = [entry.name for entry in FIELDS if getattr(self, entry.name) is None]
+        if missing:
+            raise BadRequest(f"Settings are missing: {', '.join(missing)}.")
+        super().__post_init__()
+
     @classmethod
     def of(cls, request: ClipRequest) -> CompleteRequest:
         """The same settings.
@@ -126,11 +137,7 @@ class CompleteRequest(ClipRequest):
         Raises:
             BadRequest: one is still left to the model.
         """
-        settings = {entry.name: getattr(request, entry.name) for entry in FIELDS}
-        missing = [name for name, value in settings.items() if value is None]
-        if missing:
-            raise BadRequest(f"Settings are missing: {', '.join(missing)}.")
-        return cls(**settings)
+        return cls(**{entry.name: getattr(request, entry.name) for entry in FIELDS})
 
 
 def read_size(text: str) -> tuple[int | None, int | None]:
@@ -172,7 +179,8 @@ class Field(NamedTuple):
             what = "a whole number" if self.kind is int else "a number"
             raise BadRequest(f"{self.label} must be {what}, not {value!r}.")
         if not self.low <= number <= self.high:
-            raise BadRequest(f"{self.label} must be from {self.low:g} to {self.high:g}{self.unit}, not {value}.")
+            allowed = f"from {self.low:.10g} to {self.high:.10g}{self.unit}"  # 10 digits: a seed has so many
+            raise BadRequest(f"{self.label} must be {allowed}, not {value}.")
         return self.kind(value)
 
     def _checked_text(self, value: Any) -> str:

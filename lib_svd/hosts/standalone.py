@@ -38,12 +38,23 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
+def choose_dtype(name: str, device: torch.device) -> torch.dtype:
+    """What networks compute in, by name; "auto" is float16 on a GPU and float32 on a CPU.
+
+    Raises:
+        BadRequest: there is no such name.
+    """
+    if name not in DTYPES:
+        raise BadRequest(f"Dtype must be one of {', '.join(DTYPES)}, not {name!r}.")
+    return DTYPES[name] or (torch.float32 if device.type == "cpu" else torch.float16)
+
+
 class StandaloneHost:
     """Weights wait in host memory and go to the device when they are used; what fits stays there.
 
     Args:
         device: a name of DEVICES.
-        dtype: a name of DTYPES; "auto" is float16 on a GPU and float32 on a CPU.
+        dtype: a name of DTYPES; see `choose_dtype`.
         model_dirs: folders with checkpoints.
         output_dir: where clips go.
         on_report: shows progress.
@@ -63,8 +74,7 @@ class StandaloneHost:
         budget: int | None = None,
     ) -> None:
         self._device = choose_device(device)
-        half = torch.float32 if self._device.type == "cpu" else torch.float16
-        self._dtype = DTYPES[dtype] or half
+        self._dtype = choose_dtype(dtype, self._device)
         self._model_dirs = model_dirs
         self._output_dir = output_dir or Path("output")
         self._on_report = on_report
@@ -170,7 +180,7 @@ class StandaloneResident:
         try:
             self._arrive(working_bytes)
             yield self.network
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             raise OutOfMemory(
@@ -193,8 +203,8 @@ class StandaloneResident:
         if self.device.type == "cpu" or self._state == "streamed":
             return
         if self._host.make_room(self.weights + working_bytes, self):
+            self._state = "there"  # before it is: if room runs out halfway, `leave` must still bring the half back
             self.network.to(self.device)
-            self._state = "there"
         else:
             self.leave()
             stream_layers(self.network, self.device)
@@ -202,7 +212,7 @@ class StandaloneResident:
 
 
 def stream_layers(network: nn.Module, device: torch.device) -> None:
-    """Keep convolutions and linear layers in host memory, each copied to the device while it runs (diffusers' hooks).
+    """Keep convolutions and linear layers in host memory, on the device while they run: diffusers' group offloading.
 
     What remains, norms and single factors, is small and goes to the device for good.
     """
@@ -210,6 +220,7 @@ def stream_layers(network: nn.Module, device: torch.device) -> None:
 
     for module in network.modules():
         if isinstance(module, (nn.Linear, nn.Conv2d)):
+            # Layer by layer and not the whole network at once: a norm is also reached without its parent's forward.
             apply_group_offloading(
                 module, onload_device=device, offload_device=torch.device("cpu"), offload_type="leaf_level"
             )

@@ -18,7 +18,9 @@ def condition(run: Run, image: Tensor) -> Conditioning:
     run.checked(0, 2, "Reading the picture")
     image_embeds = _embed(run, image)
     run.checked(1, 2, "Reading the picture")
-    return Conditioning(image_embeds, _encode(run, image), _vector(run))
+    start_latent = _encode(run, image)
+    run.checked(2, 2, "Reading the picture")
+    return Conditioning(image_embeds, start_latent, _vector(run))
 
 
 def _embed(run: Run, image: Tensor) -> Tensor:

@@ -58,7 +58,7 @@ class CarefulDenoiser:
         """D(x; sigma), all of it finite."""
         try:
             denoised = self._denoise(x, sigma)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if self._halves or not memory.is_out_of_memory(error):
                 raise
             self._run.notes.append("Memory ran out with both guidance branches at once; they were run in turn.")

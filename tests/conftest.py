@@ -1,0 +1,156 @@
+"""Narrow checkpoints that animate in a second, a picture, and the command line in this process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from hypothesis import settings
+from PIL import Image
+
+from lib_svd.cli import main
+from lib_svd.engine.config import DecoderConfig, EncoderConfig, NetworkConfigs, UNetConfig, VisionConfig
+from lib_svd.testing import write_checkpoint
+
+settings.register_profile("patient", deadline=None)  # other work on the machine is no fault of ours
+settings.load_profile("patient")
+
+NARROW = NetworkConfigs(
+    unet=UNetConfig(channels=(64, 64), num_res_blocks=1, attention=(True, True), emb_dim=64, context_dim=32),
+    encoder=EncoderConfig(channels=(32, 32, 32, 64), num_res_blocks=1),
+    decoder=DecoderConfig(channels=(32, 32, 32, 64), num_res_blocks=1),
+    vision=VisionConfig(width=80, num_layers=1, mlp_width=96, patch_size=14, image_size=56, embed_dim=32),
+)
+PLAIN_DECODER = DecoderConfig(channels=(32, 32, 32, 64), num_res_blocks=1, temporal=False, post_quant_conv=True)
+SELF_DESCRIBED = {"svd.num_frames": "5", "svd.width": "96", "svd.height": "64", "svd.num_steps": "3"}
+
+
+def with_vector(vector_dim: int) -> NetworkConfigs:
+    return replace(NARROW, unet=replace(NARROW.unet, vector_dim=vector_dim))
+
+
+FAMILIES = {
+    "svd_xt": NARROW,
+    "svd_image_decoder": replace(NARROW, decoder=PLAIN_DECODER),
+    "sv3d_u": with_vector(256),
+    "sv3d_p": with_vector(1280),
+    "animatelcm_svd_xt": NARROW,
+}
+"""One of each kind of model."""
+
+
+@contextmanager
+def single_thread() -> Iterator[None]:
+    """Narrow networks gain nothing by a second thread, and lose much where another program has that core."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def checkpoint_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A narrow checkpoint by family; 5 frames of 96x64 in 3 steps, unless it is told otherwise."""
+    folder = tmp_path_factory.mktemp("models")
+
+    @cache
+    def of(family: str) -> Path:
+        path = folder / f"{family}.safetensors"
+        with single_thread():
+            return write_checkpoint(path, FAMILIES[family], metadata={"svd.family": family, **SELF_DESCRIBED})
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def checkpoint(checkpoint_of: Callable[[str], Path]) -> Path:
+    """A narrow svd_xt."""
+    return checkpoint_of("svd_xt")
+
+
+@pytest.fixture(scope="session")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture of 150x100 with edges and colours, in a folder of its own."""
+    return save_picture(tmp_path_factory.mktemp("pictures") / "photo.png", 150, 100)
+
+
+def save_picture(path: Path, width: int, height: int) -> Path:
+    y, x = np.mgrid[0:height, 0:width]
+    pixels = np.stack([x * 255 // width, y * 255 // height, 128 + 127 * ((x // 8 + y // 8) % 2)], axis=-1)
+    Image.fromarray(pixels.astype(np.uint8)).save(path)
+    return path
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of a command line."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    with single_thread():
+        yield
+
+
+@pytest.fixture
+def lib_svd(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], one_thread: None
+) -> Callable[..., Ran]:
+    """`python -m lib_svd WORDS`, in this process."""
+
+    def run(*words: object) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["lib_svd", *map(str, words)])
+        capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        said = capsys.readouterr()
+        return Ran(code, said.out, said.err)
+
+    return run
+
+
+def started(*words: object, cwd: Path, first: str = "") -> subprocess.Popen[str]:
+    """`python -m lib_svd WORDS` in a process of its own; or, with `first`, some Python and then the same."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment["OMP_NUM_THREADS"] = "1"
+    how = ["-c", f"{first}\nfrom lib_svd.cli import main\nmain()"] if first else ["-m", "lib_svd"]
+    command = [sys.executable, "-W", "error", *how, *map(str, words)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=cwd, env=environment, text=True, **pipes)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def frames_in(folder: Path) -> npt.NDArray[np.uint8]:
+    """[T, H, W, 3] from the PNG files of a folder."""
+    return np.stack([np.asarray(Image.open(path)) for path in sorted(folder.glob("*.png"))])
+
+
+def snapshot(folder: Path) -> dict[str, bytes | None]:
+    """Every file and folder below one, with what is in it; links and hidden names too."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+    }

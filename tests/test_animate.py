@@ -1,0 +1,280 @@
+"""The recipe from picture to clip: what it reports, how it stops, and what it does where a part fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lib_svd.animate import animate, decode_again, order
+from lib_svd.checkpoints import Svd, load, recognise
+from lib_svd.clip import SavedClip
+from lib_svd.errors import DecodeFailed, Interrupted, NotFinite, OutOfMemory
+from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.latents import load_latents
+from lib_svd.ports import Part
+from lib_svd.request import SAMPLERS, SCHEDULES, ClipRequest
+from tests.conftest import snapshot
+
+LAST_LAYER: dict[Part, str] = {
+    "vision": "ln_post",
+    "encoder": "quant_conv",
+    "unet": "out",
+    "decoder": "decoder.conv_out",
+}
+"""Of each network: whatever it gives out goes through it."""
+TITLES = {"vision": "image tower", "encoder": "VAE encoder", "unet": "UNet", "decoder": "VAE decoder"}
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+class WatchedHost(StandaloneHost):
+    """Writes down what is reported, and is interrupted once that was (stage, done)."""
+
+    def __init__(self, stop_at: tuple[str, int] | None = None, half: Part | None = None, budget: int | None = None):
+        super().__init__("cpu", budget=budget)
+        self.half, self.stop_at, self.stopped = half, stop_at, False
+        self.reports: list[tuple[str, int, int]] = []
+        self.previews: list[tuple[int, int]] = []
+
+    def dtype(self, part):
+        return torch.float16 if part == self.half else torch.float32
+
+    def report(self, done, total, stage, preview=None):
+        self.reports.append((stage, done, total))
+        if preview is not None:
+            self.previews.append(preview().size)
+        self.stopped = self.stopped or (self.stop_at is not None and (stage, done) == self.stop_at)
+
+    def interrupted(self):
+        return self.stopped
+
+
+Run = Callable[..., SavedClip]
+
+
+@pytest.fixture
+def run(here, checkpoint, picture) -> Run:
+    """Animate the picture; `spoil(svd)` may break the loaded networks first."""
+
+    def go(
+        host: StandaloneHost | None = None,
+        spoil: Callable[[Svd], None] = lambda svd: None,
+        out: str = "clip.mp4",
+        model: Path = checkpoint,
+        **settings: object,
+    ) -> SavedClip:
+        host = host or WatchedHost()
+        asked = order(ClipRequest(**{"seed": 1, **settings}), picture, recognise(model), here / out)
+        svd = load(asked.checkpoint, host)
+        spoil(svd)
+        return animate(asked, host, svd)
+
+    return go
+
+
+def layer(svd: Svd, part: Part) -> nn.Module:
+    return getattr(svd, part).network.get_submodule(LAST_LAYER[part])
+
+
+def gives_nan(part: Part, *dtypes: torch.dtype) -> Callable[[Svd], None]:
+    """Let a network give NaN where it computes in one of the dtypes."""
+
+    def hook(_module, _given, result):
+        return result * float("nan") if result.dtype in dtypes else None
+
+    return lambda svd: layer(svd, part).register_forward_hook(hook)
+
+
+def runs_out(part: Part, frames: int) -> Callable[[Svd], None]:
+    """Let memory run out in a network where it works on more than so many frames at a time."""
+
+    def hook(_module, given):
+        if len(given[0]) > frames:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+    return lambda svd: layer(svd, part).register_forward_pre_hook(hook)
+
+
+def far_apart(a: SavedClip, b: SavedClip) -> int:
+    return int(np.abs(a.clip.frames.astype(int) - b.clip.frames.astype(int)).max())
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(snapshot(folder))
+
+
+def test_every_step_is_reported_with_a_picture(run):
+    host = WatchedHost()
+    run(host, num_steps=4)
+    stages = list(dict.fromkeys(stage for stage, _, _ in host.reports))
+    assert stages == ["Loading svd_xt.safetensors", "Reading the picture", "Sampling", "Decoding"]
+    assert [report for report in host.reports if report[0] == "Sampling"] == [("Sampling", n, 4) for n in range(5)]
+    assert [done for stage, done, _ in host.reports if stage == "Reading the picture"] == [0, 1, 2]
+    decoding = [(done, total) for stage, done, total in host.reports if stage == "Decoding"]
+    assert decoding == sorted(decoding)
+    assert decoding[-1][0] == decoding[-1][1]
+    assert host.previews == [(12, 8)] * 4
+
+
+@pytest.mark.parametrize(
+    ("stage", "done"),
+    [
+        ("Loading svd_xt.safetensors", 4),
+        ("Reading the picture", 0),
+        ("Reading the picture", 1),
+        ("Sampling", 0),
+        ("Sampling", 2),
+        ("Decoding", 4),
+    ],
+)
+def test_stopped_it_stops_and_leaves_nothing(run, here, stage, done):
+    host = WatchedHost(stop_at=(stage, done))
+    with pytest.raises(Interrupted, match=rf"^{stage} was stopped\.$"):
+        run(host)
+    assert host.reports[-1][:2] == (stage, done)
+    assert files(here) == []
+
+
+@pytest.mark.parametrize("part", TITLES)
+def test_half_precision_that_fails_is_done_again_in_float32(run, part):
+    plain = run(out="plain.mp4")
+    host = WatchedHost(half=part)
+    again = run(host, gives_nan(part, torch.float16), out="again.mp4")
+    assert np.array_equal(again.clip.frames, plain.clip.frames)
+    assert again.notes == (
+        *plain.notes,
+        f"The {TITLES[part]} gave NaN or infinity in float16; float32 was used instead.",
+    )
+
+
+@pytest.mark.parametrize("part", ["vision", "unet", "decoder"])
+def test_half_precision_that_works_is_left_alone(run, part):
+    plain, half = run(out="plain.mp4"), run(WatchedHost(half=part), out="half.mp4")
+    assert half.notes == plain.notes
+    assert not np.array_equal(half.clip.frames, plain.clip.frames)
+    assert far_apart(half, plain) < 64
+
+
+@pytest.mark.parametrize("part", ["vision", "encoder", "unet"])
+def test_nan_in_float32_is_a_damaged_file(run, here, part):
+    with pytest.raises(NotFinite, match=rf"^The {TITLES[part]} gave NaN .* svd_xt\.safetensors are damaged.*again\.$"):
+        run(WatchedHost(half=part), gives_nan(part, torch.float16, torch.float32))
+    assert files(here) == []
+
+
+def test_nan_in_the_decoder_keeps_what_was_sampled(run, here, checkpoint):
+    with pytest.raises(NotFinite, match=r"damaged, download it again\. Sampling is not lost"):
+        run(None, gives_nan("decoder", torch.float32))
+    assert files(here) == ["clip.latents.safetensors"]
+
+
+def test_memory_that_ends_with_both_branches_is_enough_for_one(run):
+    plain, tight = run(out="plain.mp4"), run(None, runs_out("unet", 5), out="tight.mp4")
+    assert far_apart(plain, tight) <= 1
+    assert tight.notes == (*plain.notes, "Memory ran out with both guidance branches at once; they were run in turn.")
+
+
+@pytest.mark.parametrize("error", [MemoryError("no"), RuntimeError("can't allocate memory: you tried 9 bytes")])
+def test_every_way_to_run_out_of_memory_counts(run, error):
+    def hook(_module, given):
+        if len(given[0]) > 5:
+            raise error
+
+    saved = run(None, lambda svd: layer(svd, "unet").register_forward_pre_hook(hook))
+    assert any("run in turn" in note for note in saved.notes)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 4])
+def test_memory_that_ends_while_decoding_is_enough_for_fewer_frames(run, frames):
+    plain, tight = run(out="plain.mp4"), run(None, runs_out("decoder", frames), out="tight.mp4")
+    assert far_apart(plain, tight) <= 1
+    assert any("There was no room to decode 5 frames at a time" in note for note in tight.notes)
+
+
+def test_little_memory_is_known_before_it_runs_out(run):
+    plain, tight = run(out="plain.mp4"), run(WatchedHost(budget=1), out="tight.mp4")
+    assert far_apart(plain, tight) <= 1
+    assert tight.notes == plain.notes
+
+
+@pytest.mark.parametrize("part", ["vision", "encoder", "unet"])
+def test_memory_that_is_never_enough_is_told(run, here, part):
+    with pytest.raises(OutOfMemory, match=r"^cpu has no room for this clip: choose fewer frames or a smaller size"):
+        run(None, runs_out(part, 0))
+    assert files(here) == []
+
+
+def test_memory_that_is_never_enough_to_decode_keeps_what_was_sampled(run, here, checkpoint):
+    plain = run(out="plain.mp4")
+    with pytest.raises(
+        OutOfMemory, match=r"no room for this clip.*Sampling is not lost.*--from-latents .*clip\.latents"
+    ):
+        run(None, runs_out("decoder", 0))
+    latents = here / "clip.latents.safetensors"
+    assert files(here) == ["clip.latents.safetensors", "plain.mp4", "plain.txt"]
+    again = decode_again(load_latents(latents), recognise(checkpoint), WatchedHost(), here / "clip.mp4")
+    assert np.array_equal(again.clip.frames, plain.clip.frames)
+    assert again.clip.infotext == plain.clip.infotext
+
+
+def test_an_error_of_ours_while_decoding_keeps_what_was_sampled(run, here):
+    def hook(_module, _given):
+        raise ZeroDivisionError("float division by zero")
+
+    with pytest.raises(DecodeFailed, match=r"could not be finished \(ZeroDivisionError: .*\)\. Sampling is not lost"):
+        run(None, lambda svd: layer(svd, "decoder").register_forward_pre_hook(hook))
+    assert files(here) == ["clip.latents.safetensors"]
+
+
+@pytest.mark.parametrize("family", ["svd_image_decoder", "sv3d_u", "sv3d_p", "animatelcm_svd_xt"])
+def test_every_family_animates(run, checkpoint_of, family):
+    saved = run(model=checkpoint_of(family))
+    asked = ClipRequest.from_infotext(saved.clip.infotext)
+    assert saved.clip.frames.shape == (5, 64, 96, 3)
+    assert saved.clip.frames.std() > 0
+    assert asked.guidance_ramp == ("triangle" if family.startswith("sv3d") else "linear")
+    assert (asked.sampler, asked.schedule) == (("lcm", "lcm") if "lcm" in family else ("euler", "karras"))
+
+
+def test_the_camera_path_matters_to_sv3d_p_alone(run, checkpoint_of, checkpoint):
+    for model, same in ((checkpoint_of("sv3d_p"), False), (checkpoint, True)):
+        level, high = (run(model=model, out=f"{same}{e}.mp4", elevation=e, orbit=90) for e in (0, 40))
+        assert np.array_equal(level.clip.frames, high.clip.frames) is same
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_sampler_runs_on_every_schedule(run, sampler):
+    for schedule in SCHEDULES:
+        saved = run(out=f"{schedule}.mp4", sampler=sampler, schedule=schedule, num_frames=1, num_steps=2)
+        assert saved.clip.frames.shape == (1, 64, 96, 3)
+
+
+@pytest.mark.parametrize("settings", [{"num_frames": 1}, {"num_steps": 1}, {"min_guidance": 1, "max_guidance": 1}])
+def test_the_smallest_clips(run, settings):
+    asked = ClipRequest.from_infotext(run(**settings).clip.infotext)
+    assert {name: getattr(asked, name) for name in settings} == settings
+
+
+def test_a_model_that_was_loaded_is_used_again(here, checkpoint, picture):
+    host, found = WatchedHost(), recognise(checkpoint)
+    svd = load(found, host)
+    host.reports.clear()
+    first = animate(order(ClipRequest(seed=1), picture, found, here / "a.mp4"), host, svd)
+    second = animate(order(ClipRequest(seed=1), picture, found, here / "b.mp4"), host, svd)
+    assert np.array_equal(first.clip.frames, second.clip.frames)
+    assert not any(stage.startswith("Loading") for stage, _, _ in host.reports)
+
+
+def test_latents_that_cannot_be_saved_do_not_cost_the_clip(here, checkpoint, picture):
+    wanted = here / "mine.safetensors"
+    asked = order(ClipRequest(seed=1), picture, recognise(checkpoint), here / "a.mp4", latents_path=wanted)
+    wanted.write_bytes(b"appeared since")
+    saved = animate(asked, WatchedHost())
+    assert any("mine.safetensors exists already" in note for note in saved.notes)
+    assert files(here) == ["a.mp4", "a.txt", "mine.safetensors"]
+    assert wanted.read_bytes() == b"appeared since"

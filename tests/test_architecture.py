@@ -1,0 +1,190 @@
+"""Who may import whom, how long a file may be, and that importing does nothing."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted([*ROOT.glob("lib_svd/**/*.py"), *ROOT.glob("scripts/**/*.py")])
+HOST_PACKAGES = ("modules", "modules_forge", "backend", "ldm_patched", "ldm", "modules_sd", "ldm_patched")
+
+ARROWS = {
+    # a part of lib_svd, and the other parts that it may import
+    "errors": (),
+    "request": ("errors",),
+    "clip": (),
+    "ports": (),
+    "engine": (),
+    "checkpoints": ("engine", "errors", "ports", "request"),
+    "images": ("clip", "errors", "request"),
+    "video": ("clip", "errors"),
+    "review": ("clip", "errors", "engine"),
+    "latents": ("errors", "request"),
+    "infotext": ("errors", "video"),
+    "progress": (),
+    "stages": ("checkpoints", "clip", "engine", "errors", "ports", "request"),
+    "animate": ("checkpoints", "clip", "errors", "images", "latents", "ports", "request", "stages", "video"),
+    "jobs": ("animate", "checkpoints", "clip", "errors", "images", "ports", "request", "review", "video"),
+    "hosts": ("engine", "errors", "ports"),
+    "doctor": ("checkpoints", "hosts", "video"),
+    "api": ("animate", "checkpoints", "clip", "errors", "jobs", "ports", "request"),
+    "ui": ("animate", "checkpoints", "clip", "errors", "jobs", "ports", "request"),
+    "cli": (
+        *("animate", "checkpoints", "doctor", "errors", "hosts", "infotext", "jobs", "latents", "progress"),
+        *("request", "video"),
+    ),
+    "__main__": ("cli",),
+    "testing": ("checkpoints", "engine", "hosts", "ports"),
+    "scripts": ("hosts", "ui", "api"),
+}
+PURE = ("torch", "einops", "numpy")
+"""Beside the standard library, all that the engine may import."""
+
+
+def part_of(path: Path) -> str:
+    """`lib_svd/engine/unet.py` is of the engine, `lib_svd/request.py` is a part of its own."""
+    inside = path.relative_to(ROOT).parts
+    return "scripts" if inside[0] == "scripts" else inside[1].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Every module that a file imports, wherever in the file, with its line."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute"
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "__import__":
+            yield node.lineno, ast.literal_eval(node.args[0])
+
+
+def ours(module: str) -> str | None:
+    """Which part a module belongs to; None: none of ours, or only the package's version."""
+    names = module.split(".")
+    return names[1] if names[0] == "lib_svd" and len(names) > 1 and names[1] != "__version__" else None
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_arrows_point_the_right_way(path):
+    part = part_of(path)
+    if part == "__init__":
+        assert list(imports(path)) == []
+        return
+    allowed = {part, *ARROWS[part]}
+    wrong = [
+        f"{name_of(path)}:{line} imports {module}"
+        for line, module in imports(path)
+        if ours(module) not in (None, *allowed)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_host_packages_gradio_and_foreign_packages_stay_in_their_place(path):
+    part, tops = part_of(path), {module.split(".")[0] for _, module in imports(path)}
+    if part not in ("hosts", "scripts"):
+        assert not tops & set(HOST_PACKAGES)
+    if part != "ui":
+        assert "gradio" not in tops
+    if part == "engine":
+        assert tops <= {*sys.stdlib_module_names, *PURE, "lib_svd"}
+    assert not tops & {"scripts", "tests"}
+
+
+def test_the_table_of_arrows_has_no_circle():
+    left = {part: set(allowed) - {part} for part, allowed in ARROWS.items()}
+    while free := [part for part, allowed in left.items() if not allowed & left.keys()]:
+        for part in free:
+            del left[part]
+    assert left == {}
+
+
+def test_every_part_is_in_the_table_of_arrows():
+    assert {part_of(path) for path in FILES} - {"__init__"} <= ARROWS.keys()
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_files_and_functions_are_short(path):
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= 450
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    long = [
+        f"{node.name}: {node.end_lineno - node.lineno + 1} lines"
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, functions) and node.end_lineno - node.lineno >= 70
+    ]
+    assert long == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_names_that_say_nothing_are_not_used(path):
+    tree = ast.parse(path.read_text("utf-8"))
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    names |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    names |= {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    assert not names & {"data", "args", "process", "utils", "manager", "timestep"}
+    assert path.stem not in ("data", "process", "utils", "manager", "helpers", "common", "misc")
+
+
+def in_new_python(code: str, cwd: Path) -> str:
+    """What a Python of its own prints."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-W", "error::DeprecationWarning:lib_svd", "-c", code]
+    ran = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr == ""
+    return ran.stdout
+
+
+HEAVY = ("torch", "numpy", "PIL", "safetensors", "diffusers", "einops", "imageio_ffmpeg", "psutil", "tqdm", "gradio")
+
+
+def test_the_command_line_starts_without_anything_heavy(here):
+    code = f"import sys, lib_svd.cli; print([name for name in {HEAVY} if name in sys.modules])"
+    assert in_new_python(code, here) == "[]\n"
+
+
+def test_looking_at_a_picture_does_not_wait_for_torch(here):
+    code = "import sys, lib_svd.images, lib_svd.video; print('torch' in sys.modules)"
+    assert in_new_python(code, here) == "False\n"
+
+
+WATCHED = """
+import builtins, importlib, os, socket, subprocess, sys
+import torch
+
+def refuse(what):
+    def refused(*given, **named):
+        raise AssertionError(f"{{what}} at import: {{given}}")
+    return refused
+
+written = []
+sys.addaudithook(lambda event, given: written.append(given[0]) if event == "open" and _writes(given) else None)
+def _writes(given):
+    return any(mode in str(given[1]) for mode in "wax+") or (isinstance(given[2], int) and given[2] & 3)
+subprocess.Popen, socket.socket.connect = refuse("a program"), refuse("the network")
+torch.cuda.init = torch.cuda._lazy_init = refuse("a device")
+torch.empty(1)
+for name in {names}:
+    importlib.import_module(name)
+print([path for path in written if "__pycache__" not in str(path)], torch.cuda.is_initialized())
+"""
+
+
+def test_importing_writes_nothing_starts_nothing_and_opens_no_device(here):
+    paths = [path for path in FILES if part_of(path) not in ("scripts", "ui", "__main__", "testing")]
+    names = [name_of(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in paths]
+    assert in_new_python(WATCHED.format(names=names), here) == "[] False\n"
+    assert list(here.iterdir()) == []

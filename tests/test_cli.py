@@ -1,0 +1,297 @@
+"""What a user gets from the command line."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from imageio_ffmpeg import get_ffmpeg_exe
+from PIL import Image
+
+from lib_svd.cli import ELSEWHERE
+from lib_svd.errors import BadOutput
+from lib_svd.request import FIELDS, ClipRequest
+from lib_svd.video import probe
+from tests.conftest import Ran, frames_in, save_picture, snapshot, started
+
+Make = Callable[..., npt.NDArray[np.uint8]]
+
+
+@pytest.fixture
+def make(here, checkpoint, picture, lib_svd) -> Make:
+    """The frames that `animate picture --checkpoint checkpoint WORDS` gives, bit for bit."""
+    made: list[Path] = []
+
+    def frames(*words: object) -> npt.NDArray[np.uint8]:
+        folder = here / f"f{len(made)}"
+        made.append(folder)
+        out = [] if "--out" in words else ["--out", f"clip{len(made)}.mp4"]
+        ran = lib_svd("animate", picture, "--checkpoint", checkpoint, "--frames-dir", folder, "--quiet", *out, *words)
+        assert ran.code == 0, ran.err
+        return frames_in(folder)
+
+    return frames
+
+
+def error_of(ran: Ran) -> str:
+    assert ran.code == 0, ran.err
+    return ran.err
+
+
+def test_a_clip_is_a_video_with_every_setting_in_it(here, checkpoint, picture, lib_svd):
+    ran = lib_svd("animate", picture, "--checkpoint", checkpoint, "--seed", 3, "--fps", 12, "--out", "a.mp4")
+    assert ran.code == 0, ran.err
+    found = probe(Path("a.mp4"))
+    assert (found.num_frames, found.width, found.height, found.fps) == (5, 96, 64, 12)
+    assert (found.codec, found.pixel_format, found.faststart) == ("h264", "yuv420p", True)
+    asked = ClipRequest.from_infotext(found.metadata["comment"])
+    assert (asked.seed, asked.fps, asked.num_frames, asked.width, asked.checkpoint) == (3, 12, 5, 96, checkpoint.name)
+    assert Path("a.txt").read_text("utf-8") == asked.infotext() == found.metadata["comment"]
+    assert sorted(snapshot(here)) == ["a.mp4", "a.txt"]
+    assert re.search(r"^a\.mp4: 5 frames of 96x64 at 12 fps\. Seconds: condition [\d.]+, sample", ran.out)
+    assert asked.infotext() in ran.out
+
+
+@pytest.mark.parametrize("kind", ["clip.mp4", "clip.txt", "f0/00002.png"])
+def test_pasting_a_clips_settings_gives_the_same_clip(here, checkpoint, picture, make, lib_svd, kind):
+    words = ["--seed", 11, "--sampler", "euler_ancestral", "--motion", 200, "--fit", "letterbox", "--steps", 2]
+    words += ["--max-guidance", 4, "--guidance-ramp", "triangle", "--augmentation", 0.1, "--size", "64x64"]
+    first = make(*words, "--out", "clip.mp4")
+    again = ["--models", checkpoint.parent, "--like", kind, "--out", "again.mp4", "--frames-dir", "again", "--quiet"]
+    error_of(lib_svd("animate", picture, *again))
+    assert np.array_equal(frames_in(here / "again"), first)
+    assert Path("again.txt").read_bytes() == Path("clip.txt").read_bytes()
+
+
+def test_options_win_over_settings_that_are_pasted(make):
+    make("--seed", 1, "--fps", 9, "--out", "clip.mp4")
+    make("--like", "clip.mp4", "--seed", 2, "--size", "auto", "--out", "other.mp4")
+    first, second = (ClipRequest.from_infotext(Path(f"{name}.txt").read_text("utf-8")) for name in ("clip", "other"))
+    assert second == first.with_(seed=2)
+
+
+def test_json_holds_what_a_script_needs(here, checkpoint, picture, lib_svd):
+    words = ["--seed", 4, "--json", "--frames-dir", "f", "--out", "a.mp4", "--frames", 6]
+    ran = lib_svd("animate", picture, "--checkpoint", checkpoint, *words)
+    assert (ran.code, ran.err) == (0, "")
+    found = json.loads(ran.out)
+    assert set(found) == {
+        *("video", "frames", "num_frames", "height", "width", "fps", "settings", "infotext", "seconds", "notes")
+    }
+    assert (found["video"], found["num_frames"], found["height"], found["width"]) == ("a.mp4", 6, 64, 96)
+    assert found["frames"] == [f"f/{number:05d}.png" for number in range(6)]
+    assert ClipRequest.from_mapping(found["settings"]) == ClipRequest.from_infotext(found["infotext"])
+    assert set(found["seconds"]) == {"condition", "sample", "decode"}
+    assert any("trained on 5 frames" in note for note in found["notes"])
+
+
+def test_frames_are_kept_as_pictures_where_asked_for(here, make):
+    frames = make("--seed", 1, "--out", "a.mp4")
+    assert frames.shape == (5, 64, 96, 3)
+    paths = sorted((here / "f0").iterdir())
+    assert [path.name for path in paths] == ["00000.png", "00001.png", "00002.png", "00003.png", "00004.png"]
+    with Image.open(paths[0]) as picture:
+        assert picture.info["parameters"] == Path("a.txt").read_text("utf-8")
+
+
+def test_several_clips_are_those_of_the_seeds_that_follow(here, checkpoint, picture, make, lib_svd):
+    ran = lib_svd("animate", picture, "--checkpoint", checkpoint, "--seed", 8, "--count", 3, "--out", "c.mp4", "--json")
+    assert ran.code == 0, ran.err
+    found = [json.loads(line) for line in ran.out.splitlines()]
+    assert [clip["video"] for clip in found] == ["c-8.mp4", "c-9.mp4", "c-10.mp4"]
+    assert [clip["settings"]["seed"] for clip in found] == [8, 9, 10]
+    for seed in (8, 10):
+        make("--seed", seed, "--out", f"single-{seed}.mp4")
+        assert probe_frames(f"single-{seed}.mp4") == probe_frames(f"c-{seed}.mp4")
+
+
+def probe_frames(path: str) -> bytes:
+    """The decoded pictures of a video, to the bit."""
+    command = [get_ffmpeg_exe(), "-v", "error", "-i", path, "-f", "rawvideo", "-"]
+    return subprocess.run(command, capture_output=True, check=True).stdout
+
+
+def test_saved_latents_decode_to_the_same_frames(here, checkpoint, make, lib_svd):
+    frames = make("--seed", 5, "--save-latents", "l.safetensors", "--out", "a.mp4")
+    before = Path("l.safetensors").read_bytes()
+    words = ["--checkpoint", checkpoint, "--out", "b.mp4", "--frames-dir", "again", "--quiet"]
+    error_of(lib_svd("animate", "--from-latents", "l.safetensors", *words))
+    assert np.array_equal(frames_in(here / "again"), frames)
+    assert Path("b.txt").read_bytes() == Path("a.txt").read_bytes()
+    assert Path("l.safetensors").read_bytes() == before
+
+
+def test_a_clip_from_latents_finds_its_model_and_a_name(here, checkpoint, make, lib_svd):
+    make("--seed", 5, "--save-latents", "cat.latents.safetensors", "--out", "a.mp4")
+    error_of(lib_svd("animate", "--from-latents", "cat.latents.safetensors", "--models", checkpoint.parent, "--quiet"))
+    assert sorted(path.name for path in Path("output").iterdir()) == ["cat-svd-0001.mp4", "cat-svd-0001.txt"]
+
+
+def test_a_seed_is_the_clip(make):
+    first, again, other = make("--seed", 21), make("--seed", 21), make("--seed", 22)
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_without_a_seed_every_clip_is_another_one(make):
+    assert not np.array_equal(make("--out", "a.mp4"), make("--out", "b.mp4"))
+    seeds = {ClipRequest.from_infotext(Path(f"{name}.txt").read_text("utf-8")).seed for name in "ab"}
+    assert len(seeds) == 2
+
+
+def test_frames_do_not_depend_on_the_decode_chunk(make):
+    whole = make("--seed", 2)
+    for chunk in (1, 2, 100):
+        frames = make("--seed", 2, "--decode-chunk", chunk)
+        assert np.abs(frames.astype(int) - whole.astype(int)).max() <= 1, f"chunk {chunk}"
+
+
+def test_the_references_chunks_are_another_clip(make):
+    whole, chunked = make("--seed", 2), make("--seed", 2, "--decode", "reference", "--decode-chunk", 2)
+    assert whole.shape == chunked.shape
+    assert not np.array_equal(whole, chunked)
+
+
+def test_a_portrait_picture_makes_a_portrait_clip(here, checkpoint, lib_svd):
+    save_picture(here / "tall.png", 100, 150)
+    error_of(lib_svd("animate", "tall.png", "--checkpoint", checkpoint, "--steps", 1, "--out", "a.mp4"))
+    found = probe(Path("a.mp4"))
+    assert (found.width, found.height) == (64, 96)
+
+
+def test_clips_without_a_name_are_numbered_and_never_overwritten(here, checkpoint, picture, lib_svd):
+    (here / "output").mkdir()
+    (here / "output" / "photo-svd-0003.txt").write_text("mine")
+    words = ["--checkpoint", checkpoint, "--steps", 1, "--frames", 1, "--quiet"]
+    for _ in range(2):
+        error_of(lib_svd("animate", picture, *words))
+    error_of(lib_svd("animate", picture, *words, "--count", 2, "--seed", 6))
+    assert sorted(path.name for path in Path("output").glob("*.mp4")) == [
+        *("photo-svd-0004.mp4", "photo-svd-0005.mp4", "photo-svd-0006-6.mp4", "photo-svd-0006-7.mp4")
+    ]
+    assert Path("output/photo-svd-0003.txt").read_text() == "mine"
+
+
+def test_progress_shows_seconds_a_step_and_the_time_left(here, checkpoint, picture, lib_svd, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    said = error_of(lib_svd("animate", picture, "--checkpoint", checkpoint, "--steps", 4, "--out", "a.mp4"))
+    stages = ["Loading svd_xt.safetensors", "Reading the picture", "Sampling", "Decoding"]
+    assert [stage for stage in stages if f"{stage}: " in said] == stages
+    assert re.search(r"Sampling: +0%\|.*\| 0/4 \[\d\d:\d\d<\?, +\?s/it\]", said)
+    assert re.search(r"Sampling: 100%\|.*\| 4/4 \[\d\d:\d\d<\d\d:\d\d, +\d+\.\d\ds/it\]", said)
+
+
+def test_what_happened_on_the_way_is_said(here, checkpoint, picture, lib_svd, monkeypatch):
+    def full(_latents, _request, _path):
+        raise BadOutput("Latents cannot be written to l.safetensors (the disk is full): make room.")
+
+    monkeypatch.setattr("lib_svd.animate.save_latents", full)
+    words = ["--checkpoint", checkpoint, "--steps", 1, "--out", "a.mp4", "--save-latents", "l.safetensors", "--quiet"]
+    said = error_of(lib_svd("animate", picture, *words))
+    assert said.splitlines() == ["Latents cannot be written to l.safetensors (the disk is full): make room."]
+    assert Path("a.mp4").exists()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_can_be_asked_for(make, dtype):
+    full, half = make("--seed", 4), make("--seed", 4, "--dtype", dtype)
+    assert not np.array_equal(full, half)
+    assert np.abs(full.astype(int) - half.astype(int)).mean() < 8
+
+
+def test_no_progress_where_none_is_wanted(here, checkpoint, picture, lib_svd):
+    said = error_of(lib_svd("animate", picture, "--checkpoint", checkpoint, "--steps", 1, "--out", "a.mp4", "--quiet"))
+    assert said == ""
+
+
+def test_inspect_says_what_a_file_is(checkpoint, lib_svd):
+    ran = lib_svd("inspect", checkpoint)
+    assert (ran.code, ran.err) == (0, "")
+    for words in ("Stable Video Diffusion XT (svd_xt), native layout", "5 frames of 96x64 at 7 fps", "Licence:"):
+        assert words in ran.out
+    assert re.search(r"^Parameters:\n  vision: [\d.]+ M\n", ran.out, re.MULTILINE)
+    assert f"File: {checkpoint}" in ran.out
+
+
+def test_inspect_as_json(checkpoint, lib_svd):
+    found = json.loads(lib_svd("inspect", checkpoint, "--json").out)
+    assert (found["family"], found["num_frames"], found["width"], found["size_grid"]) == ("svd_xt", 5, 96, 16)
+    assert found["total_parameters"] == sum(found["parameters"].values())
+
+
+def test_doctor_says_what_the_machine_has(here, checkpoint, lib_svd):
+    ran = lib_svd("doctor", "--models", checkpoint.parent)
+    assert (ran.code, ran.err) == (0, "")
+    for words in ("would be used: cpu", "libx264", "problem: none", str(checkpoint), "torch: "):
+        assert words in ran.out
+    assert snapshot(here) == {}
+
+
+def test_doctor_as_json(here, lib_svd):
+    found = json.loads(lib_svd("doctor", "--json").out)
+    assert found["models"] == []
+    assert found["device"]["dtypes"] == dict.fromkeys(("vision", "encoder", "unet", "decoder"), "float32")
+    assert "missing" not in found["packages"].values()
+
+
+def test_doctor_tells_of_a_missing_ffmpeg(here, lib_svd, monkeypatch, tmp_path):
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "none"))
+    found = json.loads(lib_svd("doctor", "--json").out)
+    assert "cannot be started" in found["ffmpeg"]["problem"]
+
+
+def test_help_lists_every_setting(lib_svd):
+    text = lib_svd("animate", "--help").out
+    for field in FIELDS:
+        if field.name not in ELSEWHERE:
+            assert f"--{field.name.replace('_', '-')}" in text
+        for choice in field.choices or ():
+            assert choice in text
+    assert max(map(len, text.splitlines())) <= 110
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["--version"], ["inspect", "--help"], ["doctor", "-h"]])
+def test_help_and_version_are_no_errors(lib_svd, words):
+    ran = lib_svd(*words)
+    assert (ran.code, ran.err) == (0, "")
+
+
+def test_no_words_at_all_are_answered_with_help(lib_svd):
+    ran = lib_svd()
+    assert "animate" in ran.out + ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child")
+def test_ctrl_c_while_sampling_leaves_nothing(here, checkpoint, picture):
+    words = ["--checkpoint", checkpoint, "--steps", 100, "--size", "128x128", "--frames", 10]
+    with started("animate", picture, *words, cwd=here) as running:
+        said = wait_for("Sampling", running.stderr)
+        time.sleep(0.5)
+        running.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        out, rest = running.communicate(timeout=60)
+    assert time.monotonic() - began < 5
+    assert (running.returncode, out) == (130, "")
+    assert rest.splitlines()[-1] == "Stopped."
+    assert "Traceback" not in said + rest
+    assert snapshot(here) == {}
+
+
+def wait_for(words: str, stream) -> str:
+    """Read until the words have come."""
+    said = ""
+    while words not in said:
+        read = stream.read(1)
+        assert read, said
+        said += read
+    return said

@@ -1,0 +1,230 @@
+"""Settings: what they may be, what they default to, and that infotext keeps every one of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib_svd.checkpoints import FAMILIES
+from lib_svd.cli import ELSEWHERE, HELP, SHORT, animate
+from lib_svd.errors import BadRequest
+from lib_svd.request import FIELDS, MAX_SEED, ClipRequest, CompleteRequest, Field, read_size
+
+BY_NAME = {field.name: field for field in FIELDS}
+OTHERS = (
+    'a cat, (fluffy:1.2), "quoted: yes", Steps of a dancer\n'
+    "Negative prompt: blurry, low quality: 3\n"
+    'CFG scale: 7, Model hash: 6ce0161689, Model: v1-5, ControlNet 0: "Module: depth, Weight: 0.8, Steps: 99", '
+    'Lora hashes: "a: 1, b: 2", Clip skip: 2, '
+)
+
+
+def values(field: Field) -> st.SearchStrategy[object]:
+    """Everything that a setting may be, None where it may be left to the model."""
+    texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
+    colours = st.from_regex(r"#[0-9a-fA-F]{6}", fullmatch=True)
+    if field.choices is not None:
+        drawn: st.SearchStrategy[object] = st.sampled_from(sorted(field.choices))
+    elif field.kind is str:
+        drawn = colours if field.name == "background" else texts
+    elif field.kind is int:
+        drawn = st.integers(int(field.low), int(field.high))
+    else:
+        drawn = st.floats(field.low, field.high, allow_nan=False)
+    return st.none() | drawn if field.optional else drawn
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> ClipRequest:
+    settings = {field.name: draw(values(field)) for field in FIELDS}
+    if settings["width"] is None or settings["height"] is None:
+        settings["width"] = settings["height"] = None
+    low, high = settings["min_guidance"], settings["max_guidance"]
+    if low is not None and high is not None and low > high:
+        settings["min_guidance"], settings["max_guidance"] = high, low
+    return ClipRequest(**settings)
+
+
+@given(requests())
+def test_infotext_keeps_every_setting(request_):
+    text = request_.infotext()
+    assert "\n" not in text
+    assert ClipRequest.from_infotext(text) == request_
+
+
+@given(requests())
+def test_settings_are_found_among_those_of_other_tools(request_):
+    pasted = f"{OTHERS}{request_.infotext()}, Version: v1.10.1\nTemplate: a {{cat|dog}}"
+    assert ClipRequest.from_infotext(pasted) == request_
+
+
+@given(requests())
+def test_a_mapping_keeps_every_setting(request_):
+    assert ClipRequest.from_mapping(dataclasses.asdict(request_)) == request_
+
+
+@pytest.mark.parametrize("ending", ["", "\r\n", ", ", ",", "\n\n", "  "])
+def test_line_endings_do_not_become_part_of_a_value(ending):
+    asked = ClipRequest(seed=7, checkpoint="svd xt.safetensors", orbit=-90.5)
+    assert ClipRequest.from_infotext(asked.infotext() + ending) == asked
+
+
+def test_a_text_without_settings_gives_the_defaults():
+    assert ClipRequest.from_infotext("a cat in the rain") == ClipRequest()
+
+
+def test_infotext_reads_as_people_know_it():
+    asked = ClipRequest(seed=5, num_steps=25, sampler="dpmpp_2m", schedule="align_your_steps", width=1024, height=576)
+    start = "Steps: 25, Sampler: DPM++ 2M, Schedule type: Align Your Steps, Seed: 5, Size: 1024x576, SVD motion: 75"
+    assert asked.infotext().startswith(start)
+
+
+def test_defaults_are_those_of_the_table_in_the_design():
+    request_, svd, xt = ClipRequest(), FAMILIES["svd"], FAMILIES["svd_xt"]
+    assert (request_.motion_bucket_id, request_.decode_chunk, request_.seed, request_.fit) == (75, 0, 0, "crop")
+    left_to_the_model = [field.name for field in FIELDS if field.optional]
+    assert all(getattr(request_, name) is None for name in left_to_the_model)
+    assert (svd.num_frames, xt.num_frames) == (14, 25)
+    assert (svd.min_guidance, svd.max_guidance) == (1.0, 2.5)
+    assert (xt.min_guidance, xt.max_guidance) == (1.5, 3.0)
+    for family in (svd, xt):
+        assert (family.fps, family.noise_aug_strength, family.num_steps) == (7, 0.02, 25)
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("fps", 1, 30),
+        ("motion_bucket_id", 1, 255),
+        ("noise_aug_strength", 0, 1),
+        ("seed", 0, MAX_SEED),
+        ("num_steps", 1, 100),
+        ("elevation", -90, 90),
+    ],
+)
+def test_ranges_are_those_of_the_table_in_the_design(name, low, high):
+    assert getattr(ClipRequest(**{name: low}), name) == low
+    assert getattr(ClipRequest(**{name: high}), name) == high
+    for beyond in (low - 1, high + 1):
+        with pytest.raises(BadRequest, match=rf"{BY_NAME[name].label} must be from {low} to {high}"):
+            ClipRequest(**{name: beyond})
+
+
+def test_every_setting_is_in_the_table_of_fields_once():
+    assert sorted(BY_NAME) == sorted(field.name for field in dataclasses.fields(ClipRequest))
+    assert len(BY_NAME) == len(FIELDS)
+    labels = [field.label for field in FIELDS]
+    assert len(set(labels)) == len(labels)
+    assert all(re.fullmatch(r"[A-Z][A-Za-z0-9 ]*", label) for label in labels)
+
+
+def test_optional_fields_are_those_that_default_to_none():
+    defaults = {field.name: field.default for field in dataclasses.fields(ClipRequest)}
+    assert {field.name for field in FIELDS if field.optional} == {n for n, value in defaults.items() if value is None}
+
+
+def test_choices_can_be_told_apart_by_name_and_by_label():
+    for field in FIELDS:
+        if field.choices:
+            assert len(set(field.choices.values())) == len(field.choices)
+            for name, label in field.choices.items():
+                assert (field.read(name), field.read(label)) == (name, name)
+
+
+def test_every_setting_is_an_option_of_the_command_line_under_its_own_name():
+    options = {option.name: option.opts for option in animate.params}
+    for field in FIELDS:
+        if field.name not in ELSEWHERE:
+            assert f"--{field.name.replace('_', '-')}" in options[field.name]
+            assert field.name in HELP
+    assert all(short in options[name] for name, short in SHORT.items())
+    assert {"--size", "--checkpoint"} <= {name for names in options.values() for name in names}
+
+
+@pytest.mark.parametrize("value", [True, "7", [7], float("nan"), float("inf"), 7.5, object()])
+def test_a_whole_number_is_nothing_else(value):
+    with pytest.raises(BadRequest, match=r"SVD fps must be (a whole number|from 1 to 30)"):
+        ClipRequest(fps=value)
+
+
+def test_a_number_is_taken_in_its_own_type():
+    request_ = ClipRequest(motion_bucket_id=60.0, min_guidance=2)
+    assert isinstance(request_.motion_bucket_id, int)
+    assert isinstance(request_.min_guidance, float)
+
+
+@pytest.mark.parametrize("name", [field.name for field in FIELDS if not field.optional])
+def test_what_is_not_left_to_the_model_may_not_be_none(name):
+    with pytest.raises(BadRequest, match=rf"^{BY_NAME[name].label} must be"):
+        ClipRequest(**{name: None})
+
+
+def test_guidance_may_stay_but_not_fall():
+    assert ClipRequest(min_guidance=2, max_guidance=2).max_guidance == 2
+    with pytest.raises(BadRequest, match="must not fall from the first to the last frame: 3 is above 2"):
+        ClipRequest(min_guidance=3, max_guidance=2)
+    with pytest.raises(BadRequest, match="must not fall"):
+        ClipRequest(min_guidance=3).with_(max_guidance=2)
+
+
+@pytest.mark.parametrize("size", [{"width": 512}, {"height": 512}])
+def test_a_size_has_two_sides(size):
+    with pytest.raises(BadRequest, match="width and height together"):
+        ClipRequest(**size)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1024x576", (1024, 576)), (" 64 × 64 ", (64, 64)), ("auto", (None, None)), ("AUTO ", (None, None))],
+)
+def test_sizes_that_can_be_read(text, size):
+    assert read_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "1024", "1024x", "1024*576", "-1x5", "1e3x2", "123456x64", "1024x576x3"])
+def test_sizes_that_cannot_be_read(text):
+    with pytest.raises(BadRequest, match="write width x height, such as 1024x576, or auto"):
+        read_size(text)
+
+
+def test_a_name_that_is_no_setting_is_refused_with_those_that_are():
+    with pytest.raises(BadRequest, match=r"'motion' is not a setting; the settings are .*motion_bucket_id"):
+        ClipRequest.from_mapping({"motion": 75})
+
+
+def test_a_complete_request_leaves_nothing_open():
+    asked = ClipRequest(seed=3, fit="stretch", checkpoint="xt.safetensors")
+    with pytest.raises(BadRequest, match=r"Settings are missing: num_steps, sampler, schedule, width, height"):
+        CompleteRequest.of(asked)
+    filled, _ = FAMILIES["svd_xt"].complete(asked, grid=64)
+    complete = CompleteRequest.of(filled)
+    assert None not in dataclasses.asdict(complete).values()
+    assert (complete.seed, complete.fit, complete.num_frames, complete.width) == (3, "stretch", 25, 1024)
+    assert CompleteRequest.from_infotext(complete.infotext()) == complete
+
+
+@pytest.mark.parametrize("name", [field.name for field in FIELDS if field.optional])
+def test_a_complete_request_takes_no_none(name):
+    with pytest.raises(BadRequest, match=rf"Settings are missing: {name}\."):
+        CompleteRequest(**{name: None})
+
+
+def test_a_request_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        ClipRequest().seed = 1
+    with pytest.raises(TypeError):
+        ClipRequest(5)
+
+
+def test_every_setting_is_described_for_users():
+    root = Path(__file__).parents[1]
+    pages = [*root.glob("README.md"), *root.glob("docs/**/*.md")]
+    text = "\n".join(page.read_text("utf-8") for page in pages)
+    options = {field.name: SHORT.get(field.name, f"--{field.name.replace('_', '-')}") for field in FIELDS}
+    options |= {"width": "--size", "height": "--size"}
+    assert {name for name, option in options.items() if not re.search(rf"{option}\b", text)} == set()
