@@ -1,0 +1,118 @@
+"""Our side: the stages that `animate` runs, in the stand-alone host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks import weights
+from benchmarks.meter import Memory, Stages
+from benchmarks.scales import SCALES
+from benchmarks.side import (
+    AUGMENTATION,
+    CHECKED_FRAMES,
+    FPS,
+    MAX_GUIDANCE,
+    MIN_GUIDANCE,
+    MOTION,
+    Order,
+    arrays,
+    picture,
+)
+from lib_svd import images
+from lib_svd.checkpoints import FAMILIES, Checkpoint, Svd
+from lib_svd.engine.conditioning import motion_vector
+from lib_svd.engine.unet import UNet
+from lib_svd.engine.vae import VaeDecoder, VaeEncoder
+from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.ports import Resident
+from lib_svd.request import CompleteRequest
+from lib_svd.stages import Run, condition, decode, sample
+
+
+class Ours:
+    """The stages that `animate` runs, in the stand-alone host."""
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        self.host = StandaloneHost(order.device, order.dtype, on_report=self._reported)
+        self.memory = Memory(self.host.device())
+        scale = SCALES[order.scale]
+        parts = weights.our_networks(scale, {part: self.host.dtype(part) for part in weights.PARTS})
+        residents = {part: self.host.adopt(network, self.host.dtype(part)) for part, network in parts.items()}
+        checkpoint = Checkpoint(
+            path=Path("random"),
+            family=FAMILIES["svd_xt"],
+            configs=scale.configs,
+            layout="diffusers folder",
+            sources={},
+            stamps=(),
+            dtypes={},
+            metadata={},
+        )
+        self.svd = Svd(checkpoint=checkpoint, residents=residents)
+        for resident in residents.values():
+            with resident.on_gpu(0):
+                pass  # weights arrive now, as the peer's do
+        self._stages = Stages(self.memory)
+
+    @torch.inference_mode()
+    def check(self, inputs: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+        """See `Side`."""
+        svd, device = self.svd, self.host.device()
+        unet, decoder = cast(UNet, network_of(svd.unet)), cast(VaeDecoder, network_of(svd.decoder))
+        encoder, tower = cast(VaeEncoder, network_of(svd.encoder)), network_of(svd.vision)
+        x = {name: tensor.to(device, svd.unet.dtype) for name, tensor in inputs.items()}
+        vector = motion_vector(FPS, MOTION, AUGMENTATION).to(device)
+        tables = unet.tables(inputs["c_noise"].to(device), vector, x["context"], self.order.frames)
+        return arrays(
+            unet=unet(x["x"].flatten(0, 1), tables, 0),
+            encoder=encoder.start_latent(inputs["picture"].to(device, svd.encoder.dtype)),
+            decoder=torch.cat(list(decoder.frames(x["latents"], CHECKED_FRAMES))),
+            vision=tower(x["tower"]),
+        )
+
+    def clip(self) -> Stages:
+        """See `Side`."""
+        o = self.order
+        request = CompleteRequest(
+            num_frames=o.frames,
+            width=o.width,
+            height=o.height,
+            num_steps=o.steps,
+            fps=FPS,
+            motion_bucket_id=MOTION,
+            noise_aug_strength=AUGMENTATION,
+            min_guidance=MIN_GUIDANCE,
+            max_guidance=MAX_GUIDANCE,
+            decode_chunk=o.decode_chunk,
+        )
+        run = Run(self.svd, request, self.host)
+        still = picture(o)
+        self._stages = stages = Stages(self.memory)
+        with torch.inference_mode():
+            stages.begin("encode")
+            clip = condition(run, images.to_tensor(still))
+            stages.begin("sample")
+            latents = sample(run, clip)
+            stages.begin("decode")
+            frames = decode(run, latents)
+            stages.end()
+        if run.notes or frames.shape != (o.frames, o.height, o.width, 3):
+            raise RuntimeError(f"not the clip that was to be measured: {frames.shape} {run.notes}")
+        return stages
+
+    def _reported(self, done: int, total: int, stage: str, preview: object) -> None:
+        if stage == "Sampling" and done:
+            self._stages.tick()
+
+
+def network_of(resident: Resident) -> nn.Module:
+    """On its device."""
+    with resident.on_gpu(0) as network:
+        return cast(nn.Module, network)

@@ -1,0 +1,145 @@
+"""Write the tables of README.md from the rows in results/: python -m benchmarks.table
+
+Absolute seconds and bytes come from GPUs alone. A row from a CPU gives ratios: its seconds say more about the machine
+and its other work than about the program.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+README, RESULTS = HERE / "README.md", HERE / "results"
+KINDS = ("clip", "choices")
+
+Row = Mapping[str, Any]
+Columns = Mapping[str, Callable[[Row], str]]
+
+
+def rows() -> list[Row]:
+    """Every row that is kept, in the order of the files' names."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))]
+
+
+def written(readme: str, kept: Iterable[Row]) -> str:
+    """The README with the text between each pair of markers made anew."""
+    kept = list(kept)
+    for name, table in tables(kept).items():
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        before, _, rest = readme.partition(begin)
+        _, found, after = rest.partition(end)
+        if not found:
+            raise ValueError(f"README.md has no place for a table between {begin} and {end}")
+        readme = f"{before}{begin}\n{table}\n{end}{after}"
+    return readme
+
+
+def tables(kept: Iterable[Row]) -> dict[str, str]:
+    """Each table by its name."""
+    clips = [row for row in kept if row["kind"] == "clip"]
+    choices = [line for row in kept if row["kind"] == "choices" for line in _choice_lines(row)]
+    return {
+        "gpu": _table([row for row in clips if row["device"] != "cpu"], {**CONDITIONS, **SECONDS, **MEMORY, **SAME}),
+        "cpu": _table([row for row in clips if row["device"] == "cpu"], {**CONDITIONS, **RATIOS, **SAME}),
+        "choices": _table(choices, {**CONDITIONS, **CHOICE}),
+    }
+
+
+def _table(kept: Iterable[Row], columns: Columns) -> str:
+    lines = [[text(row) for text in columns.values()] for row in kept]
+    if not lines:
+        return "\nNo row yet.\n"
+    head = [list(columns), ["---"] * len(columns)]
+    return "\n" + "\n".join(f"| {' | '.join(cells)} |" for cells in head + lines) + "\n"
+
+
+def _choice_lines(row: Row) -> list[Row]:
+    """One line a choice, each with the first of its kind as measure."""
+    first = {choice["what"]: choice for choice in reversed(row["choices"])}
+    return [{**row, "choice": choice, "first": first[choice["what"]]} for choice in row["choices"]]
+
+
+def _both(kind: str, key: str, unit: float, digits: int) -> Callable[[Row], str]:
+    """Ours / theirs (ratio)."""
+
+    def text(row: Row) -> str:
+        ours, theirs = row["ours"][kind][key] / unit, row["theirs"][kind][key] / unit
+        return f"{ours:.{digits}f} / {theirs:.{digits}f} ({row['ratio'][kind][key]:.2f})"
+
+    return text
+
+
+def _ratio(kind: str, key: str) -> Callable[[Row], str]:
+    return lambda row: f"{row['ratio'][kind][key]:.2f}"
+
+
+def _wall_and_cpu(key: str) -> Callable[[Row], str]:
+    return lambda row: f"{row['ratio']['seconds'][key]:.2f}, CPU time {row['ratio']['cpu_seconds'][key]:.2f}"
+
+
+def _against(row: Row) -> str:
+    return f"{row['peer']} {row['diffusers']}" + (f", {row['compiled']}" if row["compiled"] else "")
+
+
+def _chunk(row: Row) -> str:
+    return str(row["decode_chunk"]) if row.get("decode_chunk") else "default"
+
+
+def _choice_ratio(kind: str) -> Callable[[Row], str]:
+    return lambda row: f"{row['choice'][kind] / row['first'][kind]:.2f}"
+
+
+STAGES = {"step": "step", "vision and encode": "encode", "decode": "decode", "clip": "clip"}
+CONDITIONS: Columns = {
+    "device": lambda row: row["device_name"] + (f", threads {row['threads']}" if row["device"] == "cpu" else ""),
+    "dtype": lambda row: row["dtype"],
+    "width": lambda row: row["scale"],
+    "frames, size, steps": lambda row: (
+        f"{row['frames']} frames {row['size'][0]}x{row['size'][1]}, {row['steps']} steps"
+    ),
+    "torch": lambda row: row["torch"],
+    "revision": lambda row: f"{row['revision']}, {row['date']}",
+}
+SECONDS: Columns = {
+    "against": _against,
+    "decoded at a time": _chunk,
+    **{f"s {name}": _both("seconds", key, 1, 3 if key == "step" else 2) for name, key in STAGES.items()},
+}
+MEMORY: Columns = {
+    "peak GB sampling": _both("bytes", "sample", 1e9, 2),
+    "peak GB": _both("bytes", "peak", 1e9, 2),
+    "peak GB beside the weights": _both("bytes", "working", 1e9, 2),
+}
+RATIOS: Columns = {
+    "against": _against,
+    "decoded at a time": _chunk,
+    **{name: _wall_and_cpu(key) for name, key in STAGES.items()},
+    "peak sampling": _ratio("bytes", "sample"),
+    "peak decoding": _ratio("bytes", "decode"),
+    "peak": _ratio("bytes", "peak"),
+    "peak beside the weights": _ratio("bytes", "working"),
+}
+SAME: Columns = {
+    "UNet apart, max (rms)": lambda row: "{max:.1e} ({rms:.1e})".format(**row["difference"]["unet"]),
+}
+CHOICE: Columns = {
+    "what": lambda row: row["choice"]["what"],
+    "choice": lambda row: row["choice"]["choice"],
+    "time over the first": _choice_ratio("seconds"),
+    "CPU time over the first": _choice_ratio("cpu_seconds"),
+    "peak over the first": _choice_ratio("peak"),
+    "beside the weights over the first": _choice_ratio("working"),
+    "result apart, rms": lambda row: f"{row['choice']['rms']:.1e}",
+}
+
+
+def main() -> None:
+    """Write README.md."""
+    README.write_text(written(README.read_text(encoding="utf-8"), rows()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""The benchmark's tables say what its rows say, and quote no seconds from a CPU."""
+
+import re
+
+import pytest
+
+from benchmarks import table
+from benchmarks.scales import SCALES
+from lib_svd.engine.config import UNET_HEAD_WIDTH, NetworkConfigs
+
+README = table.README.read_text(encoding="utf-8")
+
+
+def test_tables_equal_the_rows():
+    assert table.written(README, table.rows()) == README, "run python -m benchmarks.table"
+
+
+def test_there_are_rows_of_a_known_kind():
+    assert table.rows()
+    assert {row["kind"] for row in table.rows()} <= set(table.KINDS)
+
+
+@pytest.mark.parametrize("row", table.rows(), ids=lambda row: f"{row['kind']} {row['device']} {row['scale']}")
+def test_row_gives_its_conditions(row):
+    named = ("date", "revision", "device_name", "torch", "diffusers", "dtype", "scale", "frames", "size", "steps")
+    assert all(row[name] for name in named)
+
+
+def test_cpu_tables_quote_no_seconds():
+    cpu = [row for row in table.rows() if row["device"] == "cpu"]
+    text = "".join(table.tables(cpu).values())
+    assert not re.search(r"\| (s|peak GB)[ |]", text)
+
+
+def test_readme_names_every_scale():
+    for name, scale in SCALES.items():
+        line = next(line for line in README.splitlines() if line.startswith(f"| {name} "))
+        widths = [", ".join(map(str, widths)) for widths in (scale.unet, scale.vae)]
+        size = f"{scale.frames} frames {scale.size[0]}x{scale.size[1]}, {scale.steps} step"
+        assert all(part in line for part in (*widths, f"{scale.vision}, {scale.vision_layers} layers", size))
+
+
+def test_full_scale_is_the_released_one():
+    released = NetworkConfigs(**{name: type(part)() for name, part in vars(SCALES["full"].configs).items()})
+    assert SCALES["full"].configs == released
+
+
+@pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
+def test_scales_fit_the_grid_and_the_heads(scale):
+    assert all(width % UNET_HEAD_WIDTH == 0 for width in scale.unet)
+    assert all(side % scale.configs.size_grid == 0 for side in scale.size)
