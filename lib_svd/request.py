@@ -30,7 +30,7 @@ class ClipRequest:
     width: int | None = None  # pixels; with height None: the model's area in the picture's aspect
     height: int | None = None
     fps: int | None = None  # frames per second, of the clip and of the motion asked for
-    motion_bucket_id: int = 75  # 1..255, how much moves
+    motion_bucket_id: int | None = None  # 1..255, how much moves
     noise_aug_strength: float | None = None  # standard deviation of the noise on the picture, in [-1, 1] units
     min_guidance: float | None = None  # guidance at the first frame
     max_guidance: float | None = None  # guidance at the last frame (linear), halfway (triangle)
@@ -111,6 +111,7 @@ class CompleteRequest(ClipRequest):
     width: int = 1024
     height: int = 576
     fps: int = 7
+    motion_bucket_id: int = 75
     noise_aug_strength: float = 0.02
     min_guidance: float = 1.0
     max_guidance: float = 2.5
@@ -225,7 +226,7 @@ FIELDS = (
     Field("checkpoint", "SVD checkpoint", str),
     Field("num_frames", "SVD frames", int, 1, 1024, optional=True),
     Field("fps", "SVD fps", int, 1, 30, optional=True),
-    Field("motion_bucket_id", "SVD motion", int, 1, 255),
+    Field("motion_bucket_id", "SVD motion", int, 1, 255, optional=True),
     Field("noise_aug_strength", "SVD augmentation", float, 0, 1, optional=True),
     Field("min_guidance", "SVD guidance first", float, 1, 20, optional=True),
     Field("max_guidance", "SVD guidance last", float, 1, 20, optional=True),

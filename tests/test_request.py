@@ -79,21 +79,29 @@ def test_a_text_without_settings_gives_the_defaults():
 
 
 def test_infotext_reads_as_people_know_it():
-    asked = ClipRequest(seed=5, num_steps=25, sampler="dpmpp_2m", schedule="align_your_steps", width=1024, height=576)
+    asked = ClipRequest(
+        seed=5,
+        num_steps=25,
+        sampler="dpmpp_2m",
+        schedule="align_your_steps",
+        width=1024,
+        height=576,
+        motion_bucket_id=75,
+    )
     start = "Steps: 25, Sampler: DPM++ 2M, Schedule type: Align Your Steps, Seed: 5, Size: 1024x576, SVD motion: 75"
     assert asked.infotext().startswith(start)
 
 
 def test_defaults_are_those_of_the_table_in_the_design():
     request_, svd, xt = ClipRequest(), FAMILIES["svd"], FAMILIES["svd_xt"]
-    assert (request_.motion_bucket_id, request_.decode_chunk, request_.seed, request_.fit) == (75, 0, 0, "crop")
+    assert (request_.decode_chunk, request_.seed, request_.fit) == (0, 0, "crop")
     left_to_the_model = [field.name for field in FIELDS if field.optional]
     assert all(getattr(request_, name) is None for name in left_to_the_model)
     assert (svd.num_frames, xt.num_frames) == (14, 25)
     assert (svd.min_guidance, svd.max_guidance) == (1.0, 2.5)
     assert (xt.min_guidance, xt.max_guidance) == (1.5, 3.0)
     for family in (svd, xt):
-        assert (family.fps, family.noise_aug_strength, family.num_steps) == (7, 0.02, 25)
+        assert (family.fps, family.motion_bucket_id, family.noise_aug_strength, family.num_steps) == (7, 75, 0.02, 25)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ def describe(checkpoint: Checkpoint) -> dict[str, Any]:
         "height": family.height,
         "size_grid": checkpoint.size_grid,
         "fps": family.fps,
+        "motion_bucket_id": family.motion_bucket_id,
         "min_guidance": family.min_guidance,
         "max_guidance": family.max_guidance,
         "guidance_ramp": family.guidance_ramp,

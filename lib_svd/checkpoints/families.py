@@ -35,6 +35,7 @@ class Family:
     width: int = 1024  # pixels
     height: int = 576
     fps: int = 7  # frames per second; the fps_id that goes in is one less
+    motion_bucket_id: int = 75  # where to start; the community's baseline
     min_guidance: float = 1.5
     max_guidance: float = 3.0
     guidance_ramp: str = "linear"
@@ -112,6 +113,7 @@ class Family:
 FROM_FAMILY = (
     "num_frames",
     "fps",
+    "motion_bucket_id",
     "noise_aug_strength",
     "min_guidance",
     "max_guidance",

@@ -4,7 +4,7 @@
 |---|---|
 | `svd.family` | which row of `FAMILIES` is the base; the user's --variant goes before it |
 | `svd.title` `svd.licence` `svd.commercial_use` | texts |
-| `svd.num_frames` `svd.fps` `svd.num_steps` | whole numbers, in the range of the setting of that name |
+| `svd.num_frames` `svd.fps` `svd.motion_bucket_id` `svd.num_steps` | whole numbers in the range of that setting |
 | `svd.width` `svd.height` | native size in pixels, multiples of the model's size grid |
 | `svd.min_guidance` `svd.max_guidance` `svd.noise_aug_strength` | numbers |
 | `svd.guidance_ramp` `svd.sampler` `svd.schedule` | names as in a request |

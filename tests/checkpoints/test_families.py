@@ -98,8 +98,9 @@ def test_frames_of_animatelcm_come_from_its_lender(tmp_path: Path, lender: str, 
 def test_what_a_file_says_of_itself(tmp_path: Path) -> None:
     said = {
         "title": "Demo", "licence": "Apache-2.0", "commercial_use": "Yes.", "num_frames": "6", "width": "128",
-        "height": "64", "fps": "12", "min_guidance": "1", "max_guidance": "1.5", "num_steps": "10",
-        "noise_aug_strength": "0.01", "guidance_ramp": "triangle", "sampler": "heun", "schedule": "align_your_steps",
+        "height": "64", "fps": "12", "motion_bucket_id": "90", "min_guidance": "1", "max_guidance": "1.5",
+        "num_steps": "10", "noise_aug_strength": "0.01", "guidance_ramp": "triangle", "sampler": "heun",
+        "schedule": "align_your_steps",
     }  # fmt: skip
     found = recognised(tmp_path, "svd.safetensors", **{f"svd.{name}": text for name, text in said.items()})
 

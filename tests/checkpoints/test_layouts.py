@@ -13,10 +13,13 @@ import torch
 from lib_svd.checkpoints import networks
 from lib_svd.checkpoints.configs import decoder_config, encoder_config, unet_config, vision_config
 from lib_svd.checkpoints.diffusers_layout import DECODER, ENCODER, UNET, VISION, Origin, unet_map, vae_map, vision_map
+from lib_svd.checkpoints.load import load
 from lib_svd.checkpoints.native_layout import PARTS, UNUSED, split
 from lib_svd.checkpoints.recognise import recognise
 from lib_svd.checkpoints.strict import _core
 from lib_svd.engine.config import DecoderConfig, EncoderConfig, NetworkConfigs, UNetConfig, VisionConfig
+from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.testing import write_checkpoint
 from tests.checkpoints.files import NARROW, PLAIN, native_keys, released, with_vector, write_narrow
 
 RELEASED = {
@@ -150,3 +153,19 @@ def _moved(origin: Origin, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...
     if origin.transform == "stack":
         return (3 * first[0], *first[1:])
     return first[::-1] if origin.transform == "transpose" else first
+
+
+@pytest.mark.parametrize(("widths", "vision_width"), [((32, 96), 96), ((160, 64), 160), ((96, 32), 32)])
+def test_heads_are_as_many_as_fit_and_one_at_least(tmp_path: Path, widths: tuple[int, ...], vision_width: int) -> None:
+    configs = NetworkConfigs(
+        unet=UNetConfig(channels=widths, num_res_blocks=1, attention=(True, True), emb_dim=64, context_dim=32),
+        encoder=EncoderConfig(channels=(32, 32), num_res_blocks=1),
+        decoder=DecoderConfig(channels=(32, 32), num_res_blocks=2),
+        vision=VisionConfig(width=vision_width, num_layers=1, mlp_width=64, embed_dim=32),
+    )
+    path = write_checkpoint(tmp_path / "svd_xt.safetensors", configs, metadata={})
+    svd = load(recognise(path), StandaloneHost("cpu"))
+    assert svd.configs == configs
+    with svd.unet.on_gpu(0) as unet, svd.vision.on_gpu(0) as tower, torch.inference_mode():
+        tables = unet.tables(torch.zeros(1), torch.zeros(1, 768), tower(torch.zeros(1, 3, 224, 224)), 2)
+        assert unet(torch.zeros(2, 8, 4, 4), tables, 0).isfinite().all()
