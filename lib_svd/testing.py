@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 
 from lib_svd.checkpoints import networks
-from lib_svd.checkpoints.diffusers_layout import UNET, VISION
+from lib_svd.checkpoints.strict import PREFIXES
 from lib_svd.engine.config import DecoderConfig, EncoderConfig, NetworkConfigs, UNetConfig, VisionConfig
-from lib_svd.ports import Part
 
 NARROW = NetworkConfigs(
     unet=UNetConfig(
@@ -35,12 +34,6 @@ METADATA = {
     "svd.num_steps": "10",
     "svd.licence": "Apache-2.0",
     "svd.commercial_use": "Allowed.",
-}
-PREFIXES: dict[Part, str] = {
-    "unet": UNET,
-    "vision": VISION,
-    "encoder": "conditioner.embedders.3.encoder.",
-    "decoder": "first_stage_model.",
 }
 
 
