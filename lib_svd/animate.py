@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -16,8 +17,10 @@ from lib_svd.clip import Clip, SavedClip
 from lib_svd.errors import BadInput, BadOutput
 from lib_svd.latents import SavedLatents, check_latents, kept, save_latents
 from lib_svd.ports import Host
-from lib_svd.request import ClipRequest, CompleteRequest
+from lib_svd.request import ClipRequest, CompleteRequest, with_source
 from lib_svd.stages import Run, condition, decode, sample
+
+Load = Callable[[Checkpoint, Host], Svd]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,7 @@ class Order:
     out: Path
     frames_dir: Path | None = None
     latents_path: Path | None = None  # where the user wants the latents, to decode them again
+    source: str = ""  # the picture's own infotext
     notes: tuple[str, ...] = ()  # what the user should know before they wait
 
     def with_seed(self, seed: int, out: Path) -> Order:
@@ -45,8 +49,18 @@ def order(
     *,
     frames_dir: Path | None = None,
     latents_path: Path | None = None,
+    source: str = "",
 ) -> Order:
     """Check everything that can be known before anything heavy is loaded.
+
+    Args:
+        request: the settings.
+        picture: what to animate.
+        checkpoint: with which model.
+        out: the video file.
+        frames_dir: for PNG frames too.
+        latents_path: for the latents too, to decode them again.
+        source: the picture's own infotext, where it was generated; the clip carries it.
 
     Raises:
         BadInput: a setting, the picture, or the place to write; nothing was loaded or written.
@@ -68,17 +82,18 @@ def order(
         out=out,
         frames_dir=frames_dir,
         latents_path=latents_path,
+        source=source,
         notes=(*checkpoint.notes, *read.notes, *fitted.notes, *notes),
     )
 
 
-def animate(order: Order, host: Host, svd: Svd | None = None) -> SavedClip:
+def animate(order: Order, host: Host, load: Load = load) -> SavedClip:
     """Carry out an order.
 
     Args:
         order: what to make.
         host: where it runs.
-        svd: the order's checkpoint, where it is loaded already.
+        load: gives the order's checkpoint, loaded; for those who keep one between clips.
 
     Raises:
         Interrupted: the user stopped it; nothing is left behind.
@@ -87,14 +102,14 @@ def animate(order: Order, host: Host, svd: Svd | None = None) -> SavedClip:
     """
 
     def work() -> SavedClip:
-        run = Run(svd or load(order.checkpoint, host), order.request, host)
+        run = Run(load(order.checkpoint, host), order.request, host)
         with torch.inference_mode():
             with run.timed("condition"):
                 clip = condition(run, images.to_tensor(order.picture.image))
             with run.timed("sample"):
                 latents = sample(run, clip)
             _save_wanted(run, latents, order.latents_path)
-            return _finished(run, latents, order.out, order.frames_dir, order.notes)
+            return _finished(run, latents, order.out, order.frames_dir, order.notes, order.source)
 
     return host.exclusively("svd", work)
 
@@ -146,10 +161,13 @@ def _save_wanted(run: Run, latents: Tensor, path: Path | None) -> None:
         run.notes.append(str(error))
 
 
-def _finished(run: Run, latents: Tensor, out: Path, frames_dir: Path | None, notes: tuple[str, ...] = ()) -> SavedClip:
+def _finished(
+    run: Run, latents: Tensor, out: Path, frames_dir: Path | None, notes: tuple[str, ...] = (), source: str = ""
+) -> SavedClip:
     """Latents to files, with the latents kept until the files are there."""
     with kept(latents, run.request, run.svd.checkpoint.path, out):
         with run.timed("decode"):
             frames = decode(run, latents)
-        clip = Clip(frames=frames, fps=run.request.fps, infotext=run.request.infotext(), seconds=run.seconds)
+        infotext = with_source(run.request.infotext(), source)
+        clip = Clip(frames=frames, fps=run.request.fps, infotext=infotext, seconds=run.seconds)
         return video.save(clip, out, frames_dir, notes=(*notes, *run.notes))

@@ -136,7 +136,7 @@ def _animated(options: dict[str, Any], bar: Any, said: set[str]) -> Iterator[Any
         _say(first.notes, options["as_json"], said)
         svd = load(checkpoint, host)
         for each in orders:
-            yield animate(each, host, svd)
+            yield animate(each, host, lambda *_: svd)
 
 
 def _from_latents(options: dict[str, Any], bar: Any) -> Iterator[Any]:

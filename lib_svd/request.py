@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, TypeVar
 
@@ -85,6 +86,13 @@ class ClipRequest:
             values["width"], values["height"] = read_size(found["Size"])
         return cls(**values)
 
+    def parameters(self) -> dict[str, str]:
+        """The settings for the infotext of a picture that has steps, a seed and a size of its own: `SVD steps`, ..."""
+        texts = {picture_label(entry): entry.written(getattr(self, entry.name)) for entry in FIELDS}
+        found = {label: text for label, text in texts.items() if text is not None}
+        width, height = (found.pop(picture_label(entry), None) for entry in FIELDS if entry.name in _SIZE)
+        return found if width is None else {**found, "SVD size": f"{width}x{height}"}
+
     @classmethod
     def from_mapping(cls: type[R], values: Mapping[str, Any]) -> R:
         """Read settings by name, as an API or a JSON file gives them.
@@ -139,6 +147,35 @@ class CompleteRequest(ClipRequest):
             BadRequest: one is still left to the model.
         """
         return cls(**{entry.name: getattr(request, entry.name) for entry in FIELDS})
+
+
+def settings_of(parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Settings out of infotext that a host has split into labels and values: a picture's, or a clip's own.
+
+    Hosts split sizes in two (`Size-1`, `Size-2`). Values that cannot be read are left out, as hosts do.
+    """
+    if not any(label.startswith("SVD ") for label in parameters):
+        return {}
+    label_of = picture_label if "SVD steps" in parameters else lambda entry: entry.label
+    size = "SVD size" if "SVD steps" in parameters else "Size"
+    sides = dict(zip(("Width", "Height"), (parameters.get(f"{size}-{i}") for i in (1, 2)), strict=True))
+    found: dict[str, Any] = {}
+    for entry in FIELDS:
+        text = sides[entry.label] if entry.name in _SIZE else parameters.get(label_of(entry))
+        if text is not None:
+            with suppress(BadRequest):
+                found[entry.name] = entry.checked(entry.read(text))
+    return found
+
+
+def picture_label(entry: Field) -> str:
+    """A setting's label in the infotext of a picture."""
+    return entry.label if entry.label.startswith("SVD ") else f"SVD {entry.label.lower()}"
+
+
+def with_source(infotext: str, source: str) -> str:
+    """A clip's infotext that carries the one of the picture it was made from; `from_infotext` passes it over."""
+    return f"{infotext}, SVD picture: {json.dumps(source, ensure_ascii=False)}" if source else infotext
 
 
 def read_size(text: str) -> tuple[int | None, int | None]:

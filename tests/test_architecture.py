@@ -32,17 +32,21 @@ ARROWS = {
     "stages": ("checkpoints", "clip", "engine", "errors", "ports", "request"),
     "animate": ("checkpoints", "clip", "errors", "images", "latents", "ports", "request", "stages", "video"),
     "jobs": ("animate", "checkpoints", "clip", "errors", "images", "ports", "request", "review", "video"),
-    "hosts": ("engine", "errors", "ports"),
+    "studio": ("animate", "checkpoints", "clip", "errors", "ports", "request", "video"),
+    "pages": (),
+    "hosts": ("engine", "errors", "pages", "ports"),
     "doctor": ("checkpoints", "hosts", "video"),
-    "api": ("animate", "checkpoints", "clip", "errors", "jobs", "ports", "request"),
-    "ui": ("animate", "checkpoints", "clip", "errors", "jobs", "ports", "request"),
+    "api": ("checkpoints", "clip", "errors", "jobs", "ports", "request", "studio"),
+    "hook": ("clip", "errors", "ports", "request", "studio"),
+    "ui": ("api", "checkpoints", "clip", "errors", "images", "infotext", "jobs", "pages", "ports", "request", "studio"),
     "cli": (
         *("animate", "checkpoints", "doctor", "errors", "hosts", "infotext", "jobs", "latents", "progress"),
-        *("request", "video"),
+        *("request", "studio", "ui", "video"),
     ),
     "__main__": ("cli",),
     "testing": ("checkpoints", "engine", "hosts", "ports"),
-    "scripts": ("hosts", "ui", "api"),
+    "scripts": ("extension",),
+    "extension": ("api", "hook", "hosts", "studio", "ui"),
 }
 PURE = ("torch", "einops", "numpy")
 """Beside the standard library, all that the engine may import."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,16 @@ from hypothesis import strategies as st
 from lib_svd.checkpoints import FAMILIES
 from lib_svd.cli import ELSEWHERE, HELP, SHORT, animate
 from lib_svd.errors import BadRequest
-from lib_svd.request import FIELDS, MAX_SEED, ClipRequest, CompleteRequest, Field, read_size
+from lib_svd.request import (
+    FIELDS,
+    MAX_SEED,
+    ClipRequest,
+    CompleteRequest,
+    Field,
+    read_size,
+    settings_of,
+    with_source,
+)
 
 BY_NAME = {field.name: field for field in FIELDS}
 OTHERS = (
@@ -236,3 +247,47 @@ def test_every_setting_is_described_for_users():
     options = {field.name: SHORT.get(field.name, f"--{field.name.replace('_', '-')}") for field in FIELDS}
     options |= {"width": "--size", "height": "--size"}
     assert {name for name, option in options.items() if not re.search(rf"{option}\b", text)} == set()
+
+
+def as_a_host_splits(infotext: str) -> dict[str, str]:
+    """Labels and values as web UIs parse them: sizes in two."""
+    found = dict(part.split(": ", 1) for part in infotext.split(", "))
+    return {
+        split: text
+        for label, whole in found.items()
+        for split, text in (
+            [(f"{label}-{i}", side) for i, side in enumerate(whole.split("x"), 1)]
+            if label.lower().endswith("size")
+            else [(label, whole)]
+        )
+    }
+
+
+COMPLETE = CompleteRequest(seed=7, num_frames=9, width=256, height=128, sampler="heun", fit="letterbox")
+
+
+def test_settings_travel_in_a_pictures_infotext_beside_its_own():
+    pictures_own = {"Steps": "20", "Sampler": "DDIM", "Seed": "99", "Size-1": "512", "Size-2": "512"}
+    parameters = as_a_host_splits(", ".join(f"{label}: {text}" for label, text in COMPLETE.parameters().items()))
+    assert parameters.keys().isdisjoint(pictures_own)
+    assert ClipRequest(**settings_of(pictures_own | parameters)) == ClipRequest(**asdict(COMPLETE))
+
+
+def test_settings_are_found_in_a_clips_own_infotext_as_a_host_splits_it():
+    assert ClipRequest(**settings_of(as_a_host_splits(COMPLETE.infotext()))) == ClipRequest(**asdict(COMPLETE))
+
+
+def test_a_picture_that_was_never_animated_has_no_settings_of_a_clip():
+    assert settings_of({"Steps": "20", "Sampler": "DDIM", "Seed": "99", "Size-1": "512", "Size-2": "512"}) == {}
+
+
+def test_values_that_cannot_be_read_are_left_out_of_a_paste():
+    assert settings_of({"SVD steps": "many", "SVD motion": "900", "SVD fps": "8"}) == {"fps": 8}
+
+
+def test_a_clip_carries_its_pictures_infotext_and_reads_its_own_settings_back():
+    source = 'a dog, "barking"\nNegative prompt: cat\nSteps: 20, Seed: 5, Size: 512x512, SVD motion: 3'
+    text = with_source(COMPLETE.infotext(), source)
+    assert json.loads(text.partition("SVD picture: ")[2]) == source
+    assert ClipRequest.from_infotext(text) == ClipRequest(**asdict(COMPLETE))
+    assert with_source("Steps: 25", "") == "Steps: 25"

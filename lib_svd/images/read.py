@@ -191,6 +191,6 @@ def _upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     if image.format == "TIFF":  # turned as it was decoded; Pillow 9.5 still has the tag and would turn it twice
         return image.copy(), ()
     try:
-        return ImageOps.exif_transpose(image), ()
+        return ImageOps.exif_transpose(image) or image.copy(), ()
     except _UNDECODABLE:
         return image.copy(), (_TURN_UNKNOWN,)

@@ -1,0 +1,62 @@
+"""What the tab asks of the web page it stands in; a web UI's is in `lib_svd/hosts/`, the stand-alone one in `lib_svd/ui/`.
+
+Components are gradio's, of whichever version the page runs, so they are `Any` here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+Job = Callable[..., Sequence[Any]]
+"""Takes the values of a button's inputs, gives those of its outputs; the last output is HTML."""
+
+
+class Page(Protocol):
+    """A web page with a queue, progress bars, and perhaps other tabs."""
+
+    targets: Sequence[str]  # tabs that take a picture, by the web UI's own names: "img2img", "extras"
+    opens_folders: bool  # whether the browser's user may open a folder on the server's screen
+
+    def generate_buttons(self, part: str) -> Any:
+        """Show Generate, Interrupt and Skip with the ids `{part}_generate`, `_interrupt`, `_skip`; give Generate."""
+        ...
+
+    def queued(self, job: Job, extra_outputs: Sequence[Any]) -> Callable[..., Any]:
+        """A click handler that runs `job` in the page's queue.
+
+        Args:
+            job: what to do; given the inputs less the first.
+            extra_outputs: what the outputs but the last are where `job` fails.
+
+        Returns:
+            Takes the task's id as its first input, by which the page's script shows progress.
+        """
+        ...
+
+    def url(self, path: Path) -> str:
+        """Where the browser gets a file that was made here."""
+        ...
+
+    def receive(self, part: str, picture: Any, fields: Sequence[tuple[Any, Callable[[dict[str, str]], Any]]]) -> None:
+        """Let other tabs send a picture, and its settings, here.
+
+        Args:
+            part: the name of this target.
+            picture: the component that gets the picture.
+            fields: components and what each gets from the picture's parsed infotext; None leaves it as it is.
+        """
+        ...
+
+    def send(self, button: Any, target: str, picture: Any) -> None:
+        """Let a button send the picture in a component to another tab."""
+        ...
+
+    def open_folder(self, folder: Path) -> None:
+        """Show a folder on the server's screen."""
+        ...
+
+    def remember(self, name: str, value: Any) -> None:
+        """Keep a choice for the next start, where `Host.option` finds it."""
+        ...

@@ -1,0 +1,141 @@
+"""What the tab, the script hook, the API and the stand-alone page share: a host, its models, and the loaded one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image
+
+from lib_svd import video
+from lib_svd.animate import Order, animate, order
+from lib_svd.checkpoints import Checkpoint, Svd, find_checkpoints, load, recognise, resolve
+from lib_svd.clip import SavedClip
+from lib_svd.errors import BadCheckpoint, BadInput, BadRequest
+from lib_svd.ports import Host
+from lib_svd.request import ClipRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """An SVD checkpoint that can be chosen."""
+
+    name: str  # what a request calls it: the file's name, or its path below its folder where names repeat
+    checkpoint: Checkpoint
+
+    @property
+    def label(self) -> str:
+        """For a list: file, family, frames it was made for, licence."""
+        family = self.checkpoint.family
+        return f"{self.name} ({family.title}, {family.num_frames} frames, {family.licence})"
+
+
+class Studio:
+    """A host and its SVD models, of which the one used last stays loaded."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self._loaded: Svd | None = None
+        self._known: dict[tuple[Path, int, int], Checkpoint | BadInput] = {}
+
+    def models(self) -> list[Model]:
+        """Every SVD model in the host's folders, told by its header; image models beside them are passed over.
+
+        A header is read once; a file that changed is looked at again.
+        """
+        dirs = self.host.model_dirs()
+        looked = [(path, self._looked_at(path)) for path in find_checkpoints(dirs)]
+        found = [(path, known) for path, known in looked if isinstance(known, Checkpoint)]
+        names = [path.name for path, _ in found]
+        return [
+            Model(name=path.name if names.count(path.name) == 1 else _below(path, dirs), checkpoint=checkpoint)
+            for path, checkpoint in found
+        ]
+
+    def refusals(self) -> list[str]:
+        """Why files in the folder for SVD models are not offered, a sentence each."""
+        looked = (self._looked_at(path) for path in find_checkpoints(self.host.model_dirs()[:1]))
+        return [str(refusal) for refusal in looked if isinstance(refusal, BadInput)]
+
+    def checkpoint(self, name: str = "") -> Checkpoint:
+        """The model of that name; "" is the first one there is.
+
+        Raises:
+            BadCheckpoint: there is none, or it cannot be used.
+        """
+        dirs = self.host.model_dirs()
+        if name:
+            return recognise(resolve(name, dirs), search_dirs=dirs)
+        models = self.models()
+        if not models:
+            raise BadCheckpoint(
+                f"There is no SVD model yet: put svd_xt.safetensors into {dirs[0]}, then refresh the list of models."
+            )
+        return models[0].checkpoint
+
+    def order(
+        self,
+        request: ClipRequest,
+        picture: str | Path | BinaryIO | Image.Image | None,
+        *,
+        stem: str = "clip",
+        with_frames: bool = False,
+        source: str = "",
+    ) -> Order:
+        """Check a request and name its files, in the host's folder for clips.
+
+        Args:
+            request: names its checkpoint; "" takes the first one.
+            picture: what to animate.
+            stem: how the clip's file name begins.
+            with_frames: save the frames as pictures too.
+            source: the picture's own infotext, to be carried by the clip.
+
+        Raises:
+            BadInput: a setting, the picture, the model or the folder; nothing was loaded or written.
+        """
+        if picture is None:
+            raise BadRequest("There is no picture yet: choose one, paste one, or send one from another tab.")
+        checkpoint = self.checkpoint(request.checkpoint)
+        out = video.free_name(self.host.output_dir(), stem, ".mp4")
+        frames_dir = out.with_suffix("") if with_frames else None
+        return order(request, picture, checkpoint, out, frames_dir=frames_dir, source=source)
+
+    def animate(self, order: Order) -> SavedClip:
+        """Carry out an order with the loaded model, or load its model first; raises what `animate.animate` raises."""
+        try:
+            return animate(order, self.host, self._load)
+        finally:
+            if not self.host.option("svd_keep_loaded", True):
+                self.unload()
+
+    def unload(self) -> None:
+        """Forget the loaded model; its memory is free once no clip uses it any more."""
+        self._loaded = None
+
+    def _load(self, checkpoint: Checkpoint, host: Host) -> Svd:
+        """The model that is loaded, if it is this one; else the old one goes before the new one comes."""
+        if self._loaded is None or self._loaded.checkpoint.identity != checkpoint.identity:
+            self._loaded = None
+            self._loaded = load(checkpoint, host)
+        return self._loaded
+
+    def _looked_at(self, path: Path) -> Checkpoint | BadInput | None:
+        """What a file is, or why it cannot be used; None: it is gone."""
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        key = (path, status.st_size, status.st_mtime_ns)
+        if key not in self._known:
+            try:
+                self._known[key] = recognise(path, search_dirs=self.host.model_dirs())
+            except BadInput as refusal:
+                self._known[key] = refusal
+        return self._known[key]
+
+
+def _below(path: Path, dirs: list[Path]) -> str:
+    """A model's path below the folder it was found in, with forward slashes."""
+    return next(path.relative_to(folder).as_posix() for folder in dirs if path.is_relative_to(folder))
