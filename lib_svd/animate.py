@@ -69,10 +69,7 @@ def order(
     if latents_path is not None:
         check_latents(latents_path)
     read = images.read_picture(picture, request.background)
-    family, grid = checkpoint.family, checkpoint.size_grid
-    auto_size = images.working_size(read.image.size, family.native_size, grid)
-    complete, notes = family.complete(request, grid=grid, auto_size=auto_size)
-    complete = complete.with_(checkpoint=checkpoint.path.absolute().name)
+    complete, notes = completed(request, read.image.size, checkpoint)
     size, focus = (complete.width, complete.height), (complete.focus_x, complete.focus_y)
     fitted = images.fit_picture(read.image, size, complete.fit, focus)
     return Order(
@@ -85,6 +82,20 @@ def order(
         source=source,
         notes=(*checkpoint.notes, *read.notes, *fitted.notes, *notes),
     )
+
+
+def completed(
+    request: ClipRequest, picture_size: tuple[int, int], checkpoint: Checkpoint
+) -> tuple[CompleteRequest, tuple[str, ...]]:
+    """Every setting as it will be for a picture of this (width, height), and what the user should know of them.
+
+    Raises:
+        BadRequest: the model cannot do that.
+    """
+    family, grid = checkpoint.family, checkpoint.size_grid
+    auto_size = images.working_size(picture_size, family.native_size, grid)
+    complete, notes = family.complete(request, grid=grid, auto_size=auto_size)
+    return complete.with_(checkpoint=checkpoint.path.absolute().name), notes
 
 
 def animate(order: Order, host: Host, load: Load = load) -> SavedClip:

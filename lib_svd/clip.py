@@ -28,6 +28,6 @@ class SavedClip:
     """A clip and the files that hold it."""
 
     clip: Clip
-    video: Path | None
+    video: Path
     frames: tuple[Path, ...] = ()  # PNG files in order, where they were asked for
     notes: tuple[str, ...] = ()  # what the user should know: what was cropped, what was retried

@@ -1,4 +1,4 @@
-"""What the tab asks of the web page it stands in; a web UI's is in `lib_svd/hosts/`, the stand-alone one in `lib_svd/ui/`.
+"""What the tab asks of the web page it stands in: a web UI's (`lib_svd/hosts/`) or the stand-alone one (`lib_svd/ui/`).
 
 Components are gradio's, of whichever version the page runs, so they are `Any` here.
 """

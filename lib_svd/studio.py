@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -9,19 +10,19 @@ from typing import BinaryIO
 from PIL import Image
 
 from lib_svd import video
-from lib_svd.animate import Order, animate, order
+from lib_svd.animate import Order, animate, completed, order
 from lib_svd.checkpoints import Checkpoint, Svd, find_checkpoints, load, recognise, resolve
 from lib_svd.clip import SavedClip
 from lib_svd.errors import BadCheckpoint, BadInput, BadRequest
 from lib_svd.ports import Host
-from lib_svd.request import ClipRequest
+from lib_svd.request import ClipRequest, CompleteRequest
 
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
     """An SVD checkpoint that can be chosen."""
 
-    name: str  # what a request calls it: the file's name, or its path below its folder where names repeat
+    name: str  # what a request calls it; see `_told_apart`
     checkpoint: Checkpoint
 
     @property
@@ -47,11 +48,8 @@ class Studio:
         dirs = self.host.model_dirs()
         looked = [(path, self._looked_at(path)) for path in find_checkpoints(dirs)]
         found = [(path, known) for path, known in looked if isinstance(known, Checkpoint)]
-        names = [path.name for path, _ in found]
-        return [
-            Model(name=path.name if names.count(path.name) == 1 else _below(path, dirs), checkpoint=checkpoint)
-            for path, checkpoint in found
-        ]
+        names = _told_apart([path for path, _ in found], dirs)
+        return [Model(name=names[path], checkpoint=checkpoint) for path, checkpoint in found]
 
     def refusals(self) -> list[str]:
         """Why files in the folder for SVD models are not offered, a sentence each."""
@@ -73,6 +71,14 @@ class Studio:
                 f"There is no SVD model yet: put svd_xt.safetensors into {dirs[0]}, then refresh the list of models."
             )
         return models[0].checkpoint
+
+    def completed(self, request: ClipRequest, picture_size: tuple[int, int]) -> CompleteRequest:
+        """Every setting as it will be for a picture of this (width, height).
+
+        Raises:
+            BadInput: the model is not there or cannot do that.
+        """
+        return completed(request, picture_size, self.checkpoint(request.checkpoint))[0]
 
     def order(
         self,
@@ -136,6 +142,11 @@ class Studio:
         return self._known[key]
 
 
-def _below(path: Path, dirs: list[Path]) -> str:
-    """A model's path below the folder it was found in, with forward slashes."""
-    return next(path.relative_to(folder).as_posix() for folder in dirs if path.is_relative_to(folder))
+def _told_apart(paths: list[Path], dirs: list[Path]) -> dict[Path, str]:
+    """The shortest name that means one model alone: its file's, its path below its folder, or its whole path."""
+    below = {path: next(path.relative_to(d).as_posix() for d in dirs if path.is_relative_to(d)) for path in paths}
+    bare, longer = Counter(path.name for path in paths), Counter(below.values())
+    return {
+        path: path.name if bare[path.name] == 1 else below[path] if longer[below[path]] == 1 else str(path)
+        for path in paths
+    }

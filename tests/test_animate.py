@@ -189,6 +189,31 @@ def test_every_way_to_run_out_of_memory_counts(run, error):
     assert any("run in turn" in note for note in saved.notes)
 
 
+@pytest.mark.parametrize("sampler", ["euler", "euler_ancestral"])
+def test_memory_that_ends_in_the_middle_is_enough_for_a_second_try_with_more_room(run, sampler):
+    plain = run(out="plain.mp4", sampler=sampler)
+    asked: list[int] = []
+
+    def spoil(svd: Svd) -> None:
+        calls = iter(range(100))
+
+        def hook(_module, given):
+            if asked[-1] < 2 * asked[0] and next(calls) >= 3:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+
+        layer(svd, "unet").register_forward_pre_hook(hook)
+        unet = svd.unet
+        there = unet.on_gpu
+        unet.on_gpu = lambda room: asked.append(room) or there(room)
+
+    tight = run(WatchedHost(budget=1), spoil, out="tight.mp4", sampler=sampler)
+    assert far_apart(plain, tight) <= 1
+    assert len(asked) == 2
+    assert asked[1] == 2 * asked[0]
+    again = "Memory ran out while sampling; it was begun again with twice the room beside the weights."
+    assert tight.notes == (*plain.notes, again)
+
+
 @pytest.mark.parametrize("frames", [1, 2, 4])
 def test_memory_that_ends_while_decoding_is_enough_for_fewer_frames(run, frames):
     plain, tight = run(out="plain.mp4"), run(None, runs_out("decoder", frames), out="tight.mp4")

@@ -46,7 +46,7 @@ ARROWS = {
     "__main__": ("cli",),
     "testing": ("checkpoints", "engine", "hosts", "ports"),
     "scripts": ("extension",),
-    "extension": ("api", "hook", "hosts", "studio", "ui"),
+    "extension": ("api", "clip", "errors", "hook", "hosts", "studio", "ui"),
 }
 PURE = ("torch", "einops", "numpy")
 """Beside the standard library, all that the engine may import."""

@@ -43,9 +43,10 @@ def resolve(name: str, dirs: Iterable[Path]) -> Path:
         return given
     models = find_checkpoints(folders)
     wanted = name.replace("\\", "/").strip("/").lower()
-    for path in models:
-        if wanted and any(wanted in _names(path, folder) for folder in folders):
-            return path
+    for names in (_paths_below, _bare_names):  # svd_xt in the folder itself comes before old/svd_xt
+        for path in models:
+            if wanted and any(wanted in names(path, folder) for folder in folders):
+                return path
     for folder in folders:
         if name and (folder / name).is_file():
             return folder / name  # no model by its name; `recognise` says what it is
@@ -74,12 +75,18 @@ def _natural(path: Path, folder: Path) -> list[tuple[int, int, str]]:
     return [(0, int(piece), "") if piece.isdigit() else (1, 0, piece) for piece in pieces]
 
 
-def _names(path: Path, folder: Path) -> set[str]:
-    """What a model may be called, in lower case: its name or its path below the folder, with and without suffix."""
-    if not path.is_relative_to(folder):
-        return set()
-    full = [path.name.lower(), path.relative_to(folder).as_posix().lower()]
-    return {*full, *(name.removesuffix(SUFFIX) for name in full)}
+def _paths_below(path: Path, folder: Path) -> set[str]:
+    """A model's path below the folder, in lower case, with and without suffix."""
+    return _with_and_without_suffix(path.relative_to(folder).as_posix()) if path.is_relative_to(folder) else set()
+
+
+def _bare_names(path: Path, folder: Path) -> set[str]:
+    """A model's name in lower case, with and without suffix."""
+    return _with_and_without_suffix(path.name) if path.is_relative_to(folder) else set()
+
+
+def _with_and_without_suffix(name: str) -> set[str]:
+    return {name.lower(), name.lower().removesuffix(SUFFIX)}
 
 
 def _not_found(name: str, models: list[Path], folders: list[Path]) -> str:

@@ -34,6 +34,14 @@ class Run:
         """Unit noise from the clip's seed, drawn on the CPU: the same on every device."""
         return torch.randn(shape, generator=self._generator)
 
+    def noise_state(self) -> Tensor:
+        """Where the drawing of noise stands."""
+        return self._generator.get_state()
+
+    def set_noise_state(self, state: Tensor) -> None:
+        """Draw again what was drawn since."""
+        self._generator.set_state(state)
+
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
         """Note how long the work inside takes."""

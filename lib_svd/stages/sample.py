@@ -14,6 +14,7 @@ from lib_svd.engine.precond import Denoiser
 from lib_svd.engine.preview import latents_to_rgb
 from lib_svd.engine.samplers import SAMPLERS, Step, start
 from lib_svd.engine.unet import UNet
+from lib_svd.errors import OutOfMemory
 from lib_svd.stages.run import Run
 
 
@@ -22,14 +23,24 @@ def sample(run: Run, clip: Conditioning) -> Tensor:
 
     Raises:
         Interrupted: the user stopped it.
-        OutOfMemory: no room, one branch at a time either.
+        OutOfMemory: no room, one branch at a time and begun again either.
         NotFinite: NaN or infinity in float32 too.
     """
+    shape = (run.request.num_frames, *clip.start_latent.shape[1:])
+    before = run.noise_state()
+    try:
+        return _sampled(run, clip, shape, *_fitting(run, shape))
+    except OutOfMemory:
+        run.notes.append("Memory ran out while sampling; it was begun again with twice the room beside the weights.")
+    run.set_noise_state(before)
+    return _sampled(run, clip, shape, True, 2 * _bytes(run, shape, branches=1))
+
+
+def _sampled(run: Run, clip: Conditioning, shape: tuple[int, ...], halves: bool, room: int) -> Tensor:
+    """Sample with that much room beside the UNet's weights; `halves`: one guidance branch at a time."""
     r, device = run.request, run.svd.unet.device
     sigmas = schedule.SCHEDULES[r.schedule](r.num_steps)
-    shape = (r.num_frames, *clip.start_latent.shape[1:])
     x = start(run.noise(*shape), sigmas).to(device)
-    halves, room = _fitting(run, shape)
     run.checked(0, r.num_steps, "Sampling")
     with run.svd.unet.on_gpu(room) as network:
         denoise = CarefulDenoiser(run, cast(UNet, network), clip, sigmas, halves)
@@ -87,10 +98,12 @@ class CarefulDenoiser:
 
 def _fitting(run: Run, shape: tuple[int, ...]) -> tuple[bool, int]:
     """Whether to run the branches in turn, and the bytes that the UNet then works with."""
-    unet, config = run.svd.unet, run.svd.configs.unet
-    num_frames, _, height, width = shape
-    both, one = (
-        memory.unet_bytes(config, branches * num_frames, height, width, unet.dtype, unet.device.type)
-        for branches in (2, 1)
-    )
-    return (False, both) if both <= unet.room() else (True, one)
+    both = _bytes(run, shape, branches=2)
+    return (False, both) if both <= run.svd.unet.room() else (True, _bytes(run, shape, branches=1))
+
+
+def _bytes(run: Run, shape: tuple[int, ...], branches: int) -> int:
+    """What the UNet takes beside its weights."""
+    unet, (num_frames, _, height, width) = run.svd.unet, shape
+    config = run.svd.configs.unet
+    return memory.unet_bytes(config, branches * num_frames, height, width, unet.dtype, unet.device.type)

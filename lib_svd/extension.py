@@ -1,0 +1,58 @@
+"""Everything that a web UI is shown of us, put together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lib_svd.clip import SavedClip
+from lib_svd.errors import SvdError
+from lib_svd.hosts.detect import current_host
+from lib_svd.hosts.webpage import WebuiPage
+from lib_svd.hosts.webui import WebuiHost
+from lib_svd.studio import Studio
+
+_kept: list[tuple[WebuiHost, Studio]] = []  # one at most: the loaded model outlives "Reload UI"
+
+
+def register() -> type[Any]:
+    """Tell the web UI of the tab, the settings and the API; the class of the script is for it to find in a module.
+
+    Raises:
+        SvdError: this is no web UI that we know.
+    """
+    from lib_svd import api
+    from lib_svd.hook import Hook
+    from lib_svd.hosts.script import script_class
+    from lib_svd.ui import accordion, clips, send_to, tab
+
+    def show(saved: SavedClip) -> str:
+        return clips.clip_html(page.url(saved.video), saved.clip.infotext, saved.notes)
+
+    host, studio = _host_and_studio()
+    page = WebuiPage(host)
+    hook = Hook(studio, show)
+    page.add_settings(tab.LABEL, SETTINGS)
+    page.add_tab(lambda: tab.build(studio, page), tab.LABEL, tab.PART)
+    page.add_send_buttons(send_to.button, tab.PART)
+    page.add_results(lambda part, done, description: send_to.results(part, done, description, hook.shown))
+    page.add_routes(lambda app, guards: api.add_routes(app, studio, guards))
+    return script_class(host, hook, lambda part: accordion.build(studio, part, page))
+
+
+SETTINGS = {
+    "svd_extra_dir": ("", "Another folder with SVD models"),
+    "outdir_svd_samples": ("", "Folder for clips; empty: beside the pictures' folders"),
+    "svd_save_frames": (False, "Save the frames of every clip as pictures too"),
+    "svd_keep_loaded": (True, "Keep the model in memory between clips"),
+    "svd_preview": (True, "Show a preview while a clip is being made"),
+}
+"""Options by name: default and label."""
+
+
+def _host_and_studio() -> tuple[WebuiHost, Studio]:
+    if not _kept:
+        host = current_host()
+        if not isinstance(host, WebuiHost):
+            raise SvdError("scripts/svd.py is for web UIs; without one run: python -m lib_svd serve.")
+        _kept.append((host, Studio(host)))
+    return _kept[0]

@@ -1,0 +1,196 @@
+"""The page of a web UI: its buttons and queue for our tab, and our place among its tabs, settings and routes."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from lib_svd.hosts.webui import WebuiHost
+from lib_svd.pages import Job
+
+log = logging.getLogger("svd")
+
+SOURCES = ("txt2img", "img2img", "extras")
+"""Tabs with a gallery that pictures are sent from."""
+
+
+class WebuiPage:
+    """See `pages.Page`. What is asked of the host before its page is built is done when it is."""
+
+    targets = ("img2img", "extras")
+
+    def __init__(self, host: WebuiHost) -> None:
+        self._host = host
+        self._bindings: list[dict[str, Any]] = []
+
+    @property
+    def opens_folders(self) -> bool:
+        """Not where the web UI hides its own folder buttons, as it does when it is shared."""
+        from modules import shared
+
+        return not shared.cmd_opts.hide_ui_dir_config
+
+    def generate_buttons(self, part: str) -> Any:
+        """The host's own, so that Esc, Interrupt and Skip work as everywhere."""
+        from modules.ui_toprow import Toprow
+
+        toprow = Toprow(is_compact=True, is_img2img=False, id_part=part)
+        toprow.create_inline_toprow_image()
+        return toprow.submit
+
+    def queued(self, job: Job, extra_outputs: Sequence[Any]) -> Callable[..., Any]:
+        """The host's wrapper takes its queue's lock and shows progress by the task's id."""
+        from modules.call_queue import wrap_gradio_gpu_call
+
+        def in_turn(task: str, *values: Any) -> Sequence[Any]:
+            with self._host.already_queued():
+                return job(*values)
+
+        return wrap_gradio_gpu_call(in_turn, extra_outputs=list(extra_outputs))  # type: ignore[no-any-return]
+
+    def url(self, path: Path) -> str:
+        """The file in its place; the host's page may serve it from now on, wherever it is."""
+        from modules import shared, ui_tempdir
+
+        absolute = path.absolute()
+        ui_tempdir.register_tmp_file(shared.demo, str(absolute))
+        return f"file={quote(absolute.as_posix())}"
+
+    def receive(self, part: str, picture: Any, fields: Sequence[tuple[Any, Callable[[dict[str, str]], Any]]]) -> None:
+        """Enter the tab among those that pictures can be sent to."""
+        from modules.infotext_utils import PasteField, add_paste_fields
+
+        add_paste_fields(part, picture, [PasteField(component, value) for component, value in fields])
+
+    def send(self, button: Any, target: str, picture: Any) -> None:
+        """Bound when the whole tab has been built: a button for a tab that is not there stops the web UI."""
+        self._bindings.append({"paste_button": button, "tabname": target, "source_image_component": picture})
+
+    def open_folder(self, folder: Path) -> None:
+        """As the host's own folder buttons do."""
+        from modules.util import open_folder
+
+        open_folder(str(folder))
+
+    def remember(self, name: str, value: Any) -> None:
+        """Among the host's settings."""
+        from modules import shared
+
+        shared.opts.set(name, value)
+        shared.opts.save(shared.config_filename)
+
+    def add_tab(self, build: Callable[[], Any], label: str, part: str) -> None:
+        """A tab of the page. One that cannot be built is logged and left out; the web UI goes on without it."""
+        from modules import script_callbacks
+
+        def tabs() -> list[tuple[Any, str, str]]:
+            sending, self._bindings = self._bindings, []
+            try:
+                blocks = build()
+            except Exception:
+                log.exception("The %s tab could not be built, so it is not shown", label)
+                self._bindings = []
+                return []
+            self._bind([*sending, *self._bindings])
+            self._bindings = []
+            return [(blocks, label, part)]
+
+        script_callbacks.on_ui_tabs(tabs)
+
+    def add_settings(self, title: str, options: Mapping[str, tuple[Any, str]]) -> None:
+        """A section of the settings: options by name, with default and label."""
+        from modules import script_callbacks, shared
+
+        def settings() -> None:
+            section = ("svd_for_forge", title)
+            for name, (default, label) in options.items():
+                shared.opts.add_option(name, shared.OptionInfo(default, label, section=section))
+
+        script_callbacks.on_ui_settings(settings)
+
+    def add_send_buttons(self, make: Callable[[str, bool], Any], part: str) -> None:
+        """Buttons that send a picture to our tab, beside the host's own for its tabs.
+
+        Args:
+            make: given the button's id, and whether it stands in a row of small ones.
+            part: our tab.
+        """
+        from modules import script_callbacks
+
+        seen: dict[str, Any] = {}
+
+        def after(component: Any, **named: Any) -> None:
+            name = getattr(component, "elem_id", None) or ""
+            if name in ("pnginfo_image", "pnginfo_generation_info") or name.endswith("_gallery"):
+                seen[name] = component
+            elif name in {f"{source}_send_to_extras" for source in SOURCES}:
+                source = name.removesuffix("_send_to_extras")
+                self.send(make(f"{source}_send_to_{part}", True), part, seen[f"{source}_gallery"])
+            elif name == "extras_tab" and "pnginfo_generation_info" in seen:
+                self.send(make(f"pnginfo_send_to_{part}", False), part, seen["pnginfo_image"])
+                self._bindings[-1]["source_text_component"] = seen.pop("pnginfo_generation_info")
+
+        script_callbacks.on_after_component(after)
+
+    def add_results(self, make: Callable[[str, Any, Any], None]) -> None:
+        """A place under the galleries of txt2img and img2img for what the script made.
+
+        Args:
+            make: given the tab, the component whose change tells that a job is done, and the one that then holds the
+                job's description as JSON.
+        """
+        from modules import script_callbacks
+
+        logs: dict[str, Any] = {}
+
+        def after(component: Any, **named: Any) -> None:
+            name = getattr(component, "elem_id", None) or ""
+            if name in ("html_log_txt2img", "html_log_img2img"):
+                logs[name.removeprefix("html_log_")] = component
+            elif name in ("generation_info_txt2img", "generation_info_img2img"):
+                part = name.removeprefix("generation_info_")
+                make(part, logs[part], component)
+
+        script_callbacks.on_after_component(after)
+
+    def add_routes(self, add: Callable[[Any, list[Any]], None]) -> None:
+        """Routes beside the host's API, where that is on.
+
+        Args:
+            add: given the FastAPI app and the dependencies that guard the host's own routes.
+        """
+        from modules import script_callbacks, shared
+
+        def started(demo: Any, app: Any) -> None:
+            if shared.cmd_opts.api or shared.cmd_opts.nowebui:
+                add(app, _guards(shared.cmd_opts.api_auth))
+
+        script_callbacks.on_app_started(started)
+
+    @staticmethod
+    def _bind(bindings: list[dict[str, Any]]) -> None:
+        from modules.infotext_utils import ParamBinding, register_paste_params_button
+
+        for binding in bindings:
+            register_paste_params_button(ParamBinding(**binding))
+
+
+def _guards(api_auth: str | None) -> list[Any]:
+    """The same names and passwords as for the host's API, which guards nothing but its own routes."""
+    if not api_auth:
+        return []
+    from fastapi import Depends, HTTPException
+    from fastapi.security import HTTPBasic, HTTPBasicCredentials
+
+    known = dict(pair.split(":", 1) for pair in api_auth.split(","))
+
+    def guard(given: HTTPBasicCredentials = Depends(HTTPBasic())) -> None:  # noqa: B008 (how FastAPI wants it)
+        password = known.get(given.username, "")
+        if not password or not secrets.compare_digest(given.password.encode(), password.encode()):
+            raise HTTPException(401, "Incorrect username or password", {"WWW-Authenticate": "Basic"})
+
+    return [Depends(guard)]

@@ -1,0 +1,28 @@
+"""What of ours stands in other tabs: buttons that send a picture to SVD, and a place for clips under a gallery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+FILM = "🎬"
+
+
+def button(elem_id: str, is_small: bool) -> Any:
+    """A button that sends a picture to SVD; small ones stand in a row of symbols."""
+    return gr.Button(FILM if is_small else "Send to SVD", elem_id=elem_id, elem_classes=["tool"] if is_small else [])
+
+
+def results(part: str, done: Any, description: Any, shown: Callable[[str], str]) -> None:
+    """Clips under a gallery, shown anew when a job is done.
+
+    Args:
+        part: txt2img or img2img.
+        done: changes when a job is done.
+        description: holds the job's description by then.
+        shown: that description to HTML.
+    """
+    clips = gr.HTML(elem_id=f"{part}_svd_clips")
+    done.change(fn=shown, inputs=[description], outputs=[clips], show_progress=False)

@@ -1,0 +1,75 @@
+"""`python -m tests.hosts.smoke --host CHECKOUT`: every step, what was seen, screenshots."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from lib_svd.testing import write_checkpoint
+from tests.hosts.smoke.server import ROOT, Server, installed
+from tests.hosts.smoke.steps import STEPS, Tried
+
+
+def main() -> int:
+    asked = _asked()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    results = []
+    with tempfile.TemporaryDirectory() as temporary, installed(asked.host), sync_playwright() as playwright:
+        model = asked.svd or write_checkpoint(Path(temporary) / "svd" / "random.safetensors")
+        extra = ["--svd-dir", str(model.parent.absolute())]
+        if asked.models_dir:
+            extra += ["--models-dir", str(asked.models_dir), "--ckpt-dir", str(asked.models_dir / "Stable-diffusion")]
+        server = Server(asked.host, asked.python, asked.port, asked.out / "host.log", extra)
+        try:
+            print(f"{asked.host.name} started in {server.wait_started():.0f} s", flush=True)
+            browser = playwright.chromium.launch(executable_path=asked.chromium, args=["--no-sandbox"])
+            tried = Tried(server, browser.new_page(viewport={"width": 1400, "height": 1100}), model, asked)
+            for step in STEPS:
+                results.append(_result(step, tried))
+        finally:
+            server.stop()
+    (asked.out / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    failed = [result["step"] for result in results if not result["passed"]]
+    print(f"{len(results) - len(failed)} passed, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+def _result(step, tried: Tried) -> dict[str, object]:
+    began = time.monotonic()
+    try:
+        seen, passed = step(tried), True
+    except Exception as error:  # noqa: BLE001 (whatever a step finds is its result)
+        traceback.print_exc()
+        seen, passed = f"{type(error).__name__}: {error}", False
+    name = step.__name__.replace("_", " ")
+    tried.page.screenshot(path=tried.out / f"{step.__name__}.png")
+    print(f"{'passed' if passed else 'FAILED'}  {name}: {seen}", flush=True)
+    return {"step": name, "passed": passed, "seen": seen, "seconds": round(time.monotonic() - began, 1)}
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.hosts.smoke", description=main.__doc__)
+    parser.add_argument("--host", type=Path, required=True, help="a web UI's checkout")
+    parser.add_argument("--python", type=Path, help="its interpreter; its own venv's if not given")
+    parser.add_argument("--models-dir", type=Path, help="its models, if elsewhere")
+    parser.add_argument("--svd", type=Path, help="an SVD checkpoint; one of random weights if not given")
+    parser.add_argument("--picture", type=Path, default=ROOT / "examples" / "lighthouse.jpg")
+    parser.add_argument("--out", type=Path, default=Path("smoke"), help="folder for results and screenshots")
+    parser.add_argument("--port", type=int, default=7899)
+    parser.add_argument("--chromium", default="/usr/bin/chromium")
+    asked = parser.parse_args()
+    asked.host = asked.host.absolute()
+    own = asked.host / "venv" / "bin" / "python"
+    asked.python = asked.python or (own if own.is_file() else Path(sys.executable))
+    return asked
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,262 @@
+"""What a user does, one step after the other; each says what was seen, or raises."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Locator, Page
+
+from lib_svd import video
+from lib_svd.animate import animate, order
+from lib_svd.checkpoints import recognise
+from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.request import ClipRequest
+from tests.hosts.smoke.server import Server, base64_of
+
+SHORT = {"num_frames": 4, "num_steps": 3, "width": 128, "height": 128}
+LONG_STEPS = 100
+HOSTS_OWN = ("reading 'props'",)
+"""Errors that these web UIs have without any extension."""
+CLOSE = 1  # of 255: two encodings of float frames that differ by less than 1e-4
+SOON, LONG = 60_000, 600_000  # milliseconds
+
+
+class Tried:
+    """What the steps share."""
+
+    def __init__(self, server: Server, page: Page, model: Path, asked: argparse.Namespace) -> None:
+        self.server, self.page, self.model = server, page, model
+        self.picture, self.out = asked.picture, asked.out
+        self.errors: list[str] = []
+        self.first_clip: list[np.ndarray] = []
+        page.on("console", lambda message: self._heard(message.text, message.location["url"], message.type))
+        page.on("pageerror", lambda error: self._heard(str(error)))
+
+    def _heard(self, text: str, url: str = "", kind: str = "error") -> None:
+        """Note an error; not what a web UI fetches from elsewhere, which a machine without a network cannot."""
+        foreign = bool(url) and not url.startswith(self.server.url)
+        if kind == "error" and not foreign and not any(known in text for known in HOSTS_OWN):
+            self.errors.append(f"{text} {url}".strip()[:300])
+
+    def one(self, selector: str) -> Locator:
+        return self.page.locator(selector).first
+
+    def open_page(self) -> None:
+        self.page.goto(self.server.url, timeout=LONG)
+        self.page.wait_for_function("typeof switch_to_svd_clip === 'function'", timeout=LONG)
+        self.one("#txt2img_generate").wait_for(timeout=LONG)
+
+    def open_tab(self) -> None:
+        self.page.evaluate("switch_to_svd_clip()")
+        self.one("#svd_clip_generate").wait_for(timeout=SOON)
+
+    def fill(self, part: str, **settings: object) -> None:
+        """Numbers into a tab's or an accordion's controls."""
+        for name, value in settings.items():
+            box = self.one(f"#{part}_{name} input[type=number]")
+            box.fill(str(value))
+            box.blur()
+
+    def wait_done(self, part: str) -> None:
+        """Until Generate is back and the page has the results."""
+        self.page.wait_for_selector(f"#{part}_interrupt", state="visible", timeout=SOON)
+        self.page.wait_for_selector(f"#{part}_interrupt", state="hidden", timeout=LONG)
+
+    def api_clip(self, **settings: object) -> dict[str, Any]:
+        asked = {**SHORT, "seed": 1, "picture": base64_of(self.picture), "checkpoint": self.model.name, **settings}
+        return self.server.call("/svd/v1/animate", asked)  # type: ignore[no-any-return]
+
+
+def the_page_loads_without_an_error(t: Tried) -> str:
+    t.open_page()
+    t.open_tab()
+    assert t.errors == [], t.errors
+    return f"{t.page.locator('#tabs > div').first.inner_text().split()}"
+
+
+def the_tab_makes_a_clip_that_plays(t: Tried) -> str:
+    t.one("#svd_clip_picture input[type=file]").set_input_files(str(t.picture))
+    t.one("#svd_clip_seen img").wait_for(timeout=SOON)
+    t.fill("svd_clip", num_frames=SHORT["num_frames"], num_steps=SHORT["num_steps"])
+    t.one("#svd_clip_generate").click()
+    t.one("#svd_clip_clip video").wait_for(timeout=LONG)
+    t.page.wait_for_function("document.querySelector('#svd_clip_clip video').currentTime > 0", timeout=SOON)
+    shown = t.page.locator("#svd_clip_gallery img").count()
+    assert shown >= SHORT["num_frames"], f"{shown} frames in the gallery"
+    width, height = (t.one("#svd_clip_clip video").evaluate(f"v => v.video{side}") for side in ("Width", "Height"))
+    return f"a clip of {width}x{height} plays, {shown} frames beside it"
+
+
+def the_tab_is_interrupted(t: Tried) -> str:
+    t.fill("svd_clip", num_steps=LONG_STEPS)
+    t.one("#svd_clip_generate").click()
+    t.one(".progressDiv").wait_for(timeout=SOON)
+    t.page.wait_for_function("/Sampling/.test(document.querySelector('.progressDiv')?.textContent)", timeout=LONG)
+    shown = t.one(".progressDiv").inner_text()
+    t.one("#svd_clip_interrupt").click()
+    t.page.wait_for_selector("text=was stopped", timeout=SOON)
+    t.fill("svd_clip", num_steps=SHORT["num_steps"])
+    return f"stopped at: {shown}"
+
+
+def txt2img_sends_its_picture(t: Tried) -> str:
+    t.page.evaluate("switch_to_txt2img()")
+    t.fill("txt2img", width=64, height=64, steps=2)
+    t.one("#txt2img_generate").click()
+    t.one("#txt2img_gallery img").wait_for(timeout=LONG)
+    t.page.wait_for_timeout(2000)
+    before = t.one("#svd_clip_seen img").get_attribute("src")
+    t.one("#txt2img_send_to_svd_clip").click()
+    t.one("#svd_clip_generate").wait_for(timeout=SOON)
+    t.page.wait_for_function(
+        "was => document.querySelector('#svd_clip_seen img')?.getAttribute('src') !== was", arg=before, timeout=SOON
+    )
+    return "the picture stands in the SVD tab"
+
+
+def the_last_frame_goes_to_img2img_and_is_animated_there(t: Tried) -> str:
+    t.one("#svd_clip_send_to_img2img").click()
+    t.one("#img2img_generate").wait_for(timeout=SOON)
+    t.page.wait_for_timeout(2000)
+    t.one("#img2img_svd").get_by_text("Animate with SVD").first.click()
+    t.one("#img2img_svd_enable input[type=checkbox]").check()
+    t.page.wait_for_timeout(2000)
+    t.fill("img2img_svd", num_frames=SHORT["num_frames"], num_steps=SHORT["num_steps"])
+    t.fill("img2img", steps=2, width=64, height=64)
+    t.one("#img2img_generate").click()
+    t.one("#img2img_svd_clips video").wait_for(timeout=LONG)
+    return f"under the gallery: {t.one('#img2img_svd_clips').inner_text()[:80]!r}"
+
+
+def the_api_animates(t: Tried) -> str:
+    models = t.server.call("/svd/v1/models")
+    assert t.model.name in [model["name"] for model in models], models
+    made = t.api_clip(frames=True)
+    t.first_clip = frames = [np.asarray(Image.open(path)) for path in made["frames"]]
+    (t.out / "clip.mp4").write_bytes(base64.b64decode(made["video"]))
+    found = video.probe(t.out / "clip.mp4")
+    assert (found.num_frames, found.width, found.height) == (4, 128, 128)
+    refused = t.server.call("/svd/v1/animate", {"motion_bucket_id": 999}, expected=422)
+    assert refused["message"].startswith("SVD motion must be"), refused
+    return f"{len(frames)} frames; refused with: {refused['message']}"
+
+
+def a_clip_equals_the_stand_alone_one(t: Tried) -> str:
+    settings = ClipRequest(seed=1, **SHORT)
+    own = order(settings, t.picture, recognise(t.model), t.out / f"{t.model.stem}-alone.mp4")
+    try:
+        frames = animate(own, StandaloneHost("cpu")).clip.frames
+    finally:
+        for suffix in (".mp4", ".txt"):
+            own.out.with_suffix(suffix).unlink(missing_ok=True)
+    most = max(int(abs(a.astype(int) - b.astype(int)).max()) for a, b in zip(frames, t.first_clip, strict=True))
+    assert most <= CLOSE, f"off by {most} of 255"
+    return f"largest difference {most} of 255"
+
+
+def the_hook_animates_by_api(t: Tried) -> str:
+    picture = base64_of(t.picture)
+    script = {"SVD": {"args": [{"checkpoint": t.model.name, **SHORT}]}}
+    body = {"init_images": [picture], "steps": 2, "width": 64, "height": 64, "seed": 3, "alwayson_scripts": script}
+    answer = t.server.call("/sdapi/v1/img2img", body)
+    image, clip = (base64.b64decode(text) for text in answer["images"])
+    parameters = Image.open(io.BytesIO(image)).info["parameters"]
+    assert "SVD motion: 75" in parameters, parameters
+    (t.out / "hook.mp4").write_bytes(clip)
+    assert video.probe(t.out / "hook.mp4").num_frames == SHORT["num_frames"]
+    script["SVD"]["args"][0]["checkpoint"] = "nowhere.safetensors"
+    refused = t.server.call("/sdapi/v1/img2img", body)
+    assert len(refused["images"]) == 1
+    reason = re.search(r'"SVD error": "([^"]*)', refused["info"])
+    assert reason is not None, refused["info"]
+    return f"a picture and a clip; without a model the picture and: {reason[1][:70]}..."
+
+
+def memory_does_not_grow_over_three_clips(t: Tried) -> str:
+    sizes = []
+    loads = t.server.log().count("Loading")
+    for seed in (11, 12, 13):
+        made = t.api_clip(seed=seed)
+        sizes.append(t.server.resident_mb())
+    assert "load" not in made["seconds"] or t.server.log().count("Loading") == loads
+    assert sizes[2] <= 1.05 * sizes[0], sizes
+    return " ".join(f"{size:.0f}" for size in sizes) + " MB"
+
+
+def sd_checkpoints_switch_and_come_back(t: Tried) -> str:
+    names = [model["model_name"] for model in t.server.call("/sdapi/v1/sd-models")]
+    names = [name for name in names if name not in t.model.stem][:2]
+    if len(names) < 2:
+        return f"not tried: the host has {len(names)} SD checkpoints"
+
+    def drawn(name: str) -> str:
+        settings = {"override_settings": {"sd_model_checkpoint": name}, "override_settings_restore_afterwards": False}
+        body = {"prompt": "a cat", "steps": 2, "width": 64, "height": 64, "seed": 5, **settings}
+        return str(t.server.call("/sdapi/v1/txt2img", body)["images"][0])
+
+    first, other = drawn(names[0]), drawn(names[1])
+    again = t.api_clip(frames=True)
+    back = drawn(names[0])
+    _same_clip(t, again)
+    assert _pixels(first) == _pixels(back) != _pixels(other)
+    return f"{names[0]}, {names[1]}, a clip, {names[0]} with the same picture as before"
+
+
+def everything_unloads_and_comes_back(t: Tried) -> str:
+    t.server.call("/sdapi/v1/unload-checkpoint", {})
+    _same_clip(t, t.api_clip(frames=True))
+    picture = t.server.call("/sdapi/v1/txt2img", {"prompt": "a cat", "steps": 1, "width": 64, "height": 64})
+    assert len(picture["images"]) == 1
+    return "the same clip after unloading, then a picture"
+
+
+def the_ui_reloads(t: Tried) -> str:
+    before = list(t.errors)
+    t.page.evaluate("document.querySelector('#settings_restart_gradio').click()")
+    t.server.wait_started()
+    t.errors = before  # while the server is away, the old page cannot reach it
+    t.open_page()
+    t.open_tab()
+    _same_clip(t, t.api_clip(frames=True))
+    return "the tab is there again, the clip the same"
+
+
+def nothing_went_wrong_unseen(t: Tried) -> str:
+    assert t.errors == [], sorted(set(t.errors))
+    traces = re.findall(r"Traceback.*?\n\S[^\n]*", t.server.log(), re.DOTALL)
+    ours = [trace for trace in traces if "lib_svd" in trace]
+    assert ours == [], ours[0]
+    return "no error in the console, no traceback of ours in the log"
+
+
+def _same_clip(t: Tried, made: dict[str, Any]) -> None:
+    frames = [np.asarray(Image.open(path)) for path in made["frames"]]
+    assert all(np.array_equal(a, b) for a, b in zip(frames, t.first_clip, strict=True)), "another clip than before"
+
+
+def _pixels(text: str) -> bytes:
+    return Image.open(io.BytesIO(base64.b64decode(text))).tobytes()
+
+
+STEPS = (
+    the_page_loads_without_an_error,
+    the_tab_makes_a_clip_that_plays,
+    the_tab_is_interrupted,
+    txt2img_sends_its_picture,
+    the_last_frame_goes_to_img2img_and_is_animated_there,
+    the_api_animates,
+    a_clip_equals_the_stand_alone_one,
+    the_hook_animates_by_api,
+    memory_does_not_grow_over_three_clips,
+    sd_checkpoints_switch_and_come_back,
+    everything_unloads_and_comes_back,
+    the_ui_reloads,
+    nothing_went_wrong_unseen,
+)

@@ -1,0 +1,157 @@
+"""What the tab, the hook and the API share: which models there are, and one that stays loaded."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lib_svd import studio as studio_module
+from lib_svd.errors import BadCheckpoint, BadRequest
+from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.request import ClipRequest
+from lib_svd.studio import Studio
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+class HostWithSettings(StandaloneHost):
+    """A host with the models of a folder, and settings."""
+
+    def __init__(self, *model_dirs: Path, output_dir: Path, **settings: Any) -> None:
+        super().__init__("cpu", model_dirs=model_dirs, output_dir=output_dir)
+        self.settings = settings
+
+    def option(self, name: str, default: Any) -> Any:
+        return self.settings.get(name, default)
+
+
+@pytest.fixture
+def models(tmp_path, checkpoint_of) -> Path:
+    """A folder of SVD models with an image model's file beside them."""
+    folder = tmp_path / "svd"
+    folder.mkdir()
+    shutil.copy(checkpoint_of("svd_xt"), folder / "svd_xt.safetensors")
+    shutil.copy(checkpoint_of("sv3d_p"), folder / "sv3d_p.safetensors")
+    return folder
+
+
+@pytest.fixture
+def studio(models, tmp_path) -> Studio:
+    return Studio(HostWithSettings(models, output_dir=tmp_path / "clips"))
+
+
+def broken(folder: Path) -> Path:
+    path = folder / "broken.safetensors"
+    path.write_bytes(b"no model at all, but long enough to be looked at")
+    return path
+
+
+def test_models_are_listed_with_what_a_user_chooses_by(studio):
+    assert [model.name for model in studio.models()] == ["sv3d_p.safetensors", "svd_xt.safetensors"]
+    label = studio.models()[1].label
+    for word in ("svd_xt.safetensors", "Stable Video Diffusion XT", "5 frames", "Stability AI Community License"):
+        assert word in label
+
+
+def test_files_that_are_no_svd_models_are_not_offered_and_the_svd_folder_says_why(models, tmp_path):
+    broken(models)
+    images = tmp_path / "Stable-diffusion"
+    images.mkdir()
+    broken(images)
+    studio = Studio(HostWithSettings(models, images, output_dir=tmp_path / "clips"))
+    assert [model.name for model in studio.models()] == ["sv3d_p.safetensors", "svd_xt.safetensors"]
+    (reason,) = studio.refusals()
+    assert reason.startswith("broken.safetensors")
+    assert reason.endswith(".")
+
+
+def test_models_of_one_name_are_told_apart_by_their_folder(models, checkpoint_of, studio):
+    (models / "old").mkdir()
+    shutil.copy(checkpoint_of("svd_xt"), models / "old" / "svd_xt.safetensors")
+    names = [model.name for model in studio.models()]
+    assert names == ["old/svd_xt.safetensors", "sv3d_p.safetensors", "svd_xt.safetensors"]
+    assert [studio.checkpoint(name).path for name in names] == [models / name for name in names]
+
+
+def test_models_of_one_name_in_two_folders_are_told_apart_too(models, checkpoint_of, tmp_path):
+    other = tmp_path / "Stable-diffusion"
+    other.mkdir()
+    shutil.copy(checkpoint_of("svd_xt"), other / "svd_xt.safetensors")
+    studio = Studio(HostWithSettings(models, other, output_dir=tmp_path / "clips"))
+    found = {studio.checkpoint(model.name).path for model in studio.models()}
+    assert found == {models / "sv3d_p.safetensors", models / "svd_xt.safetensors", other / "svd_xt.safetensors"}
+
+
+def test_a_file_is_looked_at_once_and_again_when_it_changed(models, studio, monkeypatch):
+    looked = []
+    recognise = studio_module.recognise
+    monkeypatch.setattr(studio_module, "recognise", lambda path, **how: looked.append(path) or recognise(path, **how))
+    studio.models(), studio.models(), studio.refusals()
+    assert len(looked) == 2
+    shutil.copy(models / "sv3d_p.safetensors", models / "svd_xt.safetensors")
+    assert {model.checkpoint.family.name for model in studio.models()} == {"sv3d_p"}
+    assert len(looked) == 3
+
+
+def test_without_any_model_the_error_says_where_to_put_one(tmp_path):
+    studio = Studio(HostWithSettings(tmp_path / "svd", output_dir=tmp_path / "clips"))
+    with pytest.raises(BadCheckpoint, match=rf"^There is no SVD model yet: put .* into {tmp_path / 'svd'}, then"):
+        studio.checkpoint()
+
+
+def test_without_a_picture_the_error_says_so_before_anything_else(studio):
+    with pytest.raises(BadRequest, match=r"^There is no picture yet: choose one"):
+        studio.order(ClipRequest(), None)
+
+
+def test_clips_are_numbered_in_the_hosts_folder(studio, picture, tmp_path):
+    order = studio.order(ClipRequest(checkpoint="svd_xt.safetensors"), picture, stem="dog", with_frames=True)
+    assert order.out == tmp_path / "clips" / "dog-svd-0001.mp4"
+    assert order.frames_dir == tmp_path / "clips" / "dog-svd-0001"
+
+
+@pytest.fixture
+def loads(monkeypatch) -> list[str]:
+    """Names of the files that were loaded."""
+    loaded: list[str] = []
+    load = studio_module.load
+
+    def counted(checkpoint, host):
+        loaded.append(checkpoint.path.name)
+        return load(checkpoint, host)
+
+    monkeypatch.setattr(studio_module, "load", counted)
+    return loaded
+
+
+def test_the_model_stays_loaded_between_clips_until_another_is_chosen(studio, picture, loads):
+    def clip(name: str) -> Any:
+        request = ClipRequest(checkpoint=name, seed=1, num_steps=1, num_frames=2)
+        return studio.animate(studio.order(request, picture))
+
+    first, again = clip("svd_xt.safetensors"), clip("svd_xt.safetensors")
+    assert loads == ["svd_xt.safetensors"]
+    assert np.array_equal(first.clip.frames, again.clip.frames)
+    clip("sv3d_p.safetensors")
+    back = clip("svd_xt.safetensors")
+    assert loads == ["svd_xt.safetensors", "sv3d_p.safetensors", "svd_xt.safetensors"]
+    assert np.array_equal(first.clip.frames, back.clip.frames)
+
+
+def test_a_user_who_wants_the_memory_back_gets_it_after_each_clip(models, tmp_path, picture, loads):
+    host = HostWithSettings(models, output_dir=tmp_path / "clips", svd_keep_loaded=False)
+    studio = Studio(host)
+    for _ in range(2):
+        studio.animate(studio.order(ClipRequest(checkpoint="svd_xt.safetensors", num_steps=1, num_frames=1), picture))
+    assert len(loads) == 2
+
+
+def test_a_clip_carries_the_infotext_of_its_picture(studio, picture):
+    request = ClipRequest(checkpoint="svd_xt.safetensors", num_steps=1, num_frames=1)
+    saved = studio.animate(studio.order(request, picture, source="a dog\nSteps: 20, Seed: 5"))
+    assert 'SVD picture: "a dog\\nSteps: 20, Seed: 5"' in saved.clip.infotext
+    assert saved.video.with_suffix(".txt").read_text("utf-8") == saved.clip.infotext
