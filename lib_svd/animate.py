@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -33,6 +33,7 @@ class Order:
     out: Path
     frames_dir: Path | None = None
     latents_path: Path | None = None  # where the user wants the latents, to decode them again
+    copies: tuple[str, ...] = ()  # kinds of moving pictures to write too, of video.COPIES
     source: str = ""  # the picture's own infotext
     notes: tuple[str, ...] = ()  # what the user should know before they wait
 
@@ -49,6 +50,7 @@ def order(
     *,
     frames_dir: Path | None = None,
     latents_path: Path | None = None,
+    copies: Sequence[str] = (),
     source: str = "",
 ) -> Order:
     """Check everything that can be known before anything heavy is loaded.
@@ -60,6 +62,7 @@ def order(
         out: the video file.
         frames_dir: for PNG frames too.
         latents_path: for the latents too, to decode them again.
+        copies: kinds of moving pictures to write too, of `video.COPIES`.
         source: the picture's own infotext, where it was generated; the clip carries it.
 
     Raises:
@@ -79,6 +82,7 @@ def order(
         out=out,
         frames_dir=frames_dir,
         latents_path=latents_path,
+        copies=tuple(copies),
         source=source,
         notes=(*checkpoint.notes, *read.notes, *fitted.notes, *notes),
     )
@@ -120,7 +124,15 @@ def animate(order: Order, host: Host, load: Load = load) -> SavedClip:
             with run.timed("sample"):
                 latents = sample(run, clip)
             _save_wanted(run, latents, order.latents_path)
-            return _finished(run, latents, order.out, order.frames_dir, order.notes, order.source)
+            return _finished(
+                run,
+                latents,
+                order.out,
+                order.frames_dir,
+                copies=order.copies,
+                source=order.source,
+                notes=order.notes,
+            )
 
     return host.exclusively("svd", work)
 
@@ -173,7 +185,14 @@ def _save_wanted(run: Run, latents: Tensor, path: Path | None) -> None:
 
 
 def _finished(
-    run: Run, latents: Tensor, out: Path, frames_dir: Path | None, notes: tuple[str, ...] = (), source: str = ""
+    run: Run,
+    latents: Tensor,
+    out: Path,
+    frames_dir: Path | None,
+    *,
+    copies: Sequence[str] = (),
+    source: str = "",
+    notes: tuple[str, ...] = (),
 ) -> SavedClip:
     """Latents to files, with the latents kept until the files are there."""
     with kept(latents, run.request, run.svd.checkpoint.path, out):
@@ -181,4 +200,4 @@ def _finished(
             frames = decode(run, latents)
         infotext = with_source(run.request.infotext(), source)
         clip = Clip(frames=frames, fps=run.request.fps, infotext=infotext, seconds=run.seconds)
-        return video.save(clip, out, frames_dir, notes=(*notes, *run.notes))
+        return video.save(clip, out, frames_dir, copies, notes=(*notes, *run.notes))

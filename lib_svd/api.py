@@ -49,8 +49,8 @@ def answer(studio: Studio, order: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """HTTP status and JSON for an order.
 
     `{"picture": base64 or data URL, "frames": true to save them too, "motion_bucket_id": 75, ...}` with any settings of
-    `ClipRequest` gives `{"video": base64, "path", "frames", "infotext", "settings", "seconds", "notes"}`; an error
-    gives `{"error": its name, "message": a sentence}`.
+    `ClipRequest` gives `{"video": base64, "path", "frames", "copies", "infotext", "settings", "seconds", "notes"}`;
+    an error gives `{"error": its name, "message": a sentence}`.
     """
     try:
         settings = {"seed": secrets.randbelow(MAX_SEED), **order}
@@ -80,6 +80,7 @@ def _as_json(saved: SavedClip) -> dict[str, Any]:
         "video": base64.b64encode(saved.video.read_bytes()).decode("ascii"),
         "path": str(saved.video),
         "frames": [str(path) for path in saved.frames],
+        "copies": [str(path) for path in saved.copies],
         "infotext": clip.infotext,
         "settings": asdict(ClipRequest.from_infotext(clip.infotext)),
         "seconds": {stage: round(seconds, 3) for stage, seconds in clip.seconds.items()},

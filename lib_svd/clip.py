@@ -30,4 +30,5 @@ class SavedClip:
     clip: Clip
     video: Path
     frames: tuple[Path, ...] = ()  # PNG files in order, where they were asked for
+    copies: tuple[Path, ...] = ()  # the clip as moving pictures, where they were asked for
     notes: tuple[str, ...] = ()  # what the user should know: what was cropped, what was retried

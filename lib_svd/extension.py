@@ -23,7 +23,7 @@ def register() -> type[Any]:
     from lib_svd import api
     from lib_svd.hook import Hook
     from lib_svd.hosts.script import script_class
-    from lib_svd.ui import accordion, clips, send_to, tab
+    from lib_svd.ui import accordion, clips, send_to, settings, tab
 
     def show(saved: SavedClip) -> str:
         return clips.clip_html(page.url(saved.video), saved.clip.infotext, saved.notes)
@@ -31,22 +31,12 @@ def register() -> type[Any]:
     host, studio = _host_and_studio()
     page = WebuiPage(host)
     hook = Hook(studio, show)
-    page.add_settings(tab.LABEL, SETTINGS)
+    page.add_settings(tab.LABEL, settings.SETTINGS)
     page.add_tab(lambda: tab.build(studio, page), tab.LABEL, tab.PART)
     page.add_send_buttons(send_to.button, tab.PART)
     page.add_results(lambda part, done, description: send_to.results(part, done, description, hook.shown))
     page.add_routes(lambda app, guards: api.add_routes(app, studio, guards))
     return script_class(host, hook, lambda part: accordion.build(studio, part, page))
-
-
-SETTINGS = {
-    "svd_extra_dir": ("", "Another folder with SVD models"),
-    "outdir_svd_samples": ("", "Folder for clips; empty: beside the pictures' folders"),
-    "svd_save_frames": (False, "Save the frames of every clip as pictures too"),
-    "svd_keep_loaded": (True, "Keep the model in memory between clips"),
-    "svd_preview": (True, "Show a preview while a clip is being made"),
-}
-"""Options by name: default and label."""
 
 
 def _host_and_studio() -> tuple[WebuiHost, Studio]:

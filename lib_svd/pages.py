@@ -16,8 +16,15 @@ Job = Callable[..., Sequence[Any]]
 class Page(Protocol):
     """A web page with a queue, progress bars, and perhaps other tabs."""
 
-    targets: Sequence[str]  # tabs that take a picture, by the web UI's own names: "img2img", "extras"
-    opens_folders: bool  # whether the browser's user may open a folder on the server's screen
+    @property
+    def targets(self) -> Sequence[str]:
+        """Tabs that take a picture, by the web UI's own names: "img2img", "extras"."""
+        ...
+
+    @property
+    def opens_folders(self) -> bool:
+        """Whether the browser's user may open a folder on the server's screen."""
+        ...
 
     def generate_buttons(self, part: str) -> Any:
         """Show Generate, Interrupt and Skip with the ids `{part}_generate`, `_interrupt`, `_skip`; give Generate."""

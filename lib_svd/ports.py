@@ -57,6 +57,10 @@ class Host(Protocol):
         """What a network computes in: float32, float16 or bfloat16."""
         ...
 
+    def storage(self, part: Part) -> torch.dtype:
+        """What a network's matrices wait in: `dtype(part)`, or a smaller one that the host's layers cast from."""
+        ...
+
     def model_dirs(self) -> list[Path]:
         """Folders to look for SVD checkpoints in, the first one for downloads."""
         ...

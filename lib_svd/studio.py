@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +96,7 @@ class Studio:
             request: names its checkpoint; "" takes the first one.
             picture: what to animate.
             stem: how the clip's file name begins.
-            with_frames: save the frames as pictures too.
+            with_frames: save the frames as pictures too, whatever the host's settings say.
             source: the picture's own infotext, to be carried by the clip.
 
         Raises:
@@ -105,8 +106,9 @@ class Studio:
             raise BadRequest("There is no picture yet: choose one, paste one, or send one from another tab.")
         checkpoint = self.checkpoint(request.checkpoint)
         out = video.free_name(self.host.output_dir(), stem, ".mp4")
-        frames_dir = out.with_suffix("") if with_frames else None
-        return order(request, picture, checkpoint, out, frames_dir=frames_dir, source=source)
+        frames_dir = out.with_suffix("") if with_frames or self.host.option("svd_save_frames", False) else None
+        copies = self.host.option("svd_copies", ())
+        return order(request, picture, checkpoint, out, frames_dir=frames_dir, copies=copies, source=source)
 
     def animate(self, order: Order) -> SavedClip:
         """Carry out an order with the loaded model, or load its model first; raises what `animate.animate` raises."""
@@ -119,11 +121,12 @@ class Studio:
     def unload(self) -> None:
         """Forget the loaded model; its memory is free once no clip uses it any more."""
         self._loaded = None
+        gc.collect()  # a host's patcher and its network refer to each other
 
     def _load(self, checkpoint: Checkpoint, host: Host) -> Svd:
         """The model that is loaded, if it is this one; else the old one goes before the new one comes."""
         if self._loaded is None or self._loaded.checkpoint.identity != checkpoint.identity:
-            self._loaded = None
+            self.unload()
             self._loaded = load(checkpoint, host)
         return self._loaded
 

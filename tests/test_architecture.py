@@ -38,7 +38,10 @@ ARROWS = {
     "doctor": ("checkpoints", "hosts", "video"),
     "api": ("checkpoints", "clip", "errors", "jobs", "ports", "request", "studio"),
     "hook": ("clip", "errors", "ports", "request", "studio"),
-    "ui": ("api", "checkpoints", "clip", "errors", "images", "infotext", "jobs", "pages", "ports", "request", "studio"),
+    "ui": (
+        *("api", "checkpoints", "clip", "errors", "images", "infotext", "jobs", "pages", "ports", "request", "studio"),
+        "video",
+    ),
     "cli": (
         *("animate", "checkpoints", "doctor", "errors", "hosts", "infotext", "jobs", "latents", "progress"),
         *("request", "studio", "ui", "video"),

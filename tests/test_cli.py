@@ -80,15 +80,28 @@ def test_options_win_over_settings_that_are_pasted(make):
 
 
 def test_json_holds_what_a_script_needs(here, checkpoint, picture, lib_svd):
-    words = ["--seed", 4, "--json", "--frames-dir", "f", "--out", "a.mp4", "--frames", 6]
+    words = ["--seed", 4, "--json", "--frames-dir", "f", "--also", "gif", "--out", "a.mp4", "--frames", 6]
     ran = lib_svd("animate", picture, "--checkpoint", checkpoint, *words)
     assert (ran.code, ran.err) == (0, "")
     found = json.loads(ran.out)
     assert set(found) == {
-        *("video", "frames", "num_frames", "height", "width", "fps", "settings", "infotext", "seconds", "notes")
+        *(
+            "video",
+            "copies",
+            "frames",
+            "num_frames",
+            "height",
+            "width",
+            "fps",
+            "settings",
+            "infotext",
+            "seconds",
+            "notes",
+        )
     }
     assert (found["video"], found["num_frames"], found["height"], found["width"]) == ("a.mp4", 6, 64, 96)
     assert found["frames"] == [f"f/{number:05d}.png" for number in range(6)]
+    assert found["copies"] == ["a.gif"]
     assert ClipRequest.from_mapping(found["settings"]) == ClipRequest.from_infotext(found["infotext"])
     assert set(found["seconds"]) == {"condition", "sample", "decode"}
     assert any("trained on 5 frames" in note for note in found["notes"])

@@ -94,6 +94,7 @@ def read_weights(
     dtype: torch.dtype,
     stamps: Mapping[Path, Stamp],
     *,
+    storage: torch.dtype | None = None,
     mapped: int = MOST_MAPPED,
     on_read: Read = lambda size: None,
 ) -> dict[str, Tensor]:
@@ -104,6 +105,7 @@ def read_weights(
         shapes: the shape each has in the network.
         dtype: floating-point type to convert to.
         stamps: every file as it was when it was recognised.
+        storage: another type for matrices; norms and single factors are too few to save on.
         mapped: bytes read between two openings of a file.
         on_read: called after each weight.
 
@@ -121,7 +123,8 @@ def read_weights(
                 for path, _ in source.tensors:
                     if path not in files:
                         files[path] = closing.enter_context(_unchanged(stamps[path]))
-                weights[name] = _read(source, files, shapes[name], dtype)
+                wanted = storage if storage and len(shapes[name]) > 1 else dtype
+                weights[name] = _read(source, files, shapes[name], wanted)
                 on_read(_bytes(source))
             files.clear()
     return weights
@@ -133,13 +136,14 @@ def _filled(part: Part, checkpoint: Checkpoint, host: Host, mapped: int, progres
     Raises:
         SvdError: the host's own layers did not take a weight.
     """
-    dtype = host.dtype(part)
+    dtype, storage = host.dtype(part), host.storage(part)
     shapes = networks.shapes(part, checkpoint.configs)
-    with host.building(dtype):
+    with host.building(storage):
         network = networks.build(part, checkpoint.configs)
-    _give_memory(network, shapes, dtype)
+    _give_memory(network, shapes, storage)
     stamps = {stamp.path: stamp for stamp in checkpoint.stamps}
-    weights = read_weights(checkpoint.sources[part], shapes, dtype, stamps, mapped=mapped, on_read=progress)
+    sources = checkpoint.sources[part]
+    weights = read_weights(sources, shapes, dtype, stamps, storage=storage, mapped=mapped, on_read=progress)
     # Not torch's own strict check: a host's layers may have helper weights of their own, or none until this call.
     unexpected = network.load_state_dict(weights, strict=False, assign=True).unexpected_keys
     taken = network.state_dict()
@@ -186,7 +190,7 @@ def _unchanged(stamp: Stamp) -> Any:
 
 def _read(source: Source, files: Mapping[Path, Any], shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     if source.transform == "identity":
-        return torch.eye(shape[0], dtype=dtype).reshape(shape) if len(shape) > 1 else torch.zeros(shape, dtype=dtype)
+        return torch.eye(shape[0]).to(dtype).reshape(shape) if len(shape) > 1 else torch.zeros(shape, dtype=dtype)
     layout = torch.channels_last if len(shape) == 4 else torch.contiguous_format
     weight = torch.empty(shape, dtype=dtype, device="cpu", memory_format=layout)
     for rows, (path, key) in zip(weight.chunk(len(source.tensors)), source.tensors, strict=True):

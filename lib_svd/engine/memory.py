@@ -100,6 +100,6 @@ def decode_bytes(
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a device or the host had no room; torch has no common type for it."""
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in ("out of memory", "can't allocate"))

@@ -47,7 +47,7 @@ class PictureScript:
         self.infotext_fields = list(accordion.pastes)
         return list(accordion.inputs)
 
-    def process(self, p: Any, *values: Any) -> None:
+    def before_process(self, p: Any, *values: Any) -> None:
         """Before anything is made: refuse what cannot be done, and note the settings in the pictures' infotext."""
         from modules import shared
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,6 +60,8 @@ class StandaloneHost:
         output_dir: where clips go.
         on_report: shows progress.
         budget: bytes of the device that may be used; None: what is free.
+        options: settings by name, read anew each time.
+        stop: set by whoever wants the clip stopped that is being made.
     """
 
     name = "stand-alone"
@@ -72,6 +75,8 @@ class StandaloneHost:
         output_dir: Path | None = None,
         on_report: Report | None = None,
         budget: int | None = None,
+        options: Mapping[str, Any] | None = None,
+        stop: threading.Event | None = None,
     ) -> None:
         self._device = choose_device(device)
         self._dtype = choose_dtype(dtype, self._device)
@@ -79,8 +84,10 @@ class StandaloneHost:
         self._output_dir = output_dir or Path("output")
         self._on_report = on_report
         self._budget = budget
-        self._residents: list[StandaloneResident] = []
-        self._running = threading.Lock()
+        self._residents: list[weakref.ref[StandaloneResident]] = []  # a model that nobody holds any more shall go
+        self._running = threading.RLock()  # work may hand on a part of itself
+        self._options = {} if options is None else options
+        self._stop = stop or threading.Event()
 
     def device(self) -> torch.device:
         """Where networks compute."""
@@ -89,6 +96,10 @@ class StandaloneHost:
     def dtype(self, part: Part) -> torch.dtype:
         """The encoder runs once a clip and decides every frame: float32, as in the reference."""
         return torch.float32 if part == "encoder" else self._dtype
+
+    def storage(self, part: Part) -> torch.dtype:
+        """Nothing is cast on the way to its work."""
+        return self.dtype(part)
 
     def model_dirs(self) -> list[Path]:
         """Where checkpoints are looked for."""
@@ -108,7 +119,7 @@ class StandaloneHost:
     def adopt(self, network: nn.Module, dtype: torch.dtype) -> StandaloneResident:
         """Keep a network."""
         resident = StandaloneResident(network, dtype, self)
-        self._residents.append(resident)
+        self._residents = [weakref.ref(r) for r in (*self.residents(), resident)]
         return resident
 
     def exclusively(self, job: str, work: Callable[[], T]) -> T:
@@ -122,12 +133,16 @@ class StandaloneHost:
             self._on_report(done, total, stage, preview)
 
     def interrupted(self) -> bool:
-        """Ctrl-C raises KeyboardInterrupt by itself."""
-        return False
+        """Whether `stop` is set; on a command line Ctrl-C raises KeyboardInterrupt by itself."""
+        return self._stop.is_set()
 
     def option(self, name: str, default: Any) -> Any:
-        """There are no settings but the command line's."""
-        return default
+        """What was given as `options`; a command line has none."""
+        return self._options.get(name, default)
+
+    def residents(self) -> list[StandaloneResident]:
+        """Networks in our keeping that somebody still holds, the oldest first."""
+        return [resident for reference in self._residents if (resident := reference()) is not None]
 
     def capacity(self) -> int:
         """Bytes of the device that our networks and their work may take in all."""
@@ -137,7 +152,7 @@ class StandaloneHost:
 
     def make_room(self, wanted: int, owner: StandaloneResident) -> bool:
         """Send other networks back to host memory until `wanted` bytes are free; whether they are."""
-        for other in self._residents:
+        for other in self.residents():
             if self.capacity() - self._held(but=owner) >= wanted:
                 break
             if other is not owner:
@@ -145,7 +160,7 @@ class StandaloneHost:
         return self.capacity() - self._held(but=owner) >= wanted
 
     def _held(self, but: StandaloneResident | None = None) -> int:
-        return sum(r.bytes_on_device() for r in self._residents if r is not but)
+        return sum(r.bytes_on_device() for r in self.residents() if r is not but)
 
 
 class StandaloneResident:

@@ -97,18 +97,18 @@ class WebuiPage:
                 return []
             self._bind([*sending, *self._bindings])
             self._bindings = []
-            return [(blocks, label, part)]
+            return [(blocks, f"{label} clip" if _has_old_tab() else label, part)]
 
         script_callbacks.on_ui_tabs(tabs)
 
-    def add_settings(self, title: str, options: Mapping[str, tuple[Any, str]]) -> None:
-        """A section of the settings: options by name, with default and label."""
+    def add_settings(self, title: str, options: Mapping[str, Any]) -> None:
+        """A section of the settings: each a `ui.settings.Setting`, by name."""
         from modules import script_callbacks, shared
 
         def settings() -> None:
             section = ("svd_for_forge", title)
-            for name, (default, label) in options.items():
-                shared.opts.add_option(name, shared.OptionInfo(default, label, section=section))
+            for name, (default, label, component, how) in options.items():
+                shared.opts.add_option(name, shared.OptionInfo(default, label, component, how, section=section))
 
         script_callbacks.on_ui_settings(settings)
 
@@ -177,6 +177,13 @@ class WebuiPage:
 
         for binding in bindings:
             register_paste_params_button(ParamBinding(**binding))
+
+
+def _has_old_tab() -> bool:
+    """Whether the web UI ships a tab of that name itself, as reForge does."""
+    from modules import extensions
+
+    return any(extension.name == "sd_forge_svd" for extension in extensions.active())
 
 
 def _guards(api_auth: str | None) -> list[Any]:

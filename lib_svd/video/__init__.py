@@ -1,8 +1,20 @@
 """Clips on disk: write them (`save`), see whether they can be written (`check_output`), look into them (`probe`)."""
 
+from lib_svd.video.copies import COPIES
 from lib_svd.video.ffmpeg import Encoders, encoders
 from lib_svd.video.files import free_name
 from lib_svd.video.probe import Colour, Probe, probe
 from lib_svd.video.save import check_output, save, save_frames
 
-__all__ = ["Colour", "Encoders", "Probe", "check_output", "encoders", "free_name", "probe", "save", "save_frames"]
+__all__ = [
+    "COPIES",
+    "Colour",
+    "Encoders",
+    "Probe",
+    "check_output",
+    "encoders",
+    "free_name",
+    "probe",
+    "save",
+    "save_frames",
+]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import secrets
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from lib_svd.clip import Clip, Frames, SavedClip
 from lib_svd.errors import BadOutput, ClipNotSaved, EncodeFailed, SvdError
+from lib_svd.video.copies import save_copies
 from lib_svd.video.encode import encode, plain
 from lib_svd.video.ffmpeg import FfmpegFailed, as_typed
 from lib_svd.video.files import hidden_names, publish, publish_together, sync
@@ -17,7 +19,13 @@ from lib_svd.video.probe import probe
 MIN_FREE = 16 * 2**20  # bytes; a clip of 25 frames has 1 to 8 MB
 
 
-def save(clip: Clip, out: Path, frames_dir: Path | None = None, notes: tuple[str, ...] = ()) -> SavedClip:
+def save(
+    clip: Clip,
+    out: Path,
+    frames_dir: Path | None = None,
+    copies: Sequence[str] = (),
+    notes: tuple[str, ...] = (),
+) -> SavedClip:
     """Write a clip as mp4 with a `.txt` of its settings beside it, and its frames as PNG if asked for.
 
     Every file appears whole or not at all. If a name was taken meanwhile, the next free one is used and noted.
@@ -26,6 +34,7 @@ def save(clip: Clip, out: Path, frames_dir: Path | None = None, notes: tuple[str
         clip: what to write.
         out: name of the video, ending in .mp4, in a folder that exists.
         frames_dir: folder for the frames, new or without pictures of the same names; None: no frames.
+        copies: kinds of moving pictures to write too, of `copies.COPIES`.
         notes: what the caller has to tell already.
 
     Raises:
@@ -39,8 +48,10 @@ def save(clip: Clip, out: Path, frames_dir: Path | None = None, notes: tuple[str
     notes += encoder_notes
     if video != out:
         notes += (f"{out.name} appeared while the clip was being made, so the clip is saved as {video.name}.",)
+    written, copy_notes = save_copies(clip, video, copies)
+    notes += copy_notes
     if frames_dir is None:
-        return SavedClip(clip=clip, video=video, notes=notes)
+        return SavedClip(clip=clip, video=video, copies=written, notes=notes)
     try:
         frames = _save_frames_near(clip.frames, frames_dir, clip.infotext)
     except OSError as error:
@@ -48,7 +59,7 @@ def save(clip: Clip, out: Path, frames_dir: Path | None = None, notes: tuple[str
         raise ClipNotSaved(f"The clip is saved as {video}, but {reason}: make room, then run it again.") from error
     if frames[0].parent != frames_dir:
         notes += (f"{frames_dir} was taken meanwhile, so the frames are in {frames[0].parent}.",)
-    return SavedClip(clip=clip, video=video, frames=frames, notes=notes)
+    return SavedClip(clip=clip, video=video, frames=frames, copies=written, notes=notes)
 
 
 def _save_video(clip: Clip, out: Path) -> tuple[Path, tuple[str, ...]]:

@@ -106,6 +106,9 @@ class WritingHost:
     def dtype(self, part: str) -> torch.dtype:
         return self._dtype
 
+    def storage(self, part: str) -> torch.dtype:
+        return self._dtype
+
     def building(self, dtype: torch.dtype) -> AbstractContextManager[None]:
         return self.swap(dtype)
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -14,36 +19,82 @@ from PIL import Image
 from torch import nn
 
 from lib_svd.checkpoints import networks
+from lib_svd.checkpoints.load import _give_memory
 from lib_svd.errors import OutOfMemory, SvdError
+from lib_svd.hosts.detect import find_host
 from lib_svd.hosts.standalone import StandaloneHost
 from lib_svd.ports import Host, Part
 from tests.conftest import NARROW
+from tests.hosts.stub_hosts import FOLDERS, stub_host
 
 PARTS: tuple[Part, ...] = get_args(Part)
-NewHost = Callable[[Path], Host]
 
 
-def stand_alone(folder: Path) -> Host:
-    return StandaloneHost("cpu", model_dirs=(folder / "models",), output_dir=folder / "clips" / "svd")
+@dataclass(frozen=True)
+class Screen:
+    """What a user sees of a run."""
+
+    text: str
+    share: float  # of the clip that is done, 0 to 1
+    picture: tuple[int, int] | None  # size of the preview in pixels
 
 
-ADAPTERS: dict[str, NewHost] = {"stand-alone": stand_alone}
-"""Each makes a host whose model and output folders are below the folder it is given."""
+Look = Callable[[], Screen]
+NewHost = Callable[[Path], AbstractContextManager[tuple[Host, Look]]]
+
+
+@contextmanager
+def stand_alone(folder: Path) -> Iterator[tuple[Host, Look]]:
+    seen: list[Screen] = []
+
+    def show(done: int, total: int, stage: str, preview: Callable[[], Image.Image] | None) -> None:
+        seen.append(Screen(f"{stage} {done}/{total}", done / total, preview().size if preview else None))
+
+    models, clips = (folder / "models",), folder / "clips" / "svd"
+    yield StandaloneHost("cpu", model_dirs=models, output_dir=clips, on_report=show), lambda: seen[-1]
+
+
+@contextmanager
+def web_ui(name: str, folder: Path) -> Iterator[tuple[Host, Look]]:
+    with stub_host(name, folder) as stub:
+        state = stub.shared.state
+
+        def look() -> Screen:
+            size = state.current_image.size if state.current_image else None
+            return Screen(state.textinfo, state.sampling_step / state.sampling_steps, size)
+
+        yield find_host(), look
+
+
+ADAPTERS: dict[str, NewHost] = {"stand-alone": stand_alone, **{name: partial(web_ui, name) for name in FOLDERS}}
+"""Each makes a host whose model and output folders are below a folder, and a way to look at its screen."""
 
 
 @pytest.fixture(params=ADAPTERS)
-def host(request, tmp_path) -> Host:
-    return ADAPTERS[request.param](tmp_path)
+def host_and_screen(request, tmp_path) -> Iterator[tuple[Host, Look]]:
+    with ADAPTERS[request.param](tmp_path) as pair:
+        yield pair
+
+
+@pytest.fixture
+def host(host_and_screen) -> Host:
+    return host_and_screen[0]
+
+
+@pytest.fixture
+def screen(host_and_screen) -> Look:
+    return host_and_screen[1]
 
 
 def filled(part: Part, host: Host) -> nn.Module:
     """A narrow network with random weights in the host's dtype, built as `checkpoints.load` does."""
+    shapes = networks.shapes(part, NARROW)
     with host.building(host.dtype(part)):
         network = networks.build(part, NARROW)
+    _give_memory(network, shapes, host.dtype(part))
     generator = torch.Generator().manual_seed(0)
     weights = {
-        name: torch.randn(shape, generator=generator).div(8).to(host.dtype(part))
-        for name, shape in networks.shapes(part, NARROW).items()
+        name: torch.randn(shape, generator=generator).div(8).to(host.dtype(part)) for name, shape in shapes.items()
     }
     network.load_state_dict(weights, assign=True)
     return network.requires_grad_(False)
@@ -65,6 +116,7 @@ def test_it_says_where_and_in_what_every_part_computes(host):
     assert isinstance(host.device(), torch.device)
     for part in PARTS:
         assert host.dtype(part) in (torch.float32, torch.float16, torch.bfloat16)
+        assert host.storage(part).itemsize <= host.dtype(part).itemsize
 
 
 def test_clips_go_to_a_folder_that_is_there(host, tmp_path):
@@ -121,10 +173,41 @@ def test_nobody_has_interrupted_a_run_that_just_began(host):
     assert host.interrupted() is False
 
 
-def test_progress_is_taken_with_and_without_a_picture(host):
+def test_progress_says_what_is_going_on_and_goes_forward(host, screen):
+    shares = []
+    for done in range(11):
+        host.report(done, 10, "Sampling")
+        assert screen().text == f"Sampling {done}/10"
+        shares.append(screen().share)
+    assert shares == sorted(set(shares))
+    assert 0 <= shares[0] < 0.1 < 0.7 < shares[-1] <= 1
+
+
+def test_a_picture_is_shown_as_it_is_or_larger_and_none_where_there_is_none(host, screen):
     host.report(0, 10, "Sampling")
-    host.report(10, 10, "Sampling", lambda: Image.new("RGB", (8, 8)))
-    host.report(1, 3, "Decoding", None)
+    assert screen().picture is None
+    host.report(1, 10, "Sampling", lambda: Image.new("RGB", (16, 8)))
+    width, height = screen().picture
+    assert width >= 16
+    assert width == 2 * height
+
+
+def test_work_within_work_runs_in_its_turn(host):
+    results: list[str] = []
+
+    def outer() -> None:
+        results.append(host.exclusively("svd", lambda: host.exclusively("svd", lambda: "inner") + " in outer"))
+
+    caller = threading.Thread(target=outer, daemon=True)  # which a host that waits for itself never comes back from
+    caller.start()
+    caller.join(20)
+    assert results == ["inner in outer"]
+
+
+def test_a_network_that_nobody_holds_is_not_kept(host):
+    kept = weakref.ref(host.adopt(filled("encoder", host), host.dtype("encoder")))
+    gc.collect()
+    assert kept() is None
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -1,0 +1,102 @@
+"""Which program are we in? Told by what can be imported, never by a name or a version."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lib_svd.errors import BadRequest, SvdError
+from lib_svd.ports import Host
+
+log = logging.getLogger("svd")
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """How to know a host, and how to make its adapter."""
+
+    features: tuple[str, ...]  # modules that it has, and those above it in the table do not
+    make: Callable[[], Host]
+
+
+def _forge() -> Host:
+    from lib_svd.hosts.forge import ForgeHost
+
+    return ForgeHost()
+
+
+def _ldm() -> Host:
+    from lib_svd.hosts.ldm import LdmHost
+
+    return LdmHost()
+
+
+def _a1111() -> Host:
+    from lib_svd.hosts.a1111 import A1111Host
+
+    return A1111Host()
+
+
+def _standalone() -> Host:
+    from lib_svd.hosts.standalone import StandaloneHost
+
+    return StandaloneHost()
+
+
+WEBUI = ("modules.shared", "modules.call_queue")
+ADAPTERS = {
+    "forge": Adapter((*WEBUI, "backend.memory_management"), _forge),
+    "ldm": Adapter((*WEBUI, "ldm_patched.modules.model_management"), _ldm),
+    "a1111": Adapter((*WEBUI, "modules.sd_models"), _a1111),
+    "standalone": Adapter((), _standalone),
+}
+"""By the name that SVD_HOST takes; the first whose modules are there is meant."""
+
+_lock = threading.Lock()
+_kept: list[Host] = []
+
+
+def current_host() -> Host:
+    """The one host of this process. It outlives the web UI's "Reload UI", which runs scripts again but not packages.
+
+    Raises:
+        SvdError: see `find_host`.
+    """
+    with _lock:
+        if not _kept:
+            _kept.append(find_host())
+        return _kept[0]
+
+
+def find_host() -> Host:
+    """A new adapter to the program around us, or to the one that the environment variable SVD_HOST names.
+
+    Raises:
+        BadRequest: SVD_HOST names none.
+        SvdError: SVD_HOST names one that is not around us.
+    """
+    name = os.environ.get("SVD_HOST", "") or next(name for name, it in ADAPTERS.items() if not _missing(it))
+    if name not in ADAPTERS:
+        raise BadRequest(f"SVD_HOST must be one of {', '.join(ADAPTERS)}, not {name!r}.")
+    if missing := _missing(ADAPTERS[name]):
+        raise SvdError(f"SVD_HOST is {name}, but {missing[0]} cannot be imported: unset SVD_HOST, or start that host.")
+    host = ADAPTERS[name].make()
+    log.info(
+        "SVD runs in %s on %s: UNet in %s stored as %s, decoder in %s",
+        *(host.name, host.device(), host.dtype("unet"), host.storage("unet"), host.dtype("decoder")),
+    )
+    return host
+
+
+def _missing(adapter: Adapter) -> list[str]:
+    return [module for module in adapter.features if not _is_there(module)]
+
+
+def _is_there(module: str) -> bool:
+    """Whether a module can be found; find_spec itself raises where the package around it is missing."""
+    package = module.rpartition(".")[0]
+    return (not package or _is_there(package)) and importlib.util.find_spec(module) is not None

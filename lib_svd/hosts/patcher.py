@@ -1,0 +1,182 @@
+"""Networks kept by a host's ModelPatcher: what Forge, Neo, reForge and Classic have in common.
+
+The host's list of loaded models decides who is on the GPU. It evicts our networks when a picture is made and its own
+when a clip is, so nothing has to be brought back by hand.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from lib_svd.engine.memory import is_out_of_memory
+from lib_svd.errors import OutOfMemory
+from lib_svd.hosts.webui import WebuiHost
+from lib_svd.ports import Part
+
+UNET_PARAMETERS = 1_500_000_000  # of the released models: old cards choose their dtype by it
+DECODER_DTYPES = [torch.float16, torch.bfloat16, torch.float32]  # best first: NaN of float16 is found and made good
+
+
+class PatcherHost(WebuiHost, ABC):
+    """A host whose memory management is a module with a list of loaded models.
+
+    Args:
+        management: that module.
+        patcher: its ModelPatcher class.
+    """
+
+    name: str
+
+    def __init__(self, management: Any, patcher: Any) -> None:
+        super().__init__()
+        self.management, self.patcher = management, patcher
+
+    def device(self) -> torch.device:
+        """Where the host computes."""
+        device: torch.device = self.management.get_torch_device()
+        return device
+
+    def dtype(self, part: Part) -> torch.dtype:
+        """The encoder decides every frame and runs once: float32. The tower follows the UNet, which it conditions."""
+        if part == "encoder":
+            return torch.float32
+        return self.decoder_dtype() if part == "decoder" else self.unet_dtype()
+
+    def storage(self, part: Part) -> torch.dtype:
+        """What matrices wait in: for the UNet the host's choice, perhaps float8; else what they compute in."""
+        return self.unet_storage() if part == "unet" else self.dtype(part)
+
+    @abstractmethod
+    def unet_dtype(self) -> torch.dtype:
+        """What the UNet computes in."""
+
+    @abstractmethod
+    def unet_storage(self) -> torch.dtype:
+        """What the UNet's matrices wait in."""
+
+    @abstractmethod
+    def decoder_dtype(self) -> torch.dtype:
+        """What the decoder computes in."""
+
+    @abstractmethod
+    def building(self, dtype: torch.dtype) -> AbstractContextManager[None]:
+        """The host's layers, which copy their weights from host memory when they must."""
+
+    @abstractmethod
+    def load(self, patcher: Any, working_bytes: int) -> None:
+        """Put as much of a network on the device as leaves `working_bytes` beside it, others evicted."""
+
+    @abstractmethod
+    def loaded_bytes(self, entry: Any) -> int:
+        """Bytes of the device that an entry of the host's list takes."""
+
+    def adopt(self, network: nn.Module, dtype: torch.dtype) -> PatchedResident:
+        """Hand a network to the host."""
+        return PatchedResident(network, dtype, self)
+
+    def capacity(self) -> int:
+        """Bytes of the device that one network and its work could take, everybody else evicted."""
+        device = self.device()
+        free = int(self.management.get_free_memory(device))
+        if not self.management.is_device_cpu(device):
+            free += sum(self.loaded_bytes(e) for e in self.management.current_loaded_models if e.device == device)
+        return max(0, free - int(self.management.minimum_inference_memory()))
+
+
+class PatchedResident:
+    """A network in a host's ModelPatcher; see `ports.Resident`."""
+
+    def __init__(self, network: nn.Module, dtype: torch.dtype, host: PatcherHost) -> None:
+        self.network, self.dtype, self.device, self._host = network, dtype, host.device(), host
+        self._inside: list[int] = []  # working bytes of the contexts that are open
+        self._patcher = self._patched()  # ours to hold: hosts forget a patcher that only their list knows
+
+    def room(self) -> int:
+        """Bytes that work could take beside the weights, others evicted.
+
+        Where there is none, layers are swapped anyhow, and then work may have it all: one pass over two guidance
+        branches copies every layer once, two passes copy it twice.
+        """
+        capacity = self._host.capacity()
+        if self._host.management.is_device_cpu(self.device):
+            return capacity
+        beside = capacity - self._patcher.model_size()
+        return int(beside if beside > 0 else capacity)
+
+    @contextmanager
+    def on_gpu(self, working_bytes: int) -> Iterator[nn.Module]:
+        """The network with room for its work, layers swapped where it has to be.
+
+        Raises:
+            OutOfMemory: no room for it, everybody else unloaded, or not for the work.
+        """
+        self._inside.append(working_bytes)
+        try:
+            self._arrive(working_bytes)
+            yield self.network
+        except Exception as error:
+            if not self._no_room(error):
+                raise
+            self._unload_all()
+            raise OutOfMemory(
+                f"{self.device.type} has no room for this clip: choose fewer frames or a smaller size, "
+                "or close other programs that use it."
+            ) from error
+        finally:
+            self._inside.pop()
+
+    def use_fp32(self) -> None:
+        """Convert the weights in host memory, and come back if it was called in the middle of work."""
+        self._leave()
+        self.dtype = torch.float32
+        self.network.float()
+        self._patcher = self._patched()  # it noted the size
+        if self._inside:
+            self._arrive(2 * max(self._inside))
+
+    def _arrive(self, working_bytes: int) -> None:
+        try:
+            self._load(working_bytes)
+        except Exception as error:
+            if not self._no_room(error):
+                raise
+            self._leave()
+            self._unload_all()
+            self._load(working_bytes)
+
+    def _load(self, working_bytes: int) -> None:
+        management = self._host.management
+        was_there = bool(self._entries())
+        self._host.load(self._patcher, working_bytes)
+        if was_there and management.get_free_memory(self.device) < working_bytes:
+            self._leave()  # a host divides a network between GPU and CPU once, when it loads it
+            self._host.load(self._patcher, working_bytes)
+
+    def _leave(self) -> None:
+        """Back to host memory, as the host's list does it."""
+        for entry in self._entries():
+            self._host.management.current_loaded_models.remove(entry)
+            entry.model_unload()
+        self.network.to(self._patcher.offload_device)  # what a failed arrival left there, too
+        self._host.management.soft_empty_cache()
+
+    def _unload_all(self) -> None:
+        self._host.management.unload_all_models()
+        self._host.management.soft_empty_cache()
+
+    def _entries(self) -> list[Any]:
+        return [entry for entry in self._host.management.current_loaded_models if entry.model is self._patcher]
+
+    def _patched(self) -> Any:
+        return self._host.patcher(self.network, self.device, self._host.management.unet_offload_device())
+
+    def _no_room(self, error: Exception) -> bool:
+        """Whether the device was full. With DirectML every exception is the host's out-of-memory error."""
+        full = self._host.management.OOM_EXCEPTION
+        return is_out_of_memory(error) or (full is not Exception and isinstance(error, full))

@@ -1,0 +1,200 @@
+"""What all web UIs of this family share: folders, settings, the queue, the progress bar."""
+
+from __future__ import annotations
+
+import contextvars
+import importlib.util
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar
+
+from PIL import Image
+
+T = TypeVar("T")
+
+STAGES = (("Loading", 0.0, 0.04), ("Reading", 0.04, 0.05), ("Sampling", 0.05, 0.85), ("Decoding", 0.85, 1.0))
+"""Where in a clip's progress a stage begins and ends, by the first word of its name."""
+BAR_STEPS = 1000  # the host's bar counts in whole steps
+SECONDS_BETWEEN_PREVIEWS = 0.5
+PREVIEW_SIDE = 512  # pixels of the longer side
+
+_queued = contextvars.ContextVar("svd_queued", default=False)
+
+
+class WebuiHost:
+    """A web UI's side of a port that has nothing to do with memory: the base of its adapters."""
+
+    def __init__(self) -> None:
+        self._bar = Bar()
+        self._previewed = 0.0  # monotonic seconds
+        self._working: int | None = None  # the thread that work is on
+
+    def model_dirs(self) -> list[Path]:
+        """`models/svd` first, made when missing; then what the user named, then the host's own checkpoints."""
+        from modules import paths, shared
+
+        models = Path(paths.models_path)
+        (models / "svd").mkdir(parents=True, exist_ok=True)
+        named = [*(getattr(shared.cmd_opts, "svd_dir", None) or ()), self.option("svd_extra_dir", "")]
+        folders = [models / "svd", *named, getattr(shared.cmd_opts, "ckpt_dir", None), models / "Stable-diffusion"]
+        return list(dict.fromkeys(self._absolute(folder) for folder in folders if folder))
+
+    def output_dir(self) -> Path:
+        """The user's folder for all pictures or for clips, else one beside the host's own; made when missing."""
+        chosen = self.option("outdir_samples", "") or self.option("outdir_svd_samples", "")
+        folder = self._absolute(chosen or Path(self.option("outdir_txt2img_samples", "outputs/txt2img")).parent / "svd")
+        if self.option("save_to_dirs", False):
+            folder = folder / date.today().isoformat()
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def option(self, name: str, default: Any) -> Any:
+        """A setting by name."""
+        from modules import shared
+
+        return getattr(shared.opts, name, default)
+
+    @contextmanager
+    def already_queued(self) -> Iterator[None]:
+        """What runs inside has its turn in the host's queue: a button's wrapped handler, or a script's hook."""
+        token = _queued.set(True)
+        try:
+            yield
+        finally:
+            _queued.reset(token)
+
+    def exclusively(self, job: str, work: Callable[[], T]) -> T:
+        """Run `work` when it is its turn, on the one thread that does all heavy work; its result or its exception."""
+        from modules import shared
+        from modules.call_queue import queue_lock
+
+        if _queued.get():  # the lock is not re-entrant
+            try:
+                return self._on_worker(work)
+            finally:
+                shared.state.textinfo = None  # what the host does next is not what we did last
+        with queue_lock, self.already_queued():
+            shared.state.begin(job=job)
+            try:
+                return self._on_worker(work)
+            finally:
+                shared.state.end()
+
+    def report(self, done: int, total: int, stage: str, preview: Callable[[], Image.Image] | None = None) -> None:
+        """Move the host's bar, which shows a whole clip as one job, and show a picture twice a second at most."""
+        from modules import shared
+
+        state = shared.state
+        state.job_count = max(1, state.job_count)
+        state.sampling_steps = BAR_STEPS
+        state.sampling_step = int(BAR_STEPS * self._bar.moved(done, total, stage))
+        state.textinfo = f"{stage} {done}/{total}"
+        if preview is not None and self._wants_preview():
+            state.assign_current_image(enlarged(preview()))
+
+    def interrupted(self) -> bool:
+        """Whether Interrupt, Stop or Skip was pressed."""
+        from modules import shared
+
+        state = shared.state
+        return bool(state.interrupted or state.skipped or getattr(state, "stopping_generation", False))
+
+    def _wants_preview(self) -> bool:
+        now = time.monotonic()
+        wanted = self.option("live_previews_enable", True) and self.option("svd_preview", True)
+        if not wanted or now - self._previewed < SECONDS_BETWEEN_PREVIEWS:
+            return False
+        self._previewed = now
+        return True
+
+    def _absolute(self, folder: str | Path) -> Path:
+        from modules import paths
+
+        return Path(paths.data_path).absolute() / folder
+
+    def _on_worker(self, work: Callable[[], T]) -> T:
+        """Hand work to the host's own thread, or to ours where it has none.
+
+        One thread for everything: with changing ones the allocator's arenas grow from run to run (measured in reForge:
+        2.9, 7.7, 12.4 GB). The host's thread swallows exceptions, so they travel beside the result.
+        """
+        loop = _host_loop()
+        if threading.get_ident() == self._working or (loop and _runs(sys._getframe(), loop)):
+            return work()
+        result: list[T] = []
+        error: list[BaseException] = []
+        context = contextvars.copy_context()  # the worker has its turn in the queue too
+
+        def caught() -> None:
+            self._working = threading.get_ident()
+            try:
+                result.append(context.run(work))
+            except BaseException as raised:  # noqa: BLE001 (it is raised again, where the result is waited for)
+                error.append(raised)
+            finally:
+                self._working = None
+
+        if loop and any(_runs(frame, loop) for frame in sys._current_frames().values()):
+            from modules_forge import main_thread
+
+            main_thread.run_and_wait_result(caught)
+        else:
+            self._worker.submit(caught).result()
+        if error:
+            raise error.pop()
+        return result.pop()
+
+    @cached_property
+    def _worker(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(1, "svd")
+
+
+class Bar:
+    """Progress of one clip: it never goes back."""
+
+    def __init__(self) -> None:
+        self._stage, self._share = 0, 0.0
+
+    def moved(self, done: int, total: int, stage: str) -> float:
+        """The clip's share that is done, 0 to 1. An earlier stage than the last one means that a new clip began."""
+        at, begin, end = next(
+            ((i, a, b) for i, (name, a, b) in enumerate(STAGES) if stage.startswith(name)),
+            (self._stage, self._share, self._share),
+        )
+        share = begin + (end - begin) * done / max(1, total)
+        self._share = max(self._share, share) if at >= self._stage else share
+        self._stage = at
+        return self._share
+
+
+def enlarged(image: Image.Image) -> Image.Image:
+    """A preview has a pixel for each of the latents': too small to see."""
+    scale = PREVIEW_SIDE / max(image.size)
+    size = (round(image.width * scale), round(image.height * scale))
+    return image.convert("RGB").resize(size, Image.Resampling.BICUBIC)
+
+
+def _host_loop() -> Any:
+    """The code of the loop that a host's main thread spends its life in; None where the host has no such thread."""
+    if importlib.util.find_spec("modules_forge") is None:
+        return None
+    from modules_forge import main_thread
+
+    return main_thread.loop.__code__
+
+
+def _runs(frame: FrameType | None, code: Any) -> bool:
+    """Whether a thread, seen from its innermost frame, is inside that code."""
+    while frame is not None:
+        if frame.f_code is code:
+            return True
+        frame = frame.f_back
+    return False

@@ -1,0 +1,83 @@
+"""Which host is found, and what is said about it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import pytest
+import torch
+
+from lib_svd.errors import BadRequest, SvdError
+from lib_svd.hosts import detect
+from lib_svd.hosts.detect import current_host, find_host
+
+NAMES = {"forge": "Forge", "neo": "Forge", "reforge": "reForge or Classic", "classic": "reForge or Classic"}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept(monkeypatch):
+    monkeypatch.setattr(detect, "_kept", [])
+    monkeypatch.delenv("SVD_HOST", raising=False)
+
+
+@pytest.mark.parametrize(("stub", "name"), [*NAMES.items(), ("a1111", "A1111")])
+def test_a_host_is_known_by_its_modules(stub_host, stub, name):
+    stub_host(stub)
+    assert find_host().name == name
+
+
+def test_without_a_host_there_is_the_stand_alone_one():
+    assert find_host().name == "stand-alone"
+
+
+def test_one_line_says_which_host_it_is_and_in_what_it_computes(stub_host, caplog):
+    gpu = stub_host("forge").gpu
+    gpu.storage, gpu.compute, gpu.vae = torch.float8_e4m3fn, torch.float16, torch.bfloat16
+    with caplog.at_level(logging.INFO, "svd"):
+        find_host()
+    assert caplog.messages == [
+        "SVD runs in Forge on cpu: UNet in torch.float16 stored as torch.float8_e4m3fn, decoder in torch.bfloat16"
+    ]
+
+
+@pytest.mark.parametrize("named", ["standalone", "a1111"])
+def test_the_environment_names_another(stub_host, monkeypatch, named):
+    stub_host("forge")
+    monkeypatch.setenv("SVD_HOST", named)
+    if named == "standalone":
+        assert find_host().name == "stand-alone"
+    else:
+        assert find_host().name == "A1111"
+
+
+def test_a_name_that_is_none_is_refused(monkeypatch):
+    monkeypatch.setenv("SVD_HOST", "comfy")
+    with pytest.raises(BadRequest, match=r"^SVD_HOST must be one of forge, ldm, a1111, standalone, not 'comfy'\.$"):
+        find_host()
+
+
+def test_a_host_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setenv("SVD_HOST", "ldm")
+    with pytest.raises(SvdError, match=r"^SVD_HOST is ldm, but modules\.shared cannot be imported: .*\.$"):
+        find_host()
+
+
+def test_there_is_one_host_for_the_process(stub_host):
+    stub_host("forge")
+    found = []
+    callers = [threading.Thread(target=lambda: found.append(current_host())) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert len({id(host) for host in found}) == 1
+    assert current_host() is found[0]
+
+
+def test_what_cannot_be_found_is_tried_again(stub_host, monkeypatch):
+    monkeypatch.setenv("SVD_HOST", "comfy")
+    with pytest.raises(BadRequest):
+        current_host()
+    monkeypatch.delenv("SVD_HOST")
+    assert current_host().name == "stand-alone"
