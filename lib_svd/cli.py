@@ -1,7 +1,8 @@
-"""The command line: `python -m lib_svd animate | inspect | doctor`."""
+"""The command line: `python -m lib_svd animate | inspect | doctor | serve`."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import secrets
 import sys
@@ -86,6 +87,7 @@ def cli() -> None:
 @click.option("--checkpoint", help="Model: a file, a diffusers folder, or a name in the model folders.")
 @click.option("--out", type=Path, help="The clip, .mp4; a numbered name under output/ when not given.")
 @click.option("--frames-dir", type=Path, help="Folder for the frames as PNG files too.")
+@click.option("--also", multiple=True, type=click.Choice(["gif", "webp"]), help="Write a moving picture beside it too.")
 @click.option(
     "--size", default=None, metavar="WxH|auto", help="Size of the clip; auto: the model's, in the picture's shape."
 )
@@ -131,6 +133,7 @@ def _animated(options: dict[str, Any], bar: Any, said: set[str]) -> Iterator[Any
             outs[0],
             frames_dir=options["frames_dir"],
             latents_path=options["save_latents"],
+            copies=options["also"],
         )
         orders = [first, *(first.with_seed(request.seed + i, out) for i, out in enumerate(outs[1:], 1))]
         _say(first.notes, options["as_json"], said)
@@ -155,7 +158,7 @@ def _from_latents(options: dict[str, Any], bar: Any) -> Iterator[Any]:
 
 def _check_sampled(options: dict[str, Any]) -> None:
     """Refuse what could no longer have an effect, and would be written into the clip as if it had."""
-    given = [name for name in ("size", "like", "save_latents") if options[name]]
+    given = [name for name in ("size", "like", "save_latents", "also") if options[name]]
     given += [field.name for field in FIELDS if field.name not in DECODING and options.get(field.name)]
     given = [f"--{name.replace('_', '-')}" for name in given if name != "checkpoint"]
     given += ["--count"] if options["count"] != "1" else []
@@ -186,6 +189,34 @@ def doctor(models: tuple[Path, ...], as_json: bool) -> None:
 
     found = examine(_model_dirs(models))
     click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else _as_lines(found))
+
+
+@cli.command()
+@click.option("--port", default=7870, show_default=True, help="Where the page is on this machine.")
+@click.option("--models", type=Path, multiple=True, help="Folder with models; may be given several times.")
+@click.option("--out", type=Path, default=OUTPUT_DIR, show_default=True, help="Folder for clips.")
+@click.option("--device", default="auto", help="auto, cuda, mps or cpu.")
+@click.option("--dtype", default="auto", help="auto, float32, float16 or bfloat16.")
+@click.option("--open", "opens_browser", is_flag=True, help="Open the page in a browser.")
+def serve(port: int, models: tuple[Path, ...], out: Path, device: str, dtype: str, opens_browser: bool) -> None:
+    """Serve a page in which clips are made, for this machine only."""
+    if importlib.util.find_spec("gradio") is None:
+        raise SvdError("The page needs gradio, which is not installed: run `python -m pip install 'gradio>=4.40,<5'`.")
+    from lib_svd.hosts.standalone import StandaloneHost
+    from lib_svd.studio import Studio
+    from lib_svd.ui import standalone
+
+    page = standalone.StandalonePage(out)
+    host = StandaloneHost(
+        device,
+        dtype,
+        model_dirs=tuple(_model_dirs(models)),
+        output_dir=out,
+        on_report=page.progress.report,
+        options=page.choices,
+        stop=page.stop,
+    )
+    standalone.serve(Studio(host), page, port, opens_browser=opens_browser)
 
 
 def main() -> None:
@@ -306,6 +337,7 @@ def _print_clip(saved: Any, as_json: bool, said: set[str]) -> None:
         found = {
             "video": str(saved.video),
             "frames": [str(path) for path in saved.frames],
+            "copies": [str(path) for path in saved.copies],
             "num_frames": len(clip.frames),
             "height": clip.frames.shape[1],
             "width": clip.frames.shape[2],

@@ -44,11 +44,13 @@ class Studio:
     def models(self) -> list[Model]:
         """Every SVD model in the host's folders, told by its header; image models beside them are passed over.
 
-        A header is read once; a file that changed is looked at again.
+        Those that animate a scene come before those that turn an object. A header is read once; a file that changed is
+        looked at again.
         """
         dirs = self.host.model_dirs()
         looked = [(path, self._looked_at(path)) for path in find_checkpoints(dirs)]
         found = [(path, known) for path, known in looked if isinstance(known, Checkpoint)]
+        found.sort(key=lambda model: model[1].family.conditioning != "svd")
         names = _told_apart([path for path, _ in found], dirs)
         return [Model(name=names[path], checkpoint=checkpoint) for path, checkpoint in found]
 

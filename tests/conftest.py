@@ -1,8 +1,9 @@
-"""Narrow checkpoints that animate in a second, a picture, and the command line in this process."""
+"""Narrow checkpoints that animate in a second, a picture, a browser, and the command line in this process."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ import pytest
 import torch
 from hypothesis import settings
 from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
 
 from lib_svd.cli import main
 from lib_svd.engine.config import DecoderConfig, EncoderConfig, NetworkConfigs, UNetConfig, VisionConfig
@@ -47,6 +49,29 @@ FAMILIES = {
     "animatelcm_svd_xt": NARROW,
 }
 """One of each kind of model."""
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+QUIET = [
+    "--no-sandbox",  # there is none for root, as in a container
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The Chromium of this machine: the ones that playwright brings itself may lack H.264."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.fail(f"No Chromium is installed (looked for {', '.join(BROWSERS)}): on Debian, `apt install chromium`.")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found, args=QUIET)
+        yield chromium
+        chromium.close()
 
 
 @contextmanager

@@ -51,10 +51,14 @@ def broken(folder: Path) -> Path:
 
 
 def test_models_are_listed_with_what_a_user_chooses_by(studio):
-    assert [model.name for model in studio.models()] == ["sv3d_p.safetensors", "svd_xt.safetensors"]
-    label = studio.models()[1].label
+    assert [model.name for model in studio.models()] == ["svd_xt.safetensors", "sv3d_p.safetensors"]
+    label = studio.models()[0].label
     for word in ("svd_xt.safetensors", "Stable Video Diffusion XT", "5 frames", "Stability AI Community License"):
         assert word in label
+
+
+def test_the_model_for_those_who_choose_none_animates_a_scene(studio):
+    assert studio.checkpoint().family.name == "svd_xt"
 
 
 def test_files_that_are_no_svd_models_are_not_offered_and_the_svd_folder_says_why(models, tmp_path):
@@ -63,7 +67,7 @@ def test_files_that_are_no_svd_models_are_not_offered_and_the_svd_folder_says_wh
     images.mkdir()
     broken(images)
     studio = Studio(HostWithSettings(models, images, output_dir=tmp_path / "clips"))
-    assert [model.name for model in studio.models()] == ["sv3d_p.safetensors", "svd_xt.safetensors"]
+    assert [model.name for model in studio.models()] == ["svd_xt.safetensors", "sv3d_p.safetensors"]
     (reason,) = studio.refusals()
     assert reason.startswith("broken.safetensors")
     assert reason.endswith(".")
@@ -73,7 +77,7 @@ def test_models_of_one_name_are_told_apart_by_their_folder(models, checkpoint_of
     (models / "old").mkdir()
     shutil.copy(checkpoint_of("svd_xt"), models / "old" / "svd_xt.safetensors")
     names = [model.name for model in studio.models()]
-    assert names == ["old/svd_xt.safetensors", "sv3d_p.safetensors", "svd_xt.safetensors"]
+    assert names == ["old/svd_xt.safetensors", "svd_xt.safetensors", "sv3d_p.safetensors"]
     assert [studio.checkpoint(name).path for name in names] == [models / name for name in names]
 
 

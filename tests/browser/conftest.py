@@ -1,39 +1,16 @@
-"""A real browser, and a web server for it to load from."""
+"""A page of the browser, and a web server for it to load from."""
 
 from __future__ import annotations
 
 import functools
 import http.server
 import re
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
-
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
-_QUIET = [
-    "--no-sandbox",  # there is none for root, as in a container
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """The Chromium of this machine: the ones that playwright brings itself may lack H.264."""
-    found = next(filter(None, map(shutil.which, _NAMES)), None)
-    if found is None:
-        pytest.fail(f"No Chromium is installed (looked for {', '.join(_NAMES)}): on Debian, `apt install chromium`.")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=_QUIET)
-        yield chromium
-        chromium.close()
+from playwright.sync_api import Browser, Page
 
 
 @pytest.fixture

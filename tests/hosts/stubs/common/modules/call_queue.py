@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import time
 from functools import wraps
 
 from modules import fifo_lock, shared
@@ -44,6 +45,7 @@ def wrap_gradio_gpu_call(func, extra_outputs=None):
 def wrap_gradio_call(func, extra_outputs=None, add_stats=False):
     @wraps(func)
     def shown(*given, **named):
+        began = time.perf_counter()
         try:
             outputs = list(func(*given, **named))
         except Exception as error:  # noqa: BLE001 (a host shows every error in its page)
@@ -54,7 +56,7 @@ def wrap_gradio_call(func, extra_outputs=None, add_stats=False):
             state.skipped = state.interrupted = state.stopping_generation = False
             state.job, state.job_count = "", 0
         if add_stats:
-            outputs[-1] = (outputs[-1] or "") + "<div class='performance'></div>"
+            outputs[-1] = (outputs[-1] or "") + f"<div class='performance'>{time.perf_counter() - began:.1f} sec.</div>"
         return tuple(outputs)
 
     return shown

@@ -1,0 +1,54 @@
+// The tab's script. It uses what a web UI's own scripts define: gradioApp, randomId, requestProgress, showSubmitButtons.
+// In a page without the tab it does nothing.
+
+function svdTaskKey(part) {
+    return part + "_task_id";
+}
+
+// A page that is being left loses its requests, which looks like the end of the task and is not.
+let svdIsLeft = false;
+window.addEventListener("beforeunload", () => {
+    svdIsLeft = true;
+});
+
+// Follow a task until it ends: bar above the frames, preview over them, Interrupt instead of Generate.
+function svdFollow(part, id) {
+    const find = (name) => gradioApp().querySelector("#" + part + "_" + name);
+    showSubmitButtons(part, false);
+    sessionStorage.setItem(svdTaskKey(part), id);
+    requestProgress(id, find("gallery_container"), find("gallery"), () => {
+        showSubmitButtons(part, true);
+        if (!svdIsLeft) sessionStorage.removeItem(svdTaskKey(part));
+    });
+}
+
+// Gradio hands over inputs and then outputs; `count` is the number of inputs, of which the first is the task's id.
+function svdSubmit(part, given, count) {
+    const id = randomId();
+    svdFollow(part, id);
+    return [id, ...Array.from(given).slice(1, count)];
+}
+
+// Tabs have no ids in gradio 3, and another one may be called SVD too: the button stands where the tab's content does.
+function switch_to_svd_clip() {
+    const content = gradioApp().querySelector("#tab_svd_clip");
+    if (content) {
+        const at = Array.from(content.parentNode.querySelectorAll(":scope > .tabitem")).indexOf(content);
+        const buttons = content.parentNode.querySelectorAll(":scope > .tab-nav > button");
+        (gradioApp().querySelector("#tab_svd_clip-button") || buttons[at]).click();
+    }
+    return Array.from(arguments);
+}
+
+// Web UIs call this after settings were pasted into a tab; there are no prompts to count here.
+function recalculate_prompts_svd_clip() {
+    return Array.from(arguments);
+}
+
+// A page that was loaded again while a clip is being made shows its progress; the clip itself is in the folder.
+function svdRestore(part) {
+    const id = sessionStorage.getItem(svdTaskKey(part));
+    if (id && gradioApp().querySelector("#" + part + "_gallery_container")) svdFollow(part, id);
+}
+
+if (typeof onUiLoaded === "function") onUiLoaded(() => svdRestore("svd_clip"));

@@ -1,0 +1,108 @@
+"""What the controls offer for a model, and how they follow when another one is chosen. No gradio here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from html import escape
+from typing import Any, NamedTuple
+
+from lib_svd.checkpoints import Checkpoint
+from lib_svd.checkpoints.families import CONDITIONING, FAMILIES, FROM_FAMILY, Family
+from lib_svd.errors import BadRequest
+from lib_svd.request import FIELDS, ClipRequest
+
+FAR = 2  # times the native frames and sides that sliders reach
+FIELD_OF = {entry.name: entry for entry in FIELDS}
+STEPS = {"focus_x": 0.01, "focus_y": 0.01, "min_guidance": 0.1, "max_guidance": 0.1, "noise_aug_strength": 0.001}
+FOLLOWING = (*FROM_FAMILY, "width", "height")
+"""Controls that go to the new model's value when another model is chosen, unless the user changed them."""
+
+
+class Bounds(NamedTuple):
+    """What a slider reaches."""
+
+    low: float
+    high: float
+    step: float
+
+    def nearest(self, value: float) -> float:
+        """The value itself, or the end of the slider that is nearest."""
+        return type(value)(min(max(value, self.low), self.high))
+
+
+class Made(NamedTuple):
+    """What a model was made for, as far as controls care."""
+
+    family: Family
+    grid: int
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint | None) -> Made:
+        """None: before any model is known, the most common one."""
+        return cls(FAMILIES["svd_xt"], 64) if checkpoint is None else cls(checkpoint.family, checkpoint.size_grid)
+
+    @property
+    def takes_path(self) -> bool:
+        """Whether the camera's path can be chosen."""
+        return "polars_rad" in dict(CONDITIONING[self.family.conditioning])
+
+    def defaults(self) -> dict[str, Any]:
+        """The value of each control that follows the model."""
+        return {name: getattr(self.family, name) for name in FOLLOWING}
+
+    def bounds(self, name: str) -> Bounds:
+        """What the slider of a numeric setting reaches with this model."""
+        field, family = FIELD_OF[name], self.family
+        if name in ("width", "height"):
+            low = -(-int(field.low) // self.grid) * self.grid
+            return Bounds(low, FAR * max(family.native_size) // self.grid * self.grid, self.grid)
+        if name in ("num_frames", "decode_chunk"):
+            return Bounds(field.low, FAR * family.num_frames, 1)
+        step = STEPS.get(name, 1)
+        # SV3D's 0.00001 lies between two steps, and a browser would round it to 0.
+        return Bounds(
+            field.low, field.high, min(step, family.noise_aug_strength) if name == "noise_aug_strength" else step
+        )
+
+    def follow(self, values: Mapping[str, Any], before: Made) -> dict[str, Any]:
+        """Where each control goes that stood at `before`; what the user changed stays, within this model's reach.
+
+        Guidance that follows does not cross guidance that stays.
+        """
+        old, new = before.defaults(), self.defaults()
+        kept = {name: values[name] for name in FOLLOWING if values.get(name) is not None and values[name] != old[name]}
+        for name in ("num_frames", "width", "height"):
+            if name in kept:
+                kept[name] = self.bounds(name).nearest(kept[name])
+        for name in ("width", "height"):
+            if name in kept:
+                kept[name] = kept[name] // self.grid * self.grid
+        with suppress(BadRequest):  # values that are refused anyway when a clip is asked for stay for the user to see
+            complete, _ = self.family.complete(ClipRequest(**_without_size(kept)), grid=self.grid)
+            new |= {name: getattr(complete, name) for name in FROM_FAMILY}
+        return new | kept
+
+
+def model_line(checkpoint: Checkpoint) -> str:
+    """What a model is, for below the list of models, HTML."""
+    family = checkpoint.family
+    made_for = f"{family.num_frames} frames of {family.width}x{family.height} at {family.fps} fps"
+    lines = [f"<b>{escape(family.title)}</b>, made for {made_for}. {escape(family.licence)}."]
+    lines += [f"<details><summary>Terms of use</summary>{escape(family.commercial_use)}</details>"]
+    lines += [f"<p>{escape(note)}</p>" for note in checkpoint.notes]
+    return "".join(lines)
+
+
+def no_model(folder: str) -> str:
+    """Where to get a model and where to put it, HTML."""
+    page = "https://huggingface.co/stabilityai/stable-video-diffusion-img2vid-xt"
+    link = f'<a href="{page}" target="_blank" rel="noopener">{page.removeprefix("https://")}</a>'
+    return (
+        f"<b>There is no SVD model yet.</b> Get svd_xt.safetensors from {link} (free, after accepting its licence), "
+        f"put it into <code>{escape(folder)}</code>, then press ↻."
+    )
+
+
+def _without_size(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in ("width", "height")}

@@ -1,0 +1,59 @@
+"""A clip as HTML, and what is said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+STYLE = """<style>
+.svd-clip video { display: block; margin: 0 auto; max-width: 100%; max-height: 70vh; border-radius: 8px; }
+.svd-clip .svd-links { display: flex; gap: 1em; justify-content: center; margin: .4em 0 0; font-size: .9em; }
+.svd-clip .svd-infotext { font-size: .85em; opacity: .8; overflow-wrap: anywhere; }
+.svd-clip .svd-links a, .svd-about a { text-decoration: underline; }
+.svd-notes { margin: .3em 0; padding-left: 1.2em; list-style: disc; font-size: .9em; }
+.svd-about, .svd-said { font-size: .9em; padding: 0 .3em; }
+.svd-about summary { cursor: pointer; opacity: .8; }
+.svd-status .error { color: #dc2626; font-weight: 600; }
+.svd-row > .form { flex-grow: 1; }
+</style>"""
+"""The one place for looks; web UIs bring the rest."""
+
+
+def clip_html(url: str, infotext: str = "", notes: Sequence[str] = ()) -> str:
+    """A clip that plays by itself, over and over, with its settings and notes.
+
+    Args:
+        url: where the browser gets the video; its `.txt` is beside it.
+        infotext: the settings, "" where they are shown elsewhere.
+        notes: what the user should know.
+    """
+    source, text = escape(url, quote=True), escape(url.removesuffix(".mp4") + ".txt", quote=True)
+    about = f'<p class="svd-infotext infotext">{escape(infotext)}</p>' if infotext else ""
+    return (
+        f'{STYLE}<div class="svd-clip"><video src="{source}" autoplay loop muted playsinline controls></video>'
+        f'<p class="svd-links"><a href="{source}" download>Download clip</a>'
+        f'<a href="{text}" download>Download settings</a></p>{about}{notes_html(notes)}</div>'
+    )
+
+
+def notes_html(notes: Sequence[str]) -> str:
+    """Sentences as a list; "" if there are none."""
+    items = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    return f'<ul class="svd-notes">{items}</ul>' if items else ""
+
+
+def error_html(sentence: str) -> str:
+    """Why there is no clip."""
+    return f'<div class="error">{escape(sentence)}</div>'
+
+
+def said_html(sentence: str) -> str:
+    """Something that is no fault, such as a stop that was asked for."""
+    return f'<p class="svd-said">{escape(sentence)}</p>'
+
+
+def time_html(shape: tuple[int, ...], fps: int, seconds: Mapping[str, float]) -> str:
+    """What was made, [T, H, W, 3], and how long each stage took."""
+    num_frames, height, width = shape[:3]
+    took = ", ".join(f"{stage} {length:.1f}" for stage, length in seconds.items())
+    return f'<p class="svd-said">{num_frames} frames of {width}x{height} at {fps} fps. Seconds: {took}.</p>'

@@ -1,0 +1,311 @@
+"""The controls for every setting of a clip, used by the tab and by the accordion in txt2img and img2img."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from lib_svd.checkpoints import Checkpoint
+from lib_svd.pages import Page
+from lib_svd.request import FIELDS, ClipRequest, settings_of
+from lib_svd.studio import Model, Studio
+from lib_svd.ui.choices import FIELD_OF, FOLLOWING, Made, model_line, no_model
+from lib_svd.ui.compat import js
+
+NO_PROMPT = (
+    "There is no prompt, because the model takes none: it was trained on pictures alone. "
+    "The picture, its crop and the settings below steer the clip."
+)
+FIRST_FOUND = "The first one found"  # what a request without a model gets
+REMEMBERED = "svd_checkpoint"  # the option that holds the model chosen last
+RANDOM_SEED = -1
+
+
+class Help(NamedTuple):
+    """How a setting is called in the tab, and what is said about it."""
+
+    label: str
+    info: str
+
+
+HELP = {
+    "checkpoint": Help("Model", "Which file animates the picture."),
+    "num_frames": Help("Frames", "Length of the clip. Beyond the model's own number motion may fall apart."),
+    "fps": Help("FPS", "Frames per second. 7 suits most clips; more makes less motion a frame."),
+    "motion_bucket_id": Help("Motion", "75 is a good start; try 60, 75, 90. More moves more and breaks sooner."),
+    "noise_aug_strength": Help(
+        "Augmentation", "Noise on the picture. 0.02 is usual, 0.01 to 0.04 sensible; more leaves the picture sooner."
+    ),
+    "min_guidance": Help("Guidance, first frame", "How closely the clip begins at the picture."),
+    "max_guidance": Help("Guidance, last frame", "Raise it where the clip drifts away from the picture."),
+    "guidance_ramp": Help("Guidance ramp", "How guidance goes from the first frame to the last."),
+    "num_steps": Help("Steps", "25 is good; 10 with Align Your Steps is faster."),
+    "sampler": Help("Sampler", "Euler is what the model was made with; Heun works twice a step."),
+    "schedule": Help("Schedule", "Karras; Align Your Steps is made for 10 steps of Euler."),
+    "seed": Help("Seed", "-1 is a new one each time. The same seed and settings give the same clip."),
+    "auto_size": Help("Size by the picture", "The picture's shape at the model's own area."),
+    "width": Help("Width", "Pixels of the clip."),
+    "height": Help("Height", "Pixels of the clip."),
+    "fit": Help("Fit", "How the picture is brought to the clip's size. A tighter crop moves better."),
+    "focus_x": Help("Focus, across", "What a crop keeps in view: 0 left, 1 right."),
+    "focus_y": Help("Focus, down", "What a crop keeps in view: 0 top, 1 bottom."),
+    "background": Help("Background", "Shows through transparent parts of the picture."),
+    "decode": Help("Decoding", "Exact gives the same frames at any memory; Reference cuts as Stability's code does."),
+    "decode_chunk": Help("Frames decoded at a time", "0 chooses by the memory at hand. Less takes less memory."),
+    "elevation": Help("Elevation", "Height of the camera in degrees."),
+    "orbit": Help("Orbit", "Degrees that the camera travels round the object; 360 is a full turn."),
+}
+"""By the name in code, in the words that users ask in."""
+SAVE_FRAMES = Help("Save frames too", "Every frame as a PNG file with its settings, in a folder beside the clip.")
+PICTURES_SEED = "-1 takes the seed of the picture."
+
+PLAIN = ClipRequest()
+FIRST: dict[str, Any] = {
+    **{entry.name: getattr(PLAIN, entry.name) for entry in FIELDS if entry.name not in FOLLOWING},
+    **Made.of(None).defaults(),
+    "auto_size": True,
+    "seed": RANDOM_SEED,
+}
+"""What controls stand at before a model is known. A web UI takes the type of a value that is pasted from these."""
+
+Settle = Callable[[dict[str, str]], Any]
+"""From a picture's parsed infotext to a control's value; None leaves it as it is."""
+
+
+class Controls:
+    """Components for the settings; made inside a gradio layout.
+
+    Args:
+        studio: whose models can be chosen.
+        part: begins every id, `{part}_{name}`.
+        page: remembers the model chosen; None: nobody does.
+        beside_picture: in the accordion, where labels and ids stand among the web UI's own and the seed is the
+            picture's.
+
+    Attributes:
+        names: of the settings, in the order of `components`.
+        components: one for each setting, and "Size by the picture".
+        with_frames: the checkbox for saving frames.
+        pastes: components and what each gets from a picture's infotext.
+        reuse: the button that asks for the last clip's seed; None in the accordion.
+    """
+
+    def __init__(self, studio: Studio, part: str, page: Page | None = None, *, beside_picture: bool = False) -> None:
+        self._studio, self._part, self._page, self._beside_picture = studio, part, page, beside_picture
+        self._by_name: dict[str, Any] = {}
+        self.reuse: Any = None
+        self._build()
+        self.names = list(self._by_name)
+        self.components = list(self._by_name.values())
+        self.pastes: list[tuple[Any, Settle]] = [(c, self._settle(name)) for name, c in self._by_name.items()]
+        self.pastes.append((self._basis, self._settle("basis")))
+        self._follow_model()
+
+    def __getitem__(self, name: str) -> Any:
+        """The component of a setting."""
+        return self._by_name[name]
+
+    def read(self, values: Sequence[Any]) -> dict[str, Any]:
+        """Settings for `ClipRequest.from_mapping` from the values of `components`; what is None or "" is left out.
+
+        Raises:
+            BadRequest: a value is of the wrong type or out of range.
+        """
+        return self.read_some(self.names, values)
+
+    def read_some(self, names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+        """The same for some of the components only."""
+        found = dict(zip(names, values))  # noqa: B905 (a web API may leave out the last ones)
+        if found.get("checkpoint"):
+            found["checkpoint"] = self._name(found["checkpoint"])
+        return checked(found)
+
+    def fill(self, shown: str = FIRST_FOUND) -> list[Any]:
+        """Updates for `filled`: the models there are now, and of these the one shown, or the one chosen last."""
+        models = self._models()
+        wanted = (self._name(shown), self._studio.host.option(REMEMBERED, ""), *models)
+        chosen = next((each for each in wanted if each in models), "")
+        return [self._choosing(chosen), self._line(chosen)]
+
+    @property
+    def filled(self) -> list[Any]:
+        """The components that `fill` gives updates for."""
+        return [self["checkpoint"], self._about]
+
+    def _build(self) -> None:
+        with gr.Row(elem_id=f"{self._part}_model_row", elem_classes=["svd-row"]):
+            named = self._named("checkpoint")
+            self._by_name["checkpoint"] = gr.Dropdown(choices=[FIRST_FOUND], value=FIRST_FOUND, scale=8, **named)
+            self._by_name["checkpoint"].do_not_save_to_config = True  # the page remembers it
+            self._refresh = tool("↻", f"{self._part}_refresh")
+        self._about = gr.HTML(elem_id=f"{self._part}_about", elem_classes=["svd-about"])
+        # Whose values the controls stand at. Pasting moves it along, so that the model pasted does not undo the rest.
+        self._basis = gr.Textbox("", visible=False, elem_id=f"{self._part}_basis")
+        self._row("motion_bucket_id", "noise_aug_strength")
+        self._row("num_frames", "fps")
+        self._row("min_guidance", "max_guidance")
+        self._row("num_steps", "sampler", "schedule")
+        self._row("fit")
+        self._row("focus_x", "focus_y")
+        self._row("auto_size", "width", "height")
+        with gr.Row(elem_classes=["svd-row"]):
+            self._add("seed")
+            self._dice = tool("⚄", f"{self._part}_random_seed")
+            if not self._beside_picture:
+                self.reuse = tool("♻", f"{self._part}_reuse_seed")
+            label, info = self._spoken(SAVE_FRAMES)
+            kept = bool(self._studio.host.option("svd_save_frames", False))
+            self.with_frames = gr.Checkbox(kept, label=label, info=info, elem_id=f"{self._part}_with_frames")
+        self._path = gr.Group(visible=False, elem_id=f"{self._part}_path")
+        with self._path:
+            self._row("elevation", "orbit")
+        more = "More SVD settings" if self._beside_picture else "More settings"
+        with gr.Accordion(more, open=False, elem_id=f"{self._part}_more"):
+            self._row("guidance_ramp", "background")
+            self._row("decode", "decode_chunk")
+
+    def _row(self, *names: str) -> None:
+        with gr.Row(elem_classes=["svd-row"]):
+            for name in names:
+                self._add(name)
+
+    def _add(self, name: str) -> None:
+        self._by_name[name] = self._component(name)
+
+    def _component(self, name: str) -> Any:
+        named, value = self._named(name), FIRST[name]
+        if name == "auto_size":
+            return gr.Checkbox(value, **named)
+        if name == "seed":
+            return gr.Number(value, precision=0, **named)
+        if name == "background":
+            return gr.ColorPicker(value, **named)
+        field = FIELD_OF[name]
+        if field.choices is not None:
+            # Labels are the values: gradio 3.41 knows no other ones in a list.
+            return (gr.Radio if name == "fit" else gr.Dropdown)(
+                list(field.choices.values()), value=field.choices[value], **named
+            )
+        low, high, step = Made.of(None).bounds(name)
+        return gr.Slider(low, high, value=field.kind(value), step=step, **named)
+
+    def _named(self, name: str) -> dict[str, Any]:
+        label, info = self._spoken(HELP[name])
+        if name == "seed" and self._beside_picture:
+            info = PICTURES_SEED
+        return {"label": label, "info": info, "elem_id": f"{self._part}_{name}"}
+
+    def _spoken(self, said: Help) -> Help:
+        """Among the web UI's own controls each label says that it is about the clip."""
+        return Help(f"SVD {said.label.lower()}", said.info) if self._beside_picture else said
+
+    def _settle(self, name: str) -> Settle:
+        def settle(parameters: dict[str, str]) -> Any:
+            # Below a picture only its own form is read: a clip's infotext speaks of another picture's size and seed.
+            if self._beside_picture and "SVD steps" not in parameters:
+                return None
+            settings = settings_of(parameters)
+            if name == "auto_size":
+                return "width" not in settings if settings else None
+            if name in ("checkpoint", "basis"):
+                pasted = settings.get("checkpoint")  # where the clip came from elsewhere, the model chosen here stays
+                if pasted not in self._models():
+                    return None
+                return pasted if name == "basis" else self._choosing(pasted)
+            choices = FIELD_OF[name].choices
+            return settings.get(name) if choices is None or name not in settings else choices[settings[name]]
+
+        return settle
+
+    def _models(self) -> dict[str, Model]:
+        return {model.name: model for model in self._studio.models()}
+
+    def _choosing(self, name: str) -> Any:
+        """The update of the list of models that chooses one."""
+        labels = {name: model.label for name, model in self._models().items()}
+        return gr.update(choices=list(labels.values()) or [FIRST_FOUND], value=labels.get(name, FIRST_FOUND))
+
+    def _name(self, shown: str) -> str:
+        """What a request calls the model that is shown by its label, or by its name already."""
+        names = {model.label: name for name, model in self._models().items()}
+        return "" if shown == FIRST_FOUND else names.get(shown, shown)
+
+    def _known(self, name: str) -> Checkpoint | None:
+        model = self._models().get(name)
+        return None if model is None else model.checkpoint
+
+    def _follow_model(self) -> None:
+        moved = [self[name] for name in FOLLOWING]
+        self["checkpoint"].change(
+            fn=self._followed,
+            inputs=[self["checkpoint"], self._basis, *moved],
+            outputs=[self._about, self._basis, self._path, self["decode_chunk"], *moved],
+            show_progress=False,
+        )
+        self._refresh.click(fn=self.fill, inputs=[self["checkpoint"]], outputs=self.filled, show_progress=False)
+        self._dice.click(fn=None, inputs=[], outputs=[self["seed"]], **js(f"() => [{RANDOM_SEED}]"))
+
+    def _followed(self, shown: str, basis: str, *values: Any) -> list[Any]:
+        """Updates when a model is chosen, by the user, by the page as it loads, or by pasting."""
+        name = self._name(shown)
+        checkpoint = self._known(name)
+        if checkpoint is None:
+            return [self._line(""), *[gr.update()] * (4 + len(values) - 1)]
+        if self._page is not None and self._studio.host.option(REMEMBERED, "") != name:
+            self._page.remember(REMEMBERED, name)
+        made, given = Made.of(checkpoint), named(dict(zip(FOLLOWING, values, strict=True)))
+        settled = given if name == basis else made.follow(given, Made.of(self._known(basis)))
+        return [
+            self._line(name),
+            name,
+            gr.update(visible=made.takes_path),
+            gr.update(maximum=made.bounds("decode_chunk").high),
+            *(_moved(made, setting, settled[setting]) for setting in FOLLOWING),
+        ]
+
+    def _line(self, name: str) -> str:
+        """What is known of a model, where to get one if there is none, and which files were refused; HTML."""
+        checkpoint = self._known(name)
+        refused = "".join(f"<p>{escape(refusal)}</p>" for refusal in self._studio.refusals())
+        return (no_model(str(self._studio.host.model_dirs()[0])) if checkpoint is None else model_line(checkpoint)) + (
+            f"<details><summary>Files that cannot be used</summary>{refused}</details>" if refused else ""
+        )
+
+
+def checked(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings for `ClipRequest.from_mapping` by name; what is None or "", or left open by its control, is left out.
+
+    Raises:
+        BadRequest: a value is of the wrong type or out of range.
+    """
+    given = {name: value for name, value in found.items() if value is not None and value != ""}
+    if given.pop("auto_size", "width" not in given):
+        given = {name: value for name, value in given.items() if name not in ("width", "height")}
+    if given.get("seed") == RANDOM_SEED:
+        del given["seed"]
+    given = named(given)
+    return {name: FIELD_OF[name].checked(value) if name in FIELD_OF else value for name, value in given.items()}
+
+
+def named(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same values, with the names in code of what lists show by their labels."""
+    return {
+        name: FIELD_OF[name].read(value) if isinstance(value, str) and name in FIELD_OF else value
+        for name, value in values.items()
+    }
+
+
+def tool(sign: str, elem_id: str) -> Any:
+    """A small square button; web UIs know the class `tool`."""
+    return gr.Button(sign, elem_id=elem_id, elem_classes=["tool"], scale=0, min_width=40)
+
+
+def _moved(made: Made, name: str, value: Any) -> Any:
+    choices = FIELD_OF[name].choices
+    if choices is not None:
+        return gr.update(value=choices[value])
+    low, high, step = made.bounds(name)
+    return gr.update(minimum=low, maximum=high, step=step, value=value)

@@ -1,0 +1,98 @@
+"""Progress of the stand-alone page's clips, as web UIs of this family tell it: a queue, one bar, a preview."""
+
+from __future__ import annotations
+
+import base64
+import io
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from PIL import Image
+
+STAGES = (("Loading", 0.0, 0.05), ("Sampling", 0.05, 0.85), ("Decoding", 0.85, 1.0))
+"""Where a stage begins and ends in a clip's bar, by the first word of its name; others leave the bar where it is."""
+PREVIEW_SIDE = 512  # pixels of the longer side; a preview has a pixel for each of the latents'
+FINISHED = 16  # tasks whose end is remembered
+
+
+class Progress:
+    """What the page's script asks for: the state of a task by its id."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[str] = []
+        self._finished: deque[str] = deque(maxlen=FINISHED)
+        self._task, self._began = "", 0.0
+        self._share, self._text = 0.0, ""
+        self._picture: str | None = None
+        self._number, self._is_watched = 0, False
+
+    def wait(self, task: str) -> None:
+        """A task came into the queue."""
+        with self._lock:
+            self._waiting.append(task)
+
+    def start(self, task: str) -> None:
+        """It is its turn."""
+        with self._lock:
+            self._waiting.remove(task)
+            self._begin(task)
+
+    def finish(self, task: str) -> None:
+        """It is done, or has failed."""
+        with self._lock:
+            self._finished.append(task)
+            self._begin("")
+
+    def report(self, done: int, total: int, stage: str, preview: Callable[[], Image.Image] | None = None) -> None:
+        """Move the bar, never back, and keep the way to a preview until somebody asks for it."""
+        begin, end = next(((a, b) for name, a, b in STAGES if stage.startswith(name)), (0.0, 0.0))
+        picture = _as_url(preview()) if preview is not None and self._is_watched else None
+        with self._lock:
+            self._share = max(self._share, begin + (end - begin) * done / max(1, total))
+            self._text = f"{stage} {done}/{total}"
+            if picture is not None:
+                self._picture, self._number = picture, self._number + 1
+
+    def told(self, task: str, number: int, wants_picture: bool) -> dict[str, Any]:
+        """The answer to the page's script.
+
+        Args:
+            task: its id.
+            number: of the picture that the script has already.
+            wants_picture: whether it wants a newer one.
+        """
+        with self._lock:
+            active = bool(task) and task == self._task
+            answer: dict[str, Any] = {
+                "active": active,
+                "queued": task in self._waiting,
+                "completed": task in self._finished,
+                "id_live_preview": -1,
+            }
+            if not active:
+                place = f"{self._waiting.index(task) + 1}/{len(self._waiting)}" if answer["queued"] else ""
+                return {**answer, "textinfo": f"In queue: {place}" if place else "Waiting..."}
+            self._is_watched |= wants_picture
+            passed = time.monotonic() - self._began
+            answer |= {"progress": self._share, "textinfo": self._text, "id_live_preview": self._number}
+            answer["eta"] = passed / self._share - passed if self._share else None
+            answer["live_preview"] = self._picture if wants_picture and number != self._number else None
+            return answer
+
+    def _begin(self, task: str) -> None:
+        self._task, self._began = task, time.monotonic()
+        self._share, self._text = 0.0, "Starting"
+        self._picture, self._number, self._is_watched = None, 0, False
+
+
+def _as_url(image: Image.Image) -> str:
+    """A picture large enough to see, as the address of itself."""
+    scale = PREVIEW_SIDE / max(image.size)
+    size = (round(image.width * scale), round(image.height * scale))
+    stream = io.BytesIO()
+    image.convert("RGB").resize(size, Image.Resampling.BICUBIC).save(stream, "JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()

@@ -1,0 +1,208 @@
+"""The tab as a page of its own: `python -m lib_svd serve`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import webbrowser
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from lib_svd.errors import BadRequest
+from lib_svd.pages import Job
+from lib_svd.studio import Studio
+from lib_svd.ui import tab
+from lib_svd.ui.compat import js, mount
+from lib_svd.ui.progress import Progress
+
+TITLE = "SVD for Forge"
+ADDRESS = "127.0.0.1"  # this machine only: there is no password
+CHOICES = "page.json"
+SECONDS_TO_END = 3  # open pages keep their connections as long as they are let
+SCRIPTS = (Path(__file__).with_name("page.js"), Path(__file__).parents[2] / "javascript" / "svd.js")
+
+log = logging.getLogger("svd")
+
+
+class Choices(dict[str, Any]):
+    """Choices that a page remembers, in a file; one that cannot be read or written is no reason to stop."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        super().__init__(self._read())
+
+    def keep(self, name: str, value: Any) -> None:
+        """Remember a choice."""
+        self[name] = value
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.write_text(json.dumps(self, indent=2), "utf-8")
+        except OSError as error:
+            log.warning("The choice of %s is not remembered: %s", name, error)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self._path.read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+class StandalonePage:
+    """See `pages.Page`: our own buttons, one clip after the other, progress as the web UIs tell it.
+
+    Args:
+        folder: where clips are; nothing else is served.
+
+    Attributes:
+        choices: what is remembered, for the host's options.
+        progress: of the clips, for the host to report to.
+        stop: set when the clip that is being made shall stop.
+    """
+
+    targets: Sequence[str] = ()
+    opens_folders = True  # the browser and the server are on the same machine
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.choices, self.progress, self.stop = Choices(folder / CHOICES), Progress(), threading.Event()
+        # One thread for all clips: with changing ones the allocator's arenas grow from run to run.
+        self._worker = ThreadPoolExecutor(1, "svd")
+
+    def generate_buttons(self, part: str) -> Any:
+        """Generate, and Interrupt in its place while a clip is being made; Skip would do the same."""
+        with gr.Row(elem_id=f"{part}_generate_box"):
+            generate = gr.Button("Generate", variant="primary", elem_id=f"{part}_generate")
+            interrupt = gr.Button("Interrupt", variant="stop", elem_id=f"{part}_interrupt")
+        interrupt.click(fn=self.stop.set, inputs=[], outputs=[], show_progress=False, queue=False)
+        return generate
+
+    def queued(self, job: Job, extra_outputs: Sequence[Any]) -> Callable[..., Any]:
+        """The job waits for its turn on the one thread; what it took is said below what it says."""
+
+        def handle(task: str, *values: Any) -> list[Any]:
+            self.progress.wait(task)
+            try:
+                outputs = self._worker.submit(self._run, task, job, values).result()
+            except Exception as error:
+                log.exception("A job failed")
+                return [*extra_outputs, f'<div class="error">{type(error).__name__}: the log has more.</div>']
+            return outputs
+
+        return handle
+
+    def url(self, path: Path) -> str:
+        """Gradio serves the folder of the clips, and parts of a file too."""
+        return f"file={quote(path.absolute().as_posix())}"
+
+    def receive(self, part: str, picture: Any, fields: Sequence[tuple[Any, Callable[[dict[str, str]], Any]]]) -> None:
+        """There is no other tab."""
+
+    def send(self, button: Any, target: str, picture: Any) -> None:
+        """There are no targets."""
+
+    def open_folder(self, folder: Path) -> None:
+        """With what the system opens folders with."""
+        if sys.platform == "win32":
+            os.startfile(folder)
+            return
+        try:
+            subprocess.Popen(["open" if sys.platform == "darwin" else "xdg-open", str(folder)])
+        except OSError as error:
+            log.warning("%s cannot be opened on this machine: %s", folder, error)
+
+    def remember(self, name: str, value: Any) -> None:
+        """In the folder of the clips."""
+        self.choices.keep(name, value)
+
+    def close(self) -> None:
+        """Stop the clip that is being made, and begin no other."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+        self.stop.set()
+
+    def app(self, studio: Studio) -> FastAPI:
+        """The page as a web application."""
+        fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}  # none from the net
+        with gr.Blocks(theme=gr.themes.Default(**fonts), title=TITLE, analytics_enabled=False) as blocks:
+            tab.build(studio, self)  # takes its place here by itself
+            blocks.load(fn=None, inputs=[], outputs=[], **js(_injected([path.read_text("utf-8") for path in SCRIPTS])))
+        app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+        app.add_api_route("/internal/progress", self._answer, methods=["POST"])
+        return mount(app, blocks, self._folder)  # type: ignore[no-any-return]
+
+    async def _answer(self, request: Request) -> JSONResponse:
+        asked = await request.json()
+        number, wants_picture = asked.get("id_live_preview", -1), asked.get("live_preview", True)
+        return JSONResponse(self.progress.told(asked.get("id_task", ""), number, wants_picture))
+
+    def _run(self, task: str, job: Job, values: Sequence[Any]) -> list[Any]:
+        self.stop.clear()
+        self.progress.start(task)
+        began = time.perf_counter()
+        try:
+            *outputs, said = job(*values)
+        finally:
+            self.progress.finish(task)
+        took = f'<p class="svd-said">Time taken: {time.perf_counter() - began:.1f} s. {_memory()}</p>'
+        return [*outputs, said + took]
+
+
+def serve(studio: Studio, page: StandalonePage, port: int, *, opens_browser: bool = False) -> None:
+    """Serve the page on this machine until Ctrl-C.
+
+    Raises:
+        BadRequest: the port is taken.
+    """
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((ADDRESS, port))
+        except OSError as error:
+            raise BadRequest(f"Port {port} cannot be used ({error.strerror}): choose another with --port.") from error
+        address = f"http://{ADDRESS}:{listening.getsockname()[1]}"
+        config = uvicorn.Config(page.app(studio), log_level="warning", timeout_graceful_shutdown=SECONDS_TO_END)
+        server = uvicorn.Server(config)
+        # A connection that is cut off at the end is logged as an error.
+        logging.getLogger("uvicorn.error").addFilter(lambda record: not server.should_exit)
+        print(f"SVD is at {address} (Ctrl-C ends it).", flush=True)
+        if opens_browser:
+            webbrowser.open(address)
+        try:
+            server.run(sockets=[listening])
+        finally:
+            page.close()
+
+
+def _injected(scripts: Sequence[str]) -> str:
+    """A function for gradio's load event that runs scripts as the page's own, in either version."""
+    return (
+        "() => { for (const text of "
+        + json.dumps(scripts)
+        + ") { const script = document.createElement('script'); script.textContent = text;"
+        + " document.head.append(script); } }"
+    )
+
+
+def _memory() -> str:
+    """The most memory that was taken so far."""
+    import torch
+
+    if torch.cuda.is_available():
+        return f"Peak GPU memory: {torch.cuda.max_memory_allocated() / 2**30:.1f} GB."
+    import psutil
+
+    return f"Memory in use: {psutil.Process().memory_info().rss / 2**30:.1f} GB."

@@ -1,0 +1,218 @@
+"""The extension in a web UI, as its user sees it, with gradio 4.40 and 3.41.2."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from base64 import b64decode
+
+import pytest
+
+from tests.hosts.webpage.conftest import ROOT, serving, wait_for
+
+TAB = "svd_clip"
+SMALL = {"prompt": "a hill", "steps": 2, "width": 96, "height": 64, "seed": 5}
+SVD = {"num_steps": 3, "motion_bucket_id": 60}
+
+
+@pytest.fixture
+def tab(on, picture):
+    """The tab, with a picture in it."""
+    on.open(TAB)
+    on.upload(f"{TAB}_picture", picture)
+    on.page.wait_for_selector(f"#{TAB}_seen img")
+    return on
+
+
+def seen(on, element, text, seconds=20):
+    wait_for(lambda: text in on.text(element), seconds, lambda: f"{element}: {on.text(element)!r}")
+
+
+def picture_job(on, part):
+    on.write(f"{part}_width", 96)
+    on.write(f"{part}_height", 64)
+    on.write(f"{part}_steps", 3)
+    on.write(f"{part}_seed", 7)
+
+
+def test_a_picture_becomes_a_clip_that_plays(tab, webui):
+    assert "96x64" in tab.text(f"{TAB}_seen_note")
+    shown = tab.picture(f"{TAB}_seen").size
+    assert shown[0] / shown[1] == pytest.approx(96 / 64, rel=0.03)
+    tab.generate(TAB)
+    tab.page.wait_for_selector(".progressDiv")
+    tab.finish(TAB)
+    found = tab.plays(f"{TAB}_clip")
+    assert (found["width"], found["height"]) == (96, 64)
+    assert len(tab.pictures(TAB)) == 5
+    assert "Steps: 3" in tab.read(f"{TAB}_infotext")
+    seen(tab, f"{TAB}_status", "5 frames of 96x64")
+    clips = list((webui.data / "outputs" / "svd").rglob("*.mp4"))
+    assert clips
+    assert all(clip.with_suffix(".txt").exists() for clip in clips)
+
+
+@pytest.mark.parametrize("how", ["Interrupt", "Skip", "Esc"])
+def test_a_clip_can_be_stopped(tab, how):
+    tab.write(f"{TAB}_num_steps", 100)
+    tab.write(f"{TAB}_num_frames", 40)
+    tab.generate(TAB)
+    tab.page.wait_for_function("/Sampling.*%.*ETA/.test(document.querySelector('.progressDiv')?.textContent)")
+    tab.page.wait_for_selector(f"#{TAB}_gallery .livePreview img")
+    if how == "Esc":
+        tab.page.keyboard.press("Escape")
+    else:
+        tab.page.click(f"#{TAB}_{how.lower()}")
+    tab.finish(TAB, 10)
+    wait_for(lambda: tab.text(f"{TAB}_status") != "", 10, lambda: "nothing is said")
+    assert tab.see(f"#{TAB}_status .error").count() == 0
+    assert tab.see(f"#{TAB}_clip video").count() == 0
+
+
+def test_without_a_picture_a_sentence_says_so(on):
+    on.open(TAB)
+    on.page.click(f"#{TAB}_generate")
+    seen(on, f"{TAB}_status", "There is no picture yet")
+    on.finish(TAB)
+
+
+def test_sv3d_has_controls_of_its_own(on):
+    on.open(TAB)
+    assert not on.see(f"#{TAB}_elevation").is_visible()
+    wait_for(lambda: "svd_xt" in on.read(f"{TAB}_checkpoint"), 10, lambda: on.read(f"{TAB}_checkpoint"))
+    on.choose(f"{TAB}_checkpoint", "sv3d_p")
+    on.page.wait_for_selector(f"#{TAB}_elevation", state="visible")
+    on.choose(f"{TAB}_checkpoint", "svd_xt")
+    on.page.wait_for_selector(f"#{TAB}_elevation", state="hidden")
+
+
+@pytest.mark.parametrize("source", ["txt2img", "img2img", "extras"])
+def test_a_gallery_sends_its_picture_to_the_tab(on, picture, source):
+    on.open(source)
+    if source != "txt2img":
+        on.upload(f"{source}_image", picture)
+    if source != "extras":
+        picture_job(on, source)
+    on.generate(source)
+    on.finish(source)
+    made = on.picture(f"{source}_gallery").size
+    on.page.click(f"#{source}_send_to_{TAB}")
+    assert on.picture(f"{TAB}_picture").size == made
+    assert on.shown_tab() == TAB
+
+
+def test_frames_go_back_to_other_tabs_and_into_the_tab_again(tab):
+    tab.generate(TAB)
+    tab.finish(TAB)
+    tab.page.wait_for_selector(f"#{TAB}_gallery img")
+    for target in ("img2img", "extras"):
+        tab.open(TAB)
+        tab.page.click(f"#{TAB}_send_to_{target}")
+        assert tab.picture(f"{target}_image").size == (96, 64)
+        assert tab.shown_tab() == target
+    tab.open(TAB)
+    assert tab.picture(f"{TAB}_picture").size == (150, 100)
+    tab.page.click(f"#{TAB}_continue")
+    wait_for(lambda: tab.picture(f"{TAB}_picture").size == (96, 64), 10, lambda: "the picture stays")
+
+
+def test_pictures_are_animated_where_it_is_switched_on(on, webui):
+    picture_job(on, "txt2img")
+    on.write("txt2img_batch_count", 2)
+    on.generate("txt2img")
+    on.finish("txt2img")
+    assert on.see("#txt2img_svd_clips video").count() == 0
+    on.unfold("txt2img_svd", "txt2img_svd_enable")
+    on.page.check("#txt2img_svd_enable input")
+    wait_for(lambda: "svd_xt" in on.read("txt2img_svd_checkpoint"), 10, lambda: on.read("txt2img_svd_checkpoint"))
+    before = set((webui.data / "outputs" / "svd").rglob("*.mp4"))
+    on.generate("txt2img")
+    on.finish("txt2img")
+    on.plays("txt2img_svd_clips")
+    assert on.see("#txt2img_svd_clips video").count() in (2, 4)  # gradio 3 gives an id twice
+    assert len(on.pictures("txt2img")) == 3  # and none of the grid
+    assert "SVD steps: 3" in on.pictures("txt2img")[1].info["parameters"]
+    clips = set((webui.data / "outputs" / "svd").rglob("*.mp4")) - before
+    assert len(clips) == 2
+    assert all("SVD picture: " in clip.with_suffix(".txt").read_text() for clip in clips)
+
+
+def test_png_info_gives_settings_back_to_accordion_and_tab(on, webui, tmp_path):
+    answer = webui.ask("/sdapi/v1/txt2img", {**SMALL, "alwayson_scripts": {"svd": {"args": [SVD]}}})
+    (tmp_path / "picture.png").write_bytes(b64decode(answer["images"][0]))
+    on.open("pnginfo")
+    on.upload("pnginfo_image", tmp_path / "picture.png")
+    seen(on, "pnginfo_html2", "SVD motion: 60")
+    on.page.click("#txt2img_tab")
+    wait_for(lambda: on.read("txt2img_prompt") == "a hill", 10, lambda: on.read("txt2img_prompt"))
+    on.unfold("txt2img_svd", "txt2img_svd_enable")
+    wait_for(lambda: on.page.is_checked("#txt2img_svd_enable input"), 10, lambda: "it stays off")
+    wait_for(lambda: on.read("txt2img_svd_motion_bucket_id") == "60", 10, lambda: on.read("txt2img_svd_num_steps"))
+    on.open("pnginfo")
+    on.page.click(f"#pnginfo_send_to_{TAB}")
+    assert on.picture(f"{TAB}_picture").size == (96, 64)
+    motion = f"{TAB}_motion_bucket_id"
+    wait_for(lambda: on.read(motion) == "60", 10, lambda: on.read(motion))
+
+
+@pytest.mark.parametrize("part", ["txt2img", "img2img"])
+def test_the_api_gives_pictures_and_clips(webui, part):
+    sent = {**SMALL, "alwayson_scripts": {"SVD": {"args": [SVD]}}}
+    if part == "img2img":
+        sent["init_images"] = webui.ask("/sdapi/v1/txt2img", SMALL)["images"]
+    answer = webui.ask(f"/sdapi/v1/{part}", sent)
+    assert len(answer["images"]) == 2
+    assert b64decode(answer["images"][1])[4:8] == b"ftyp"
+    assert "SVD steps: 3" in json.loads(answer["info"])["infotexts"][0]
+
+
+def test_pictures_are_kept_where_they_cannot_be_animated(on, webui):
+    sent = {**SMALL, "alwayson_scripts": {"SVD": {"args": [{"checkpoint": "nowhere.safetensors"}]}}}
+    answer = webui.ask("/sdapi/v1/txt2img", sent)
+    assert len(answer["images"]) == 1
+    assert "nowhere.safetensors" in answer["info"]
+    picture_job(on, "txt2img")
+    on.unfold("txt2img_svd", "txt2img_svd_enable")
+    on.page.check("#txt2img_svd_enable input")
+    wait_for(lambda: "svd_xt" in on.read("txt2img_svd_checkpoint"), 10, lambda: on.read("txt2img_svd_checkpoint"))
+    hidden = webui.data / "models" / "svd" / "svd_xt.safetensors"
+    hidden.rename(hidden.with_suffix(".away"))
+    try:
+        on.generate("txt2img")
+        on.finish("txt2img")
+    finally:
+        hidden.with_suffix(".away").rename(hidden)
+    assert on.picture("txt2img_gallery").size == (96, 64)
+    seen(on, "html_log_txt2img", "Animate with SVD")
+
+
+def test_after_reload_ui_there_is_one_tab_and_it_works(on, webui, picture, complaints):
+    before = webui.ask("/probe/state")["started"]
+    on.reload_ui()
+    complaints.clear()  # gradio was surprised
+    assert webui.ask("/probe/state")["started"] > before
+    assert [name.strip() for name in on.see("#tabs > .tab-nav > button").all_inner_texts()].count("SVD") == 1
+    on.open(TAB)
+    on.upload(f"{TAB}_picture", picture)
+    on.page.wait_for_selector(f"#{TAB}_seen img")
+    on.generate(TAB)
+    on.finish(TAB)
+    on.plays(f"{TAB}_clip")
+
+
+def test_a_tab_that_cannot_be_built_leaves_the_web_ui_alone(webui, tmp_path):
+    copy = tmp_path / "svd"
+    for part in ("scripts", "lib_svd", "javascript"):
+        shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "preload.py", copy)
+    broken = copy / "lib_svd" / "ui" / "tab.py"
+    begin = "    with gr.Blocks("
+    broken.write_text(broken.read_text("utf-8").replace(begin, f"    raise OSError('no')\n{begin}"))
+    data = tmp_path / "host"
+    data.mkdir()
+    with serving(webui.host, data, copy) as running:
+        assert "could not be built" in running.log()
+        config = json.dumps(running.ask("/config"))
+        assert "tab_txt2img" in config
+        assert "tab_svd_clip" not in config
+        assert len(running.ask("/sdapi/v1/txt2img", SMALL)["images"]) == 1

@@ -1,0 +1,108 @@
+"""A studio with narrow models, and a page that only notes what it is asked."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+with warnings.catch_warnings():  # what gradio's own imports warn of is not ours to mend
+    warnings.simplefilter("ignore")
+    import gradio as gr
+
+from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.studio import Studio
+
+_PARAMETER = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')  # as web UIs split infotext
+
+
+class NotingPage:
+    """A page without a host."""
+
+    targets = ("img2img",)
+    opens_folders = True
+
+    def __init__(self) -> None:
+        self.remembered: dict[str, Any] = {}
+        self.received: list[tuple[str, Any, Any]] = []
+        self.sent: list[tuple[str, str]] = []
+        self.opened: list[Path] = []
+
+    def generate_buttons(self, part):
+        return gr.Button("Generate", elem_id=f"{part}_generate")
+
+    def queued(self, job, extra_outputs):
+        self.job, self.extra_outputs = job, extra_outputs
+        return lambda task, *values: job(*values)
+
+    def url(self, path):
+        return f"file={path.as_posix()}"
+
+    def receive(self, part, picture, fields):
+        self.received.append((part, picture, fields))
+
+    def send(self, button, target, picture):
+        self.sent.append((button.elem_id, target))
+
+    def open_folder(self, folder):
+        self.opened.append(folder)
+
+    def remember(self, name, value):
+        self.remembered[name] = value
+
+
+@pytest.fixture
+def noting_page():
+    return NotingPage()
+
+
+@pytest.fixture
+def models(tmp_path, checkpoint_of):
+    """A folder with three kinds of model."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for family in ("svd_xt", "svd_image_decoder", "sv3d_p"):
+        shutil.copy(checkpoint_of(family), folder)
+    return folder
+
+
+@pytest.fixture
+def options():
+    """The host's settings."""
+    return {}
+
+
+@pytest.fixture
+def studio(models, tmp_path, options, one_thread):
+    return Studio(StandaloneHost("cpu", model_dirs=(models,), output_dir=tmp_path / "out", options=options))
+
+
+@pytest.fixture
+def empty_studio(tmp_path):
+    return Studio(StandaloneHost("cpu", model_dirs=(tmp_path / "none",), output_dir=tmp_path / "out"))
+
+
+def parsed(infotext: str) -> dict[str, str]:
+    """What a web UI makes of infotext: labels and values, sizes in two."""
+    found = {}
+    for label, value in _PARAMETER.findall(infotext):
+        text = value.strip('"')
+        size = re.fullmatch(r"(\d+)x(\d+)", text)
+        found |= {f"{label}-1": size[1], f"{label}-2": size[2]} if size else {label: text}
+    return found
+
+
+def pasted(pastes, parameters: dict[str, str]) -> dict[Any, Any]:
+    """The value that each component gets, as a web UI hands them out: converted to the type of the first one."""
+    given = {}
+    for component, settle in pastes:
+        value = settle(parameters)
+        if isinstance(value, dict):
+            value = value["value"]
+        if value is not None:
+            given[component] = type(component.value)(value)
+    return given

@@ -1,0 +1,101 @@
+"""What controls offer for each model, and where they go when another one is chosen."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib_svd.checkpoints.families import FAMILIES, FROM_FAMILY
+from lib_svd.errors import BadRequest
+from lib_svd.request import FIELDS, ClipRequest
+from lib_svd.ui.choices import FOLLOWING, Made
+
+NUMBERS = [entry.name for entry in FIELDS if entry.kind is not str and entry.name != "seed"]
+ALL = [Made(family, 64) for family in FAMILIES.values()]
+families = st.sampled_from(ALL)
+
+
+def completed(made: Made, **settings):
+    """As a clip is ordered. A size comes with the other side, as it does from the tab."""
+    if settings.keys() & {"width", "height"}:
+        settings = {"width": made.family.width, "height": made.family.height} | settings
+    return made.family.complete(ClipRequest(**settings), grid=made.grid)[0]
+
+
+@pytest.mark.parametrize("made", ALL, ids=lambda made: made.family.name)
+@pytest.mark.parametrize("name", NUMBERS)
+def test_no_slider_offers_what_would_be_refused(made, name):
+    low, high, step = made.bounds(name)
+    kind = next(entry.kind for entry in FIELDS if entry.name == name)
+    for value in (low, low + step, high - step, high):
+        assert getattr(completed(made, **{name: kind(value)}), name) == kind(value)
+
+
+@pytest.mark.parametrize("made", ALL, ids=lambda made: made.family.name)
+def test_the_models_own_values_lie_on_the_sliders(made):
+    for name, value in made.defaults().items():
+        if name in NUMBERS:
+            low, high, step = made.bounds(name)
+            assert low <= value <= high
+            assert (value - low) / step == pytest.approx(round((value - low) / step), abs=1e-6), name
+
+
+@pytest.mark.parametrize("made", ALL, ids=lambda made: made.family.name)
+def test_only_the_model_that_takes_a_path_offers_one(made):
+    assert made.takes_path == (made.family.name == "sv3d_p")
+
+
+@given(before=families, after=families)
+def test_controls_that_were_not_touched_go_to_the_new_models_values(before, after):
+    assert after.follow(before.defaults(), before) == after.defaults()
+
+
+@given(before=families, after=families, there=families)
+def test_going_by_way_of_another_model_changes_nothing(before, after, there):
+    by_way = after.follow(there.follow(before.defaults(), before), there)
+    assert by_way == after.defaults()
+
+
+def test_what_the_user_changed_stays():
+    xt, short = Made(FAMILIES["svd_xt"], 64), Made(FAMILIES["svd"], 64)
+    found = short.follow({**xt.defaults(), "motion_bucket_id": 90, "num_frames": 20, "fps": 12}, xt)
+    assert found == {**short.defaults(), "motion_bucket_id": 90, "num_frames": 20, "fps": 12}
+
+
+def test_what_the_user_changed_is_brought_within_reach():
+    xt, sv3d = Made(FAMILIES["svd_xt"], 64), Made(FAMILIES["sv3d_u"], 64)
+    found = sv3d.follow({**xt.defaults(), "num_frames": 50, "width": 1536, "height": 768}, xt)
+    assert (found["num_frames"], found["width"], found["height"]) == (42, 1152, 768)
+
+
+def test_guidance_that_follows_does_not_cross_guidance_that_stays():
+    xt, short = Made(FAMILIES["svd_xt"], 64), Made(FAMILIES["svd"], 64)
+    found = short.follow({**xt.defaults(), "min_guidance": 2.9}, xt)
+    assert (found["min_guidance"], found["max_guidance"]) == (2.9, 2.9)
+
+
+@given(
+    before=families,
+    after=families,
+    frames=st.integers(1, 50),
+    low=st.floats(1, 20),
+    high=st.floats(1, 20),
+    steps=st.integers(1, 100),
+)
+def test_a_clip_can_be_asked_for_after_any_change_unless_guidance_was_wrong_before(
+    before, after, frames, low, high, steps
+):
+    changed = {"num_frames": frames, "min_guidance": low, "max_guidance": high, "num_steps": steps}
+    found = after.follow({**before.defaults(), **changed}, before)
+    wanted = {name: found[name] for name in FROM_FAMILY}
+    if low > high:
+        with pytest.raises(BadRequest, match="Guidance must not fall"):
+            completed(after, min_guidance=low, max_guidance=high)
+    else:
+        completed(after, **wanted)
+
+
+def test_before_any_model_is_known_the_values_are_those_of_the_most_common_one():
+    assert Made.of(None).family.name == "svd_xt"
+    assert set(FOLLOWING) == set(Made.of(None).defaults())

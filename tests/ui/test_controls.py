@@ -1,0 +1,255 @@
+"""The controls: complete, explained, read without loss, and restored by pasting."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import gradio as gr
+import pytest
+
+from lib_svd.errors import BadRequest
+from lib_svd.request import FIELDS, ClipRequest
+from lib_svd.ui import accordion, tab
+from lib_svd.ui.controls import FIRST_FOUND, Controls
+from tests.ui.conftest import parsed, pasted
+
+pytestmark = pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning")  # gradio's own
+
+OTHER = ClipRequest(
+    seed=4294967295,
+    num_frames=7,
+    width=128,
+    height=80,
+    fps=12,
+    motion_bucket_id=90,
+    noise_aug_strength=0.0371,
+    min_guidance=1.25,
+    max_guidance=3.75,
+    guidance_ramp="triangle",
+    num_steps=11,
+    sampler="dpmpp_2m",
+    schedule="align_your_steps",
+    fit="letterbox",
+    focus_x=0.13,
+    focus_y=0.87,
+    background="#12abef",
+    decode="reference",
+    decode_chunk=3,
+    elevation=-12.5,
+    orbit=90.5,
+    checkpoint="sv3d_p.safetensors",
+)
+"""Unlike the defaults in every setting."""
+
+
+@pytest.fixture
+def controls(studio, noting_page):
+    with gr.Blocks(analytics_enabled=False):
+        return Controls(studio, "svd_clip", noting_page)
+
+
+@pytest.fixture
+def folded(studio):
+    with gr.Blocks(analytics_enabled=False):
+        return accordion.build(studio, "txt2img")
+
+
+def shown(components):
+    return [component.value for component in components]
+
+
+def inside(block):
+    """Every component below one."""
+    for child in getattr(block, "children", []):
+        yield child
+        yield from inside(child)
+
+
+def test_every_setting_has_a_control(controls):
+    assert {entry.name for entry in FIELDS} == set(controls.names) - {"auto_size"}
+
+
+def test_the_settings_used_here_differ_from_the_defaults_everywhere():
+    same = [f.name for f in dataclasses.fields(ClipRequest) if getattr(OTHER, f.name) == getattr(ClipRequest(), f.name)]
+    assert same == []
+
+
+def test_every_control_says_what_it_does(controls, folded):
+    for component in (*controls.components, controls.with_frames, *folded.inputs[1:]):
+        assert component.info.endswith("."), component.label
+        assert len(component.info) < 100
+
+
+@pytest.mark.parametrize("build", ["tab", "accordion"])
+def test_labels_and_ids_are_unique_and_ids_begin_with_the_part(studio, noting_page, build):
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        if build == "tab":
+            tab.build(studio, noting_page)
+        else:
+            accordion.build(studio, "txt2img")
+    found = list(inside(blocks))
+    ids = [each.elem_id for each in found if each.elem_id]
+    assert len(ids) == len(set(ids))
+    part = "svd_clip" if build == "tab" else "txt2img_svd"
+    assert [name for name in ids if not name.startswith((part, f"image_buttons_{part}"))] == []
+    labels = [each.label for each in found if getattr(each, "label", None)]
+    assert len(labels) == len(set(labels))
+    if build == "accordion":
+        assert all("svd" in label.lower() or label == "Animate the pictures" for label in labels)
+
+
+def test_untouched_controls_leave_size_and_seed_open_and_say_the_rest(controls):
+    found = controls.read(shown(controls.components))
+    assert not {"seed", "width", "height", "checkpoint"} & found.keys()
+    assert found["num_frames"] == 25
+    assert found["sampler"] == "euler"
+    assert isinstance(found["num_frames"], int)
+    ClipRequest.from_mapping(found)
+
+
+def test_what_is_none_is_left_to_the_model(controls):
+    assert controls.read([None] * len(controls.names)) == {}
+
+
+def test_fewer_values_than_controls_can_be_read(controls):
+    assert controls.read([None, 90]) == {"motion_bucket_id": 90}
+
+
+def test_a_size_is_read_when_it_is_not_left_to_the_picture(controls):
+    values = dict(zip(controls.names, shown(controls.components), strict=True))
+    found = controls.read(list({**values, "auto_size": False, "width": 512.0}.values()))
+    assert (found["width"], found["height"]) == (512, 576)
+
+
+@pytest.mark.parametrize(("name", "value"), [("seed", 0.5), ("num_frames", 0), ("sampler", "quick"), ("fps", "fast")])
+def test_a_value_that_cannot_be_is_refused_with_a_sentence(controls, name, value):
+    values = dict(zip(controls.names, shown(controls.components), strict=True))
+    with pytest.raises(BadRequest, match=r"must be .*\.$"):
+        controls.read(list({**values, name: value}.values()))
+
+
+def test_pasting_a_clips_infotext_restores_every_control(controls):
+    given = pasted(controls.pastes, parsed(OTHER.infotext()))
+    values = [given.get(component, component.value) for component in controls.components]
+    assert ClipRequest.from_mapping(controls.read(values)) == OTHER
+
+
+def test_pasting_a_pictures_infotext_restores_every_control_of_the_accordion(folded):
+    given = pasted(folded.pastes, parsed(", ".join(f"{k}: {v}" for k, v in OTHER.parameters().items())))
+    is_on, settings, _ = folded.read([given.get(component, component.value) for component in folded.inputs])
+    assert is_on
+    assert ClipRequest.from_mapping(settings) == OTHER
+
+
+def test_a_picture_without_svd_settings_changes_nothing(controls, folded):
+    plain = parsed("Steps: 20, Sampler: Euler a, Schedule type: Karras, Seed: 5, Size: 512x512")
+    assert pasted(controls.pastes, plain) == {}
+    assert pasted(folded.pastes, plain) == {}
+
+
+def test_the_accordion_does_not_read_a_clips_own_infotext(folded):
+    assert pasted(folded.pastes, parsed(OTHER.infotext())) == {}
+
+
+def test_a_model_that_is_not_here_is_not_pasted(controls):
+    given = pasted(controls.pastes, parsed(OTHER.with_(checkpoint="elsewhere.safetensors").infotext()))
+    assert controls["checkpoint"] not in given
+    assert given[controls["fps"]] == 12
+
+
+def test_models_are_listed_when_the_page_loads_and_the_last_choice_comes_first(controls, options):
+    listed, line = controls.fill()
+    assert len(listed["choices"]) == 3
+    assert "sv3d_p.safetensors" in listed["value"]  # the first in natural order
+    assert "Stable Video 3D" in line
+    options["svd_checkpoint"] = "svd_xt.safetensors"
+    assert "svd_xt.safetensors" in controls.fill()[0]["value"]
+
+
+def test_a_refresh_keeps_the_model_that_is_chosen(controls, options):
+    options["svd_checkpoint"] = "svd_xt.safetensors"
+    label = next(name for name in controls.fill()[0]["choices"] if "image_decoder" in name)
+    assert controls.fill(label)[0]["value"] == label
+
+
+def test_choosing_a_model_moves_the_controls_and_is_remembered(controls, noting_page):
+    label = next(name for name in controls.fill()[0]["choices"] if name.startswith("sv3d_p"))
+    moved = [controls[name].value for name in tab_following()]
+    line, basis, path, chunk, *updates = controls._followed(label, "", *moved)
+    assert "Stable Video 3D" in line
+    assert (basis, path["visible"], chunk["maximum"]) == ("sv3d_p.safetensors", True, 10)
+    found = dict(zip(tab_following(), updates, strict=True))
+    assert (found["num_frames"]["value"], found["num_frames"]["maximum"]) == (5, 10)
+    assert found["guidance_ramp"]["value"] == "Triangle"
+    assert noting_page.remembered == {"svd_checkpoint": "sv3d_p.safetensors"}
+
+
+def test_a_pasted_model_does_not_undo_the_settings_pasted_with_it(controls):
+    given = pasted(controls.pastes, parsed(OTHER.infotext()))
+    values = [given[controls[name]] for name in tab_following()]
+    _, _, _, _, *updates = controls._followed(given[controls["checkpoint"]], given[controls._basis], *values)
+    assert [update["value"] for update in updates] == values
+
+
+def test_without_models_the_page_says_where_to_get_one(empty_studio):
+    with gr.Blocks(analytics_enabled=False):
+        controls = Controls(empty_studio, "svd_clip")
+    listed, line = controls.fill()
+    assert listed["value"] == FIRST_FOUND
+    assert "There is no SVD model yet" in line
+    assert "huggingface.co/stabilityai" in line
+    assert str(empty_studio.host.model_dirs()[0]) in line
+
+
+def test_files_that_cannot_be_used_are_named(studio, models, controls):
+    (models / "broken.safetensors").write_bytes(b"nothing")
+    assert "broken.safetensors" in controls.fill()[1]
+
+
+class Blind:
+    """A studio that must not be asked for its models."""
+
+    def __init__(self, studio):
+        self.host = studio.host
+
+    def models(self):
+        raise AssertionError("models were looked for while the page was being built")
+
+
+def test_building_looks_for_no_model_and_is_quick(studio, noting_page):
+    began = time.perf_counter()
+    tab.build(Blind(studio), noting_page)
+    with gr.Blocks(analytics_enabled=False):
+        accordion.build(Blind(studio), "txt2img")
+        accordion.build(Blind(studio), "img2img")
+    assert time.perf_counter() - began < 5  # a hang, not a slow machine
+
+
+def test_the_accordion_is_off_unless_it_is_ticked(folded):
+    assert folded.read(shown(folded.inputs)) == (False, {}, False)
+
+
+def test_the_accordion_reads_a_dict_of_the_api(folded):
+    given = {"enabled": True, "motion_bucket_id": 90, "frames": True, "sampler": "heun", "seed": -1}
+    assert folded.read([given]) == (True, {"motion_bucket_id": 90, "sampler": "heun"}, True)
+    assert folded.read([{"width": 512, "height": 512}])[1] == {"width": 512, "height": 512}
+    assert folded.read([{"enabled": False, "fps": 99}]) == (False, {}, False)
+
+
+@pytest.mark.parametrize("given", [{"enabled": "yes"}, {"frames": 1}, {"fps": 99}])
+def test_the_accordion_refuses_a_dict_that_makes_no_sense(folded, given):
+    with pytest.raises(BadRequest):
+        folded.read([given])
+
+
+def test_the_accordion_reads_what_an_api_leaves_out(folded):
+    assert folded.read([]) == (False, {}, False)
+    assert folded.read([True]) == (True, {}, False)
+    assert folded.read([True, None, None, 90]) == (True, {"motion_bucket_id": 90}, False)
+
+
+def tab_following():
+    from lib_svd.ui.choices import FOLLOWING
+
+    return FOLLOWING

@@ -1,0 +1,151 @@
+"""What the tab does when its buttons are used, without a browser."""
+
+from __future__ import annotations
+
+import logging
+
+import gradio as gr
+import numpy as np
+import pytest
+from PIL import Image
+
+from lib_svd.errors import OutOfMemory
+from lib_svd.infotext import read_infotext
+from lib_svd.request import ClipRequest
+from lib_svd.ui import clips, tab
+from tests.ui.conftest import parsed, pasted
+
+pytestmark = pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning")  # gradio's own
+
+
+def opened(path):
+    with Image.open(path) as image:
+        return image.copy()
+
+
+@pytest.fixture
+def built(studio, noting_page):
+    """The tab's parts; gradio keeps the whole of it behind the blocks."""
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        return tab.Tab(studio, noting_page, blocks)
+
+
+@pytest.fixture
+def generate(built, noting_page, picture):
+    """Press Generate, with some settings changed; gives the outputs by name."""
+
+    def press(source="", with_frames=False, **changed):
+        image = opened(picture) if source == "" else source
+        values = {
+            name: component.value
+            for name, component in zip(built.controls.names, built.controls.components, strict=True)
+        }
+        values |= {"checkpoint": "svd_xt.safetensors", "num_steps": 2, "num_frames": 3, **changed}
+        given = noting_page.job(image, with_frames, *values.values())
+        return dict(zip(("clip", "gallery", "frame", "made", "infotext", "status"), given, strict=True))
+
+    return press
+
+
+def test_a_clip_is_made_shown_and_described(generate, studio):
+    found = generate()
+    (video,) = studio.host.output_dir().glob("*.mp4")
+    assert f'src="file={video}"' in found["clip"]
+    assert found["infotext"] == read_infotext(video)
+    assert len(found["gallery"]) == 3
+    assert np.array_equal(np.asarray(found["frame"]), np.asarray(found["gallery"][-1]))
+    assert "3 frames of 96x64 at 7 fps" in found["status"]
+
+
+def test_a_seed_is_drawn_where_none_is_given(generate):
+    seeds = {ClipRequest.from_infotext(generate()["infotext"]).seed for _ in range(2)}
+    assert len(seeds) == 2
+    assert ClipRequest.from_infotext(generate(seed=7)["infotext"]).seed == 7
+
+
+def test_frames_are_saved_where_they_are_asked_for(generate, studio):
+    found = generate(with_frames=True)
+    assert [path.endswith(f"0000{i}.png") for i, path in enumerate(found["gallery"])] == [True] * 3
+
+
+def test_what_the_tab_writes_into_a_clip_can_be_pasted_back(generate, built, noting_page):
+    wanted = ClipRequest.from_infotext(generate(seed=5, fit="Stretch", focus_x=0.25)["infotext"])
+    ((part, picture, fields),) = noting_page.received
+    assert (part, picture) == ("svd_clip", built.picture)
+    given = pasted(fields, parsed(wanted.infotext()))
+    values = [given.get(component, component.value) for component in built.controls.components]
+    assert ClipRequest.from_mapping(built.controls.read(values)) == wanted
+
+
+def test_a_generated_picture_hands_its_own_infotext_on(generate, picture):
+    image = opened(picture)
+    image.info["parameters"] = "a dog\nSteps: 20, Seed: 3"
+    assert '"a dog\\nSteps: 20, Seed: 3"' in generate(image)["infotext"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"source": None}, "There is no picture yet"),
+        ({"num_frames": 0}, "must be from 1"),
+        ({"min_guidance": 9}, "Guidance must not fall"),
+        ({"checkpoint": "<none>"}, "No model is called &#x27;&lt;none&gt;&#x27;"),
+        ({"num_frames": 500}, "cannot make 500"),
+    ],
+)
+def test_what_cannot_be_done_is_a_sentence_and_the_clip_before_stays(generate, studio, changed, sentence):
+    found = generate(**changed)
+    assert sentence in found.pop("status")
+    assert all(update == gr.update() for update in found.values())
+    assert studio._loaded is None
+
+
+def test_errors_of_ours_are_said_and_others_are_logged_too(generate, studio, monkeypatch, caplog):
+    def fail(error):
+        def animate(order):
+            raise error
+
+        monkeypatch.setattr(studio, "animate", animate)
+        with caplog.at_level(logging.ERROR):
+            return generate()["status"]
+
+    assert "no room" in fail(OutOfMemory("The device has no room."))
+    assert caplog.records == []
+    assert "ZeroDivisionError: by &lt;0&gt;" in fail(ZeroDivisionError("by <0>"))
+    assert caplog.records[0].exc_info
+
+
+def test_frames_of_the_last_clips_are_at_hand_to_go_on_from(generate, built):
+    found = generate()
+    chosen = gr.SelectData(None, {"index": 1, "value": None})
+    assert built.select(found["made"], chosen) == found["gallery"][1]
+    for _ in range(tab.SHELF):
+        generate()
+    assert built.select(found["made"], chosen) == gr.update()
+
+
+def test_the_preview_is_the_picture_that_the_model_gets(built, picture):
+    shown, note = built.preview(opened(picture), "svd_xt.safetensors", False, 64, 64, "Crop", 0.0, 0.5, "#000000")
+    assert shown.size == (64, 64)
+    assert "Cropped 33 % from the right" in note
+    assert built.preview(None, *[None] * 8) == (None, "")
+
+
+def test_the_preview_says_what_is_wrong(built, picture):
+    shown, note = built.preview(opened(picture), "svd_xt.safetensors", False, 65, 64, "Crop", 0.5, 0.5, "#000000")
+    assert shown is None
+    assert "multiples of 16" in note
+
+
+def test_targets_have_buttons_and_the_folder_opens(built, noting_page, studio):
+    assert noting_page.sent == [("svd_clip_send_to_img2img", "img2img")]
+    built.open_folder()
+    assert noting_page.opened == [studio.host.output_dir()]
+
+
+def test_html_of_a_clip_escapes_what_it_says():
+    found = clips.clip_html("file=/a&b/'x'.mp4", "<b>", ["<i>"])
+    assert "<b>" not in found
+    assert "<i>" not in found
+    assert "file=/a&amp;b/&#x27;x&#x27;.mp4" in found
+    assert "x&#x27;.txt" in found
