@@ -52,3 +52,22 @@ function svdRestore(part) {
 }
 
 if (typeof onUiLoaded === "function") onUiLoaded(() => svdRestore("svd_clip"));
+
+// The line under a gallery is another one when a job is done: then show the clips that "Animate with SVD" made of its
+// pictures. While a job runs, gradio counts tenths of a second there, so wait until it stands still.
+function svdShowClipsAfter(part) {
+    const line = gradioApp().querySelector("#html_log_" + part);
+    const show = gradioApp().querySelector("#" + part + "_svd_show");
+    if (!line || !show) return;
+    let shown = line.textContent;
+    let waiting;
+    new MutationObserver(() => {
+        clearTimeout(waiting);
+        waiting = setTimeout(() => {
+            if (line.textContent !== shown) show.click();
+            shown = line.textContent;
+        }, 400);
+    }).observe(line, {childList: true, characterData: true, subtree: true});
+}
+
+if (typeof onUiLoaded === "function") onUiLoaded(() => ["txt2img", "img2img"].forEach(svdShowClipsAfter));

@@ -34,7 +34,7 @@ def register() -> type[Any]:
     page.add_settings(tab.LABEL, settings.SETTINGS)
     page.add_tab(lambda: tab.build(studio, page), tab.LABEL, tab.PART)
     page.add_send_buttons(send_to.button, tab.PART)
-    page.add_results(lambda part, done, description: send_to.results(part, done, description, hook.shown))
+    page.add_results(lambda part, description: send_to.results(part, description, hook.shown))
     page.add_routes(lambda app, guards: api.add_routes(app, studio, guards))
     return script_class(host, hook, lambda part: accordion.build(studio, part, page))
 

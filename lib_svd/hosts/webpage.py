@@ -136,24 +136,18 @@ class WebuiPage:
 
         script_callbacks.on_after_component(after)
 
-    def add_results(self, make: Callable[[str, Any, Any], None]) -> None:
+    def add_results(self, make: Callable[[str, Any], None]) -> None:
         """A place under the galleries of txt2img and img2img for what the script made.
 
         Args:
-            make: given the tab, the component whose change tells that a job is done, and the one that then holds the
-                job's description as JSON.
+            make: given the tab, and the component that holds a finished job's description as JSON.
         """
         from modules import script_callbacks
 
-        logs: dict[str, Any] = {}
-
         def after(component: Any, **named: Any) -> None:
             name = getattr(component, "elem_id", None) or ""
-            if name in ("html_log_txt2img", "html_log_img2img"):
-                logs[name.removeprefix("html_log_")] = component
-            elif name in ("generation_info_txt2img", "generation_info_img2img"):
-                part = name.removeprefix("generation_info_")
-                make(part, logs[part], component)
+            if name in ("generation_info_txt2img", "generation_info_img2img"):
+                make(name.removeprefix("generation_info_"), component)
 
         script_callbacks.on_after_component(after)
 

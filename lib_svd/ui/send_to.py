@@ -15,14 +15,16 @@ def button(elem_id: str, is_small: bool) -> Any:
     return gr.Button(FILM if is_small else "Send to SVD", elem_id=elem_id, elem_classes=["tool"] if is_small else [])
 
 
-def results(part: str, done: Any, description: Any, shown: Callable[[str], str]) -> None:
-    """Clips under a gallery, shown anew when a job is done.
+def results(part: str, description: Any, shown: Callable[[str], str]) -> None:
+    """Clips under a gallery, shown anew when a job is done: `javascript/svd.js` presses the button then.
+
+    Not by an event of a component: gradio 4 fires HTML's `change` whenever anything on the page is drawn.
 
     Args:
         part: txt2img or img2img.
-        done: changes when a job is done.
-        description: holds the job's description by then.
+        description: holds the job's description when it is done.
         shown: that description to HTML.
     """
     clips = gr.HTML(elem_id=f"{part}_svd_clips")
-    done.change(fn=shown, inputs=[description], outputs=[clips], show_progress=False)
+    show = gr.Button(visible=False, elem_id=f"{part}_svd_show")
+    show.click(fn=shown, inputs=[description], outputs=[clips], show_progress=False)

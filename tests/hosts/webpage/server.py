@@ -42,6 +42,7 @@ def serve(data: Path, port: int, flags: list[str], models: Path | None, output: 
             show_api=False,
             allowed_paths=[str(data), *assets.folders()],
         )
+        shared.demo.server.config.timeout_graceful_shutdown = 3  # the click on Reload UI is itself still being answered
         progress.setup_progress_api(app)
         ui.setup_ui_api(app)
         if shared.cmd_opts.api:

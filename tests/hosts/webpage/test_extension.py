@@ -137,6 +137,17 @@ def test_pictures_are_animated_where_it_is_switched_on(on, webui):
     assert all("SVD picture: " in clip.with_suffix(".txt").read_text() for clip in clips)
 
 
+def test_a_page_at_rest_asks_the_server_for_nothing(on):
+    picture_job(on, "txt2img")
+    on.generate("txt2img")
+    on.finish("txt2img")
+    on.page.wait_for_timeout(2000)
+    asked = []
+    on.page.on("request", lambda request: asked.append(request.url))
+    on.page.wait_for_timeout(2000)
+    assert asked == []
+
+
 def test_png_info_gives_settings_back_to_accordion_and_tab(on, webui, tmp_path):
     answer = webui.ask("/sdapi/v1/txt2img", {**SMALL, "alwayson_scripts": {"svd": {"args": [SVD]}}})
     (tmp_path / "picture.png").write_bytes(b64decode(answer["images"][0]))

@@ -24,9 +24,7 @@ restricted_opts = {"outdir_samples", "outdir_txt2img_samples"}
 
 options_templates = {
     "outdir_samples": OptionInfo("", "Output directory for images"),
-    "outdir_txt2img_samples": OptionInfo(
-        str(Path("outputs") / "txt2img-images"), "Folder for txt2img images"
-    ),
+    "outdir_txt2img_samples": OptionInfo(str(Path("outputs") / "txt2img-images"), "Folder for txt2img images"),
     "save_to_dirs": OptionInfo(True, "Save images to a subdirectory"),
     "samples_save": OptionInfo(True, "Always save all generated images"),
     "live_previews_enable": OptionInfo(True, "Show live previews of the created image"),

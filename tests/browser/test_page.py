@@ -1,0 +1,331 @@
+"""The stand-alone page in a real browser, in both versions of gradio that web UIs have."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from lib_svd.infotext import read_infotext
+from lib_svd.request import ClipRequest
+from tests.conftest import save_picture
+
+ROOT = Path(__file__).parents[2]
+GRADIO_3 = ROOT / ".venv-gradio3" / "bin" / "python"  # `make test` makes it
+PYTHONS = {"gradio4": Path(sys.executable)} | ({"gradio3": GRADIO_3} if GRADIO_3.exists() else {})
+GRADIOS_OWN = r"net::|AbortError"  # it asks the net for a script, and lets go of its stream with an error
+SHOTS = os.environ.get("SVD_SCREENSHOTS")  # a folder for pictures of the page, to look at
+LONG = 100  # steps; time enough to stop
+
+PLAYING = """async () => {
+    const video = document.querySelector("#svd_clip_clip video");
+    const moved = () => new Promise((done) => video.addEventListener("timeupdate", done, {once: true}));
+    await moved();
+    const first = video.currentTime;
+    await moved();
+    return {width: video.videoWidth, height: video.videoHeight, moved: video.currentTime !== first,
+            loops: video.loop, paused: video.paused};
+}"""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A page that is being served."""
+
+    address: str
+    folder: Path  # of the clips
+    log: Path
+
+
+@pytest.fixture(scope="session", params=PYTHONS.values(), ids=PYTHONS.keys())
+def served(request, tmp_path_factory, checkpoint_of) -> Iterator[Served]:
+    here = tmp_path_factory.mktemp("served")
+    models = here / "models"
+    models.mkdir()
+    for family in ("svd_xt", "svd_image_decoder", "sv3d_p"):
+        shutil.copy(checkpoint_of(family), models)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    words = ["serve", "--port", str(port), "--models", str(models), "--out", str(here / "clips"), "--device", "cpu"]
+    with (here / "log").open("w") as log:
+        server = subprocess.Popen(
+            [str(request.param), "-m", "lib_svd", *words], cwd=here, env=environment, stdout=log, stderr=log
+        )
+    try:
+        found = Served(f"http://127.0.0.1:{port}", here / "clips", here / "log")
+        _wait_for(found, server)
+        yield found
+    finally:
+        server.terminate()
+        server.wait(30)
+    assert f'File "{ROOT / "lib_svd"}' not in (here / "log").read_text()  # gradio 3 logs every page that is left
+
+
+def _wait_for(served: Served, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(600):
+        assert server.poll() is None, served.log.read_text()
+        try:
+            urllib.request.urlopen(served.address, timeout=5).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    pytest.fail(served.log.read_text())
+
+
+@pytest.fixture
+def tab(browser: Browser, served: Served) -> Iterator[Page]:
+    """The page, loaded; the test fails if a script threw or its console shows an error."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    context.set_default_timeout(25_000)
+    expect.set_options(timeout=25_000)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda thrown: errors.append(str(thrown)))
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    page.goto(served.address)
+    expect(part(page, "about")).to_contain_text("made for 5 frames")
+    yield page
+    context.close()
+    assert [error for error in errors if not re.search(GRADIOS_OWN, error)] == []
+
+
+def part(tab: Page, name: str, inside: str = "") -> Locator:
+    """A part of the tab; gradio 3 gives the id of HTML to two elements, one in the other."""
+    return tab.locator(f"#svd_clip_{name}").first.locator(inside) if inside else tab.locator(f"#svd_clip_{name}").first
+
+
+def choose_picture(tab: Page, picture: Path) -> None:
+    seen = shown(tab, "seen")
+    part(tab, "picture", "input[type=file]").set_input_files(picture)
+    changes(tab, "seen", seen)
+
+
+def shown(tab: Page, name: str) -> str | None:
+    found = tab.locator(f"#svd_clip_{name} img")
+    return found.first.get_attribute("src") if found.count() else None
+
+
+def changes(tab: Page, name: str, before: str | None) -> None:
+    script = """([name, before]) => {
+        const found = document.querySelector(`#svd_clip_${name} img`);
+        return found && found.getAttribute("src") !== before && found.complete;
+    }"""
+    tab.wait_for_function(script, arg=[name, before])
+
+
+def choose_model(tab: Page, name: str) -> None:
+    part(tab, "checkpoint", "input").click()
+    tab.locator("ul.options li", has_text=name).click()
+
+
+def number(tab: Page, name: str, value: float) -> None:
+    field = part(tab, name, "input[type=number]")
+    field.fill(str(value))
+    field.press("Tab")
+
+
+def choose_long_clip(tab: Page, picture: Path) -> None:
+    """All that the model is offered for: time enough to stop it, or to load the page again."""
+    choose_model(tab, "svd_xt")
+    expect(part(tab, "about")).to_contain_text("Stable Video Diffusion XT")
+    choose_picture(tab, picture)
+    part(tab, "auto_size", "input").uncheck()
+    for name, value in (("num_frames", 10), ("width", 192), ("height", 128), ("num_steps", LONG)):
+        number(tab, name, value)
+
+
+def generate(tab: Page) -> None:
+    before = part(tab, "infotext", "textarea").input_value()
+    part(tab, "generate").click()
+    expect(part(tab, "infotext", "textarea")).not_to_have_value(before)
+    expect(part(tab, "generate")).to_be_visible()
+
+
+def request_shown(tab: Page) -> ClipRequest:
+    return ClipRequest.from_infotext(part(tab, "infotext", "textarea").input_value())
+
+
+def shoot(tab: Page, name: str) -> None:
+    if SHOTS:
+        for width, height in ((1400, 1000), (800, 1100)):
+            tab.set_viewport_size({"width": width, "height": height})
+            tab.wait_for_timeout(500)
+            kind = 3 if "gradio3" in os.environ["PYTEST_CURRENT_TEST"] else 4
+            tab.screenshot(path=Path(SHOTS) / f"gradio{kind}-{name}-{width}.png", full_page=True)
+
+
+def test_a_picture_becomes_a_clip_that_plays_by_itself(tab, served, picture):
+    choose_picture(tab, picture)
+    generate(tab)
+    part(tab, "clip", "video").scroll_into_view_if_needed()
+    found = tab.evaluate(PLAYING)
+    assert found == {"width": 96, "height": 64, "moved": True, "loops": True, "paused": False}
+    expect(part(tab, "gallery", ".thumbnail-item")).to_have_count(5)
+    assert request_shown(tab).num_frames == 5
+    assert "Seconds" in part(tab, "status").inner_text()
+    newest = max(served.folder.glob("*.mp4"), key=lambda path: path.stat().st_mtime)
+    assert ClipRequest.from_infotext(read_infotext(newest)) == request_shown(tab)
+    with tab.expect_download() as download:
+        tab.get_by_text("Download clip").click()
+    assert Path(download.value.path()).read_bytes() == newest.read_bytes()
+    shoot(tab, "clip")
+
+
+def test_the_preview_follows_focus_and_fit(tab, tmp_path):
+    part(tab, "auto_size", "input").uncheck()
+    choose_picture(tab, save_picture(tmp_path / "wide.png", 800, 100))
+    note = part(tab, "seen_note")
+    expect(note).to_contain_text("from the left and")
+    before = shown(tab, "seen")
+    number(tab, "focus_x", 0)
+    changes(tab, "seen", before)
+    expect(note).not_to_contain_text("from the left")
+    before = shown(tab, "seen")
+    part(tab, "fit").get_by_text("Letterbox").click()
+    changes(tab, "seen", before)
+    expect(note).to_contain_text("Blurred bars")
+
+
+def test_a_model_brings_its_own_values_and_what_was_changed_stays(tab, served):
+    choose_model(tab, "svd_xt")
+    expect(part(tab, "about")).to_contain_text("Stable Video Diffusion XT")
+    expect(part(tab, "orbit")).not_to_be_visible()
+    number(tab, "fps", 12)
+    choose_model(tab, "sv3d_p")
+    expect(part(tab, "orbit")).to_be_visible()
+    expect(part(tab, "max_guidance", "input[type=number]")).to_have_value("2.5")
+    expect(part(tab, "fps", "input[type=number]")).to_have_value("12")
+    shoot(tab, "sv3d")
+
+
+def test_the_model_is_remembered_after_a_reload(tab):
+    for name, title in (("sv3d_p", "Stable Video 3D"), ("svd_image_decoder", "image decoder")):
+        choose_model(tab, name)
+        expect(part(tab, "about")).to_contain_text(title)
+        tab.reload()
+        expect(part(tab, "about")).to_contain_text(title)
+
+
+def test_a_seed_is_reused_and_drawn_again(tab, picture):
+    choose_picture(tab, picture)
+    generate(tab)
+    part(tab, "reuse_seed").click()
+    seed = part(tab, "seed", "input")
+    expect(seed).to_have_value(str(request_shown(tab).seed))
+    part(tab, "random_seed").click()
+    expect(seed).to_have_value("-1")
+
+
+def test_a_clip_goes_on_from_the_last_frame_and_from_a_chosen_one(tab, served, picture, tmp_path):
+    choose_picture(tab, picture)
+    part(tab, "with_frames", "input").check()
+    generate(tab)
+    newest = max(served.folder.glob("*.mp4"), key=lambda path: path.stat().st_mtime).with_suffix("")
+    frames = sorted(newest.glob("*.png"))
+    assert len(frames) == 5
+    before = shown(tab, "picture")
+    part(tab, "continue").click()
+    changes(tab, "picture", before)
+    assert same_picture(tab, frames[-1], tmp_path)
+    part(tab, "gallery", ".thumbnail-item").nth(1).click()
+    tab.wait_for_timeout(1000)  # the choice has nothing to show for itself
+    before = shown(tab, "picture")
+    part(tab, "continue").click()
+    changes(tab, "picture", before)
+    assert same_picture(tab, frames[1], tmp_path)
+
+
+def same_picture(tab: Page, frame: Path, folder: Path) -> bool:
+    """Whether the tab's picture has the very pixels of a file."""
+    script = """async () => {
+        const shown = document.querySelector("#svd_clip_picture img");
+        await shown.decode();
+        const canvas = document.createElement("canvas");
+        [canvas.width, canvas.height] = [shown.naturalWidth, shown.naturalHeight];
+        const context = canvas.getContext("2d");
+        context.drawImage(shown, 0, 0);
+        return [canvas.width, canvas.height, ...context.getImageData(0, 0, canvas.width, canvas.height).data];
+    }"""
+    width, height, *pixels = tab.evaluate(script)
+    wanted = np.asarray(Image.open(frame).convert("RGB"))
+    return np.array_equal(np.array(pixels, np.uint8).reshape(height, width, 4)[..., :3], wanted)
+
+
+@pytest.mark.parametrize("how", ["button", "escape"])
+def test_a_clip_is_stopped(tab, served, picture, how):
+    choose_long_clip(tab, picture)
+    clips = len(list(served.folder.glob("*.mp4")))
+    part(tab, "generate").click()
+    expect(tab.locator(".progressDiv")).to_contain_text(re.compile(rf"Sampling \d+/{LONG}: \d+ %.* left"))
+    expect(tab.locator(".livePreview")).to_be_visible()
+    if how == "button":
+        shoot(tab, "progress")
+        part(tab, "interrupt").click()
+    else:
+        tab.keyboard.press("Escape")
+    expect(part(tab, "status")).to_contain_text("was stopped")
+    expect(part(tab, "generate")).to_be_visible()
+    expect(tab.locator(".progressDiv")).to_have_count(0)
+    assert len(list(served.folder.glob("*.mp4"))) == clips
+
+
+def test_progress_is_shown_again_after_a_reload(tab, picture):
+    choose_long_clip(tab, picture)
+    part(tab, "generate").click()
+    expect(tab.locator(".progressDiv")).to_contain_text("Sampling")
+    tab.reload()
+    expect(tab.locator(".progressDiv")).to_contain_text("Sampling")
+    tab.keyboard.press("Escape")
+    expect(part(tab, "generate")).to_be_visible()
+    expect(tab.locator(".progressDiv")).to_have_count(0)
+
+
+def test_the_bar_never_goes_back(tab, picture):
+    choose_picture(tab, picture)
+    number(tab, "num_steps", 40)
+    tab.evaluate("""() => {
+        window.shares = [];
+        new MutationObserver(() => {
+            const bar = document.querySelector(".progressDiv .progress");
+            if (bar) window.shares.push(parseFloat(bar.style.width) || 0);
+        }).observe(document.body, {subtree: true, childList: true, attributes: true});
+    }""")
+    generate(tab)
+    shares = tab.evaluate("() => window.shares")
+    assert len(set(shares)) > 3
+    assert shares == sorted(shares)
+
+
+def test_what_cannot_be_done_is_said_in_a_sentence(tab, picture):
+    tab.keyboard.press("Control+Enter")
+    status = part(tab, "status", ".error")
+    expect(status).to_have_text(re.compile("^There is no picture yet: "))
+    choose_picture(tab, picture)
+    number(tab, "min_guidance", 9)
+    part(tab, "generate").click()
+    expect(status).to_have_text(re.compile("^Guidance must not fall"))
+    expect(part(tab, "generate")).to_be_visible()
+
+
+def test_only_the_folder_of_the_clips_is_served(served, tmp_path):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("secret")
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(f"{served.address}/file={secret}", timeout=20)
