@@ -64,11 +64,6 @@ class Tried:
             box.fill(str(value))
             box.blur()
 
-    def wait_done(self, part: str) -> None:
-        """Until Generate is back and the page has the results."""
-        self.page.wait_for_selector(f"#{part}_interrupt", state="visible", timeout=SOON)
-        self.page.wait_for_selector(f"#{part}_interrupt", state="hidden", timeout=LONG)
-
     def api_clip(self, **settings: object) -> dict[str, Any]:
         asked = {**SHORT, "seed": 1, "picture": base64_of(self.picture), "checkpoint": self.model.name, **settings}
         return self.server.call("/svd/v1/animate", asked)  # type: ignore[no-any-return]
@@ -87,6 +82,7 @@ def the_tab_makes_a_clip_that_plays(t: Tried) -> str:
     t.fill("svd_clip", num_frames=SHORT["num_frames"], num_steps=SHORT["num_steps"])
     t.one("#svd_clip_generate").click()
     t.one("#svd_clip_clip video").wait_for(timeout=LONG)
+    t.page.wait_for_selector("#svd_clip_interrupt", state="hidden", timeout=SOON)
     t.page.wait_for_function("document.querySelector('#svd_clip_clip video').currentTime > 0", timeout=SOON)
     shown = t.page.locator("#svd_clip_gallery img").count()
     assert shown >= SHORT["num_frames"], f"{shown} frames in the gallery"
@@ -98,7 +94,8 @@ def the_tab_is_interrupted(t: Tried) -> str:
     t.fill("svd_clip", num_steps=LONG_STEPS)
     t.one("#svd_clip_generate").click()
     t.one(".progressDiv").wait_for(timeout=SOON)
-    t.page.wait_for_function("/Sampling/.test(document.querySelector('.progressDiv')?.textContent)", timeout=LONG)
+    t.page.wait_for_function("/Sampling [2-9]/.test(document.querySelector('.progressDiv')?.textContent)", timeout=LONG)
+    t.page.screenshot(path=t.out / "a_clip_is_being_made.png")
     shown = t.one(".progressDiv").inner_text()
     t.one("#svd_clip_interrupt").click()
     t.page.wait_for_selector("text=was stopped", timeout=SOON)
@@ -132,7 +129,17 @@ def the_last_frame_goes_to_img2img_and_is_animated_there(t: Tried) -> str:
     t.fill("img2img", steps=2, width=64, height=64)
     t.one("#img2img_generate").click()
     t.one("#img2img_svd_clips video").wait_for(timeout=LONG)
+    t.one("#img2img_svd_clips video").scroll_into_view_if_needed()
+    t.page.wait_for_timeout(1000)
     return f"under the gallery: {t.one('#img2img_svd_clips').inner_text()[:80]!r}"
+
+
+def a_page_at_rest_asks_for_nothing(t: Tried) -> str:
+    asked: list[str] = []
+    t.page.on("request", lambda request: asked.append(request.url))
+    t.page.wait_for_timeout(3000)
+    assert len(asked) <= 3, asked[:5]
+    return f"{len(asked)} requests in 3 s"
 
 
 def the_api_animates(t: Tried) -> str:
@@ -253,6 +260,7 @@ STEPS = (
     the_tab_is_interrupted,
     txt2img_sends_its_picture,
     the_last_frame_goes_to_img2img_and_is_animated_there,
+    a_page_at_rest_asks_for_nothing,
     the_api_animates,
     a_clip_equals_the_stand_alone_one,
     the_hook_animates_by_api,
