@@ -34,13 +34,14 @@ ARROWS = {
     "jobs": ("animate", "checkpoints", "clip", "errors", "images", "ports", "request", "review", "video"),
     "studio": ("animate", "checkpoints", "clip", "errors", "ports", "request", "video"),
     "pages": (),
-    "hosts": ("engine", "errors", "pages", "ports"),
+    "bar": (),
+    "hosts": ("bar", "engine", "errors", "pages", "ports"),
     "doctor": ("checkpoints", "hosts", "video"),
     "api": ("checkpoints", "clip", "errors", "jobs", "ports", "request", "studio"),
     "hook": ("clip", "errors", "ports", "request", "studio"),
     "ui": (
-        *("api", "checkpoints", "clip", "errors", "images", "infotext", "jobs", "pages", "ports", "request", "studio"),
-        "video",
+        *("api", "bar", "checkpoints", "clip", "errors", "images", "infotext", "jobs", "pages", "ports", "request"),
+        *("studio", "video"),
     ),
     "cli": (
         *("animate", "checkpoints", "doctor", "errors", "hosts", "infotext", "jobs", "latents", "progress"),

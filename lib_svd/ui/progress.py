@@ -12,9 +12,8 @@ from typing import Any
 
 from PIL import Image
 
-STAGES = (("Loading", 0.0, 0.05), ("Sampling", 0.05, 0.85), ("Decoding", 0.85, 1.0))
-"""Where a stage begins and ends in a clip's bar, by the first word of its name; others leave the bar where it is."""
-PREVIEW_SIDE = 512  # pixels of the longer side; a preview has a pixel for each of the latents'
+from lib_svd.bar import Bar, enlarged
+
 FINISHED = 16  # tasks whose end is remembered
 
 
@@ -26,7 +25,7 @@ class Progress:
         self._waiting: list[str] = []
         self._finished: deque[str] = deque(maxlen=FINISHED)
         self._task, self._began = "", 0.0
-        self._share, self._text = 0.0, ""
+        self._bar, self._share, self._text = Bar(), 0.0, ""
         self._picture: str | None = None
         self._number, self._is_watched = 0, False
 
@@ -49,10 +48,9 @@ class Progress:
 
     def report(self, done: int, total: int, stage: str, preview: Callable[[], Image.Image] | None = None) -> None:
         """Move the bar, never back, and keep the way to a preview until somebody asks for it."""
-        begin, end = next(((a, b) for name, a, b in STAGES if stage.startswith(name)), (0.0, 0.0))
         picture = _as_url(preview()) if preview is not None and self._is_watched else None
         with self._lock:
-            self._share = max(self._share, begin + (end - begin) * done / max(1, total))
+            self._share = self._bar.moved(done, total, stage)
             self._text = f"{stage} {done}/{total}"
             if picture is not None:
                 self._picture, self._number = picture, self._number + 1
@@ -85,14 +83,12 @@ class Progress:
 
     def _begin(self, task: str) -> None:
         self._task, self._began = task, time.monotonic()
-        self._share, self._text = 0.0, "Starting"
+        self._bar, self._share, self._text = Bar(), 0.0, "Starting"
         self._picture, self._number, self._is_watched = None, 0, False
 
 
 def _as_url(image: Image.Image) -> str:
-    """A picture large enough to see, as the address of itself."""
-    scale = PREVIEW_SIDE / max(image.size)
-    size = (round(image.width * scale), round(image.height * scale))
+    """A preview as the address of itself."""
     stream = io.BytesIO()
-    image.convert("RGB").resize(size, Image.Resampling.BICUBIC).save(stream, "JPEG", quality=85)
+    enlarged(image).save(stream, "JPEG", quality=85)
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()

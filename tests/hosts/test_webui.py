@@ -8,9 +8,9 @@ from datetime import date
 import pytest
 from PIL import Image
 
+from lib_svd.bar import Bar, enlarged
 from lib_svd.hosts import webui
 from lib_svd.hosts.detect import find_host
-from lib_svd.hosts.webui import Bar, enlarged
 from tests.hosts.stub_hosts import FOLDERS
 
 THREADED = [name for name in FOLDERS if name != "a1111"]

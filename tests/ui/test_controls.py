@@ -161,10 +161,12 @@ def test_a_model_that_is_not_here_is_not_pasted(controls):
 def test_models_are_listed_when_the_page_loads_and_the_last_choice_comes_first(controls, options):
     listed, line = controls.fill()
     assert len(listed["choices"]) == 3
-    assert "sv3d_p.safetensors" in listed["value"]  # the first in natural order
+    assert "svd_image_decoder.safetensors" in listed["value"]  # the first in natural order of those for scenes
+    assert "Stable Video Diffusion" in line
+    options["svd_checkpoint"] = "sv3d_p.safetensors"
+    listed, line = controls.fill()
+    assert "sv3d_p.safetensors" in listed["value"]
     assert "Stable Video 3D" in line
-    options["svd_checkpoint"] = "svd_xt.safetensors"
-    assert "svd_xt.safetensors" in controls.fill()[0]["value"]
 
 
 def test_a_refresh_keeps_the_model_that_is_chosen(controls, options):
