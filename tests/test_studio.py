@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from lib_svd.request import ClipRequest
 from lib_svd.studio import Studio
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+ROOT = Path(__file__).parents[1]
 
 
 class HostWithSettings(StandaloneHost):
@@ -159,3 +162,25 @@ def test_a_clip_carries_the_infotext_of_its_picture(studio, picture):
     saved = studio.animate(studio.order(request, picture, source="a dog\nSteps: 20, Seed: 5"))
     assert 'SVD picture: "a dog\\nSteps: 20, Seed: 5"' in saved.clip.infotext
     assert saved.video.with_suffix(".txt").read_text("utf-8") == saved.clip.infotext
+
+
+THREE_CLIPS = """
+import sys, psutil, torch
+from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.request import ClipRequest
+from lib_svd.studio import Studio
+from pathlib import Path
+torch.set_num_threads(1)
+models, clips, picture = map(Path, sys.argv[1:])
+studio = Studio(StandaloneHost("cpu", model_dirs=(models,), output_dir=clips))
+for seed in range(3):
+    studio.animate(studio.order(ClipRequest(seed=seed, num_frames=8, width=128, height=128, num_steps=2), picture))
+    print(psutil.Process().memory_info().rss)
+"""
+
+
+def test_three_clips_in_a_row_do_not_grow_memory(models, tmp_path, picture):
+    words = [sys.executable, "-c", THREE_CLIPS, models, tmp_path / "clips", picture]
+    ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    first, _, last = map(int, ran.stdout.split())
+    assert last <= 1.05 * first

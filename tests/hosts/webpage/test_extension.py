@@ -124,7 +124,7 @@ def test_pictures_are_animated_where_it_is_switched_on(on, webui):
     assert on.see("#txt2img_svd_clips video").count() == 0
     on.unfold("txt2img_svd", "txt2img_svd_enable")
     on.page.check("#txt2img_svd_enable input")
-    wait_for(lambda: "svd_xt" in on.read("txt2img_svd_checkpoint"), 10, lambda: on.read("txt2img_svd_checkpoint"))
+    wait_for(lambda: on.read("txt2img_svd_num_frames") == "5", 10, lambda: on.read("txt2img_svd_checkpoint"))
     before = set((webui.data / "outputs" / "svd").rglob("*.mp4"))
     on.generate("txt2img")
     on.finish("txt2img")
@@ -185,7 +185,7 @@ def test_pictures_are_kept_where_they_cannot_be_animated(on, webui):
     picture_job(on, "txt2img")
     on.unfold("txt2img_svd", "txt2img_svd_enable")
     on.page.check("#txt2img_svd_enable input")
-    wait_for(lambda: "svd_xt" in on.read("txt2img_svd_checkpoint"), 10, lambda: on.read("txt2img_svd_checkpoint"))
+    wait_for(lambda: on.read("txt2img_svd_num_frames") == "5", 10, lambda: on.read("txt2img_svd_checkpoint"))
     hidden = webui.data / "models" / "svd" / "svd_xt.safetensors"
     hidden.rename(hidden.with_suffix(".away"))
     try:
