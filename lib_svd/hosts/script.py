@@ -60,22 +60,24 @@ class PictureScript:
 
     def postprocess_image_after_composite(self, p: Any, pp: Any, *values: Any) -> None:
         """A finished picture; grids and masks do not come here."""
-        if p.svd_job is not None:
-            p.svd_job.pictures.append(pp.image)
+        if (job := getattr(p, "svd_job", None)) is not None:
+            job.pictures.append(pp.image)
 
     def postprocess(self, p: Any, processed: Any, *values: Any) -> None:
         """All pictures are made and saved."""
         from modules import shared
 
-        if p.svd_job is None or shared.state.interrupted:
+        job = getattr(p, "svd_job", None)  # other extensions enter in the middle, past `before_process`
+        if job is None or shared.state.interrupted:
             return
-        shared.state.job_count = shared.state.job_no + len(p.svd_job.pictures)
+        shared.state.job_count = shared.state.job_no + len(job.pictures)
         infotexts = processed.infotexts[processed.index_of_first_image :]
+        _skipped()  # pressed for the last picture, it is not for the first clip
         with self.host.already_queued():
-            for made in self.hook.animated(p.svd_job, infotexts, processed.all_seeds, _skipped):
+            for made in self.hook.animated(job, infotexts, processed.all_seeds, _skipped):
                 shared.state.nextjob()
                 _tell(p, processed, made)
-        self.hook.keep(p.svd_job, processed.job_timestamp)
+        self.hook.keep(job, processed.job_timestamp)
 
 
 def _skipped() -> bool:
