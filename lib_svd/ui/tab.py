@@ -118,9 +118,8 @@ class Tab:
         )
         watched = [controls[name] for name in SEEN]
         for component in (self.picture, *watched):
-            component.change(
-                fn=self.preview, inputs=[self.picture, *watched], outputs=[self._seen, self._seen_note], **quiet
-            )
+            fn = self.preview if component is self.picture else self.preview_again
+            component.change(fn=fn, inputs=[self.picture, *watched], outputs=[self._seen, self._seen_note], **quiet)
         self._gallery.select(fn=self.select, inputs=[self._made], outputs=[self._frame], **quiet)
         self._continue.click(fn=_taken, inputs=[self._frame], outputs=[self.picture], **quiet)
         controls.reuse.click(fn=_seed_of, inputs=[self._infotext], outputs=[controls["seed"]], **quiet)
@@ -174,6 +173,10 @@ class Tab:
             return None, error_html(str(error))
         fitted.image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
         return fitted.image, said_html(" ".join((f"{size[0]}x{size[1]} pixels.", *read.notes, *fitted.notes)))
+
+    def preview_again(self, picture: Image.Image | None, *values: Any) -> tuple[Any, Any]:
+        """After a setting changed. Without a picture nothing is cleared: one may have come since this was sent."""
+        return (gr.update(), gr.update()) if picture is None else self.preview(picture, *values)
 
     def select(self, name: str, chosen: gr.SelectData) -> Any:
         """The frame clicked on, without loss: the gallery's own pictures may be smaller or JPEG."""

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page
 def page(browser: Browser) -> Iterator[Page]:
     """An empty page of its own; the test fails if a script on it threw."""
     context = browser.new_context()
-    context.set_default_timeout(20_000)  # milliseconds
+    context.set_default_timeout(60_000)  # milliseconds
     opened = context.new_page()
     thrown: list[str] = []
     opened.on("pageerror", lambda error: thrown.append(str(error)))

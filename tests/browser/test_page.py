@@ -93,8 +93,8 @@ def _wait_for(served: Served, server: subprocess.Popen[bytes]) -> None:
 def tab(browser: Browser, served: Served) -> Iterator[Page]:
     """The page, loaded; the test fails if a script threw or its console shows an error."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    context.set_default_timeout(25_000)
-    expect.set_options(timeout=25_000)
+    context.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda thrown: errors.append(str(thrown)))

@@ -131,6 +131,13 @@ def test_the_preview_is_the_picture_that_the_model_gets(built, picture):
     assert built.preview(None, *[None] * 8) == (None, "")
 
 
+def test_a_setting_that_changes_before_the_picture_comes_does_not_clear_the_preview_that_follows(built, picture):
+    values = ("svd_xt.safetensors", False, 64, 64, "Crop", 0.0, 0.5, "#000000")
+    assert built.preview_again(None, *values) == (gr.update(), gr.update())
+    shown, note = built.preview_again(opened(picture), *values)
+    assert (shown.size, note) == (built.preview(opened(picture), *values)[0].size, note)
+
+
 def test_the_preview_says_what_is_wrong(built, picture):
     shown, note = built.preview(opened(picture), "svd_xt.safetensors", False, 65, 64, "Crop", 0.5, 0.5, "#000000")
     assert shown is None

@@ -98,7 +98,7 @@ def complaints() -> list[str]:
 def page(browser: Browser, webui: Webui, complaints: list[str]) -> Iterator[Page]:
     """The web UI's page; the test fails if a script on it threw or complained."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    context.set_default_timeout(20_000)  # milliseconds
+    context.set_default_timeout(60_000)  # milliseconds
     context.route(lambda url: not url.startswith(webui.address), lambda route: route.fulfill(status=200, body=""))
     opened = context.new_page()
     opened.on("pageerror", lambda error: complaints.append(str(error)))

@@ -66,7 +66,7 @@ class Driver:
     def plays(self, element: str) -> dict[str, float]:
         """Wait until the video in a component has moved on by itself, as it does in sight; its size and length."""
         self.page.locator(f"#{element} video").first.scroll_into_view_if_needed()
-        self.page.wait_for_function(f"document.querySelector('#{element} video')?.currentTime > 0.05", timeout=20_000)
+        self.page.wait_for_function(f"document.querySelector('#{element} video')?.currentTime > 0.05", timeout=60_000)
         return self.page.evaluate(
             f"(({{videoWidth, videoHeight, duration}}) => ({{width: videoWidth, height: videoHeight, duration}}))"
             f"(document.querySelector('#{element} video'))"
