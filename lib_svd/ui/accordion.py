@@ -11,6 +11,7 @@ from lib_svd.errors import BadRequest
 from lib_svd.pages import Page
 from lib_svd.studio import Studio
 from lib_svd.ui.clips import STYLE
+from lib_svd.ui.compat import QUIET
 from lib_svd.ui.controls import NO_PROMPT, Controls, Settle, checked
 
 TITLE = "Animate with SVD"
@@ -36,7 +37,7 @@ class Accordion:
             fn=self._controls.fill,
             inputs=[self._controls["checkpoint"]],
             outputs=self._controls.filled,
-            show_progress=False,
+            **QUIET,
         )
 
     def read(self, values: Sequence[Any]) -> tuple[bool, dict[str, Any], bool]:

@@ -13,6 +13,11 @@ LOSSLESS: dict[str, Any] = {"format": "png"} if IS_GRADIO_4 else {}  # 4 would w
 SMALL: dict[str, Any] = {"format": "jpeg"} if IS_GRADIO_4 else {}
 
 
+QUIET: dict[str, Any] = {"show_progress": False, "queue": False}
+"""For events that are answered at once. In the queue of gradio 4.40 an answer is lost now and then, where an event
+comes just as the page closes its stream after another one; what it was to change then waits for ever."""
+
+
 def js(code: str) -> dict[str, str]:
     """The keyword of an event that runs a script in the browser."""
     return {"js" if IS_GRADIO_4 else "_js": code}

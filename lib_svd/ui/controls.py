@@ -13,7 +13,7 @@ from lib_svd.pages import Page
 from lib_svd.request import FIELDS, ClipRequest, settings_of
 from lib_svd.studio import Model, Studio
 from lib_svd.ui.choices import FIELD_OF, FOLLOWING, Made, model_line, no_model
-from lib_svd.ui.compat import js
+from lib_svd.ui.compat import QUIET, js
 
 NO_PROMPT = (
     "There is no prompt, because the model takes none: it was trained on pictures alone. "
@@ -243,9 +243,9 @@ class Controls:
             fn=self._followed,
             inputs=[self["checkpoint"], self._basis, *moved],
             outputs=[self._about, self._basis, self._path, self["decode_chunk"], *moved],
-            show_progress=False,
+            **QUIET,
         )
-        self._refresh.click(fn=self.fill, inputs=[self["checkpoint"]], outputs=self.filled, show_progress=False)
+        self._refresh.click(fn=self.fill, inputs=[self["checkpoint"]], outputs=self.filled, **QUIET)
         self._dice.click(fn=None, inputs=[], outputs=[self["seed"]], **js(f"() => [{RANDOM_SEED}]"))
 
     def _followed(self, shown: str, basis: str, *values: Any) -> list[Any]:

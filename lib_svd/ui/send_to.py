@@ -7,6 +7,8 @@ from typing import Any
 
 import gradio as gr
 
+from lib_svd.ui.compat import QUIET
+
 FILM = "🎬"
 
 
@@ -27,4 +29,4 @@ def results(part: str, description: Any, shown: Callable[[str], str]) -> None:
     """
     clips = gr.HTML(elem_id=f"{part}_svd_clips")
     show = gr.Button(visible=False, elem_id=f"{part}_svd_show")
-    show.click(fn=shown, inputs=[description], outputs=[clips], show_progress=False)
+    show.click(fn=shown, inputs=[description], outputs=[clips], **QUIET)

@@ -26,7 +26,7 @@ from lib_svd.errors import BadRequest
 from lib_svd.pages import Job
 from lib_svd.studio import Studio
 from lib_svd.ui import tab
-from lib_svd.ui.compat import js, mount
+from lib_svd.ui.compat import QUIET, js, mount
 from lib_svd.ui.progress import Progress
 
 TITLE = "SVD for Forge"
@@ -88,7 +88,7 @@ class StandalonePage:
         with gr.Row(elem_id=f"{part}_generate_box"):
             generate = gr.Button("Generate", variant="primary", elem_id=f"{part}_generate")
             interrupt = gr.Button("Interrupt", variant="stop", elem_id=f"{part}_interrupt")
-        interrupt.click(fn=self.stop.set, inputs=[], outputs=[], show_progress=False, queue=False)
+        interrupt.click(fn=self.stop.set, inputs=[], outputs=[], **QUIET)
         return generate
 
     def queued(self, job: Job, extra_outputs: Sequence[Any]) -> Callable[..., Any]:

@@ -18,7 +18,7 @@ from lib_svd.pages import Page
 from lib_svd.request import MAX_SEED, ClipRequest
 from lib_svd.studio import Studio
 from lib_svd.ui.clips import STYLE, clip_html, error_html, notes_html, said_html, time_html
-from lib_svd.ui.compat import LOSSLESS, SMALL, UPLOADS, js
+from lib_svd.ui.compat import LOSSLESS, QUIET, SMALL, UPLOADS, js
 from lib_svd.ui.controls import NO_PROMPT, Controls
 
 LABEL, PART = "SVD", "svd_clip"
@@ -59,7 +59,7 @@ class Tab:
         for hidden in (self._task, self._made, self._infotext):
             hidden.do_not_save_to_config = True
         self._wire()
-        blocks.load(fn=self.controls.fill, inputs=[], outputs=self.controls.filled, show_progress=False)
+        blocks.load(fn=self.controls.fill, inputs=[], outputs=self.controls.filled, **QUIET)
         page.receive(PART, self.picture, self.controls.pastes)
 
     def _build_source(self) -> None:
@@ -106,27 +106,27 @@ class Tab:
         )
 
     def _wire(self) -> None:
-        controls, quiet = self.controls, {"show_progress": False}
+        controls = self.controls
         outputs = [self._clip, self._gallery, self._frame, self._made, self._infotext, self._status]
         given = [self._task, self.picture, controls.with_frames, *controls.components]
         self._generate.click(
             fn=self._page.queued(self._job, [gr.update() for _ in outputs[:-1]]),
             inputs=given,
             outputs=outputs,
-            **quiet,
+            show_progress=False,
             **js(f"function() {{ return svdSubmit('{PART}', arguments, {len(given)}); }}"),
         )
         watched = [controls[name] for name in SEEN]
         for component in (self.picture, *watched):
             fn = self.preview if component is self.picture else self.preview_again
-            component.change(fn=fn, inputs=[self.picture, *watched], outputs=[self._seen, self._seen_note], **quiet)
-        self._gallery.select(fn=self.select, inputs=[self._made], outputs=[self._frame], **quiet)
-        self._continue.click(fn=_taken, inputs=[self._frame], outputs=[self.picture], **quiet)
-        controls.reuse.click(fn=_seed_of, inputs=[self._infotext], outputs=[controls["seed"]], **quiet)
+            component.change(fn=fn, inputs=[self.picture, *watched], outputs=[self._seen, self._seen_note], **QUIET)
+        self._gallery.select(fn=self.select, inputs=[self._made], outputs=[self._frame], **QUIET)
+        self._continue.click(fn=_taken, inputs=[self._frame], outputs=[self.picture], **QUIET)
+        controls.reuse.click(fn=_seed_of, inputs=[self._infotext], outputs=[controls["seed"]], **QUIET)
         for target, button in self._sends.items():
             self._page.send(button, target, self._frame)
         if self._folder is not None:
-            self._folder.click(fn=self.open_folder, inputs=[], outputs=[], **quiet)
+            self._folder.click(fn=self.open_folder, inputs=[], outputs=[], **QUIET)
 
     def _job(self, picture: Image.Image | None, with_frames: bool, *values: Any) -> Sequence[Any]:
         """Make a clip; where it fails, what was there stays and a sentence says why."""
