@@ -28,13 +28,15 @@ LOAD = """(source) => new Promise((resolve) => {
 
 SHOW = """([second, x, y]) => new Promise((resolve) => {
     const video = document.querySelector("video");
-    video.onseeked = () => {
+    const draw = () => {
+        if (video.readyState < 2) return requestAnimationFrame(draw);  // its place is known before its picture
         const canvas = document.createElement("canvas");
         [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
         const context = canvas.getContext("2d");
         context.drawImage(video, 0, 0);
         resolve([...context.getImageData(x, y, 1, 1).data].slice(0, 3));
     };
+    video.onseeked = () => requestAnimationFrame(() => requestAnimationFrame(draw));
     video.currentTime = second;
 })"""
 
