@@ -98,7 +98,7 @@ class Studio:
             request: names its checkpoint; "" takes the first one.
             picture: what to animate.
             stem: how the clip's file name begins.
-            with_frames: save the frames as pictures too, whatever the host's settings say.
+            with_frames: save the frames as pictures too.
             source: the picture's own infotext, to be carried by the clip.
 
         Raises:
@@ -108,7 +108,7 @@ class Studio:
             raise BadRequest("There is no picture yet: choose one, paste one, or send one from another tab.")
         checkpoint = self.checkpoint(request.checkpoint)
         out = video.free_name(self.host.output_dir(), stem, ".mp4")
-        frames_dir = out.with_suffix("") if with_frames or self.host.option("svd_save_frames", False) else None
+        frames_dir = out.with_suffix("") if with_frames else None
         copies = self.host.option("svd_copies", ())
         return order(request, picture, checkpoint, out, frames_dir=frames_dir, copies=copies, source=source)
 

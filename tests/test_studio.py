@@ -121,6 +121,11 @@ def test_clips_are_numbered_in_the_hosts_folder(studio, picture, tmp_path):
     assert order.frames_dir == tmp_path / "clips" / "dog-svd-0001"
 
 
+def test_frames_are_saved_where_the_user_ticked_it_and_nowhere_else(models, tmp_path, picture):
+    studio = Studio(HostWithSettings(models, output_dir=tmp_path / "clips", svd_save_frames=True))
+    assert studio.order(ClipRequest(), picture, with_frames=False).frames_dir is None
+
+
 @pytest.fixture
 def loads(monkeypatch) -> list[str]:
     """Names of the files that were loaded."""
@@ -164,7 +169,7 @@ def test_a_clip_carries_the_infotext_of_its_picture(studio, picture):
     assert saved.video.with_suffix(".txt").read_text("utf-8") == saved.clip.infotext
 
 
-THREE_CLIPS = """
+FIVE_CLIPS = """
 import sys, psutil, torch
 from lib_svd.hosts.standalone import StandaloneHost
 from lib_svd.request import ClipRequest
@@ -173,14 +178,14 @@ from pathlib import Path
 torch.set_num_threads(1)
 models, clips, picture = map(Path, sys.argv[1:])
 studio = Studio(StandaloneHost("cpu", model_dirs=(models,), output_dir=clips))
-for seed in range(3):
+for seed in range(5):
     studio.animate(studio.order(ClipRequest(seed=seed, num_frames=8, width=128, height=128, num_steps=2), picture))
     print(psutil.Process().memory_info().rss)
 """
 
 
-def test_three_clips_in_a_row_do_not_grow_memory(models, tmp_path, picture):
-    words = [sys.executable, "-c", THREE_CLIPS, models, tmp_path / "clips", picture]
+def test_clips_in_a_row_do_not_grow_memory(models, tmp_path, picture):
+    words = [sys.executable, "-c", FIVE_CLIPS, models, tmp_path / "clips", picture]
     ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
-    first, _, last = map(int, ran.stdout.split())
-    assert last <= 1.05 * first
+    first, _, *later = map(int, ran.stdout.split())
+    assert min(later) <= 1.05 * first  # what grows is in all of them; a single reading may catch memory on its way back

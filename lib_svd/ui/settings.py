@@ -25,7 +25,7 @@ SETTINGS = {
     "svd_copies": Setting(
         [], "Write every clip as a moving picture too", gr.CheckboxGroup, {"choices": sorted(video.COPIES)}
     ),
-    "svd_save_frames": Setting(False, "Save the frames of every clip as pictures too"),
+    "svd_save_frames": Setting(False, 'Tick "Save frames too" when the page loads'),
     "svd_keep_loaded": Setting(True, "Keep the model in memory between clips"),
     "svd_preview": Setting(True, "Show a preview while a clip is being made"),
 }
