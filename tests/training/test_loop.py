@@ -1,0 +1,89 @@
+"""Training goes on to the bit where it was stopped, and writes figures."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from training import loop
+from training.loop import Plan, normal, train
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+TRUE = torch.tensor([[1.0, -2.0, 0.5]])
+
+
+class Stopped(Exception):
+    """Somebody pressed Ctrl-C."""
+
+
+def trained(folder, *, stop_at=None, seed=0, parts=2):
+    torch.manual_seed(1)
+    network = nn.Linear(3, 1, bias=False)
+    seen = 0
+
+    def loss(rng):
+        nonlocal seen
+        seen += 1
+        if stop_at is not None and seen > stop_at * parts:
+            raise Stopped
+        x = normal(rng, (16, 3))
+        return {"loss": (network(x) - x @ TRUE.T).pow(2).mean()}
+
+    plan = Plan(steps=60, lr=0.2, parts=parts, warm_up=5, look_every=30, weight_decay=0.0, ema=0.9)
+    return train("line", network, loss, lambda averaged, step: {"off": error(averaged)}, plan, folder, seed)
+
+
+def error(network):
+    return float((network.weight - TRUE).abs().max())
+
+
+@pytest.fixture
+def often_saved(monkeypatch):
+    monkeypatch.setattr(loop, "SAVE_EVERY", 10)
+
+
+def test_it_learns(tmp_path):
+    assert error(trained(tmp_path)) < 0.05
+
+
+def test_a_run_that_was_stopped_ends_where_one_that_was_not_does(tmp_path, often_saved):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    whole = trained(tmp_path / "a")
+    with pytest.raises(Stopped):
+        trained(tmp_path / "b", stop_at=37)
+    resumed = trained(tmp_path / "b")
+    torch.testing.assert_close(resumed.weight, whole.weight, rtol=0, atol=0)
+
+
+def test_a_finished_stage_is_not_trained_again(tmp_path, often_saved):
+    whole = trained(tmp_path)
+    again = trained(tmp_path, stop_at=0)
+    torch.testing.assert_close(again.weight, whole.weight, rtol=0, atol=0)
+
+
+def test_another_seed_trains_another_network(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    assert not torch.equal(trained(tmp_path / "a").weight, trained(tmp_path / "b", seed=1).weight)
+
+
+def test_figures_are_lines_of_json(tmp_path):
+    trained(tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert {line["stage"] for line in lines} == {"line"}
+    assert [line["step"] for line in lines if "off" in line] == [30, 60]
+    assert lines[0]["loss"] > lines[-1]["loss"] >= 0
+
+
+@pytest.mark.parametrize("flat_until", [0, 0.6])
+def test_the_rate_warms_up_and_ends_low(flat_until):
+    plan = Plan(steps=1000, lr=1.0, flat_until=flat_until, warm_up=100)
+    rates = [plan.rate(step) for step in range(1000)]
+    assert rates[0] < 0.02
+    assert max(rates) <= 1.0
+    assert rates[-1] == pytest.approx(0.02, abs=0.01)
+    assert all(a >= b for a, b in zip(rates[100:], rates[101:], strict=False))

@@ -1,0 +1,139 @@
+"""Third stage: the UNet, on latents of clips."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lib_svd.engine import precond, schedule
+from lib_svd.engine.conditioning import Conditioning, motion_vector
+from lib_svd.engine.config import LATENT_SCALE, UNetConfig
+from lib_svd.engine.samplers import euler, start
+from lib_svd.engine.unet import UNet
+from training.latents import Example, encoded, paired
+from training.loop import Plan, normal, train
+from training.scenes import Rng
+from training.sheets import sheet
+from training.vae import Vae, half_precision, psnr
+
+UNET = UNetConfig(
+    channels=(64, 64), num_res_blocks=1, attention=(True, True), emb_dim=256, context_dim=64, vector_dim=768
+)
+LOG_SIGMA = (1.1, 1.55)  # mean and deviation of ln sigma
+HIGH_SHARE = 0.1  # of steps that see the highest levels instead, evenly
+DROPPED = 0.12  # of clips without picture, for guidance
+AUGMENTATION = (0.003, 1.0)  # strengths of noise on the picture, evenly in the logarithm
+HIGH = 20.0  # sigma from which a loss is logged as high: there the direction shows in the noise alone
+
+
+def new_unet() -> UNet:
+    """A UNet whose blocks change nothing yet."""
+    unet = UNet(UNET)
+    for name, weight in unet.named_parameters():
+        if name.endswith(
+            ("out_layers.3.weight", "out_layers.3.bias", "proj_out.weight", "proj_out.bias", "mix_factor")
+        ):
+            nn.init.zeros_(weight)
+    nn.init.zeros_(unet.out[2].weight)
+    nn.init.zeros_(unet.out[2].bias)
+    return unet
+
+
+def train_unet(
+    clips: Sequence[Example], unseen: Sequence[Example], vae: Vae, plan: Plan, folder: Path, seed: int
+) -> UNet:
+    """Train on clips; look at what the network makes of pictures that it has not seen."""
+    unet = new_unet()
+
+    def loss(rng: Rng) -> Mapping[str, Tensor]:
+        example, sigma = clips[rng.integers(len(clips))], _sigma(rng)
+        error = _error(unet, vae, example, sigma, rng)
+        telling = sigma > HIGH and example.motion.reach > 0.1
+        return {"loss": error} | ({"high": error.detach()} if telling else {})
+
+    def look(averaged: nn.Module, step: int) -> Mapping[str, float]:
+        assert isinstance(averaged, UNet)
+        return _looked_at(averaged, vae, unseen, folder / f"unet-{step:05d}.png")
+
+    trained = train("unet", unet, loss, look, plan, folder, seed)
+    assert isinstance(trained, UNet)
+    return trained
+
+
+def fold_start(unet: UNet) -> None:
+    """Training fed start latents of unit variance; SVD feeds them unscaled."""
+    with torch.no_grad():
+        unet.input_blocks[0][0].weight[:, UNET.out_channels :].mul_(LATENT_SCALE)
+
+
+def sampled(unet: UNet, vae: Vae, picture: Tensor, embeds: Tensor, motion: tuple[int, int], seed: int) -> Tensor:
+    """Latents [T, 4, h, w] of a clip by a UNet in training, 10 steps, without guidance."""
+    from training.latents import NUM_FRAMES
+
+    generator = torch.Generator().manual_seed(seed)
+    noisy = picture + 0.02 * torch.randn(picture.shape, generator=generator)
+    start_latent = encoded(vae.encoder, noisy)
+    bucket, fps = motion
+    sigmas = schedule.align_your_steps(10)
+    denoise = precond.Denoiser(
+        unet,
+        Conditioning(embeds, start_latent, motion_vector(fps, bucket, 0.02)),
+        sigmas,
+        torch.ones(NUM_FRAMES),
+        device=torch.device("cpu"),
+        dtype=torch.float32,
+    )
+    noise = torch.randn((NUM_FRAMES, *start_latent.shape[1:]), generator=generator)
+    *_, last = euler(denoise, start(noise, sigmas), sigmas, lambda: noise)
+    return last.x
+
+
+def _error(unet: UNet, vae: Vae, example: Example, sigma: float, rng: Rng) -> Tensor:
+    """Mean square error of F at one noise level: that of D, weighted with (sigma^2 + 1) / sigma^2."""
+    y, s = example.latents, torch.tensor(sigma)
+    strength = math.exp(rng.uniform(*map(math.log, AUGMENTATION)))
+    x = y + s * paired(normal(rng, y.shape), example.motion.angle)
+    with torch.no_grad():
+        noisy = example.picture + strength * normal(rng, example.picture.shape)
+        start_latent = encoded(vae.encoder, noisy)
+    kept = float(rng.random() >= DROPPED)
+    vector = motion_vector(example.motion.fps, example.motion.bucket, strength)
+    with half_precision():
+        tables = unet.tables(precond.c_noise(s)[None], vector, kept * example.image_embeds, len(y))
+        shown = (kept * start_latent).expand(len(y), -1, -1, -1)
+        f = unet(torch.cat([precond.c_in(s) * x, shown], dim=1), tables, 0).float()
+    wanted = (y - precond.c_skip(s) * x) / precond.c_out(s)
+    return (f - wanted).pow(2).mean()
+
+
+def _sigma(rng: Rng) -> float:
+    if rng.random() < HIGH_SHARE:
+        return math.exp(rng.uniform(math.log(HIGH), math.log(schedule.SIGMA_MAX)))
+    return float(np.exp(rng.normal(*LOG_SIGMA)))
+
+
+@torch.inference_mode()
+def _looked_at(unet: UNet, vae: Vae, unseen: Sequence[Example], path: Path) -> dict[str, float]:
+    """Figures, and a contact sheet: for each picture three motions, and another seed."""
+    rows, figures = [], {}
+    for bucket in (30, 127, 200):
+        firsts, moved = [], []
+        for i, example in enumerate(unseen):
+            frames = vae.decode(
+                sampled(unet, vae, example.picture, example.image_embeds, (bucket, 7), i) / LATENT_SCALE
+            )
+            firsts.append(psnr(frames[:1], vae(example.picture)))
+            moved.append(float((frames[1:] - frames[:-1]).abs().mean() / 2))
+            rows.append(frames)
+        figures |= {
+            f"first_{bucket}": round(float(np.mean(firsts)), 1),
+            f"moved_{bucket}": round(float(np.mean(moved)), 4),
+        }
+    rows.sort(key=lambda frames: frames.shape[-1])
+    sheet(rows, path)
+    return figures

@@ -1,0 +1,172 @@
+"""First stage: the VAE, on still crops."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lib_svd.engine.config import LATENT_SCALE, DecoderConfig, EncoderConfig
+from lib_svd.engine.vae import AttnBlock, ResnetBlock, VaeDecoder, VaeEncoder
+from training.loop import Plan, normal, train
+from training.scenes import Rng
+from training.sheets import sheet
+
+ENCODER = EncoderConfig(channels=(64, 64, 128), num_res_blocks=1)
+DECODER = DecoderConfig(channels=(96, 96, 96), num_res_blocks=1)
+KL = 1e-4  # weight of the divergence from unit noise, a latent number
+GRADIENT = 0.5  # weight of differences between neighbouring pixels
+SQUARED = 10.0  # weight of squared differences, to which a wrong colour is dear
+PATCH = 8  # pixels over which colours are compared
+CONSTANT = 2.0  # of the channels that stand beside a colour; see `_pass_colours`
+BATCH = 8
+
+
+class Vae(nn.Module):
+    """Encoder, and a decoder that looks at one frame at a time."""
+
+    def __init__(self, encoder: EncoderConfig = ENCODER, decoder: DecoderConfig = DECODER) -> None:
+        super().__init__()
+        self.encoder = VaeEncoder(encoder)
+        self.decoder = VaeDecoder(replace(decoder, temporal=False))
+        _begin_with_colours(self.encoder, self.decoder)
+        _gentle_variance(self.encoder.quant_conv)
+
+    def moments(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """[N, 3, H, W] to mean and logarithm of the variance [N, 4, h, w]."""
+        mean, logvar = self.encoder(images).float().chunk(2, dim=1)
+        return mean, logvar.clamp(-30, 20)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents as the encoder gives them [N, 4, h, w] to pictures [N, 3, H, W]."""
+        return torch.cat(list(self.decoder.frames(latents * LATENT_SCALE, len(latents))))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """There and back, without noise."""
+        return self.decode(self.moments(images)[0])
+
+
+def train_vae(crops: Tensor, held_out: Tensor, plan: Plan, folder: Path, seed: int) -> Vae:
+    """Train on crops [N, 3, H, W] in [-1, 1]; look at `held_out`, of the same kind."""
+    vae = Vae().to(memory_format=torch.channels_last)
+
+    def loss(rng: Rng) -> Mapping[str, Tensor]:
+        images = crops[torch.from_numpy(rng.integers(len(crops), size=BATCH))]
+        with half_precision():
+            mean, logvar = vae.moments(images)
+            back = vae.decode(mean + (logvar / 2).exp() * normal(rng, mean.shape)).float()
+        kl = 0.5 * (mean**2 + logvar.exp() - 1 - logvar).mean()
+        squared = (back - images).pow(2).mean()
+        return {
+            "loss": unlikeness(back, images) + SQUARED * squared + KL * kl,
+            "squared": squared.detach(),
+            "kl": kl.detach(),
+        }
+
+    def look(averaged: nn.Module, step: int) -> Mapping[str, float]:
+        with torch.inference_mode():
+            back = averaged(held_out)
+        sheet([held_out[:16], back[:16]], folder / f"vae-{step:05d}.png")
+        patches = psnr(F.avg_pool2d(back, PATCH), F.avg_pool2d(held_out, PATCH))
+        return {"held_out_psnr": round(psnr(back, held_out), 2), "held_out_patches": round(patches, 2)}
+
+    trained = train("vae", vae, loss, look, plan, folder, seed)
+    assert isinstance(trained, Vae)
+    return trained
+
+
+def unlikeness(a: Tensor, b: Tensor) -> Tensor:
+    """Mean absolute difference at three sizes, and of the differences between neighbours."""
+    total = (a - b).abs().mean() + GRADIENT * sum((_slope(a, axis) - _slope(b, axis)).abs().mean() for axis in (-1, -2))
+    for _ in range(2):
+        a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
+        total = total + (a - b).abs().mean()
+    return total
+
+
+def psnr(a: Tensor, b: Tensor) -> float:
+    """Mean over pictures of the peak signal-to-noise ratio in dB, of pictures in [-1, 1]."""
+    errors = ((a.clamp(-1, 1) - b) / 2).pow(2).flatten(-3).mean(-1)
+    return float((-10 * errors.log10()).mean())
+
+
+@contextmanager
+def half_precision() -> Iterator[None]:
+    """bfloat16 where it is safe; weights stay float32."""
+    with torch.autocast("cpu", torch.bfloat16):
+        yield
+
+
+@torch.no_grad()
+def _begin_with_colours(encoder: VaeEncoder, decoder: VaeDecoder) -> None:
+    """Let the VAE begin as one that keeps mean colours: latents 0 to 2 are RGB over four by four pixels.
+
+    GroupNorm takes the mean of a group away, and with it the colour of a picture: a network of two channels a group
+    finds no way round that, and drops every colour off one axis. So there are three or four channels a group, and a
+    colour is given two constants, plus and minus, for company: then the norm leaves it in proportion.
+    """
+    for network in (encoder, decoder):
+        for module in network.modules():
+            if isinstance(module, ResnetBlock):
+                nn.init.zeros_(module.conv2.weight)
+                nn.init.zeros_(module.conv2.bias)
+            if isinstance(module, AttnBlock):
+                nn.init.zeros_(module.proj_out.weight)
+                nn.init.zeros_(module.proj_out.bias)
+    first, last = encoder.encoder, decoder.decoder
+    _copy(first.conv_in, range(3), range(3))
+    for level in first.down[:-1]:
+        _copy(level.downsample.conv, range(3), range(3), rows=2)
+    _grouped(first.down[-1].block[0].nin_shortcut, 4)
+    _read(first.norm_out, first.conv_out, 4)
+    _copy(encoder.quant_conv, range(3), range(3))
+    _grouped(last.conv_in, 3)
+    for level in last.up[1:]:
+        _copy(level.upsample.conv, range(9), range(9))
+    _read(last.norm_out, last.conv_out, 3)
+
+
+def _copy(conv: nn.Conv2d, outputs: Iterable[int], inputs: Iterable[int], rows: int = 1) -> None:
+    """Let some channels be others, or the means of the window's first rows and columns."""
+    middle = conv.kernel_size[0] // 2
+    where = slice(0, rows) if rows > 1 else slice(middle, middle + 1)
+    for o, i in zip(outputs, inputs, strict=True):
+        conv.weight[o], conv.bias[o] = 0, 0
+        conv.weight[o, i, where, where] = 1 / rows**2
+
+
+def _grouped(conv: nn.Conv2d, width: int) -> None:
+    """Let the first three inputs each begin a group of that width, two constants beside them."""
+    _copy(conv, [width * c for c in range(3)], range(3))
+    for c in range(3):
+        company = slice(width * c + 1, width * (c + 1))
+        conv.weight[company], conv.bias[company] = 0, 0
+        conv.bias[width * c + 1], conv.bias[width * c + 2] = CONSTANT, -CONSTANT
+
+
+def _read(norm: nn.GroupNorm, conv: nn.Conv2d, width: int) -> None:
+    """Undo for the first three outputs what the norm and SiLU do to a colour in a group of that width."""
+    shift = 4.0  # where SiLU is nearly straight
+    shrunk = (1 - 1 / width) / (CONSTANT * math.sqrt(2 / width))
+    for c in range(3):
+        conv.weight[c] = 0
+        conv.weight[c, width * c, 1, 1] = 1 / shrunk
+        norm.bias[width * c] = shift
+        conv.bias[c] = -float(F.silu(torch.tensor(shift))) / shrunk
+
+
+@torch.no_grad()
+def _gentle_variance(quant_conv: nn.Conv2d) -> None:
+    """Let latents begin almost without noise: training from -6 is stable, from 0 it is not."""
+    quant_conv.weight.chunk(2)[1].mul_(0.1)
+    quant_conv.bias.chunk(2)[1].fill_(-6)
+
+
+def _slope(x: Tensor, axis: int) -> Tensor:
+    return x.diff(dim=axis)
