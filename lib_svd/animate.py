@@ -14,12 +14,13 @@ from torch import Tensor
 from lib_svd import images, video
 from lib_svd.checkpoints import Checkpoint, Svd, load
 from lib_svd.clip import Clip, SavedClip
-from lib_svd.errors import BadInput, BadOutput
+from lib_svd.errors import BadInput, BadOutput, BadRequest
 from lib_svd.latents import SavedLatents, check_latents, kept, save_latents
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest, CompleteRequest, with_source
 from lib_svd.stages import Run, condition, decode, sample
 
+MOST_SHOWN = 4096  # pixels of a video's longer side, which decoders of H.264 still take
 Load = Callable[[Checkpoint, Host], Svd]
 
 
@@ -34,6 +35,7 @@ class Order:
     frames_dir: Path | None = None
     latents_path: Path | None = None  # where the user wants the latents, to decode them again
     copies: tuple[str, ...] = ()  # kinds of moving pictures to write too, of video.COPIES
+    enlarge: int = 1  # the video shows every pixel as a square of so many
     source: str = ""  # the picture's own infotext
     notes: tuple[str, ...] = ()  # what the user should know before they wait
 
@@ -51,6 +53,7 @@ def order(
     frames_dir: Path | None = None,
     latents_path: Path | None = None,
     copies: Sequence[str] = (),
+    enlarge: int = 1,
     source: str = "",
 ) -> Order:
     """Check everything that can be known before anything heavy is loaded.
@@ -63,6 +66,7 @@ def order(
         frames_dir: for PNG frames too.
         latents_path: for the latents too, to decode them again.
         copies: kinds of moving pictures to write too, of `video.COPIES`.
+        enlarge: times; the video shows every pixel as a square of so many, its frames as files stay as they are.
         source: the picture's own infotext, where it was generated; the clip carries it.
 
     Raises:
@@ -74,6 +78,11 @@ def order(
     read = images.read_picture(picture, request.background)
     complete, notes = completed(request, read.image.size, checkpoint)
     size, focus = (complete.width, complete.height), (complete.focus_x, complete.focus_y)
+    if enlarge * max(size) > MOST_SHOWN:
+        most = MOST_SHOWN // max(size)
+        raise BadRequest(
+            f"Enlarged {enlarge} times the video would be too large to play: enlarge {most} times at most."
+        )
     fitted = images.fit_picture(read.image, size, complete.fit, focus)
     return Order(
         request=complete,
@@ -83,6 +92,7 @@ def order(
         frames_dir=frames_dir,
         latents_path=latents_path,
         copies=tuple(copies),
+        enlarge=enlarge,
         source=source,
         notes=(*checkpoint.notes, *read.notes, *fitted.notes, *notes),
     )
@@ -130,6 +140,7 @@ def animate(order: Order, host: Host, load: Load = load) -> SavedClip:
                 order.out,
                 order.frames_dir,
                 copies=order.copies,
+                enlarge=order.enlarge,
                 source=order.source,
                 notes=order.notes,
             )
@@ -191,6 +202,7 @@ def _finished(
     frames_dir: Path | None,
     *,
     copies: Sequence[str] = (),
+    enlarge: int = 1,
     source: str = "",
     notes: tuple[str, ...] = (),
 ) -> SavedClip:
@@ -199,5 +211,5 @@ def _finished(
         with run.timed("decode"):
             frames = decode(run, latents)
         infotext = with_source(run.request.infotext(), source)
-        clip = Clip(frames=frames, fps=run.request.fps, infotext=infotext, seconds=run.seconds)
+        clip = Clip(frames=frames, fps=run.request.fps, infotext=infotext, seconds=run.seconds, enlarge=enlarge)
         return video.save(clip, out, frames_dir, copies, notes=(*notes, *run.notes))

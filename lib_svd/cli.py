@@ -88,6 +88,7 @@ def cli() -> None:
 @click.option("--out", type=Path, help="The clip, .mp4; a numbered name under output/ when not given.")
 @click.option("--frames-dir", type=Path, help="Folder for the frames as PNG files too.")
 @click.option("--also", multiple=True, type=click.Choice(["gif", "webp"]), help="Write a moving picture beside it too.")
+@click.option("--enlarge", default="1", metavar="N", help="Show every pixel as a square of N in the video.")
 @click.option(
     "--size", default=None, metavar="WxH|auto", help="Size of the clip; auto: the model's, in the picture's shape."
 )
@@ -117,7 +118,7 @@ def _animated(options: dict[str, Any], bar: Any, said: set[str]) -> Iterator[Any
     """The clips that the options ask for, one after the other, from one loading of the model."""
     if options["picture"] is None:
         raise BadRequest(f"Which picture? Name one: {PROGRAM} animate photo.jpg --checkpoint svd_xt.safetensors.")
-    request, count = _request(options), _count(options["count"])
+    request, count = _request(options), _whole("--count", options["count"], 1000)
     if request.seed + count - 1 > MAX_SEED:
         raise BadRequest(f"Seeds end at {MAX_SEED}: choose a smaller seed or count.")
     from lib_svd.animate import animate, order
@@ -134,6 +135,7 @@ def _animated(options: dict[str, Any], bar: Any, said: set[str]) -> Iterator[Any
             frames_dir=options["frames_dir"],
             latents_path=options["save_latents"],
             copies=options["also"],
+            enlarge=_whole("--enlarge", options["enlarge"], 64),
         )
         orders = [first, *(first.with_seed(request.seed + i, out) for i, out in enumerate(outs[1:], 1))]
         _say(first.notes, options["as_json"], said)
@@ -161,7 +163,7 @@ def _check_sampled(options: dict[str, Any]) -> None:
     given = [name for name in ("size", "like", "save_latents", "also") if options[name]]
     given += [field.name for field in FIELDS if field.name not in DECODING and options.get(field.name)]
     given = [f"--{name.replace('_', '-')}" for name in given if name != "checkpoint"]
-    given += ["--count"] if options["count"] != "1" else []
+    given += [f"--{name}" for name in ("count", "enlarge") if options[name] != "1"]
     given += ["a picture"] if options["picture"] else []
     if given:
         raise BadRequest(f"--from-latents decodes what is sampled already: leave out {' and '.join(given)}.")
@@ -264,9 +266,9 @@ def _read(field: Field, text: str) -> Any:
     return field.checked(field.read(text))
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 1000:
-        raise BadRequest(f"--count must be a whole number from 1 to 1000, not {text!r}.")
+def _whole(option: str, text: str, most: int) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise BadRequest(f"{option} must be a whole number from 1 to {most}, not {text!r}.")
     return int(text)
 
 
@@ -308,7 +310,7 @@ def _outs(options: dict[str, Any], out: Path, seed: int, count: int) -> list[Pat
 
 
 def _recognised(options: dict[str, Any], request: ClipRequest) -> Any:
-    from lib_svd.checkpoints import find_checkpoints, recognise, resolve
+    from lib_svd.checkpoints import DEMO, find_checkpoints, recognise, resolve
 
     dirs = _model_dirs(options["models"])
     name = options["checkpoint"] or request.checkpoint
@@ -318,7 +320,8 @@ def _recognised(options: dict[str, Any], request: ClipRequest) -> Any:
             there = ", ".join(path.name for path in found[:5]) or "none"
             raise BadRequest(f"Which model? Name one with --checkpoint; in {', '.join(map(str, dirs))}: {there}.")
         name = str(found[0])
-    return recognise(resolve(name, dirs), variant=options["variant"], companion=options["companion"], search_dirs=dirs)
+    path = resolve(name, [*dirs, DEMO.parent])
+    return recognise(path, variant=options["variant"], companion=options["companion"], search_dirs=dirs)
 
 
 def _model_dirs(models: tuple[Path, ...]) -> list[Path]:
@@ -382,6 +385,7 @@ def _described(found: dict[str, Any]) -> str:
             "File": found["path"],
             "Model": f"{found['title']} ({found['family']}), {found['layout']} layout",
             "Made for": f"{found['num_frames']} frames of {found['width']}x{found['height']} at {found['fps']} fps",
+            "Motion": "{lowest_motion} to {highest_motion}, {motion_bucket_id} to begin with".format(**found),
             "Guidance": f"{found['min_guidance']:g} to {found['max_guidance']:g}, {found['guidance_ramp']}",
             "Sampling": f"{found['num_steps']} steps, {found['sampler']}, {found['schedule']}",
             "Parameters": {**million, "in all": f"{found['total_parameters'] / 1e6:.1f} M"},

@@ -21,6 +21,17 @@ class Clip:
     fps: int
     infotext: str  # every setting, so that pasting it back gives the same clip
     seconds: Mapping[str, float] = field(default_factory=dict)  # wall time of each stage
+    enlarge: int = 1  # the video shows every pixel as a square of so many
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the frames, pixels."""
+        return self.frames.shape[2], self.frames.shape[1]
+
+    @property
+    def shown(self) -> Frames:
+        """The frames as the video has them."""
+        return self.frames if self.enlarge == 1 else self.frames.repeat(self.enlarge, 1).repeat(self.enlarge, 2)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ def register() -> type[Any]:
     from lib_svd.ui import accordion, clips, send_to, settings, tab
 
     def show(saved: SavedClip) -> str:
-        return clips.clip_html(page.url(saved.video), saved.clip.infotext, saved.notes)
+        return clips.clip_html(page.url(saved.video), saved.clip.size, saved.clip.infotext, saved.notes)
 
     host, studio = _host_and_studio()
     page = WebuiPage(host)

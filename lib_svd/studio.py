@@ -12,7 +12,7 @@ from PIL import Image
 
 from lib_svd import video
 from lib_svd.animate import Order, animate, completed, order
-from lib_svd.checkpoints import Checkpoint, Svd, find_checkpoints, load, recognise, resolve
+from lib_svd.checkpoints import DEMO, Checkpoint, Svd, find_checkpoints, load, recognise, resolve
 from lib_svd.clip import SavedClip
 from lib_svd.errors import BadCheckpoint, BadInput, BadRequest
 from lib_svd.ports import Host
@@ -27,9 +27,16 @@ class Model:
     checkpoint: Checkpoint
 
     @property
+    def is_demo(self) -> bool:
+        """Whether it is the toy that comes with the program."""
+        return self.checkpoint.path == DEMO
+
+    @property
     def label(self) -> str:
-        """For a list: file, family, frames it was made for, licence."""
+        """For a list: file, family, frames it was made for, licence; of the demo its title alone."""
         family = self.checkpoint.family
+        if self.is_demo:
+            return family.title
         return f"{self.name} ({family.title}, {family.num_frames} frames, {family.licence})"
 
 
@@ -44,13 +51,13 @@ class Studio:
     def models(self) -> list[Model]:
         """Every SVD model in the host's folders, told by its header; image models beside them are passed over.
 
-        Those that animate a scene come before those that turn an object. A header is read once; a file that changed is
-        looked at again.
+        Those that animate a scene come before those that turn an object, and the demo is last. A header is read once;
+        a file that changed is looked at again.
         """
-        dirs = self.host.model_dirs()
+        dirs = self._dirs()
         looked = [(path, self._looked_at(path)) for path in find_checkpoints(dirs)]
         found = [(path, known) for path, known in looked if isinstance(known, Checkpoint)]
-        found.sort(key=lambda model: model[1].family.conditioning != "svd")
+        found.sort(key=lambda model: (model[0] == DEMO, model[1].family.conditioning != "svd"))
         names = _told_apart([path for path, _ in found], dirs)
         return [Model(name=names[path], checkpoint=checkpoint) for path, checkpoint in found]
 
@@ -60,18 +67,19 @@ class Studio:
         return [str(refusal) for refusal in looked if isinstance(refusal, BadInput)]
 
     def checkpoint(self, name: str = "") -> Checkpoint:
-        """The model of that name; "" is the first one there is.
+        """The model of that name; "" is the first one that the user has.
 
         Raises:
             BadCheckpoint: there is none, or it cannot be used.
         """
-        dirs = self.host.model_dirs()
+        dirs = self._dirs()
         if name:
-            return recognise(resolve(name, dirs), search_dirs=dirs)
-        models = self.models()
+            return recognise(resolve(name, dirs), search_dirs=self.host.model_dirs())
+        models = [model for model in self.models() if not model.is_demo]
         if not models:
             raise BadCheckpoint(
-                f"There is no SVD model yet: put svd_xt.safetensors into {dirs[0]}, then refresh the list of models."
+                f"There is no SVD model yet: put svd_xt.safetensors into {dirs[0]}, then refresh the list of models; "
+                f"{DEMO.name} is there to see how it works."
             )
         return models[0].checkpoint
 
@@ -124,6 +132,10 @@ class Studio:
         """Forget the loaded model; its memory is free once no clip uses it any more."""
         self._loaded = None
         gc.collect()  # a host's patcher and its network refer to each other
+
+    def _dirs(self) -> list[Path]:
+        """Where models are: the host's folders, then the demo's."""
+        return [*self.host.model_dirs(), DEMO.parent]
 
     def _load(self, checkpoint: Checkpoint, host: Host) -> Svd:
         """The model that is loaded, if it is this one; else the old one goes before the new one comes."""

@@ -16,6 +16,7 @@ from torch import Tensor
 from lib_svd.checkpoints import networks
 from lib_svd.checkpoints.strict import PREFIXES
 from lib_svd.engine.config import DecoderConfig, EncoderConfig, NetworkConfigs, UNetConfig, VisionConfig
+from lib_svd.ports import Part
 
 NARROW = NetworkConfigs(
     unet=UNetConfig(
@@ -40,13 +41,19 @@ METADATA = {
 def random_weights(configs: NetworkConfigs = NARROW, seed: int = 0) -> dict[str, Tensor]:
     """Tensors of a checkpoint in the released files' layout: float16, the same for the same seed."""
     generator = torch.Generator().manual_seed(seed)
-    tensors = {}
-    for part, prefix in PREFIXES.items():
-        for name, shape in networks.shapes(part, configs).items():
-            weight = _random(name, shape, generator)
-            time_conv = len(shape) == 4 and shape[-2:] == (3, 1)
-            tensors[prefix + name] = (weight[..., None] if time_conv else weight).half().contiguous()
+    tensors: dict[str, Tensor] = {}
+    for part in PREFIXES:
+        shapes = networks.shapes(part, configs)
+        tensors |= native_tensors(part, {name: _random(name, shape, generator) for name, shape in shapes.items()})
     return tensors
+
+
+def native_tensors(part: Part, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of one network as the released files have them: float16, time convolutions [.., 3, 1, 1]."""
+    return {
+        PREFIXES[part] + name: (weight[..., None] if weight.shape[2:] == (3, 1) else weight).half().contiguous()
+        for name, weight in weights.items()
+    }
 
 
 def write_checkpoint(

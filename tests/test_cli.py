@@ -308,3 +308,20 @@ def wait_for(words: str, stream) -> str:
         assert read, said
         said += read
     return said
+
+
+def test_an_enlarged_video_shows_squares_and_the_frames_stay_as_they_are(here, checkpoint, picture, lib_svd):
+    made = lib_svd("animate", picture, "--checkpoint", checkpoint, "--seed", 1, "--enlarge", 3, "--out", "big.mp4",
+                   "--frames-dir", "frames", "--also", "webp")  # fmt: skip
+    assert made.code == 0, made.err
+    found = probe(here / "big.mp4")
+    assert (found.width, found.height) == (3 * 96, 3 * 64)
+    for name, size in (("frames/00000.png", (96, 64)), ("big.webp", (3 * 96, 3 * 64))):
+        with Image.open(here / name) as opened:
+            assert opened.size == size
+
+
+def test_the_demo_is_found_by_its_name_alone(here, lib_svd):
+    found = lib_svd("inspect", "demo")
+    assert found.code == 0, found.err
+    assert "Model: Demo, 64 px: see how it works (svd), native layout" in found.out

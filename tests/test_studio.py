@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from lib_svd import studio as studio_module
+from lib_svd.checkpoints import DEMO
 from lib_svd.errors import BadCheckpoint, BadRequest
 from lib_svd.hosts.standalone import StandaloneHost
 from lib_svd.request import ClipRequest
@@ -54,7 +55,7 @@ def broken(folder: Path) -> Path:
 
 
 def test_models_are_listed_with_what_a_user_chooses_by(studio):
-    assert [model.name for model in studio.models()] == ["svd_xt.safetensors", "sv3d_p.safetensors"]
+    assert [model.name for model in studio.models()] == ["svd_xt.safetensors", "sv3d_p.safetensors", DEMO.name]
     label = studio.models()[0].label
     for word in ("svd_xt.safetensors", "Stable Video Diffusion XT", "5 frames", "Stability AI Community License"):
         assert word in label
@@ -70,7 +71,7 @@ def test_files_that_are_no_svd_models_are_not_offered_and_the_svd_folder_says_wh
     images.mkdir()
     broken(images)
     studio = Studio(HostWithSettings(models, images, output_dir=tmp_path / "clips"))
-    assert [model.name for model in studio.models()] == ["svd_xt.safetensors", "sv3d_p.safetensors"]
+    assert [model.name for model in studio.models()] == ["svd_xt.safetensors", "sv3d_p.safetensors", DEMO.name]
     (reason,) = studio.refusals()
     assert reason.startswith("broken.safetensors")
     assert reason.endswith(".")
@@ -79,7 +80,7 @@ def test_files_that_are_no_svd_models_are_not_offered_and_the_svd_folder_says_wh
 def test_models_of_one_name_are_told_apart_by_their_folder(models, checkpoint_of, studio):
     (models / "old").mkdir()
     shutil.copy(checkpoint_of("svd_xt"), models / "old" / "svd_xt.safetensors")
-    names = [model.name for model in studio.models()]
+    names = [model.name for model in studio.models()][:-1]  # the last is the demo
     assert names == ["old/svd_xt.safetensors", "svd_xt.safetensors", "sv3d_p.safetensors"]
     assert [studio.checkpoint(name).path for name in names] == [models / name for name in names]
 
@@ -90,7 +91,11 @@ def test_models_of_one_name_in_two_folders_are_told_apart_too(models, checkpoint
     shutil.copy(checkpoint_of("svd_xt"), other / "svd_xt.safetensors")
     studio = Studio(HostWithSettings(models, other, output_dir=tmp_path / "clips"))
     found = {studio.checkpoint(model.name).path for model in studio.models()}
-    assert found == {models / "sv3d_p.safetensors", models / "svd_xt.safetensors", other / "svd_xt.safetensors"}
+    assert found - {DEMO} == {
+        models / "sv3d_p.safetensors",
+        models / "svd_xt.safetensors",
+        other / "svd_xt.safetensors",
+    }
 
 
 def test_a_file_is_looked_at_once_and_again_when_it_changed(models, studio, monkeypatch):
@@ -98,16 +103,48 @@ def test_a_file_is_looked_at_once_and_again_when_it_changed(models, studio, monk
     recognise = studio_module.recognise
     monkeypatch.setattr(studio_module, "recognise", lambda path, **how: looked.append(path) or recognise(path, **how))
     studio.models(), studio.models(), studio.refusals()
-    assert len(looked) == 2
-    shutil.copy(models / "sv3d_p.safetensors", models / "svd_xt.safetensors")
-    assert {model.checkpoint.family.name for model in studio.models()} == {"sv3d_p"}
     assert len(looked) == 3
+    shutil.copy(models / "sv3d_p.safetensors", models / "svd_xt.safetensors")
+    assert {model.checkpoint.family.name for model in studio.models()} == {"sv3d_p", "svd"}
+    assert len(looked) == 4
 
 
 def test_without_any_model_the_error_says_where_to_put_one(tmp_path):
     studio = Studio(HostWithSettings(tmp_path / "svd", output_dir=tmp_path / "clips"))
     with pytest.raises(BadCheckpoint, match=rf"^There is no SVD model yet: put .* into {tmp_path / 'svd'}, then"):
         studio.checkpoint()
+
+
+def test_the_demo_is_listed_last_and_never_taken_for_a_model_of_the_users(tmp_path, checkpoint_of):
+    studio = Studio(HostWithSettings(tmp_path / "svd", output_dir=tmp_path / "clips"))
+    (demo,) = studio.models()
+    assert (demo.label, demo.is_demo) == ("Demo, 64 px: see how it works", True)
+    assert studio.checkpoint(demo.name).path == DEMO
+    (tmp_path / "svd").mkdir()
+    shutil.copy(checkpoint_of("sv3d_p"), tmp_path / "svd" / "zz.safetensors")
+    assert [model.is_demo for model in studio.models()] == [False, True]
+    assert studio.checkpoint().family.name == "sv3d_p"
+
+
+def test_a_file_of_the_users_that_is_called_like_the_demo_is_another_model(tmp_path, checkpoint_of):
+    (tmp_path / "svd").mkdir()
+    shutil.copy(checkpoint_of("svd_xt"), tmp_path / "svd" / DEMO.name)
+    studio = Studio(HostWithSettings(tmp_path / "svd", output_dir=tmp_path / "clips"))
+    mine, demo = studio.models()
+    assert [studio.checkpoint(model.name).path for model in (mine, demo)] == [tmp_path / "svd" / DEMO.name, DEMO]
+    assert studio.checkpoint(DEMO.name).path == tmp_path / "svd" / DEMO.name
+
+
+def test_the_demo_lends_no_other_file_its_networks(tmp_path, checkpoint_of):
+    """A UNet alone beside nothing but the demo is refused, not completed from a toy."""
+    from safetensors.torch import load_file, save_file
+
+    (tmp_path / "svd").mkdir()
+    unet = {name: w for name, w in load_file(checkpoint_of("svd_xt")).items() if name.startswith("model.")}
+    save_file(unet, tmp_path / "svd" / "alone.safetensors")
+    studio = Studio(HostWithSettings(tmp_path / "svd", output_dir=tmp_path / "clips"))
+    with pytest.raises(BadCheckpoint, match=r"^alone\.safetensors has no "):
+        studio.checkpoint("alone.safetensors")
 
 
 def test_without_a_picture_the_error_says_so_before_anything_else(studio):

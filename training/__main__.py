@@ -19,19 +19,19 @@ from training import pictures
 from training.clips import Album, crop
 from training.decoder import temporal_decoder, train_temporal
 from training.export import export, latent_rgb
-from training.latents import examples, fold_scale
+from training.latents import examples, fold_scale, kept
 from training.loop import Plan
 from training.tower import train_tower
 from training.unet import fold_start, train_unet
 from training.vae import train_vae
 
-VAE = Plan(steps=3000, lr=1.2e-3, weight_decay=1e-4, flat_until=0, ema=0.995, look_every=200)
+VAE = Plan(steps=2400, lr=1.2e-3, weight_decay=1e-4, flat_until=0, ema=0.995, look_every=200)
 TOWER = Plan(steps=600, lr=1e-3, look_every=200)
-UNET = Plan(steps=4500, parts=6, lr=1e-3, look_every=750)
+UNET = Plan(steps=2800, parts=4, lr=1e-3, look_every=700)
 TEMPORAL = Plan(steps=400, lr=5e-4, flat_until=0, ema=0.99, look_every=200)
 
 SIDE = 64  # pixels of a still crop
-DRAWN, CROPS, CLIPS, UNSEEN = 600, 12_000, 5000, 5
+DRAWN, CROPS, CLIPS, UNSEEN = 600, 12_000, 3600, 5
 
 
 @click.command(help=__doc__)
@@ -48,7 +48,8 @@ def main(out: Path, seed: int) -> None:
     tower = train_tower(crops, unseen_crops, TOWER, out, seed).requires_grad_(False)
     del crops
 
-    clips, unseen_clips = (examples(a, vae, tower, n, seed) for a, n in ((album, CLIPS), (unseen, UNSEEN)))
+    clips = kept(out / "clips.pt", lambda: examples(album, vae, tower, CLIPS, seed))
+    unseen_clips = kept(out / "clips-unseen.pt", lambda: examples(unseen, vae, tower, UNSEEN, seed))
     unet = train_unet(clips, unseen_clips, vae, UNET, out, seed)
     fold_start(unet)
 

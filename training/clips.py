@@ -14,9 +14,9 @@ from torch import Tensor
 from training import pictures, scenes
 from training.scenes import Rng
 
-REACH = 0.25  # of the clip's side that the camera pans from the first frame to the last at motion 255 and 7 fps
+REACH = 0.25  # of the side that the camera pans to the right, first frame to last, at motion 255 and 7 fps
 ZOOM = 1.2  # how much the picture has grown by then, for each side panned
-FRONT = 1.6  # times faster moves what stands in front
+FRONT = (1.2, 2.2)  # times faster moves what stands in front, which no picture tells
 FRONT_SHARE = 0.3  # of clips that have something in front
 DRAWN_SHARE = 0.6  # of pictures that are drawn scenes
 CLOSEST = 0.3  # of the widest window, the narrowest that is cut
@@ -25,11 +25,10 @@ FINE = 2  # frames are rendered this many times larger, against stairs
 
 @dataclass(frozen=True)
 class Motion:
-    """What the model is told of a clip's motion, and the direction of the pan, which it is not told."""
+    """What the model is told of a clip's motion."""
 
     bucket: int  # 1..255
     fps: int
-    angle: float  # radians
 
     @property
     def reach(self) -> float:
@@ -38,8 +37,8 @@ class Motion:
 
     @staticmethod
     def drawn(rng: Rng) -> Motion:
-        """Any motion, 4 to 24 fps, any direction."""
-        return Motion(int(rng.integers(1, 256)), int(rng.integers(4, 25)), float(rng.uniform(0, 2 * math.pi)))
+        """Any motion, 4 to 24 fps."""
+        return Motion(int(rng.integers(1, 256)), int(rng.integers(4, 25)))
 
 
 class Album:
@@ -64,7 +63,7 @@ class Album:
 
 def crop(rng: Rng, album: Album, size: tuple[int, int]) -> Tensor:
     """Any part of any picture, [3, H, W] in [-1, 1]; size: width, height."""
-    return _camera(rng, album.any(rng), size).frames(torch.zeros(1), Motion(1, 7, 0.0))[0]
+    return _camera(rng, album.any(rng), size).frames(torch.zeros(1), Motion(1, 7))[0]
 
 
 def clip(rng: Rng, album: Album, size: tuple[int, int], num_frames: int, motion: Motion) -> Tensor:
@@ -73,7 +72,9 @@ def clip(rng: Rng, album: Album, size: tuple[int, int], num_frames: int, motion:
     frames = _camera(rng, album.any(rng), size).frames(t, motion)
     if rng.random() < FRONT_SHARE:
         front = album.any(rng)
-        shape = _camera(rng, torch.cat([front, _mask(rng, front.shape[-2:])]), size).frames(FRONT * t, motion)
+        shape = _camera(rng, torch.cat([front, _mask(rng, front.shape[-2:])]), size).frames(
+            rng.uniform(*FRONT) * t, motion
+        )
         alpha = (shape[:, 3:] + 1) / 2
         frames = (1 - alpha) * frames + alpha * shape[:, :3]
     return frames.clamp(-1, 1)
@@ -92,7 +93,7 @@ class _camera:
         width, height = self.size
         fine, middle = self._window()
         side = math.sqrt(width * height) * FINE
-        shift = motion.reach * side * t[:, None] * torch.tensor([math.cos(motion.angle), math.sin(motion.angle)])
+        shift = motion.reach * side * t[:, None] * torch.tensor([1.0, 0.0])
         grown = 1 + ZOOM * motion.reach * t
         across = torch.tensor([width, height]) * FINE
         grid = [(torch.arange(n) + 0.5) / n - 0.5 for n in (height * FINE, width * FINE)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -68,36 +68,12 @@ def examples(album: Album, vae: Vae, tower: nn.Module, count: int, seed: int) ->
     return made
 
 
-def paired(noise: Tensor, angle: float) -> Tensor:
-    """Unit noise [T, 4, h, w] changed to tell the direction of a clip's pan, so that a seed means a direction.
-
-    Training need not pair clips and noise at random: any pairing that leaves the noise itself normal gives a sampler
-    that ends at the clips (Liu et al. 2022, rectified flow; Pooladian et al. 2023). Here two sums over the noise, of
-    channels 0 and 1 in a chessboard's signs, are normal numbers z; they are turned so that z points at the angle.
-    Without this the pan's direction has to be guessed from noise, and a network this small blends the guesses.
-
-    Args:
-        noise: drawn at random.
-        angle: radians.
-    """
-    board = chessboard(noise.shape)
-    z = torch.einsum("tchw,thw->c", noise[:, :2], board)
-    radius = z.norm()
-    wanted = radius * torch.tensor([math.cos(angle), math.sin(angle)])
-    turned = noise.clone()
-    turned[:, :2] += (wanted - z).view(1, 2, 1, 1) * board[:, None]
-    return turned
-
-
-def angle_of(noise: Tensor) -> float:
-    """The direction that noise [T, 4, h, w] means, radians."""
-    z = torch.einsum("tchw,thw->c", noise[:, :2], chessboard(noise.shape))
-    return math.atan2(float(z[1]), float(z[0]))
-
-
-def chessboard(shape: Sequence[int]) -> Tensor:
-    """[T, h, w] of plus and minus 1 in turn in each frame, divided to a norm of 1."""
-    num_frames, _, height, width = shape
-    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    board = (1 - 2 * ((x + y) % 2)).float()
-    return board.expand(num_frames, -1, -1) / math.sqrt(num_frames * height * width)
+def kept(path: Path, made: Callable[[], list[Example]]) -> list[Example]:
+    """Examples from a file, or made and written there: they take minutes."""
+    if not path.exists():
+        found = made()
+        unfinished = path.with_suffix(".part")
+        torch.save([(e.latents, e.frames, e.image_embeds, astuple(e.motion)) for e in found], unfinished)
+        unfinished.replace(path)
+        return found
+    return [Example(*tensors, Motion(*motion)) for *tensors, motion in torch.load(path, weights_only=True)]

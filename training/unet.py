@@ -15,7 +15,7 @@ from lib_svd.engine.conditioning import Conditioning, motion_vector
 from lib_svd.engine.config import LATENT_SCALE, UNetConfig
 from lib_svd.engine.samplers import euler, start
 from lib_svd.engine.unet import UNet
-from training.latents import Example, encoded, paired
+from training.latents import Example, encoded
 from training.loop import Plan, normal, train
 from training.scenes import Rng
 from training.sheets import sheet
@@ -25,10 +25,9 @@ UNET = UNetConfig(
     channels=(64, 64), num_res_blocks=1, attention=(True, True), emb_dim=256, context_dim=64, vector_dim=768
 )
 LOG_SIGMA = (1.1, 1.55)  # mean and deviation of ln sigma
-HIGH_SHARE = 0.1  # of steps that see the highest levels instead, evenly
+HIGH_SHARE, HIGH = 0.1, 20.0  # of steps that see levels from there to the highest instead, evenly in the logarithm
 DROPPED = 0.12  # of clips without picture, for guidance
 AUGMENTATION = (0.003, 1.0)  # strengths of noise on the picture, evenly in the logarithm
-HIGH = 20.0  # sigma from which a loss is logged as high: there the direction shows in the noise alone
 
 
 def new_unet() -> UNet:
@@ -53,8 +52,7 @@ def train_unet(
     def loss(rng: Rng) -> Mapping[str, Tensor]:
         example, sigma = clips[rng.integers(len(clips))], _sigma(rng)
         error = _error(unet, vae, example, sigma, rng)
-        telling = sigma > HIGH and example.motion.reach > 0.1
-        return {"loss": error} | ({"high": error.detach()} if telling else {})
+        return {"loss": error}
 
     def look(averaged: nn.Module, step: int) -> Mapping[str, float]:
         assert isinstance(averaged, UNet)
@@ -97,7 +95,7 @@ def _error(unet: UNet, vae: Vae, example: Example, sigma: float, rng: Rng) -> Te
     """Mean square error of F at one noise level: that of D, weighted with (sigma^2 + 1) / sigma^2."""
     y, s = example.latents, torch.tensor(sigma)
     strength = math.exp(rng.uniform(*map(math.log, AUGMENTATION)))
-    x = y + s * paired(normal(rng, y.shape), example.motion.angle)
+    x = y + s * normal(rng, y.shape)
     with torch.no_grad():
         noisy = example.picture + strength * normal(rng, example.picture.shape)
         start_latent = encoded(vae.encoder, noisy)

@@ -8,12 +8,13 @@ svd = load(checkpoint, host)
 
 from lib_svd.checkpoints.describe import describe
 from lib_svd.checkpoints.families import CONDITIONING, FAMILIES, Family
-from lib_svd.checkpoints.find import find_checkpoints, resolve
+from lib_svd.checkpoints.find import DEMO, find_checkpoints, resolve
 from lib_svd.checkpoints.load import Svd, load
 from lib_svd.checkpoints.recognise import Checkpoint, recognise
 
 __all__ = [
     "CONDITIONING",
+    "DEMO",
     "FAMILIES",
     "Checkpoint",
     "Family",

@@ -26,6 +26,8 @@ def describe(checkpoint: Checkpoint) -> dict[str, Any]:
         "size_grid": checkpoint.size_grid,
         "fps": family.fps,
         "motion_bucket_id": family.motion_bucket_id,
+        "lowest_motion": family.lowest_motion,
+        "highest_motion": family.highest_motion,
         "min_guidance": family.min_guidance,
         "max_guidance": family.max_guidance,
         "guidance_ramp": family.guidance_ramp,

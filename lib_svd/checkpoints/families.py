@@ -36,6 +36,8 @@ class Family:
     height: int = 576
     fps: int = 7  # frames per second; the fps_id that goes in is one less
     motion_bucket_id: int = 75  # where to start; the community's baseline
+    lowest_motion: int = 1  # motion_bucket_id that it was trained on
+    highest_motion: int = 255
     min_guidance: float = 1.5
     max_guidance: float = 3.0
     guidance_ramp: str = "linear"
@@ -44,6 +46,9 @@ class Family:
     sampler: str = "euler"
     schedule: str = "karras"
     conditioning: str = "svd"  # a key of CONDITIONING
+    latent_rgb: tuple[
+        tuple[float, ...], ...
+    ] = ()  # for previews: RGB of each latent channel; empty: SD1's, see preview
     licence: str = STABILITY_LICENCE
     commercial_use: str = STABILITY_TERMS
 
@@ -79,7 +84,8 @@ class Family:
         chosen = {name: value for name in wanted if (value := getattr(request, name)) is not None}
         settings = self._with_guidance(wanted, chosen)
         self._check_size(settings["width"], settings["height"], grid)
-        return CompleteRequest.of(request.with_(**settings)), self._check_frames(settings["num_frames"])
+        notes = (*self._check_frames(settings["num_frames"]), *self._check_motion(settings["motion_bucket_id"]))
+        return CompleteRequest.of(request.with_(**settings)), notes
 
     @staticmethod
     def _with_guidance(wanted: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
@@ -100,6 +106,12 @@ class Family:
                 f"{self.title} was trained on {self.num_frames} frames; with {num_frames} the motion may fall apart.",
             )
         return ()
+
+    def _check_motion(self, motion_bucket_id: int) -> tuple[str, ...]:
+        if self.lowest_motion <= motion_bucket_id <= self.highest_motion:
+            return ()
+        reach = f"{self.lowest_motion} to {self.highest_motion}"
+        return (f"{self.title} was trained on motion {reach}; with {motion_bucket_id} it may fall apart.",)
 
     def _check_size(self, width: int, height: int, grid: int) -> None:
         if width % grid or height % grid:

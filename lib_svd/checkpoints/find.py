@@ -11,6 +11,8 @@ from lib_svd.checkpoints.sources import is_model_folder
 from lib_svd.errors import BadCheckpoint
 
 SUFFIX = ".safetensors"
+DEMO = Path(__file__).parents[1] / "demo" / "demo.safetensors"
+"""The model that comes with the program, to see how it works; see docs/demo-model.md."""
 SHOWN = 5
 
 

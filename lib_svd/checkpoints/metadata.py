@@ -5,8 +5,10 @@
 | `svd.family` | which row of `FAMILIES` is the base; the user's --variant goes before it |
 | `svd.title` `svd.licence` `svd.commercial_use` | texts |
 | `svd.num_frames` `svd.fps` `svd.motion_bucket_id` `svd.num_steps` | whole numbers in the range of that setting |
+| `svd.lowest_motion` `svd.highest_motion` | the motion that it was trained on; sliders end there |
 | `svd.width` `svd.height` | native size in pixels, multiples of the model's size grid |
 | `svd.min_guidance` `svd.max_guidance` `svd.noise_aug_strength` | numbers |
+| `svd.latent_rgb` | for previews, RGB of each of four latent channels: twelve numbers, spaces between |
 | `svd.guidance_ramp` `svd.sampler` `svd.schedule` | names as in a request |
 
 All values are text, as safetensors has it. Two keys of others help where the file's name tells no family:
@@ -16,6 +18,7 @@ tell svd from svd_xt). `diffusers.num_frames` is made here from a folder's confi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +33,7 @@ PREFIX = "svd."
 FAMILY = "svd.family"
 TEXTS = ("title", "licence", "commercial_use")
 SETTINGS = {field.name: field for field in FIELDS if field.name in (*FROM_FAMILY, "width", "height")}
+SETTINGS |= dict.fromkeys(("lowest_motion", "highest_motion"), SETTINGS["motion_bucket_id"])
 ADVICE = "correct the metadata or take it out"
 
 
@@ -61,12 +65,19 @@ def described(family: Family, path: Path, metadata: Mapping[str, str]) -> tuple[
             changes[name] = text
         elif name in SETTINGS:
             changes[name] = _setting(path, name, text)
+        elif name == "latent_rgb":
+            changes[name] = _latent_rgb(path, text)
         else:
             notes.append(f"{path.name} has {key} in its metadata, which means nothing here.")
     family = replace(family, **changes)
     if family.min_guidance > family.max_guidance:
         what = f"has guidance that falls from {family.min_guidance:g} to {family.max_guidance:g} in its metadata"
         raise refusal(path, what, ADVICE)
+    if not family.lowest_motion <= family.motion_bucket_id <= family.highest_motion:
+        reach = f"{family.lowest_motion} to {family.highest_motion}"
+        raise refusal(
+            path, f"has motion {family.motion_bucket_id} outside its range of {reach} in its metadata", ADVICE
+        )
     return family, tuple(notes)
 
 
@@ -77,3 +88,13 @@ def _setting(path: Path, name: str, text: str) -> Any:
     except BadRequest as error:
         reason = str(error).rstrip(".")
         raise refusal(path, f"has svd.{name} {text!r} in its metadata ({reason})", ADVICE) from None
+
+
+def _latent_rgb(path: Path, text: str) -> tuple[tuple[float, ...], ...]:
+    try:
+        numbers = [float(number) for number in text.split()]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 12 or not all(map(math.isfinite, numbers)):
+        raise refusal(path, f"has svd.latent_rgb {text!r} in its metadata, which is not twelve numbers", ADVICE)
+    return tuple(tuple(numbers[i : i + 3]) for i in range(0, 12, 3))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -15,15 +17,15 @@ RGB_FACTORS = (
 )
 
 
-def latents_to_rgb(latents: Tensor) -> Tensor:
+def latents_to_rgb(latents: Tensor, factors: Sequence[Sequence[float]] = RGB_FACTORS) -> Tensor:
     """Rough colours of latents, one pixel for each of theirs.
 
     Args:
         latents: [T, 4, h, w] as the sampler has them.
+        factors: RGB in [-1, 1] of each channel.
 
     Returns:
         [T, h, w, 3] uint8.
     """
-    factors = torch.tensor(RGB_FACTORS, device=latents.device)
-    rgb = torch.einsum("tchw,cr->thwr", latents.float(), factors)
+    rgb = torch.einsum("tchw,cr->thwr", latents.float(), torch.tensor(factors, device=latents.device))
     return ((rgb + 1) / 2).clamp(0, 1).mul(255).to(torch.uint8)

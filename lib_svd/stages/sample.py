@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import cast
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from lib_svd.engine import guidance, memory, schedule
 from lib_svd.engine.conditioning import Conditioning
 from lib_svd.engine.precond import Denoiser
-from lib_svd.engine.preview import latents_to_rgb
+from lib_svd.engine.preview import RGB_FACTORS, latents_to_rgb
 from lib_svd.engine.samplers import SAMPLERS, Step, start
 from lib_svd.engine.unet import UNet
 from lib_svd.errors import OutOfMemory
@@ -46,14 +47,16 @@ def _sampled(run: Run, clip: Conditioning, shape: tuple[int, ...], halves: bool,
         denoise = CarefulDenoiser(run, cast(UNet, network), clip, sigmas, halves)
         for step in SAMPLERS[r.sampler](denoise, x, sigmas, lambda: run.noise(*shape).to(device)):
             x = step.x
-            run.checked(step.number, step.total, "Sampling", partial(preview, step))
+            run.checked(step.number, step.total, "Sampling", partial(preview, step, run.svd.family.latent_rgb))
     return x.cpu()
 
 
-def preview(step: Step) -> Image.Image:
+def preview(step: Step, latent_rgb: Sequence[Sequence[float]] = ()) -> Image.Image:
     """Rough picture of the middle frame, a pixel for each of the latents'."""
     middle = len(step.denoised) // 2
-    return Image.fromarray(latents_to_rgb(step.denoised[middle : middle + 1])[0].cpu().numpy())
+    return Image.fromarray(
+        latents_to_rgb(step.denoised[middle : middle + 1], latent_rgb or RGB_FACTORS)[0].cpu().numpy()
+    )
 
 
 class CarefulDenoiser:

@@ -59,6 +59,8 @@ class Made(NamedTuple):
             return Bounds(low, FAR * max(family.native_size) // self.grid * self.grid, self.grid)
         if name in ("num_frames", "decode_chunk"):
             return Bounds(field.low, FAR * family.num_frames, 1)
+        if name == "motion_bucket_id":
+            return Bounds(family.lowest_motion, family.highest_motion, 1)
         step = STEPS.get(name, 1)
         # SV3D's 0.00001 lies between two steps, and a browser would round it to 0.
         return Bounds(
@@ -72,7 +74,7 @@ class Made(NamedTuple):
         """
         old, new = before.defaults(), self.defaults()
         kept = {name: values[name] for name in FOLLOWING if values.get(name) is not None and values[name] != old[name]}
-        for name in ("num_frames", "width", "height"):
+        for name in ("num_frames", "motion_bucket_id", "width", "height"):
             if name in kept:
                 kept[name] = self.bounds(name).nearest(kept[name])
         for name in ("width", "height"):

@@ -7,6 +7,7 @@ from html import escape
 
 STYLE = """<style>
 .svd-clip video { display: block; margin: 0 auto; max-width: 100%; max-height: 70vh; border-radius: 8px; }
+.svd-clip video.svd-squares { image-rendering: pixelated; }
 .svd-clip .svd-links { display: flex; gap: 1em; justify-content: center; margin: .4em 0 0; font-size: .9em; }
 .svd-clip .svd-infotext { font-size: .85em; opacity: .8; overflow-wrap: anywhere; }
 .svd-clip .svd-links a, .svd-about a { text-decoration: underline; }
@@ -19,18 +20,25 @@ STYLE = """<style>
 """The one place for looks; web UIs bring the rest."""
 
 
-def clip_html(url: str, infotext: str = "", notes: Sequence[str] = ()) -> str:
+SMALL, SHOWN = 200, 480
+"""Pixels of the longer side: a clip smaller than the one is shown at about the other, its pixels as squares."""
+
+
+def clip_html(url: str, size: tuple[int, int], infotext: str = "", notes: Sequence[str] = ()) -> str:
     """A clip that plays by itself, over and over, with its settings and notes.
 
     Args:
         url: where the browser gets the video; its `.txt` is beside it.
+        size: width and height of the frames, pixels.
         infotext: the settings, "" where they are shown elsewhere.
         notes: what the user should know.
     """
     source, text = escape(url, quote=True), escape(url.removesuffix(".mp4") + ".txt", quote=True)
     about = f'<p class="svd-infotext infotext">{escape(infotext)}</p>' if infotext else ""
+    times = SHOWN // max(size) if max(size) < SMALL else 1
+    squares = f' class="svd-squares" style="width: {times * size[0]}px"' if times > 1 else ""
     return (
-        f'{STYLE}<div class="svd-clip"><video src="{source}" autoplay loop muted playsinline controls></video>'
+        f'{STYLE}<div class="svd-clip"><video src="{source}"{squares} autoplay loop muted playsinline controls></video>'
         f'<p class="svd-links"><a href="{source}" download>Download clip</a>'
         f'<a href="{text}" download>Download settings</a></p>{about}{notes_html(notes)}</div>'
     )

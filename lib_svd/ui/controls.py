@@ -124,10 +124,14 @@ class Controls:
         return checked(found)
 
     def fill(self, shown: str = FIRST_FOUND) -> list[Any]:
-        """Updates for `filled`: the models there are now, and of these the one shown, or the one chosen last."""
+        """Updates for `filled`: the models there are now, and of these the one shown, or the one chosen last.
+
+        The demo is chosen where there is nothing else.
+        """
         models = self._models()
         wanted = (self._name(shown), self._studio.host.option(REMEMBERED, ""), *models)
-        chosen = next((each for each in wanted if each in models), "")
+        there = [each for each in wanted if each in models]
+        chosen = next((each for each in there if not models[each].is_demo), there[0] if there else "")
         return [self._choosing(chosen), self._line(chosen)]
 
     @property
@@ -254,7 +258,8 @@ class Controls:
         checkpoint = self._known(name)
         if checkpoint is None:
             return [self._line(""), *[gr.update()] * (4 + len(values) - 1)]
-        if self._page is not None and self._studio.host.option(REMEMBERED, "") != name:
+        demo = self._models()[name].is_demo  # not remembered: a model that is put there later comes before it
+        if self._page is not None and not demo and self._studio.host.option(REMEMBERED, "") != name:
             self._page.remember(REMEMBERED, name)
         made, given = Made.of(checkpoint), named(dict(zip(FOLLOWING, values, strict=True)))
         settled = given if name == basis else made.follow(given, Made.of(self._known(basis)))
@@ -270,9 +275,10 @@ class Controls:
         """What is known of a model, where to get one if there is none, and which files were refused; HTML."""
         checkpoint = self._known(name)
         refused = "".join(f"<p>{escape(refusal)}</p>" for refusal in self._studio.refusals())
-        return (no_model(str(self._studio.host.model_dirs()[0])) if checkpoint is None else model_line(checkpoint)) + (
-            f"<details><summary>Files that cannot be used</summary>{refused}</details>" if refused else ""
-        )
+        chosen = "" if checkpoint is None else model_line(checkpoint)
+        if all(model.is_demo for model in self._models().values()):
+            chosen += f"<p>{no_model(str(self._studio.host.model_dirs()[0]))}</p>"
+        return chosen + (f"<details><summary>Files that cannot be used</summary>{refused}</details>" if refused else "")
 
 
 def checked(found: Mapping[str, Any]) -> dict[str, Any]:

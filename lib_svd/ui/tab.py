@@ -157,7 +157,7 @@ class Tab:
         pictures = [Image.fromarray(frame) for frame in clip.frames]
         gallery = [str(path) for path in saved.frames] or pictures
         status = notes_html(saved.notes) + time_html(clip.frames.shape, clip.fps, clip.seconds)
-        return [clip_html(self._page.url(saved.video)), gallery, pictures[-1], name, clip.infotext, status]
+        return [clip_html(self._page.url(saved.video), clip.size), gallery, pictures[-1], name, clip.infotext, status]
 
     def preview(self, picture: Image.Image | None, *values: Any) -> tuple[Any, str]:
         """The picture as it will go in, and what is cut off."""

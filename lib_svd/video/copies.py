@@ -37,7 +37,7 @@ def save_copies(clip: Clip, video: Path, kinds: Sequence[str]) -> tuple[tuple[Pa
 def _save(clip: Clip, path: Path, how: dict[str, Any]) -> None:
     from PIL import Image
 
-    first, *rest = (Image.fromarray(frame) for frame in clip.frames)
+    first, *rest = (Image.fromarray(frame) for frame in clip.shown)
     with hidden_names(path.parent) as hidden:
         first.save(
             hidden(path.suffix), save_all=True, append_images=rest, duration=round(1000 / clip.fps), loop=0, **how

@@ -67,7 +67,7 @@ def _save_video(clip: Clip, out: Path) -> tuple[Path, tuple[str, ...]]:
     infotext = plain(clip.infotext)
     with hidden_names(out.parent) as hidden:
         video, text = hidden(out.suffix), hidden(".txt")
-        notes = encode(clip.frames, clip.fps, video, title=plain(out.stem), comment=infotext)
+        notes = encode(clip.shown, clip.fps, video, title=plain(out.stem), comment=infotext)
         _check_made(video, clip)
         text.write_bytes(infotext.encode())
         sync(video)
@@ -78,7 +78,7 @@ def _save_video(clip: Clip, out: Path) -> tuple[Path, tuple[str, ...]]:
 
 def _check_made(video: Path, clip: Clip) -> None:
     """Raises FfmpegFailed or BadInput unless the file has every frame, at its size and rate."""
-    num_frames, height, width = clip.frames.shape[:3]
+    num_frames, height, width = clip.shown.shape[:3]
     asked = f"{num_frames} frames of {width}x{height} at {clip.fps:g} fps"
     found = probe(video)
     made = f"{found.num_frames} frames of {found.width}x{found.height} at {found.fps:g} fps"

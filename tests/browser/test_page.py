@@ -58,6 +58,16 @@ def served(request, tmp_path_factory, checkpoint_of) -> Iterator[Served]:
     models.mkdir()
     for family in ("svd_xt", "svd_image_decoder", "sv3d_p"):
         shutil.copy(checkpoint_of(family), models)
+    yield from _served(request.param, here, models)
+
+
+@pytest.fixture(params=PYTHONS.values(), ids=PYTHONS.keys())
+def served_to_a_new_user(request, tmp_path) -> Iterator[Served]:
+    """Without any model of the user's."""
+    yield from _served(request.param, tmp_path, tmp_path / "models")
+
+
+def _served(python: Path, here: Path, models: Path) -> Iterator[Served]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -65,7 +75,7 @@ def served(request, tmp_path_factory, checkpoint_of) -> Iterator[Served]:
     words = ["serve", "--port", str(port), "--models", str(models), "--out", str(here / "clips"), "--device", "cpu"]
     with (here / "log").open("w") as log:
         server = subprocess.Popen(
-            [str(request.param), "-m", "lib_svd", *words], cwd=here, env=environment, stdout=log, stderr=log
+            [str(python), "-m", "lib_svd", *words], cwd=here, env=environment, stdout=log, stderr=log
         )
     try:
         found = Served(f"http://127.0.0.1:{port}", here / "clips", here / "log")
@@ -92,6 +102,15 @@ def _wait_for(served: Served, server: subprocess.Popen[bytes]) -> None:
 @pytest.fixture
 def tab(browser: Browser, served: Served) -> Iterator[Page]:
     """The page, loaded; the test fails if a script threw or its console shows an error."""
+    yield from _opened(browser, served, "made for 5 frames")
+
+
+@pytest.fixture
+def tab_of_a_new_user(browser: Browser, served_to_a_new_user: Served) -> Iterator[Page]:
+    yield from _opened(browser, served_to_a_new_user, "made for 8 frames of 64x64")
+
+
+def _opened(browser: Browser, served: Served, about: str) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
     context.set_default_timeout(60_000)
     expect.set_options(timeout=60_000)
@@ -100,7 +119,7 @@ def tab(browser: Browser, served: Served) -> Iterator[Page]:
     page.on("pageerror", lambda thrown: errors.append(str(thrown)))
     page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
     page.goto(served.address)
-    expect(part(page, "about")).to_contain_text("made for 5 frames")
+    expect(part(page, "about")).to_contain_text(about)
     yield page
     context.close()
     assert [error for error in errors if not re.search(GRADIOS_OWN, error)] == []
@@ -186,6 +205,20 @@ def test_a_picture_becomes_a_clip_that_plays_by_itself(tab, served, picture):
         tab.get_by_text("Download clip").click()
     assert Path(download.value.path()).read_bytes() == newest.read_bytes()
     shoot(tab, "clip")
+
+
+def test_a_new_user_sees_the_demo_move(tab_of_a_new_user, picture):
+    tab = tab_of_a_new_user
+    expect(part(tab, "checkpoint", "input")).to_have_value("Demo, 64 px: see how it works")
+    expect(part(tab, "about")).to_contain_text("There is no SVD model yet")
+    choose_picture(tab, picture)
+    generate(tab)
+    part(tab, "clip", "video").scroll_into_view_if_needed()
+    found = tab.evaluate(PLAYING)
+    assert (found["width"], found["height"], found["moved"]) == (80, 48, True)
+    box = part(tab, "clip", "video").bounding_box()
+    assert (box["width"], box["height"]) == (480, 288)
+    shoot(tab, "demo")
 
 
 def test_the_preview_follows_focus_and_fit(tab, tmp_path):

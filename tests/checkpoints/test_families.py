@@ -100,12 +100,14 @@ def test_what_a_file_says_of_itself(tmp_path: Path) -> None:
         "title": "Demo", "licence": "Apache-2.0", "commercial_use": "Yes.", "num_frames": "6", "width": "128",
         "height": "64", "fps": "12", "motion_bucket_id": "90", "min_guidance": "1", "max_guidance": "1.5",
         "num_steps": "10", "noise_aug_strength": "0.01", "guidance_ramp": "triangle", "sampler": "heun",
-        "schedule": "align_your_steps",
+        "schedule": "align_your_steps", "lowest_motion": "20", "highest_motion": "230",
     }  # fmt: skip
-    found = recognised(tmp_path, "svd.safetensors", **{f"svd.{name}": text for name, text in said.items()})
+    given = {**said, "latent_rgb": "1 2 3 4 5 6 7 8 9 0 1 -2.5"}
+    found = recognised(tmp_path, "svd.safetensors", **{f"svd.{name}": text for name, text in given.items()})
 
     assert {name: str(getattr(found.family, name)) for name in said} == said | {"min_guidance": "1.0"}
-    assert set(said) == {f.name for f in fields(found.family)} - {"name", "conditioning"}
+    assert found.family.latent_rgb == ((1, 2, 3), (4, 5, 6), (7, 8, 9), (0, 1, -2.5))
+    assert set(given) == {f.name for f in fields(found.family)} - {"name", "conditioning"}
     assert set(SETTINGS) <= set(said)
     assert found.notes == ()
 
@@ -120,6 +122,12 @@ def test_what_a_file_says_of_itself(tmp_path: Path) -> None:
         ("svd.max_guidance", "99", "from 1 to 20"),
         ("svd.sampler", "ddim", "must be one of euler"),
         ("svd.width", "130", "off its own grid of 4 pixels"),
+        ("svd.lowest_motion", "0", "from 1 to 255"),
+        ("svd.lowest_motion", "100", "motion 75 outside its range of 100 to 255"),
+        ("svd.highest_motion", "60", "motion 75 outside its range of 1 to 60"),
+        ("svd.latent_rgb", "1 2 3", "not twelve numbers"),
+        ("svd.latent_rgb", "0 0 0 0 0 0 0 0 0 0 0 nan", "not twelve numbers"),
+        ("svd.latent_rgb", "0 0 0 0 0 0 0 0 0 0 0 red", "not twelve numbers"),
         ("svd.min_guidance", "5", "falls from 5 to 2.5"),
     ],
 )
@@ -204,3 +212,17 @@ def test_describe_is_fit_for_json_and_counts_parameters(tmp_path: Path) -> None:
     assert found["files"][0]["bytes"] == (tmp_path / "svd_xt_1_1.safetensors").stat().st_size
     assert "Stability AI Community License" in found["licence"]
     assert "US$1M" in found["commercial_use"]
+
+
+def test_motion_beyond_what_the_file_says_it_was_trained_on_is_noted(tmp_path: Path) -> None:
+    reach = {"svd.motion_bucket_id": "40", "svd.lowest_motion": "20", "svd.highest_motion": "60"}
+    checkpoint = recognised(tmp_path, "svd.safetensors", **reach)
+
+    def notes(motion: int | None) -> tuple[str, ...]:
+        request = ClipRequest(motion_bucket_id=motion)
+        return checkpoint.family.complete(request, grid=checkpoint.size_grid)[1]
+
+    assert notes(None) == notes(20) == notes(60) == ()
+    (note,) = notes(61)
+    assert note.endswith("was trained on motion 20 to 60; with 61 it may fall apart.")
+    assert len(notes(19)) == 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import cv2
 import numpy as np
 import pytest
@@ -50,31 +48,26 @@ def test_crops_and_clips_have_the_size_asked_for(size, album):
     width, height = size
     rng = np.random.default_rng(0)
     assert crop(rng, album, size).shape == (3, height, width)
-    frames = clip(rng, album, size, 5, Motion(200, 7, 1.0))
+    frames = clip(rng, album, size, 5, Motion(200, 7))
     assert frames.shape == (5, 3, height, width)
     assert -1 <= frames.min() < frames.max() <= 1
 
 
-@pytest.mark.parametrize("angle", [0.0, math.pi / 2, math.pi, 4.0])
-def test_a_camera_that_pans_one_way_moves_the_picture_the_other_way(angle, album):
-    ways = []
-    for i in range(12):
-        frames = as_frames(clip(np.random.default_rng(i), album, (64, 64), 8, Motion(150, 7, angle)))
-        ways.append(direction(frames))
-    mean = np.mean(ways)
-    expected = -complex(math.cos(angle), math.sin(angle))
-    assert (mean * expected.conjugate()).real > 0.9 * abs(mean)
+def test_the_camera_pans_to_the_right_so_the_picture_goes_to_the_left(album):
+    clips = [clip(np.random.default_rng(i), album, (64, 64), 8, Motion(150, 7)) for i in range(12)]
+    way = np.mean([direction(as_frames(frames)) for frames in clips])
+    assert -way.real > 0.9 * abs(way) > 0.2
 
 
 def test_reach_rises_with_the_motion_and_falls_with_the_frame_rate():
-    assert Motion(255, 7, 0).reach == pytest.approx(0.25)
-    assert Motion(51, 7, 0).reach == pytest.approx(0.05)
-    assert Motion(255, 28, 0).reach == pytest.approx(0.125)
+    assert Motion(255, 7).reach == pytest.approx(0.25)
+    assert Motion(51, 7).reach == pytest.approx(0.05)
+    assert Motion(255, 28).reach == pytest.approx(0.125)
 
 
 def test_the_pan_is_as_long_as_the_reach(album):
     """The middle of the frame shows what the window's middle was panned to: found again in the first frame."""
-    motion, found = Motion(128, 7, 0.0), []
+    motion, found = Motion(128, 7), []
     for i in range(40):
         frames = as_frames(clip(np.random.default_rng(i), album, (64, 64), 3, motion))
         first, last = frames[0], frames[-1]

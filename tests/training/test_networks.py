@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -15,7 +12,7 @@ from lib_svd.hosts.standalone import StandaloneHost
 from training.clips import Album
 from training.decoder import temporal_decoder
 from training.export import export, latent_rgb
-from training.latents import NUM_FRAMES, angle_of, encoded, examples, fold_scale, paired
+from training.latents import NUM_FRAMES, encoded, examples, fold_scale
 from training.tower import VISION
 from training.unet import fold_start, new_unet
 from training.vae import Vae
@@ -70,21 +67,6 @@ def test_a_new_unet_predicts_nothing():
     assert float(unet(x, tables, 0).detach().abs().max()) == 0
 
 
-def test_paired_noise_is_still_unit_noise_and_tells_the_angle():
-    rng = np.random.default_rng(0)
-    shape, count = (3, 4, 6, 8), 4000
-    torch.manual_seed(0)
-    noises = [paired(torch.randn(shape), float(rng.uniform(0, 2 * math.pi))) for _ in range(count)]
-    flat = torch.stack(noises).flatten(1)
-    assert float(flat.mean(0).abs().max()) < 5 / math.sqrt(count)
-    assert float((flat.var(0) - 1).abs().max()) < 5 * math.sqrt(2 / count)
-    board = torch.randn(flat.shape[1], 8, generator=torch.Generator().manual_seed(1))
-    seen = flat @ (board / board.norm(dim=0))  # any direction is unit noise: nothing is correlated
-    assert float((seen.var(0) - 1).abs().max()) < 5 * math.sqrt(2 / count)
-    for angle in (0.5, 3.0, -2.0):
-        assert angle_of(paired(torch.randn(shape), angle)) == pytest.approx(angle, abs=1e-4)
-
-
 def test_the_written_checkpoint_computes_what_was_trained(vae, tower, tmp_path):
     unet = new_unet().requires_grad_(False)
     torch.manual_seed(2)
@@ -118,8 +100,6 @@ def test_latent_colours_are_found(vae):
     rule = torch.randn(4, 3, generator=torch.Generator().manual_seed(3))
     latents = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(4))
     pixels = torch.einsum("tchw,cr->trhw", latents, rule)
-    example = Example(
-        latents, pixels.repeat_interleave(4, 2).repeat_interleave(4, 3), torch.zeros(1), Motion(1, 7, 0.0)
-    )
+    example = Example(latents, pixels.repeat_interleave(4, 2).repeat_interleave(4, 3), torch.zeros(1), Motion(1, 7))
     found = torch.tensor([float(number) for number in latent_rgb([example]).split()]).view(4, 3)
     torch.testing.assert_close(found, rule, rtol=1e-3, atol=1e-3)

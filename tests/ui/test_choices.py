@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,3 +101,10 @@ def test_a_clip_can_be_asked_for_after_any_change_unless_guidance_was_wrong_befo
 def test_before_any_model_is_known_the_values_are_those_of_the_most_common_one():
     assert Made.of(None).family.name == "svd_xt"
     assert set(FOLLOWING) == set(Made.of(None).defaults())
+
+
+def test_the_motion_slider_ends_where_training_did():
+    made = Made(replace(FAMILIES["svd"], lowest_motion=20, highest_motion=90), 64)
+    assert made.bounds("motion_bucket_id") == (20, 90, 1)
+    wide = Made(FAMILIES["svd"], 64)
+    assert made.follow({**wide.defaults(), "motion_bucket_id": 200}, wide)["motion_bucket_id"] == 90

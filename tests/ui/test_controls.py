@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import time
 
 import gradio as gr
@@ -11,7 +12,7 @@ import pytest
 from lib_svd.errors import BadRequest
 from lib_svd.request import FIELDS, ClipRequest
 from lib_svd.ui import accordion, tab
-from lib_svd.ui.controls import FIRST_FOUND, Controls
+from lib_svd.ui.controls import Controls
 from tests.ui.conftest import parsed, pasted
 
 pytestmark = pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning")  # gradio's own
@@ -160,7 +161,7 @@ def test_a_model_that_is_not_here_is_not_pasted(controls):
 
 def test_models_are_listed_when_the_page_loads_and_the_last_choice_comes_first(controls, options):
     listed, line = controls.fill()
-    assert len(listed["choices"]) == 3
+    assert len(listed["choices"]) == 4  # three, and the demo
     assert "svd_image_decoder.safetensors" in listed["value"]  # the first in natural order of those for scenes
     assert "Stable Video Diffusion" in line
     options["svd_checkpoint"] = "sv3d_p.safetensors"
@@ -198,10 +199,25 @@ def test_without_models_the_page_says_where_to_get_one(empty_studio):
     with gr.Blocks(analytics_enabled=False):
         controls = Controls(empty_studio, "svd_clip")
     listed, line = controls.fill()
-    assert listed["value"] == FIRST_FOUND
+    assert listed["value"] == "Demo, 64 px: see how it works"
     assert "There is no SVD model yet" in line
     assert "huggingface.co/stabilityai" in line
     assert str(empty_studio.host.model_dirs()[0]) in line
+
+
+def test_the_demo_gives_way_to_a_model_that_is_put_there(empty_studio, checkpoint_of, noting_page):
+    with gr.Blocks(analytics_enabled=False):
+        controls = Controls(empty_studio, "svd_clip", noting_page)
+    shown = controls.fill()[0]["value"]
+    controls._followed(shown, "", *[controls[name].value for name in tab_following()])
+    assert noting_page.remembered == {}
+    folder = empty_studio.host.model_dirs()[0]
+    folder.mkdir()
+    shutil.copy(checkpoint_of("svd_xt"), folder / "svd_xt.safetensors")
+    listed, line = controls.fill(shown)
+    assert listed["value"].startswith("svd_xt.safetensors")
+    assert listed["choices"][-1] == shown
+    assert "There is no SVD model yet" not in line
 
 
 def test_files_that_cannot_be_used_are_named(studio, models, controls):

@@ -151,7 +151,7 @@ def test_targets_have_buttons_and_the_folder_opens(built, noting_page, studio):
 
 
 def test_html_of_a_clip_escapes_what_it_says():
-    found = clips.clip_html("file=/a&b/'x'.mp4", "<b>", ["<i>"])
+    found = clips.clip_html("file=/a&b/'x'.mp4", (1024, 576), "<b>", ["<i>"])
     assert "<b>" not in found
     assert "<i>" not in found
     assert "file=/a&amp;b/&#x27;x&#x27;.mp4" in found
