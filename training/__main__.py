@@ -27,8 +27,8 @@ from training.vae import train_vae
 
 VAE = Plan(steps=2400, lr=1.2e-3, weight_decay=1e-4, flat_until=0, ema=0.995, look_every=200)
 TOWER = Plan(steps=600, lr=1e-3, look_every=200)
-UNET = Plan(steps=2800, parts=4, lr=1e-3, look_every=700)
-TEMPORAL = Plan(steps=400, lr=5e-4, flat_until=0, ema=0.99, look_every=200)
+UNET = Plan(steps=7500, parts=4, lr=2e-3, muon=True, look_every=1000)
+TEMPORAL = Plan(steps=200, lr=5e-4, flat_until=0, ema=0.99, look_every=100)
 
 SIDE = 64  # pixels of a still crop
 DRAWN, CROPS, CLIPS, UNSEEN = 600, 12_000, 3600, 5

@@ -14,10 +14,10 @@ from torch import Tensor
 from training import pictures, scenes
 from training.scenes import Rng
 
-REACH = 0.25  # of the side that the camera pans to the right, first frame to last, at motion 255 and 7 fps
-ZOOM = 1.2  # how much the picture has grown by then, for each side panned
-FRONT = (1.2, 2.2)  # times faster moves what stands in front, which no picture tells
-FRONT_SHARE = 0.3  # of clips that have something in front
+REACH = 0.2  # of the side that the camera pans to the right, first frame to last, at motion 255 and 7 fps
+ZOOM = 0.6  # how much the picture has grown by then, for each side panned
+FRONT = (1.2, 1.8)  # times faster moves what stands in front, which no picture tells
+FRONT_SHARE = 0.2  # of clips that have something in front
 DRAWN_SHARE = 0.6  # of pictures that are drawn scenes
 CLOSEST = 0.3  # of the widest window, the narrowest that is cut
 FINE = 2  # frames are rendered this many times larger, against stairs
@@ -37,8 +37,8 @@ class Motion:
 
     @staticmethod
     def drawn(rng: Rng) -> Motion:
-        """Any motion, 4 to 24 fps."""
-        return Motion(int(rng.integers(1, 256)), int(rng.integers(4, 25)))
+        """Any motion, 5 to 24 fps."""
+        return Motion(int(rng.integers(1, 256)), int(rng.integers(5, 25)))
 
 
 class Album:

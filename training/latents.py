@@ -18,7 +18,7 @@ from training.tower import embedding
 from training.vae import Vae
 
 NUM_FRAMES = 8
-SIZES = ((64, 64), (64, 64), (80, 48), (48, 80), (72, 56), (56, 72))  # width, height; as often as they stand here
+SIZES = ((64, 64), (64, 64), (80, 48), (48, 80))  # width, height; as often as they stand here
 
 
 @dataclass(frozen=True)

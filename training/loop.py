@@ -37,6 +37,7 @@ class Plan:
     lr: float
     parts: int = 1  # of a step, one after the other
     weight_decay: float = 0.01
+    muon: bool = False  # for matrices and kernels (Jordan et al. 2024), as fast as AdamW is for the rest
     warm_up: int = 100
     flat_until: float = 0.6  # share of the steps; then linear down to `last`; 0: cosine all along
     last: float = 0.02  # of lr
@@ -69,20 +70,17 @@ def train(name: str, network: nn.Module, loss: Loss, look: Look, plan: Plan, fol
         The network with averaged weights.
     """
     weights = [weight for weight in network.parameters() if weight.requires_grad]
-    optimiser = torch.optim.AdamW(weights, lr=plan.lr, weight_decay=plan.weight_decay, betas=(0.9, 0.99))
+    optimiser = _Optimiser(weights, plan)
     averaged = deepcopy(network)
     state = folder / f"{name}.pt"
     first = _resumed(state, network, averaged, optimiser)
     began = time.monotonic()
     bar = tqdm(range(first, plan.steps), initial=first, total=plan.steps, desc=name, mininterval=5)
     for step in bar:
-        for group in optimiser.param_groups:
-            group["lr"] = plan.rate(step)
-        optimiser.zero_grad(set_to_none=True)
         rngs = [np.random.default_rng([seed, step, part, *name.encode()]) for part in range(plan.parts)]
         losses = _followed(loss, weights, rngs)
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
-        optimiser.step()
+        optimiser.step(plan.rate(step))
         _average(averaged, network, min(plan.ema, (step + 1) / (step + 10)))
         done = step + 1
         figures: dict[str, float] = {}
@@ -97,6 +95,37 @@ def train(name: str, network: nn.Module, loss: Loss, look: Look, plan: Plan, fol
         if done % SAVE_EVERY == 0 or done == plan.steps:
             _save(state, done, network, averaged, optimiser)
     return averaged.eval()
+
+
+class _Optimiser:
+    """AdamW; or Muon for what has rows and columns, with steps of AdamW's size, and AdamW for the rest."""
+
+    def __init__(self, weights: Sequence[nn.Parameter], plan: Plan) -> None:
+        matrices = [weight for weight in weights if plan.muon and weight.ndim > 1]
+        flat = [nn.Parameter(weight.detach().view(len(weight), -1)) for weight in matrices]  # the same memory
+        self._matrices = list(zip(matrices, flat, strict=True))
+        rest = [weight for weight in weights if not plan.muon or weight.ndim == 1]
+        self._parts: list[torch.optim.Optimizer] = []
+        if rest:
+            self._parts.append(torch.optim.AdamW(rest, weight_decay=plan.weight_decay, betas=(0.9, 0.99)))
+        if flat:
+            self._parts.append(torch.optim.Muon(flat, weight_decay=plan.weight_decay, adjust_lr_fn="match_rms_adamw"))
+
+    def step(self, rate: float) -> None:
+        """Change the weights after their gradients."""
+        for weight, flat in self._matrices:
+            flat.grad = None if weight.grad is None else weight.grad.view_as(flat)
+        for part in self._parts:
+            for group in part.param_groups:
+                group["lr"] = rate
+            part.step()
+
+    def state_dict(self) -> list[dict[str, Any]]:
+        return [part.state_dict() for part in self._parts]
+
+    def load_state_dict(self, states: list[dict[str, Any]]) -> None:
+        for part, state in zip(self._parts, states, strict=True):
+            part.load_state_dict(state)
 
 
 def _followed(loss: Loss, weights: Sequence[nn.Parameter], rngs: Sequence[Rng]) -> dict[str, float]:
@@ -144,7 +173,7 @@ def _average(averaged: nn.Module, network: nn.Module, keep: float) -> None:
         a.lerp_(b, 1 - keep)
 
 
-def _resumed(state: Path, network: nn.Module, averaged: nn.Module, optimiser: torch.optim.Optimizer) -> int:
+def _resumed(state: Path, network: nn.Module, averaged: nn.Module, optimiser: _Optimiser) -> int:
     """How many steps an earlier run has done; its state is taken over."""
     if not state.exists():
         return 0
@@ -155,7 +184,7 @@ def _resumed(state: Path, network: nn.Module, averaged: nn.Module, optimiser: to
     return int(saved["step"])
 
 
-def _save(state: Path, step: int, network: nn.Module, averaged: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+def _save(state: Path, step: int, network: nn.Module, averaged: nn.Module, optimiser: _Optimiser) -> None:
     unfinished = state.with_suffix(".part")
     torch.save(
         {

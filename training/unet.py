@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from lib_svd.engine import precond, schedule
+from lib_svd.engine.attention import SpatioTemporalTransformer
 from lib_svd.engine.conditioning import Conditioning, motion_vector
 from lib_svd.engine.config import LATENT_SCALE, UNetConfig
 from lib_svd.engine.samplers import euler, start
-from lib_svd.engine.unet import UNet
+from lib_svd.engine.unet import ResBlock, TimeStack, UNet
+from training.initial import copy, in_company, read, silent
 from training.latents import Example, encoded
 from training.loop import Plan, normal, train
 from training.scenes import Rng
@@ -22,24 +24,28 @@ from training.sheets import sheet
 from training.vae import Vae, half_precision, psnr
 
 UNET = UNetConfig(
-    channels=(64, 64), num_res_blocks=1, attention=(True, True), emb_dim=256, context_dim=64, vector_dim=768
+    channels=(96, 64), num_res_blocks=1, attention=(False, True), emb_dim=128, context_dim=64, vector_dim=768
 )
+CONSTANT = 4.0  # in company of a latent, see `initial`
 LOG_SIGMA = (1.1, 1.55)  # mean and deviation of ln sigma
 HIGH_SHARE, HIGH = 0.1, 20.0  # of steps that see levels from there to the highest instead, evenly in the logarithm
 DROPPED = 0.12  # of clips without picture, for guidance
-AUGMENTATION = (0.003, 1.0)  # strengths of noise on the picture, evenly in the logarithm
+AUGMENTATION = (-3.5, 1.2)  # mean and deviation of ln of the noise on the picture; 1 at most
 
 
 def new_unet() -> UNet:
-    """A UNet whose blocks change nothing yet."""
+    """A UNet that begins with a clip that stands still: F = - start latent, which is right at high noise levels."""
     unet = UNet(UNET)
-    for name, weight in unet.named_parameters():
-        if name.endswith(
-            ("out_layers.3.weight", "out_layers.3.bias", "proj_out.weight", "proj_out.bias", "mix_factor")
-        ):
-            nn.init.zeros_(weight)
-    nn.init.zeros_(unet.out[2].weight)
-    nn.init.zeros_(unet.out[2].bias)
+    for module in unet.modules():
+        if isinstance(module, (ResBlock, TimeStack)):
+            silent(module.out_layers[3])
+        if isinstance(module, SpatioTemporalTransformer):
+            silent(module.proj_out)
+    count, width = UNET.out_channels, 3
+    in_company(unet.input_blocks[0][0], range(count, 2 * count), width, CONSTANT)
+    last = unet.output_blocks[-1][0].skip_connection  # of what comes up, and of the first convolution's output
+    copy(last, range(count * width), range(UNET.channels[0], UNET.channels[0] + count * width))
+    read(unet.out[0], unet.out[2], count, width, CONSTANT, sign=-1)
     return unet
 
 
@@ -94,7 +100,7 @@ def sampled(unet: UNet, vae: Vae, picture: Tensor, embeds: Tensor, motion: tuple
 def _error(unet: UNet, vae: Vae, example: Example, sigma: float, rng: Rng) -> Tensor:
     """Mean square error of F at one noise level: that of D, weighted with (sigma^2 + 1) / sigma^2."""
     y, s = example.latents, torch.tensor(sigma)
-    strength = math.exp(rng.uniform(*map(math.log, AUGMENTATION)))
+    strength = min(1.0, math.exp(rng.normal(*AUGMENTATION)))
     x = y + s * normal(rng, y.shape)
     with torch.no_grad():
         noisy = example.picture + strength * normal(rng, example.picture.shape)

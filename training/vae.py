@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from lib_svd.engine.config import LATENT_SCALE, DecoderConfig, EncoderConfig
 from lib_svd.engine.vae import AttnBlock, ResnetBlock, VaeDecoder, VaeEncoder
+from training.initial import copy, in_company, read, silent
 from training.loop import Plan, normal, train
 from training.scenes import Rng
 from training.sheets import sheet
@@ -24,7 +24,7 @@ KL = 1e-4  # weight of the divergence from unit noise, a latent number
 GRADIENT = 0.5  # weight of differences between neighbouring pixels
 SQUARED = 10.0  # weight of squared differences, to which a wrong colour is dear
 PATCH = 8  # pixels over which colours are compared
-CONSTANT = 2.0  # of the channels that stand beside a colour; see `_pass_colours`
+CONSTANT = 2.0  # in company of a colour, see `initial`
 BATCH = 8
 
 
@@ -103,62 +103,24 @@ def half_precision() -> Iterator[None]:
         yield
 
 
-@torch.no_grad()
 def _begin_with_colours(encoder: VaeEncoder, decoder: VaeDecoder) -> None:
-    """Let the VAE begin as one that keeps mean colours: latents 0 to 2 are RGB over four by four pixels.
-
-    GroupNorm takes the mean of a group away, and with it the colour of a picture: a network of two channels a group
-    finds no way round that, and drops every colour off one axis. So there are three or four channels a group, and a
-    colour is given two constants, plus and minus, for company: then the norm leaves it in proportion.
-    """
-    for network in (encoder, decoder):
-        for module in network.modules():
-            if isinstance(module, ResnetBlock):
-                nn.init.zeros_(module.conv2.weight)
-                nn.init.zeros_(module.conv2.bias)
-            if isinstance(module, AttnBlock):
-                nn.init.zeros_(module.proj_out.weight)
-                nn.init.zeros_(module.proj_out.bias)
+    """Let the VAE begin as one that keeps mean colours: latents 0 to 2 are RGB over four by four pixels."""
+    for module in (*encoder.modules(), *decoder.modules()):
+        if isinstance(module, ResnetBlock):
+            silent(module.conv2)
+        if isinstance(module, AttnBlock):
+            silent(module.proj_out)
     first, last = encoder.encoder, decoder.decoder
-    _copy(first.conv_in, range(3), range(3))
+    copy(first.conv_in, range(3), range(3))
     for level in first.down[:-1]:
-        _copy(level.downsample.conv, range(3), range(3), rows=2)
-    _grouped(first.down[-1].block[0].nin_shortcut, 4)
-    _read(first.norm_out, first.conv_out, 4)
-    _copy(encoder.quant_conv, range(3), range(3))
-    _grouped(last.conv_in, 3)
+        copy(level.downsample.conv, range(3), range(3), rows=2)
+    in_company(first.down[-1].block[0].nin_shortcut, range(3), 4, CONSTANT)
+    read(first.norm_out, first.conv_out, 3, 4, CONSTANT)
+    copy(encoder.quant_conv, range(3), range(3))
+    in_company(last.conv_in, range(3), 3, CONSTANT)
     for level in last.up[1:]:
-        _copy(level.upsample.conv, range(9), range(9))
-    _read(last.norm_out, last.conv_out, 3)
-
-
-def _copy(conv: nn.Conv2d, outputs: Iterable[int], inputs: Iterable[int], rows: int = 1) -> None:
-    """Let some channels be others, or the means of the window's first rows and columns."""
-    middle = conv.kernel_size[0] // 2
-    where = slice(0, rows) if rows > 1 else slice(middle, middle + 1)
-    for o, i in zip(outputs, inputs, strict=True):
-        conv.weight[o], conv.bias[o] = 0, 0
-        conv.weight[o, i, where, where] = 1 / rows**2
-
-
-def _grouped(conv: nn.Conv2d, width: int) -> None:
-    """Let the first three inputs each begin a group of that width, two constants beside them."""
-    _copy(conv, [width * c for c in range(3)], range(3))
-    for c in range(3):
-        company = slice(width * c + 1, width * (c + 1))
-        conv.weight[company], conv.bias[company] = 0, 0
-        conv.bias[width * c + 1], conv.bias[width * c + 2] = CONSTANT, -CONSTANT
-
-
-def _read(norm: nn.GroupNorm, conv: nn.Conv2d, width: int) -> None:
-    """Undo for the first three outputs what the norm and SiLU do to a colour in a group of that width."""
-    shift = 4.0  # where SiLU is nearly straight
-    shrunk = (1 - 1 / width) / (CONSTANT * math.sqrt(2 / width))
-    for c in range(3):
-        conv.weight[c] = 0
-        conv.weight[c, width * c, 1, 1] = 1 / shrunk
-        norm.bias[width * c] = shift
-        conv.bias[c] = -float(F.silu(torch.tensor(shift))) / shrunk
+        copy(level.upsample.conv, range(9), range(9))
+    read(last.norm_out, last.conv_out, 3, 3, CONSTANT)
 
 
 @torch.no_grad()

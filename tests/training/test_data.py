@@ -60,9 +60,9 @@ def test_the_camera_pans_to_the_right_so_the_picture_goes_to_the_left(album):
 
 
 def test_reach_rises_with_the_motion_and_falls_with_the_frame_rate():
-    assert Motion(255, 7).reach == pytest.approx(0.25)
-    assert Motion(51, 7).reach == pytest.approx(0.05)
-    assert Motion(255, 28).reach == pytest.approx(0.125)
+    assert Motion(255, 7).reach == pytest.approx(0.16)
+    assert Motion(51, 7).reach == pytest.approx(0.032)
+    assert Motion(255, 28).reach == pytest.approx(0.08)
 
 
 def test_the_pan_is_as_long_as_the_reach(album):

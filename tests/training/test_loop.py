@@ -12,6 +12,7 @@ from training import loop
 from training.loop import Plan, normal, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+both = pytest.mark.parametrize("muon", [False, True], ids=["adamw", "muon"])
 TRUE = torch.tensor([[1.0, -2.0, 0.5]])
 
 
@@ -19,9 +20,9 @@ class Stopped(Exception):
     """Somebody pressed Ctrl-C."""
 
 
-def trained(folder, *, stop_at=None, seed=0, parts=2):
+def trained(folder, *, stop_at=None, seed=0, parts=2, muon=False):
     torch.manual_seed(1)
-    network = nn.Linear(3, 1, bias=False)
+    network = nn.Linear(3, 1, bias=muon)
     seen = 0
 
     def loss(rng):
@@ -32,7 +33,7 @@ def trained(folder, *, stop_at=None, seed=0, parts=2):
         x = normal(rng, (16, 3))
         return {"loss": (network(x) - x @ TRUE.T).pow(2).mean()}
 
-    plan = Plan(steps=60, lr=0.2, parts=parts, warm_up=5, look_every=30, weight_decay=0.0, ema=0.9)
+    plan = Plan(steps=60, lr=0.8 if muon else 0.2, parts=parts, warm_up=5, look_every=30, weight_decay=0.0, ema=0.9, muon=muon)
     return train("line", network, loss, lambda averaged, step: {"off": error(averaged)}, plan, folder, seed)
 
 
@@ -45,17 +46,19 @@ def often_saved(monkeypatch):
     monkeypatch.setattr(loop, "SAVE_EVERY", 10)
 
 
-def test_it_learns(tmp_path):
-    assert error(trained(tmp_path)) < 0.05
+@both
+def test_it_learns(muon, tmp_path):
+    assert error(trained(tmp_path, muon=muon)) < 0.05
 
 
-def test_a_run_that_was_stopped_ends_where_one_that_was_not_does(tmp_path, often_saved):
+@both
+def test_a_run_that_was_stopped_ends_where_one_that_was_not_does(muon, tmp_path, often_saved):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    whole = trained(tmp_path / "a")
+    whole = trained(tmp_path / "a", muon=muon)
     with pytest.raises(Stopped):
-        trained(tmp_path / "b", stop_at=37)
-    resumed = trained(tmp_path / "b")
+        trained(tmp_path / "b", stop_at=37, muon=muon)
+    resumed = trained(tmp_path / "b", muon=muon)
     torch.testing.assert_close(resumed.weight, whole.weight, rtol=0, atol=0)
 
 

@@ -1,0 +1,16 @@
+"""The demo checkpoint, loaded once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import single_thread
+from training.demo import Demo
+
+
+@pytest.fixture(scope="package")
+def demo() -> Iterator[Demo]:
+    with single_thread():
+        yield Demo()
