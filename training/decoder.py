@@ -41,7 +41,7 @@ def train_temporal(
     for name, weight in decoder.named_parameters():
         weight.requires_grad = any(part in name for part in ("time_stack", "mix_factor", "time_mix_conv"))
 
-    def loss(rng: Rng) -> Mapping[str, Tensor]:
+    def loss(rng: Rng, step: int) -> Mapping[str, Tensor]:
         example = clips[rng.integers(len(clips))]
         with half_precision():
             frames = torch.cat(list(decoder.frames(example.latents, len(example.latents)))).float()

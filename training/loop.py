@@ -23,8 +23,8 @@ from training.scenes import Rng
 SAVE_EVERY = 200  # steps
 LOG_EVERY = 20
 
-Loss = Callable[[Rng], Mapping[str, Tensor]]
-"""Losses of one part of a step by name, drawn from that step's own random numbers; "loss" is the one followed."""
+Loss = Callable[[Rng, int], Mapping[str, Tensor]]
+"""Losses of one part of a step by name, from the step's own random numbers and its number; "loss" is followed."""
 Look = Callable[[nn.Module, int], Mapping[str, float]]
 """Figures of the averaged network after a number of steps; may draw a contact sheet."""
 
@@ -78,7 +78,7 @@ def train(name: str, network: nn.Module, loss: Loss, look: Look, plan: Plan, fol
     bar = tqdm(range(first, plan.steps), initial=first, total=plan.steps, desc=name, mininterval=5)
     for step in bar:
         rngs = [np.random.default_rng([seed, step, part, *name.encode()]) for part in range(plan.parts)]
-        losses = _followed(loss, weights, rngs)
+        losses = _followed(loss, weights, step, rngs)
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimiser.step(plan.rate(step))
         _average(averaged, network, min(plan.ema, (step + 1) / (step + 10)))
@@ -128,14 +128,14 @@ class _Optimiser:
             part.load_state_dict(state)
 
 
-def _followed(loss: Loss, weights: Sequence[nn.Parameter], rngs: Sequence[Rng]) -> dict[str, float]:
+def _followed(loss: Loss, weights: Sequence[nn.Parameter], step: int, rngs: Sequence[Rng]) -> dict[str, float]:
     """Put the mean gradient of a step's parts into the weights; the mean of each loss over the parts that have it.
 
     Parts run side by side, a core each, where there are several: half again as fast as two cores at each small layer.
     """
 
     def part(rng: Rng) -> tuple[dict[str, float], tuple[Tensor, ...]]:
-        losses = loss(rng)
+        losses = loss(rng, step)
         return {key: float(value.detach()) for key, value in losses.items()}, torch.autograd.grad(
             losses["loss"], weights
         )

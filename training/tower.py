@@ -29,7 +29,7 @@ def train_tower(crops: Tensor, held_out: Tensor, plan: Plan, folder: Path, seed:
     for weight in (tower.class_embedding, *(p for n, p in tower.named_parameters() if n.endswith("in_proj_bias"))):
         nn.init.zeros_(weight)
 
-    def loss(rng: Rng) -> Mapping[str, Tensor]:
+    def loss(rng: Rng, step: int) -> Mapping[str, Tensor]:
         images = crops[torch.from_numpy(rng.integers(len(crops), size=BATCH))]
         return {"loss": F.cross_entropy(_likeness(tower, images, rng) / TEMPERATURE, torch.arange(BATCH))}
 

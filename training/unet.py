@@ -30,6 +30,7 @@ CONSTANT = 4.0  # in company of a latent, see `initial`
 LOG_SIGMA = (1.1, 1.55)  # mean and deviation of ln sigma
 HIGH_SHARE, HIGH = 0.1, 20.0  # of steps that see levels from there to the highest instead, evenly in the logarithm
 DROPPED = 0.12  # of clips without picture, for guidance
+EASY_STEPS, AMONG = 2400, 4  # see `_drawn`
 AUGMENTATION = (-3.5, 1.2)  # mean and deviation of ln of the noise on the picture; 1 at most
 
 
@@ -55,10 +56,9 @@ def train_unet(
     """Train on clips; look at what the network makes of pictures that it has not seen."""
     unet = new_unet()
 
-    def loss(rng: Rng) -> Mapping[str, Tensor]:
-        example, sigma = clips[rng.integers(len(clips))], _sigma(rng)
-        error = _error(unet, vae, example, sigma, rng)
-        return {"loss": error}
+    def loss(rng: Rng, step: int) -> Mapping[str, Tensor]:
+        example, sigma = _drawn(clips, rng, step), _sigma(rng)
+        return {"loss": _error(unet, vae, example, sigma, rng)}
 
     def look(averaged: nn.Module, step: int) -> Mapping[str, float]:
         assert isinstance(averaged, UNet)
@@ -95,6 +95,15 @@ def sampled(unet: UNet, vae: Vae, picture: Tensor, embeds: Tensor, motion: tuple
     noise = torch.randn((NUM_FRAMES, *start_latent.shape[1:]), generator=generator)
     *_, last = euler(denoise, start(noise, sigmas), sigmas, lambda: noise)
     return last.x
+
+
+def _drawn(clips: Sequence[Example], rng: Rng, step: int) -> Example:
+    """Any clip; after the easy steps, every second time the one of several that moves farthest."""
+    first = clips[rng.integers(len(clips))]
+    if step < EASY_STEPS or rng.random() < 0.5:
+        return first
+    others = [clips[i] for i in rng.integers(len(clips), size=AMONG - 1)]
+    return max(first, *others, key=lambda clip: clip.motion.reach)
 
 
 def _error(unet: UNet, vae: Vae, example: Example, sigma: float, rng: Rng) -> Tensor:

@@ -56,7 +56,7 @@ def train_vae(crops: Tensor, held_out: Tensor, plan: Plan, folder: Path, seed: i
     """Train on crops [N, 3, H, W] in [-1, 1]; look at `held_out`, of the same kind."""
     vae = Vae().to(memory_format=torch.channels_last)
 
-    def loss(rng: Rng) -> Mapping[str, Tensor]:
+    def loss(rng: Rng, step: int) -> Mapping[str, Tensor]:
         images = crops[torch.from_numpy(rng.integers(len(crops), size=BATCH))]
         with half_precision():
             mean, logvar = vae.moments(images)

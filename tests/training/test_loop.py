@@ -25,7 +25,7 @@ def trained(folder, *, stop_at=None, seed=0, parts=2, muon=False):
     network = nn.Linear(3, 1, bias=muon)
     seen = 0
 
-    def loss(rng):
+    def loss(rng, step):
         nonlocal seen
         seen += 1
         if stop_at is not None and seen > stop_at * parts:
@@ -33,7 +33,9 @@ def trained(folder, *, stop_at=None, seed=0, parts=2, muon=False):
         x = normal(rng, (16, 3))
         return {"loss": (network(x) - x @ TRUE.T).pow(2).mean()}
 
-    plan = Plan(steps=60, lr=0.8 if muon else 0.2, parts=parts, warm_up=5, look_every=30, weight_decay=0.0, ema=0.9, muon=muon)
+    plan = Plan(
+        steps=60, lr=0.8 if muon else 0.2, parts=parts, warm_up=5, look_every=30, weight_decay=0.0, ema=0.9, muon=muon
+    )
     return train("line", network, loss, lambda averaged, step: {"off": error(averaged)}, plan, folder, seed)
 
 
