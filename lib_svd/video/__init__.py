@@ -4,6 +4,7 @@ from lib_svd.video.copies import COPIES
 from lib_svd.video.ffmpeg import Encoders, encoders
 from lib_svd.video.files import free_name
 from lib_svd.video.probe import Colour, Probe, probe
+from lib_svd.video.read import read_frames
 from lib_svd.video.save import check_output, save, save_frames
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "encoders",
     "free_name",
     "probe",
+    "read_frames",
     "save",
     "save_frames",
 ]

@@ -26,6 +26,7 @@ ENCODERS: dict[str, tuple[str, ...]] = {
 """H.264 encoders that ffmpeg may have, best first, with what makes each give about the quality of crf 17."""
 
 _SHORT = 60.0  # seconds; for calls that only look
+_LONG = 600.0  # for calls that decode
 _EMPTY_PHRASES = re.compile(
     r"Conversion failed!|Error closing file|Terminating thread|Task finished with error|Nothing was written"
 )
@@ -132,18 +133,30 @@ def run(command: Sequence[str], *, check: bool = True) -> subprocess.CompletedPr
         FfmpegMissing: it cannot be started.
         FfmpegFailed: it does not end, or (with `check`) ends with an error.
     """
+    done = _ended(command, _SHORT, check)
+    out, said = (stream.decode("utf-8", "replace") for stream in (done.stdout, done.stderr))
+    return subprocess.CompletedProcess(done.args, done.returncode, out, said)
+
+
+def output(command: Sequence[str]) -> bytes:
+    """What an ffmpeg command that takes no input writes to its stdout, be it large; raises what `run` raises."""
+    return _ended(command, _LONG, check=True).stdout
+
+
+def _ended(command: Sequence[str], patience: float, check: bool) -> subprocess.CompletedProcess[bytes]:
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SHORT, check=False, **_apart()
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=patience, check=False, **_apart()
         )
     except subprocess.TimeoutExpired as error:
-        raise FfmpegFailed(f"ffmpeg did not answer in {_SHORT:g} s (the command was: {as_typed(command)}).") from error
+        raise FfmpegFailed(
+            f"ffmpeg did not answer in {patience:g} s (the command was: {as_typed(command)})."
+        ) from error
     except OSError as error:
         raise _cannot_start(command, error) from error
-    out, said = (stream.decode("utf-8", "replace") for stream in (done.stdout, done.stderr))
     if check and done.returncode != 0:
-        raise FfmpegFailed(f"{_why(done.returncode, said.splitlines())}.")
-    return subprocess.CompletedProcess(done.args, done.returncode, out, said)
+        raise FfmpegFailed(f"{_why(done.returncode, done.stderr.decode('utf-8', 'replace').splitlines())}.")
+    return done
 
 
 def feed(command: Sequence[str], chunks: Iterable[bytes], patience: float) -> None:

@@ -74,7 +74,7 @@ def _read(said: str, packets: str, metadata: dict[str, str], faststart: bool) ->
     parts = re.split(r", (?![^(\[]*[)\]])", stream[1])
     codec = re.match(r"(\w+)(?: \(([^/()]*)\))?", parts[0])
     size = re.search(r"(?:^|, )(\d+)x(\d+)", stream[1])
-    rate = re.search(r"([\d.]+) fps", stream[1])
+    rate = re.search(r"([\d.]+) fps", stream[1]) or re.search(r"([\d.]+) tbr", stream[1])  # frames of uneven length
     if codec is None or size is None or rate is None:
         raise ValueError(f"ffmpeg describes it as {stream[1]}")
     pixels, _, inside = parts[1].rstrip(")").partition("(")

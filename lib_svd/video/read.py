@@ -1,0 +1,87 @@
+"""Frames of a finished clip, whoever made it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageSequence
+
+from lib_svd.clip import Frames
+from lib_svd.errors import BadInput, SvdError
+from lib_svd.video.ffmpeg import FfmpegFailed, FfmpegMissing, find_ffmpeg, output
+from lib_svd.video.probe import probe
+
+MOST_BYTES = 4 << 30  # of frames in memory: 2,400 of 576x1024
+_MOVING_PICTURES = (".gif", ".webp", ".png", ".apng")
+
+
+def read_frames(path: Path) -> tuple[Frames, float]:
+    """Every frame of a video, a moving picture, or a folder of pictures in the order of their names.
+
+    Returns:
+        Frames [T, H, W, 3] uint8, RGB, and frames a second; 0 where nothing says how many.
+
+    Raises:
+        BadInput: there is no such clip, it is damaged, has a single frame, or is too long to be held in memory.
+        SvdError: there is no ffmpeg to read with.
+    """
+    if path.is_dir():
+        frames, fps = _from_folder(path), 0.0
+    elif path.suffix.lower() in _MOVING_PICTURES:
+        frames, fps = _from_moving_picture(path)
+    else:
+        frames, fps = _from_video(path)
+    if len(frames) < 2:
+        raise BadInput(f"{path} has a single frame: choose a clip.")
+    return frames, fps
+
+
+def _from_video(path: Path) -> tuple[Frames, float]:
+    about = probe(path)
+    _check_length(path, about.num_frames, (about.width, about.height))
+    try:
+        source = [find_ffmpeg(), "-hide_banner", "-nostdin", "-v", "error", "-noautorotate", "-i", f"file:{path}"]
+        # Times are counted anew, one frame after the other: else ffmpeg doubles and drops some to keep a steady rate.
+        frames_once = ["-map", "0:V:0", "-vf", "setpts=N/25/TB", "-r", "25", "-f", "rawvideo", "-pix_fmt", "rgb24"]
+        raw = output([*source, *frames_once, "pipe:1"])
+    except FfmpegMissing as error:
+        raise SvdError(str(error)) from error
+    except FfmpegFailed as error:
+        raise BadInput(f"{path} cannot be read ({error}): choose another file.") from error
+    whole = len(raw) // (about.width * about.height * 3) * about.width * about.height * 3
+    frames = np.frombuffer(raw, np.uint8)[:whole].reshape(-1, about.height, about.width, 3)
+    return frames, about.fps
+
+
+def _from_moving_picture(path: Path) -> tuple[Frames, float]:
+    try:
+        with Image.open(path) as picture:
+            _check_length(path, getattr(picture, "n_frames", 1), picture.size)
+            shown = [(np.asarray(f.convert("RGB")), f.info.get("duration", 0)) for f in ImageSequence.Iterator(picture)]
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # what Pillow lets out
+        raise BadInput(f"{path} cannot be read ({error}): choose another file.") from error
+    seconds = sum(lasts for _, lasts in shown) / 1000
+    return np.stack([frame for frame, _ in shown]), len(shown) / seconds if seconds else 0.0
+
+
+def _from_folder(path: Path) -> Frames:
+    pictures = sorted(each for each in path.iterdir() if each.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"))
+    if not pictures:
+        raise BadInput(f"There are no pictures in {path}: name a clip, or a folder of its frames.")
+    frames: list[Frames] = []
+    for each in pictures:
+        try:
+            with Image.open(each) as picture:
+                _check_length(path, len(pictures), picture.size)
+                frames.append(np.asarray(picture.convert("RGB")))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # what Pillow lets out
+            raise BadInput(f"{each} cannot be read ({error}): leave it out, or choose another folder.") from error
+    if len({frame.shape for frame in frames}) > 1:
+        raise BadInput(f"The pictures in {path} are not of one size: leave in the folder what belongs to one clip.")
+    return np.stack(frames)
+
+
+def _check_length(path: Path, num_frames: int, size: tuple[int, int]) -> None:
+    if num_frames * size[0] * size[1] * 3 > MOST_BYTES:
+        raise BadInput(f"{path} is too long to be looked at whole ({num_frames} frames): cut it, or make it smaller.")

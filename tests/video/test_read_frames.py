@@ -1,0 +1,97 @@
+"""Frames come back from every kind of file that a clip can be, made here or elsewhere."""
+
+from __future__ import annotations
+
+import subprocess
+
+import numpy as np
+import pytest
+from imageio_ffmpeg import get_ffmpeg_exe
+from PIL import Image
+
+from lib_svd.clip import Clip
+from lib_svd.errors import BadInput
+from lib_svd.video import read_frames, save, save_frames
+
+
+@pytest.fixture
+def frames():
+    """Seven frames in which a bright square goes right, [7, 48, 64, 3]."""
+    made = np.full((7, 48, 64, 3), (60, 90, 120), np.uint8)
+    for t, frame in enumerate(made):
+        frame[16:32, 4 + 8 * t : 12 + 8 * t] = (230, 200, 40)
+    return made
+
+
+def near(a, b):
+    assert a.shape == b.shape
+    assert np.abs(a.astype(int) - b).mean() < 3
+
+
+def test_a_clip_made_here_comes_back(frames, tmp_path):
+    save(Clip(frames=frames, fps=9, infotext="Steps: 1, SVD frames: 7"), tmp_path / "a.mp4")
+    found, fps = read_frames(tmp_path / "a.mp4")
+    near(found, frames)
+    assert fps == 9
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp"])
+def test_a_moving_picture_comes_back(suffix, frames, tmp_path):
+    path = tmp_path / f"a.{suffix}"
+    pictures = [Image.fromarray(frame) for frame in frames]
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=100, loop=0)
+    found, fps = read_frames(path)
+    near(found, frames)
+    assert fps == pytest.approx(10)
+
+
+def test_a_folder_of_frames_comes_back_in_order(frames, tmp_path):
+    save_frames(frames, tmp_path / "f", "")
+    (tmp_path / "f" / "notes.txt").write_text("mine")
+    found, fps = read_frames(tmp_path / "f")
+    np.testing.assert_array_equal(found, frames)
+    assert fps == 0
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "webm", "avi"])
+def test_every_frame_of_a_video_from_elsewhere_comes_once(suffix, frames, tmp_path):
+    """Frames that last unequally long are neither doubled nor dropped."""
+    save_frames(frames, tmp_path / "f", "")
+    source = ["-framerate", "25", "-i", f"{tmp_path}/f/%05d.png", "-vf", "setpts='(N+3*gt(N,3))/25/TB'"]
+    codec = ["-c:v", "mpeg4", "-q:v", "2"] if suffix == "avi" else ["-c:v", "libvpx", "-b:v", "2M"]
+    steady = [] if suffix == "avi" else ["-vsync", "vfr"]
+    made = subprocess.run(
+        [get_ffmpeg_exe(), "-v", "error", *(source[:4] if suffix == "avi" else source), *codec, *steady,
+         str(tmp_path / f"a.{suffix}")], capture_output=True, text=True, check=False
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    found, _ = read_frames(tmp_path / f"a.{suffix}")
+    assert np.abs(found.astype(int) - frames).mean() < 6
+
+
+def test_what_is_no_clip_is_refused_with_what_to_do(frames, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "torn.gif").write_bytes(b"GIF89a torn")
+    (tmp_path / "torn.mp4").write_bytes(b"\0" * 100)
+    Image.fromarray(frames[0]).save(tmp_path / "still.png")
+    (tmp_path / "two").mkdir()
+    Image.fromarray(frames[0]).save(tmp_path / "two" / "a.png")
+    Image.fromarray(frames[0][:20]).save(tmp_path / "two" / "b.png")
+    for name, words in {
+        "none.mp4": "check the name",
+        "none.gif": "cannot be read",
+        "empty": "There are no pictures in",
+        "torn.gif": "cannot be read",
+        "torn.mp4": "not a video",
+        "still.png": "single frame",
+        "two": "not of one size",
+    }.items():
+        with pytest.raises(BadInput, match=words):
+            read_frames(tmp_path / name)
+
+
+def test_a_film_is_refused_before_it_fills_the_memory(frames, tmp_path, monkeypatch):
+    save(Clip(frames=frames, fps=9, infotext="Steps: 1, SVD frames: 7"), tmp_path / "a.mp4")
+    monkeypatch.setattr("lib_svd.video.read.MOST_BYTES", frames.nbytes - 1)
+    with pytest.raises(BadInput, match="too long"):
+        read_frames(tmp_path / "a.mp4")
