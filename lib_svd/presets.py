@@ -1,0 +1,193 @@
+"""Settings to begin with, each with its reason; the user's own beside them, in one JSON file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lib_svd.errors import BadOutput, BadRequest
+from lib_svd.request import FIELDS
+
+KEPT = (
+    *("num_frames", "fps", "motion_bucket_id", "noise_aug_strength", "min_guidance", "max_guidance", "guidance_ramp"),
+    *("num_steps", "sampler", "schedule", "width", "height", "fit", "focus_x", "focus_y", "decode"),
+)
+"""Settings that a preset may hold: not the seed, nor the model."""
+LONGEST_NAME = 60
+_FIELD_OF = {entry.name: entry for entry in FIELDS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """Some settings under a name; what it leaves out is the model's own."""
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it comes with the program."""
+        return self in BUILT_IN
+
+
+BUILT_IN = (
+    Preset(
+        name="Baseline",
+        settings={"motion_bucket_id": 75, "noise_aug_strength": 0.02},
+        reason="Where to begin with any picture: change one control at a time from here.",
+    ),
+    Preset(
+        name="Portrait",
+        settings={"motion_bucket_id": 60, "noise_aug_strength": 0.01},
+        reason="Faces forgive least: little motion, and hardly any noise on the picture.",
+    ),
+    Preset(
+        name="Product",
+        settings={"motion_bucket_id": 40, "noise_aug_strength": 0.0},
+        reason="The thing must stay what it is: calm motion and no noise on the picture, so that print stays legible.",
+    ),
+    Preset(
+        name="Landscape",
+        settings={"motion_bucket_id": 90, "noise_aug_strength": 0.02},
+        reason="Water, clouds and a camera that flies may move more before anything looks wrong.",
+    ),
+    Preset(
+        name="Artwork",
+        settings={"motion_bucket_id": 75, "noise_aug_strength": 0.04},
+        reason="A style that the model has not seen is held too tightly: a little more noise lets it move.",
+    ),
+    Preset(
+        name="Loop",
+        settings={"motion_bucket_id": 50, "noise_aug_strength": 0.02, "guidance_ramp": "triangle"},
+        reason="Calm motion, held to the picture at both ends, so that the last frame comes back near the first.",
+    ),
+)
+
+
+class Presets:
+    """The built-in ones, and the user's own in a JSON file that people can share."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def all(self) -> tuple[Preset, ...]:
+        """Built-in ones first, then the user's in the order of their names.
+
+        Raises:
+            BadRequest: the file is damaged; it is left as it is.
+        """
+        return (*BUILT_IN, *sorted(self._own().values(), key=lambda preset: preset.name.lower()))
+
+    def named(self, name: str) -> Preset:
+        """The preset of that name.
+
+        Raises:
+            BadRequest: there is none.
+        """
+        found = {preset.name: preset for preset in self.all()}
+        if name not in found:
+            raise BadRequest(f"There is no preset {name!r}: choose one of {', '.join(found)}.")
+        return found[name]
+
+    def save(self, preset: Preset) -> None:
+        """Keep one; the user's own of that name is replaced.
+
+        Raises:
+            BadInput: its name or a setting cannot be, or it cannot be written.
+        """
+        self._write({**self._own(), preset.name: _checked(preset)})
+
+    def rename(self, old: str, new: str) -> None:
+        """Give one of the user's own another name; raises BadInput where that cannot be."""
+        own = self._own()
+        preset = self._of_the_user(old)
+        if new != old and (new in own or any(new == each.name for each in BUILT_IN)):
+            raise BadRequest(f"There is a preset {new!r} already: choose another name.")
+        del own[old]
+        self._write({**own, new: _checked(Preset(name=new, settings=preset.settings, reason=preset.reason))})
+
+    def delete(self, name: str) -> None:
+        """Forget one of the user's own; raises BadInput where that cannot be."""
+        self._of_the_user(name)
+        self._write({other: preset for other, preset in self._own().items() if other != name})
+
+    def shared(self) -> str:
+        """The user's own as JSON, for others."""
+        return _as_json(self._own().values())
+
+    def take(self, text: str) -> list[str]:
+        """Add presets that somebody shared; one whose name is taken gets a number. The names that they got.
+
+        Raises:
+            BadRequest: the text is not what `shared` gives, or a setting in it cannot be; none is taken.
+        """
+        own, names = self._own(), []
+        for preset in _read(text).values():
+            name, n = preset.name, 1
+            while name in own or any(name == each.name for each in BUILT_IN):
+                n += 1
+                name = f"{preset.name} ({n})"
+            own[name] = _checked(Preset(name=name, settings=preset.settings, reason=preset.reason))
+            names.append(name)
+        self._write(own)
+        return names
+
+    def _of_the_user(self, name: str) -> Preset:
+        own = self._own()
+        if name not in own:
+            if any(name == each.name for each in BUILT_IN):
+                raise BadRequest(f"{name} comes with the program: save it under a name of your own to change it.")
+            raise BadRequest(f"There is no preset {name!r} of your own.")
+        return own[name]
+
+    def _own(self) -> dict[str, Preset]:
+        if not self._path.exists():
+            return {}
+        try:
+            return _read(self._path.read_text("utf-8"))
+        except (OSError, BadRequest) as error:
+            raise BadRequest(f"Your presets in {self._path} cannot be read: mend or move that file.") from error
+
+    def _write(self, presets: Mapping[str, Preset]) -> None:
+        unfinished = self._path.with_suffix(".part")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished.write_text(_as_json(presets.values()), "utf-8")
+            unfinished.replace(self._path)
+        except OSError as error:
+            raise BadOutput(f"Presets cannot be kept in {self._path} ({error.strerror or error}).") from error
+
+
+def _checked(preset: Preset) -> Preset:
+    """The same with every setting in its own type.
+
+    Raises:
+        BadRequest: no name or too long a one, a built-in one's, or a setting that cannot be.
+    """
+    name = preset.name.strip()
+    if not name or len(name) > LONGEST_NAME:
+        raise BadRequest(f"A preset needs a name of 1 to {LONGEST_NAME} characters.")
+    if any(name == each.name for each in BUILT_IN):
+        raise BadRequest(f"{name} comes with the program: choose another name.")
+    for setting in preset.settings:
+        if setting not in KEPT:
+            raise BadRequest(f"A preset cannot hold {setting!r}; it can hold {', '.join(KEPT)}.")
+    given = {each: value for each, value in preset.settings.items() if value is not None}
+    settings = {each: _FIELD_OF[each].checked(value) for each, value in given.items()}
+    return Preset(name=name, settings=settings, reason=str(preset.reason))
+
+
+def _as_json(presets: Any) -> str:
+    return json.dumps({"svd_presets": [asdict(preset) for preset in presets]}, ensure_ascii=False, indent=1)
+
+
+def _read(text: str) -> dict[str, Preset]:
+    try:
+        found = [Preset(**each) for each in json.loads(text)["svd_presets"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadRequest("These are no presets: paste what `Share` gave.") from error
+    return {preset.name: _checked(preset) for preset in found}

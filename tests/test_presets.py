@@ -1,0 +1,113 @@
+"""Presets: those that come along, and the user's own."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lib_svd.checkpoints.families import FAMILIES
+from lib_svd.errors import BadInput, BadRequest
+from lib_svd.presets import BUILT_IN, Preset, Presets
+from lib_svd.request import ClipRequest
+
+
+@pytest.fixture
+def presets(tmp_path):
+    return Presets(tmp_path / "svd" / "presets.json")
+
+
+MINE = Preset(name="Mine", settings={"motion_bucket_id": 33, "fps": 12}, reason="For cats.")
+
+
+def test_six_come_along_each_with_its_reason(presets):
+    assert [each.name for each in presets.all()] == [
+        *("Baseline", "Portrait", "Product", "Landscape", "Artwork", "Loop")
+    ]
+    assert all(each.reason.endswith(".") and each.is_built_in for each in presets.all())
+    baseline = presets.named("Baseline").settings
+    assert (baseline["motion_bucket_id"], baseline["noise_aug_strength"]) == (75, 0.02)
+    assert "max_guidance" not in baseline, "guidance is the variant's own"
+
+
+@pytest.mark.parametrize("preset", BUILT_IN, ids=lambda preset: preset.name)
+@pytest.mark.parametrize("family", ["svd", "svd_xt", "svd_xt_1_1"])
+def test_every_model_can_do_every_preset(preset, family):
+    FAMILIES[family].complete(ClipRequest(**preset.settings), grid=64)
+
+
+def test_ones_own_are_there_again_next_time(presets, tmp_path):
+    presets.save(MINE)
+    again = Presets(tmp_path / "svd" / "presets.json")
+    assert again.named("Mine") == MINE
+    assert [each.name for each in again.all()][-1] == "Mine"
+    assert not again.named("Mine").is_built_in
+
+
+def test_ones_own_are_replaced_renamed_and_deleted(presets):
+    presets.save(MINE)
+    presets.save(Preset(name="Mine", settings={"fps": 9}))
+    assert presets.named("Mine").settings == {"fps": 9}
+    presets.rename("Mine", "Cats")
+    assert presets.named("Cats").settings == {"fps": 9}
+    with pytest.raises(BadRequest, match="no preset 'Mine'"):
+        presets.named("Mine")
+    presets.delete("Cats")
+    assert presets.all() == BUILT_IN
+
+
+def test_what_is_shared_can_be_taken_and_no_name_is_lost(presets, tmp_path):
+    presets.save(MINE)
+    other = Presets(tmp_path / "other.json")
+    other.save(Preset(name="Mine", settings={"fps": 9}))
+    assert other.take(presets.shared()) == ["Mine (2)"]
+    assert other.named("Mine").settings == {"fps": 9}
+    assert other.named("Mine (2)").settings == MINE.settings
+
+
+@pytest.mark.parametrize(
+    ("preset", "said"),
+    [
+        (Preset(name=" "), "needs a name"),
+        (Preset(name="x" * 100), "needs a name"),
+        (Preset(name="Baseline"), "comes with the program"),
+        (Preset(name="Mine", settings={"motion_bucket_id": 900}), "from 1 to 255"),
+        (Preset(name="Mine", settings={"seed": 1}), "cannot hold 'seed'"),
+    ],
+)
+def test_what_cannot_be_a_preset_is_refused_and_nothing_is_written(preset, said, presets, tmp_path):
+    with pytest.raises(BadRequest, match=said):
+        presets.save(preset)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_those_that_come_along_cannot_be_changed(presets):
+    presets.save(MINE)
+    for change in (lambda: presets.delete("Loop"), lambda: presets.rename("Loop", "x")):
+        with pytest.raises(BadRequest, match="comes with the program"):
+            change()
+    with pytest.raises(BadRequest, match="already"):
+        presets.rename("Mine", "Loop")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"svd_presets": [{"title": 1}]}', '{"svd_presets": [1]}', "null"])
+def test_what_is_no_presets_is_refused_whole(text, presets):
+    with pytest.raises(BadRequest, match="no presets"):
+        presets.take(text)
+
+
+def test_one_bad_setting_among_the_shared_takes_none(presets):
+    shared = {"svd_presets": [{"name": "Good", "settings": {}}, {"name": "Bad", "settings": {"fps": 99}}]}
+    with pytest.raises(BadRequest, match="from 1 to 30"):
+        presets.take(json.dumps(shared))
+    assert presets.all() == BUILT_IN
+
+
+def test_a_damaged_file_is_left_as_it_is(presets, tmp_path):
+    path = tmp_path / "svd" / "presets.json"
+    path.parent.mkdir()
+    path.write_text("{torn")
+    for do in (presets.all, lambda: presets.save(MINE), lambda: presets.delete("Mine")):
+        with pytest.raises(BadInput, match="mend or move"):
+            do()
+    assert path.read_text() == "{torn"
