@@ -1,0 +1,8 @@
+"""What can be measured on a finished clip: motion, fidelity to the picture, consistency, and the loop's seam."""
+
+from lib_svd.review.advice import Advice, advise
+from lib_svd.review.flow import CV2_MISSING, can_see_motion
+from lib_svd.review.measure import Embed, Review, review
+from lib_svd.review.words import FAULTS, MEASURES
+
+__all__ = ["CV2_MISSING", "FAULTS", "MEASURES", "Advice", "Embed", "Review", "advise", "can_see_motion", "review"]

@@ -1,0 +1,121 @@
+"""From what is wrong with a clip to one change: never two controls at once, so that the next clip tells what it did.
+
+The settings are those that SVD's users found to work: start at motion 75; lower it for chaos, raise it for stillness;
+augmentation 0.01 to 0.04; more guidance where a clip leaves its picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lib_svd.errors import BadRequest
+from lib_svd.request import CompleteRequest
+from lib_svd.review.measure import Review
+from lib_svd.review.words import FAULTS, MEASURES
+
+BASELINE_MOTION = 75
+CALM, LIVELY = 0.75, 1.25  # factors of motion
+MOST_GUIDANCE, GUIDANCE_STEP = 5.0, 0.5
+LEAST_AUGMENTATION, USUAL_AUGMENTATION = 0.01, 0.02
+ENOUGH_STEPS = 25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """One change, and why."""
+
+    fault: str  # of FAULTS
+    found: str  # what was measured or said, in a sentence
+    setting: str | None  # the field of the request to change; None: nothing there helps
+    value: object  # to what
+    reason: str  # one sentence
+
+    @property
+    def change(self) -> dict[str, object]:
+        """For `request.with_`."""
+        return {} if self.setting is None else {self.setting: self.value}
+
+
+def faults(review: Review) -> list[str]:
+    """What the measures say is wrong, of FAULTS; of a clip that stands still, nothing else says anything."""
+    found = {band.fault for band in (measure.band(review) for measure in MEASURES) if band is not None}
+    return ["static"] if "static" in found else [fault for fault in FAULTS if fault in found]
+
+
+def advise(review: Review, request: CompleteRequest, said: str | None = None) -> Advice | None:
+    """The one change to try next; None: nothing is wrong.
+
+    Args:
+        review: of the clip.
+        request: with which it was made.
+        said: what the user says is wrong, of FAULTS; it counts before what was measured.
+
+    Raises:
+        BadRequest: `said` is none of them.
+    """
+    if said is not None and said not in FAULTS:
+        raise BadRequest(f"{said!r} is no fault that there is advice on: say one of {', '.join(FAULTS)}.")
+    found = [said] if said is not None else faults(review)
+    if not found:
+        return None
+    fault = found[0]
+    setting, value, reason = _RULES[fault](review, request)
+    who = "You said" if said is not None else "Measured"
+    return Advice(fault=fault, found=f"{who}: {FAULTS[fault]}.", setting=setting, value=value, reason=reason)
+
+
+_Change = tuple[str | None, object, str]
+
+
+def _calmer(_: Review, r: CompleteRequest) -> _Change:
+    if r.motion_bucket_id > 30:
+        lower = min(BASELINE_MOTION, round(CALM * r.motion_bucket_id))
+        return "motion_bucket_id", lower, "Less motion leaves less to invent from frame to frame."
+    if r.noise_aug_strength > LEAST_AUGMENTATION:
+        return "noise_aug_strength", LEAST_AUGMENTATION, "Motion is low already; less noise on the picture steadies it."
+    return None, None, "Motion and augmentation are low already: crop tighter, to one subject with clear depth."
+
+
+def _nearer(review: Review, r: CompleteRequest) -> _Change:
+    first = review.fidelity.ssim is not None and review.fidelity.ssim < 0.6
+    if first and r.noise_aug_strength > USUAL_AUGMENTATION:
+        return "noise_aug_strength", USUAL_AUGMENTATION, "The first frame already leaves the picture: less noise on it."
+    if r.max_guidance < MOST_GUIDANCE:
+        higher = min(MOST_GUIDANCE, r.max_guidance + GUIDANCE_STEP)
+        return "max_guidance", higher, "Guidance holds the clip to its picture, most of all its last frames."
+    return None, None, "Guidance is high already: crop closer to the subject."
+
+
+def _livelier(_: Review, r: CompleteRequest) -> _Change:
+    if r.motion_bucket_id < 255:
+        higher = min(255, max(BASELINE_MOTION, round(LIVELY * r.motion_bucket_id)))
+        return "motion_bucket_id", higher, "More motion asked is more motion seen."
+    louder = min(1.0, 2 * max(LEAST_AUGMENTATION, r.noise_aug_strength))
+    return "noise_aug_strength", louder, "Noise loosens the hold of the picture."
+
+
+def _steadier(_: Review, r: CompleteRequest) -> _Change:
+    if r.decode == "reference":
+        return "decode", "exact", "Decoding in chunks of their own makes seams between them."
+    if r.num_steps < ENOUGH_STEPS and r.schedule == "karras":
+        return "num_steps", ENOUGH_STEPS, "Too few steps leave noise in, other noise in every frame."
+    return _calmer(_, r)
+
+
+def _truer(review: Review, r: CompleteRequest) -> _Change:
+    if (review.fidelity.saturation or 0) > 0 and r.max_guidance > r.min_guidance:
+        lower = max(r.min_guidance, r.max_guidance - GUIDANCE_STEP)
+        return "max_guidance", lower, "Much guidance drives colours up from frame to frame."
+    if r.noise_aug_strength > LEAST_AUGMENTATION:
+        return "noise_aug_strength", LEAST_AUGMENTATION, "Less noise on the picture keeps its colours."
+    return _calmer(review, r)
+
+
+_RULES: dict[str, Callable[[Review, CompleteRequest], _Change]] = {
+    "chaotic": _calmer,
+    "leaves": _nearer,
+    "static": _livelier,
+    "flickers": _steadier,
+    "colours": _truer,
+}

@@ -1,0 +1,265 @@
+"""The measures of a clip, with their formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lib_svd.clip import Frames
+from lib_svd.review.flow import CUT, Floats, Flows, camera_share, can_see_motion, flows
+
+Embed = Callable[[Frames], Tensor]
+"""Frames [N, H, W, 3] to embeddings [N, D] by a checkpoint's own image tower."""
+
+TOP = 0.05  # share of a frame's pixels, the fastest
+BLOCK = 8  # flicker is looked for in squares of this share of the shorter side
+SAMPLED = 5  # frames that the image tower looks at
+
+
+@dataclass(frozen=True, kw_only=True)
+class Motion:
+    """How much moves; None: opencv is missing."""
+
+    flow: float | None  # pixels a frame, median over pixels and pairs of frames
+    flow_top5: float | None  # pixels a frame, mean of the fastest twentieth of each frame's pixels
+    speed: float | None  # the same twentieth, in percent of the shorter side a frame
+    camera: float | None  # share of the motion that one move of the camera explains, 0..1; None: nothing moves
+    subject: float | None  # the rest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fidelity:
+    """How near the clip stays to its picture; without a picture, to its own first frame."""
+
+    ssim: float | None  # of frame 0 and the picture, -1..1
+    similarity: float | None  # cosine of the image tower's embeddings, mean over frames, -1..1
+    similarity_lowest: float | None  # of the frame that is least like it
+    drift: float | None  # colour distance from beginning to end of what is seen in both (CIE 1976), Lab units
+    saturation: float | None  # by how much chroma has grown by then, Lab units
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consistency:
+    """How well frames go together."""
+
+    warped_error: float | None  # mean difference of a frame and its neighbour moved back onto it, 0..1
+    flicker: float | None  # how far brightness jumps from between its neighbours', 0..1; None: no frame goes with both
+    difference: float  # mean difference of neighbours where they stand, 0..1
+    sharpness: float  # of the end, times that of the beginning (variance of the Laplacian): 1 is kept, 0.5 is half
+    cuts: int | None  # frames that show another scene than the one before
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loop:
+    """How well the end meets the beginning."""
+
+    seam: float | None  # difference of the last and the first frame, times the median of neighbours; None: no motion
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """All measures of a clip, and some frame by frame for plots."""
+
+    motion: Motion
+    fidelity: Fidelity
+    consistency: Consistency
+    loop: Loop
+    series: dict[str, list[float]] = field(default_factory=dict)  # by measure; a number a frame, or a pair of frames
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def review(frames: Frames, picture: Frames | None = None, embed: Embed | None = None) -> Review:
+    """Measure a clip; seconds on a CPU.
+
+    Args:
+        frames: [T, H, W, 3] uint8, RGB, T at least 2.
+        picture: [H, W, 3] uint8, what the model was given, of the clip's size.
+        embed: the image tower of the clip's checkpoint, where similarity is wanted.
+    """
+    moves = flows(frames) if can_see_motion() else None
+    series: dict[str, list[float]] = {}
+    motion = _motion(moves, min(frames.shape[1:3]), series)
+    likeness = _likeness(frames, picture, embed, series)
+    drift = _drift(moves, series)
+    consistency = _consistency(frames, moves, series)
+    fidelity = Fidelity(ssim=None if picture is None else ssim(frames[0], picture), **likeness, **drift)
+    return Review(
+        motion=motion, fidelity=fidelity, consistency=consistency, loop=Loop(seam=_seam(frames)), series=series
+    )
+
+
+def _motion(moves: Flows | None, side: int, series: dict[str, list[float]]) -> Motion:
+    if moves is None:
+        return Motion(flow=None, flow_top5=None, speed=None, camera=None, subject=None)
+    lengths = moves.lengths.reshape(len(moves.forward), -1)
+    top = np.sort(lengths, 1)[:, -max(1, round(TOP * lengths.shape[1])) :].mean(1)
+    series["flow"], series["flow_top5"] = np.median(lengths, 1).tolist(), top.tolist()
+    within = np.array([not moves.is_cut(t) for t in range(len(lengths))])  # a cut is no motion
+    if not within.any():
+        within[:] = True
+    camera = _camera([flow for flow, counts in zip(moves.forward, within, strict=True) if counts])
+    fastest = float(top[within].mean())
+    return Motion(
+        flow=float(np.median(lengths[within])),
+        flow_top5=fastest,
+        speed=100 * fastest / side,
+        camera=camera,
+        subject=None if camera is None else 1 - camera,
+    )
+
+
+def _camera(pairs: Sequence[Floats]) -> float | None:
+    """`camera_share` of a clip: pairs of frames count by how much moves."""
+    shares = [(camera_share(flow), float((flow**2).sum())) for flow in pairs]
+    moved = [(share, weight) for share, weight in shares if share is not None]
+    return float(np.average([s for s, _ in moved], weights=[w for _, w in moved])) if moved else None
+
+
+def _likeness(
+    frames: Frames, picture: Frames | None, embed: Embed | None, series: dict[str, list[float]]
+) -> dict[str, float | None]:
+    if embed is None:
+        return {"similarity": None, "similarity_lowest": None}
+    which = np.unique(np.linspace(0, len(frames) - 1, SAMPLED).round().astype(int))
+    seen = np.concatenate([(frames[0] if picture is None else picture)[None], frames[which]])
+    vectors = F.normalize(embed(seen).float(), dim=-1)
+    likeness = (vectors[1:] @ vectors[0]).tolist()
+    series["similarity"] = likeness
+    return {"similarity": float(np.mean(likeness)), "similarity_lowest": min(likeness)}
+
+
+def _drift(moves: Flows | None, series: dict[str, list[float]]) -> dict[str, float | None]:
+    """Colours are followed along the motion: what comes into view and goes is no drift."""
+    if moves is None:
+        return {"drift": None, "saturation": None}
+    colours = lab(moves.frames)
+    steps: list[npt.NDArray[np.float64]] = [np.zeros(4)]
+    for t in range(len(moves.forward)):
+        if moves.is_cut(t):
+            steps.append(np.zeros(4))
+            continue
+        seen, ahead = moves.matched(t, ahead=True), moves.warped(colours[t + 1], t, ahead=True)
+        here, there = colours[t][seen], ahead[seen]
+        chroma = np.hypot(there[:, 1], there[:, 2]).mean() - np.hypot(here[:, 1], here[:, 2]).mean()
+        steps.append(np.append((there - here).mean(0), chroma))
+    whole = _straight(np.cumsum(steps, 0))
+    series["drift"] = np.linalg.norm(np.cumsum(steps, 0)[:, :3], axis=1).tolist()
+    return {"drift": float(np.linalg.norm(whole[:3])), "saturation": float(whole[3])}
+
+
+def _consistency(frames: Frames, moves: Flows | None, series: dict[str, list[float]]) -> Consistency:
+    differences = _neighbours(frames)
+    edges = np.array([_sharpness(frame) for frame in frames])
+    series["difference"], series["sharpness"] = differences, (edges / edges[0]).tolist()
+    sharpness = float(np.exp(_straight(np.log(edges)[:, None])[0]))
+    warped_error = flicker = cuts = None
+    if moves is not None:
+        errors, cuts = _warped_errors(moves)
+        flickers = _flickers(moves)
+        series["warped_error"], series["flicker"] = errors, flickers
+        warped_error, flicker = float(np.mean(errors)), float(np.mean(flickers)) if flickers else None
+    return Consistency(
+        warped_error=warped_error,
+        flicker=flicker,
+        difference=float(np.mean(differences)),
+        sharpness=sharpness,
+        cuts=cuts,
+    )
+
+
+def _warped_errors(moves: Flows) -> tuple[list[float], int]:
+    """Mean difference of each frame and the next one moved back onto it, where both are seen; and cuts."""
+    errors, cuts = [], [moves.is_cut(t) for t in range(len(moves.forward))]
+    for t, is_cut in enumerate(cuts):
+        apart = np.abs(moves.warped(moves.frames[t + 1].astype(np.float32), t, ahead=True) - moves.frames[t]) / 255
+        errors.append(float(apart.mean() if is_cut else apart[moves.matched(t, ahead=True)].mean()))
+    return errors, sum(cuts)
+
+
+def _flickers(moves: Flows) -> list[float]:
+    """How far the brightness of each square of a frame is from the mean of its two neighbours', moved onto it."""
+    grey = moves.frames.astype(np.float32).mean(-1) / 255
+    size = max(1, min(grey.shape[1:]) // BLOCK)
+    found = []
+    for t in range(1, len(grey) - 1):
+        seen = moves.matched(t, ahead=True) & moves.matched(t, ahead=False)
+        between = (moves.warped(grey[t + 1], t, ahead=True) + moves.warped(grey[t - 1], t, ahead=False)) / 2
+        apart, weight = _blocks(np.where(seen, grey[t] - between, 0), size), _blocks(seen.astype(np.float32), size)
+        if weight.sum() >= CUT * weight.size:
+            found.append(float(np.abs(apart).sum() / weight.sum()))
+    return found
+
+
+def _blocks(values: Floats, size: int) -> Floats:
+    """[H, W] to means over squares; what is left at the right and the bottom is dropped."""
+    rows, columns = (n // size for n in values.shape)
+    squares = values[: rows * size, : columns * size].reshape(rows, size, columns, size)
+    return np.asarray(squares.mean((1, 3)), np.float32)
+
+
+def _seam(frames: Frames) -> float | None:
+    usual = float(np.median(_neighbours(frames)))
+    return _difference(frames[-1], frames[0]) / usual if usual > 1e-3 else None
+
+
+def _neighbours(frames: Frames) -> list[float]:
+    return [_difference(a, b) for a, b in zip(frames, frames[1:], strict=False)]
+
+
+def _difference(a: Frames, b: Frames) -> float:
+    """Mean absolute difference, 0..1."""
+    return float(np.abs(a.astype(np.int16) - b).mean() / 255)
+
+
+def _straight(values: Floats) -> Floats:
+    """How much values [T, n] grow from the first to the last along the straight line that fits them best."""
+    t = np.linspace(-0.5, 0.5, len(values))[:, None]
+    return np.asarray((t * (values - values.mean(0))).sum(0) / (t**2).sum())
+
+
+def _sharpness(frame: Frames) -> float:
+    """Variance of the Laplacian of grey 0..255 (Pech-Pacheco et al. 2000), and 1, so that flat frames compare."""
+    grey = frame.astype(np.float32).mean(-1)
+    inside = grey[1:-1, 1:-1]
+    laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * inside
+    return float(laplacian.var()) + 1
+
+
+def ssim(a: Frames, b: Frames) -> float:
+    """Structural similarity of two pictures [H, W, 3] uint8 (Wang et al. 2004): Gaussian of 11, sigma 1.5, on luma."""
+    x = torch.arange(11) - 5.0
+    line = torch.exp(-(x**2) / (2 * 1.5**2))
+    window = torch.outer(line, line)[None, None] / line.sum() ** 2
+
+    def smooth(image: Tensor) -> Tensor:
+        return F.conv2d(image, window)
+
+    luma = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float32)
+    p, q = ((torch.tensor(i).float() @ luma)[None, None] for i in (a, b))
+    mean_p, mean_q = smooth(p), smooth(q)
+    var_p, var_q = smooth(p * p) - mean_p**2, smooth(q * q) - mean_q**2
+    shared = smooth(p * q) - mean_p * mean_q
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    similar = (2 * mean_p * mean_q + c1) * (2 * shared + c2) / ((mean_p**2 + mean_q**2 + c1) * (var_p + var_q + c2))
+    return float(similar.mean())
+
+
+def lab(frames: Frames) -> Floats:
+    """sRGB uint8 [..., 3] to CIE L*a*b* of D65 (IEC 61966-2-1; CIE 15)."""
+    table = np.arange(256) / 255
+    linear = np.where(table <= 0.04045, table / 12.92, ((table + 0.055) / 1.055) ** 2.4).astype(np.float32)[frames]
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]], np.float32)
+    xyz = linear @ (to_xyz / to_xyz.sum(1, keepdims=True)).T  # each of white is 1
+    f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
+    x, y, z = f[..., 0], f[..., 1], f[..., 2]
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], -1)

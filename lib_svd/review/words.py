@@ -1,0 +1,186 @@
+"""Measures in plain words: each with its number, what it means, and where clips usually are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import NamedTuple
+
+from lib_svd.review.measure import Review
+
+FAULTS = {
+    "static": "too static",
+    "chaotic": "too chaotic",
+    "leaves": "drifts from my picture",
+    "flickers": "flickers",
+    "colours": "colours drift",
+}
+"""What may be wrong with a clip, in a user's words; the first is to be cured first."""
+
+FROZEN = 0.15  # percent of the shorter side a frame: below, a viewer sees a still picture
+
+
+class Band(NamedTuple):
+    """What numbers below a limit mean."""
+
+    limit: float
+    word: str
+    fault: str = ""  # of FAULTS, where it is one
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """How one measure is shown."""
+
+    part: str  # motion, fidelity, consistency or loop
+    name: str  # the field
+    title: str
+    unit: str = ""
+    percent: bool = False  # shown as percent
+    bands: tuple[Band, ...]
+    about: str  # what it is, and its range
+
+    def value(self, review: Review) -> float | None:
+        """The number; None: not measured."""
+        value = getattr(getattr(review, self.part), self.name)
+        return None if value is None else float(value)
+
+    def number(self, review: Review) -> str:
+        """With its unit, such as `3.0 px a frame`."""
+        value = self.value(review)
+        if value is None:
+            return "-"
+        shown = f"{100 * value:.3g} %" if self.percent else f"{value:.3g}"
+        return f"{shown} {self.unit}".strip()
+
+    def word(self, review: Review) -> str:
+        """What the number means for this clip."""
+        band = self.band(review)
+        if band is None:
+            return "not measured"
+        return f"{band.word}, but nothing moves" if self.part != "motion" and is_frozen(review) else band.word
+
+    def band(self, review: Review) -> Band | None:
+        """Where the number lies; None: not measured."""
+        value = self.value(review)
+        return None if value is None else next(band for band in self.bands if value < band.limit)
+
+
+def is_frozen(review: Review) -> bool:
+    """Whether a viewer would see a still picture; then all that speaks for steadiness says nothing."""
+    speed = review.motion.speed
+    return speed < FROZEN if speed is not None else review.consistency.difference < 0.001
+
+
+MEASURES = (
+    Measure(
+        part="motion",
+        name="speed",
+        title="Speed",
+        unit="% of the shorter side a frame",
+        bands=(
+            Band(FROZEN, "frozen", "static"),
+            Band(0.6, "hardly moves"),
+            Band(2.5, "calm"),
+            Band(6, "lively"),
+            Band(inf, "wild", "chaotic"),
+        ),
+        about="Percent, the fastest twentieth of each frame; 0 is a still picture, 0.6 to 6 is usual.",
+    ),
+    Measure(
+        part="motion",
+        name="flow",
+        title="Flow",
+        unit="px a frame",
+        bands=(Band(0.1, "most of the picture stands still"), Band(inf, "most of the picture moves")),
+        about="Median of all pixels: how far the picture as a whole moves from frame to frame.",
+    ),
+    Measure(
+        part="motion",
+        name="flow_top5",
+        title="Fastest",
+        unit="px a frame",
+        bands=(Band(0.3, "nothing moves"), Band(inf, "something moves")),
+        about="The fastest twentieth of each frame, pixels.",
+    ),
+    Measure(
+        part="motion",
+        name="camera",
+        title="Camera",
+        percent=True,
+        bands=(Band(0.3, "the subject moves"), Band(0.7, "camera and subject move"), Band(inf, "the camera moves")),
+        about="Share of the motion that one move of the camera explains; the rest is the subject's.",
+    ),
+    Measure(
+        part="fidelity",
+        name="ssim",
+        title="First frame",
+        bands=(Band(0.6, "another picture", "leaves"), Band(0.8, "near the picture"), Band(inf, "the picture")),
+        about="Structural similarity of frame 0 and the picture; 1 is the same, above 0.8 is usual.",
+    ),
+    Measure(
+        part="fidelity",
+        name="similarity",
+        title="Likeness",
+        bands=(Band(0.75, "becomes something else", "leaves"), Band(0.88, "changes"), Band(inf, "stays what it is")),
+        about="How like the picture the frames are to the model's own image tower; 1 is the same, 0.85 to 1 is usual.",
+    ),
+    Measure(
+        part="fidelity",
+        name="drift",
+        title="Colour drift",
+        unit="Lab units",
+        bands=(Band(2.5, "colours stay"), Band(6, "colours shift a little"), Band(inf, "colours drift", "colours")),
+        about="How far colours have gone by the end, of what is seen all along; from 2.5 on it can be seen.",
+    ),
+    Measure(
+        part="fidelity",
+        name="saturation",
+        title="Saturation",
+        unit="Lab units",
+        bands=(Band(-4, "colours fade", "colours"), Band(4, "kept"), Band(inf, "colours grow stronger", "colours")),
+        about="By how much colours have grown stronger by the end; 0 is kept.",
+    ),
+    Measure(
+        part="consistency",
+        name="warped_error",
+        title="Tearing",
+        percent=True,
+        bands=(
+            Band(0.02, "frames go together"),
+            Band(0.05, "some change of their own"),
+            Band(inf, "things dissolve or tear", "chaotic"),
+        ),
+        about="What motion does not explain of the difference between neighbours; 0 is none, below 2 % is usual.",
+    ),
+    Measure(
+        part="consistency",
+        name="flicker",
+        title="Flicker",
+        percent=True,
+        bands=(Band(0.004, "steady"), Band(0.012, "slight"), Band(inf, "flickers", "flickers")),
+        about="How far brightness jumps from between its neighbours'; 0 is none, from 0.4 % on it can be seen.",
+    ),
+    Measure(
+        part="consistency",
+        name="sharpness",
+        title="Sharpness",
+        bands=(Band(0.4, "blurs"), Band(0.75, "grows softer"), Band(1.6, "kept"), Band(inf, "grows harder or grainy")),
+        about="Of the end, times that of the beginning; 1 is kept.",
+    ),
+    Measure(
+        part="consistency",
+        name="cuts",
+        title="Cuts",
+        bands=(Band(0.5, "none"), Band(inf, "jumps to another scene", "chaotic")),
+        about="Frames that show another scene than the one before; 0 is right.",
+    ),
+    Measure(
+        part="loop",
+        name="seam",
+        title="Loop",
+        bands=(Band(1.5, "closes"), Band(3, "closes with a jerk"), Band(inf, "does not close")),
+        about="From the last frame back to the first, times the usual step; 1 closes without a seam.",
+    ),
+)
+"""What is shown, in this order."""

@@ -1,0 +1,81 @@
+"""Clips whose motion, drift, flicker and blur are known, since they are made here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+T, WIDTH, HEIGHT = 10, 192, 128
+
+
+def scene():
+    """A photo, larger than a frame, [200, 320, 3]."""
+    with Image.open(ROOT / "examples" / "lighthouse.jpg") as picture:
+        return np.asarray(picture.convert("RGB").resize((320, 200), Image.Resampling.LANCZOS))
+
+
+def rounded(frames):
+    return np.clip(np.round(frames), 0, 255).astype(np.uint8)
+
+
+def pan(pixels):
+    """The camera goes right by so many pixels a frame, and the picture left."""
+    moves = [np.float32([[1, 0, -(20 + pixels * t)], [0, 1, -30]]) for t in range(T)]
+    return np.stack([cv2.warpAffine(scene(), move, (WIDTH, HEIGHT), flags=cv2.INTER_CUBIC) for move in moves])
+
+
+def zoom(percent):
+    """The camera nears by so many percent a frame."""
+    grown = [(1 + percent / 100) ** t for t in range(T)]
+    moves = [np.float32([[g, 0, WIDTH / 2 - 160 * g], [0, g, HEIGHT / 2 - 100 * g]]) for g in grown]
+    return np.stack([cv2.warpAffine(scene(), move, (WIDTH, HEIGHT), flags=cv2.INTER_CUBIC) for move in moves])
+
+
+def walker(pixels):
+    """A thing of a seventh of the picture goes right before a scene that stands still."""
+    frames, thing = pan(0), scene()[60:120, 200:260, ::-1]
+    for t in range(T):
+        frames[t, 40:100, 20 + pixels * t : 80 + pixels * t] = thing
+    return frames
+
+
+def flickering(frames, levels):
+    """Every second frame is so many levels brighter."""
+    brighter = levels * (np.arange(len(frames)) % 2)
+    return rounded(frames + brighter[:, None, None, None].astype(float))
+
+
+def drifting(frames, levels):
+    """Red grows by so many levels from the first frame to the last."""
+    redder = np.linspace(0, levels, len(frames))[:, None, None, None] * np.array([1.0, 0, 0])
+    return rounded(frames + redder)
+
+
+def blurring(frames, sigma):
+    """Sharp at first, blurred by a Gaussian of that deviation at the end."""
+    deviations = np.linspace(0.01, sigma, len(frames))
+    return np.stack([cv2.GaussianBlur(frame, (0, 0), each) for frame, each in zip(frames, deviations, strict=True)])
+
+
+def cut(frames):
+    """Another scene in the second half."""
+    half = len(frames) // 2
+    return np.concatenate([frames[:half], frames[half:, ::-1, ::-1]])
+
+
+def dissolving(frames, share):
+    """More and more of every frame is other noise than in the one before."""
+    rng = np.random.default_rng(0)
+    noise = cv2.resize(rng.uniform(0, 255, (HEIGHT // 4, WIDTH // 4, 3 * T)).astype(np.float32), (WIDTH, HEIGHT))
+    noise = noise.reshape(HEIGHT, WIDTH, T, 3).transpose(2, 0, 1, 3)
+    weight = np.linspace(0, share, T)[:, None, None, None]
+    return rounded((1 - weight) * frames + weight * noise)
+
+
+def closing(frames):
+    """Forth and back: the last frame goes over into the first."""
+    return np.concatenate([frames, frames[-2:0:-1]])

@@ -1,0 +1,181 @@
+"""Measures are right where truth is known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from skimage import color
+from skimage.metrics import structural_similarity
+
+from lib_svd.review import review
+from lib_svd.review.measure import lab, ssim
+from lib_svd.review.words import MEASURES, is_frozen
+from tests.review import clips
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.mark.parametrize("pixels", [0.5, 1.5, 3, 6])
+def test_flow_of_a_pan_is_its_pixels_a_frame(pixels):
+    motion = review(clips.pan(pixels)).motion
+    assert motion.flow == pytest.approx(pixels, rel=0.1, abs=0.05)
+    assert motion.flow_top5 == pytest.approx(pixels, rel=0.3, abs=0.2)
+    assert motion.speed == pytest.approx(100 * motion.flow_top5 / clips.HEIGHT)
+
+
+def test_flow_is_in_pixels_of_the_clip_whatever_its_size():
+    large = clips.pan(3).repeat(5, 1).repeat(5, 2)
+    assert review(large).motion.flow == pytest.approx(15, rel=0.1)
+    assert review(large).motion.speed == pytest.approx(review(clips.pan(3)).motion.speed, rel=0.2)
+
+
+@pytest.mark.parametrize("made", [clips.pan(3), clips.zoom(3)], ids=["pan", "zoom"])
+def test_a_move_of_the_camera_is_told_from_one_of_the_subject(made):
+    assert review(made).motion.camera > 0.9
+
+
+def test_a_thing_that_moves_on_its_own_is_the_subject():
+    motion = review(clips.walker(4)).motion
+    assert motion.subject > 0.9
+    assert motion.flow < 0.1
+    assert motion.flow_top5 == pytest.approx(4, rel=0.15)
+
+
+def test_a_frozen_clip_does_not_look_good():
+    found = review(clips.pan(0), clips.pan(0)[0])
+    assert is_frozen(found)
+    assert (found.motion.flow, found.motion.camera, found.loop.seam) == (pytest.approx(0, abs=0.02), None, None)
+    for measure in MEASURES:
+        word = measure.word(found)
+        assert measure.part == "motion" or word == "not measured" or "nothing moves" in word
+    assert not is_frozen(review(clips.pan(1)))
+
+
+@pytest.mark.parametrize("levels", [4, 10, 25])
+@pytest.mark.parametrize("moving", [0, 3])
+def test_flicker_is_the_jump_of_brightness(levels, moving):
+    flicker = review(clips.flickering(clips.pan(moving), levels)).consistency.flicker
+    assert flicker == pytest.approx(levels / 255, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    "made", [clips.pan(0), clips.pan(3), clips.zoom(3), clips.walker(4), clips.drifting(clips.pan(3), 40)]
+)
+def test_motion_and_drift_are_no_flicker(made):
+    assert review(made).consistency.flicker < 0.002
+
+
+@pytest.mark.parametrize("moving", [0, 3])
+def test_drift_is_the_distance_in_lab_that_colours_go(moving):
+    made = clips.drifting(clips.pan(moving), 40)
+    before, after = (color.rgb2lab(frame / 255) for frame in (clips.pan(0)[0], clips.drifting(clips.pan(0), 40)[-1]))
+    expected = np.linalg.norm((after - before).mean((0, 1)))
+    assert review(made).fidelity.drift == pytest.approx(expected, rel=0.15)
+    assert review(clips.drifting(clips.pan(moving), 20)).fidelity.drift < 0.7 * review(made).fidelity.drift
+
+
+def test_what_comes_into_view_is_no_drift():
+    frames = clips.pan(6)
+    assert np.abs(frames[-1].mean((0, 1)) - frames[0].mean((0, 1))).max() > 3
+    assert review(frames).fidelity.drift < 0.7
+
+
+def test_saturation_tells_fading_from_growing():
+    grey = clips.pan(3).mean(-1, keepdims=True)
+    t = np.linspace(0, 0.6, clips.T)[:, None, None, None]
+    fading = clips.rounded((1 - t) * clips.pan(3) + t * grey)
+    growing = fading[::-1]
+    assert review(fading).fidelity.saturation < -2
+    assert review(growing).fidelity.saturation > 2
+
+
+def test_sharpness_falls_with_blur_and_stays_with_motion():
+    found = [review(clips.blurring(clips.pan(1), sigma)).consistency.sharpness for sigma in (0.6, 1.2, 2.5)]
+    assert found[0] < 0.75
+    assert found[0] > 2 * found[1] > 4 * found[2]
+    assert review(clips.pan(1)).consistency.sharpness == pytest.approx(1, abs=0.2)
+
+
+def test_cuts_are_counted_and_are_no_motion():
+    found = review(clips.cut(clips.pan(3)))
+    assert found.consistency.cuts == 1
+    assert found.motion.flow_top5 == pytest.approx(3, rel=0.3)
+    assert review(clips.pan(6)).consistency.cuts == 0
+
+
+def test_what_motion_does_not_explain_is_tearing():
+    found = [review(clips.dissolving(clips.pan(3), share)).consistency.warped_error for share in (0, 0.3, 0.6)]
+    assert found[0] < 0.01
+    assert found[1] > 2 * found[0]
+    assert found[2] > 1.5 * found[1]
+
+
+def test_a_clip_that_goes_forth_and_back_closes():
+    assert review(clips.closing(clips.pan(3))).loop.seam == pytest.approx(1, abs=0.2)
+    assert review(clips.pan(3)).loop.seam > 2
+
+
+def test_the_first_frame_is_held_against_the_picture():
+    frames = clips.pan(3)
+    assert review(frames, frames[0]).fidelity.ssim == pytest.approx(1)
+    assert review(frames, frames[0][::-1]).fidelity.ssim < 0.5
+    assert review(frames).fidelity.ssim is None
+
+
+def test_ssim_is_that_of_scikit_image():
+    a, b = clips.pan(0)[0], clips.dissolving(clips.pan(0), 0.5)[-1]
+    luma = np.array([0.299, 0.587, 0.114])
+    expected = structural_similarity(
+        a @ luma, b @ luma, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+    )
+    assert ssim(a, b) == pytest.approx(expected, abs=2e-3)
+
+
+def test_lab_is_that_of_scikit_image():
+    frames = clips.pan(3)[:2]
+    np.testing.assert_allclose(lab(frames), color.rgb2lab(frames / 255), atol=0.05)
+
+
+def test_differences_of_neighbours_and_the_fastest_twentieth_are_vbenchs():
+    """Temporal flicker, (255 - MAE) / 255; dynamic degree, mean of the top 5 % of flow: Huang et al. 2023, B."""
+    frames = clips.walker(4)
+    found = review(frames)
+    errors = [np.abs(a.astype(np.float32) - b).mean() for a, b in zip(frames, frames[1:], strict=False)]
+    assert 1 - found.consistency.difference == pytest.approx((255 - np.mean(errors)) / 255)
+    assert found.motion.flow_top5 == pytest.approx(np.mean(found.series["flow_top5"]))
+
+
+def test_likeness_is_the_cosine_of_the_towers_embeddings():
+    frames = clips.pan(3)
+
+    def embed(seen):
+        """Brightness of the quarters of a frame."""
+        return torch.from_numpy(np.stack([[f[:64, :96].mean(), f[:64, 96:].mean(), f[64:].mean()] for f in seen]))
+
+    found = review(frames, frames[0], embed).fidelity
+    vectors = embed(frames[[0, 2, 4, 7, 9]]).numpy()
+    cosines = vectors @ vectors[0] / np.linalg.norm(vectors, axis=1) / np.linalg.norm(vectors[0])
+    assert found.similarity_lowest == pytest.approx(cosines.min(), abs=0.01)
+    assert found.similarity_lowest <= found.similarity <= 1
+    assert review(frames).fidelity.similarity is None
+
+
+def test_without_opencv_the_rest_is_measured(monkeypatch):
+    monkeypatch.setattr("lib_svd.review.measure.can_see_motion", lambda: False)
+    found = review(clips.blurring(clips.pan(3), 2), clips.pan(3)[0])
+    assert (found.motion.flow, found.consistency.flicker, found.fidelity.drift) == (None, None, None)
+    assert found.consistency.sharpness < 0.5
+    assert found.fidelity.ssim > 0.9
+
+
+@pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.name)
+def test_every_measure_has_words_for_every_number(measure):
+    assert measure.bands[-1].limit == math.inf
+    limits = [band.limit for band in measure.bands]
+    assert limits == sorted(set(limits))
+    found = review(clips.pan(3), clips.pan(3)[0])
+    assert measure.number(found)
+    assert measure.word(found)
