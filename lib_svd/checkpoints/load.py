@@ -8,9 +8,10 @@ opened anew every few hundred megabytes.
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ MOST_MAPPED = 256 << 20  # bytes of a file read between two openings
 LEAST_MAPPED = 16 << 20
 MAPPED_SHARE = 24  # of a checkpoint about one part in this many is mapped at a time: that much is the peak above it
 MEGABYTE = 1_000_000
+REMEMBERED = 16  # embeddings and start latents that a loaded model keeps: 100 kB each at most
 
 Read = Callable[[int], None]
 """Told how many bytes of a file were read just now; may raise Interrupted."""
@@ -42,6 +44,16 @@ class Svd:
 
     checkpoint: Checkpoint
     residents: Mapping[Part, Resident]
+    _remembered: OrderedDict[object, Tensor] = field(default_factory=OrderedDict, repr=False, compare=False)
+
+    def remembered(self, what: object, make: Callable[[], Tensor]) -> Tensor:
+        """What `make` gave for the same key before, of the last few; the tensor is not to be changed."""
+        if what not in self._remembered:
+            self._remembered[what] = make()
+            while len(self._remembered) > REMEMBERED:
+                self._remembered.popitem(last=False)
+        self._remembered.move_to_end(what)
+        return self._remembered[what]
 
     @property
     def vision(self) -> Resident:

@@ -1,8 +1,8 @@
 """The heavy stages of a clip, each with what it does where memory or half precision is not enough."""
 
-from lib_svd.stages.condition import condition
+from lib_svd.stages.condition import condition, embed
 from lib_svd.stages.decode import decode
 from lib_svd.stages.run import Run
 from lib_svd.stages.sample import sample
 
-__all__ = ["Run", "condition", "decode", "sample"]
+__all__ = ["Run", "condition", "decode", "embed", "sample"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha1
 from typing import cast
 
 from torch import Tensor, nn
@@ -10,21 +11,32 @@ from lib_svd.engine import conditioning, memory
 from lib_svd.engine.conditioning import Conditioning
 from lib_svd.engine.vae import VaeEncoder
 from lib_svd.engine.vision import clip_input
+from lib_svd.ports import Part
 from lib_svd.stages.run import Run
 
 
 def condition(run: Run, image: Tensor) -> Conditioning:
-    """Picture [1, 3, H, W] in [-1, 1] to the conditional branch."""
+    """Picture [1, 3, H, W] in [-1, 1] to the conditional branch; draws the augmentation noise, the clip's first draw.
+
+    What the networks made of the very same pixels before is used again: a clip that differs from the last one in motion
+    or guidance alone costs no encoding.
+    """
     run.checked(0, 2, "Reading the picture")
-    image_embeds = _embed(run, image)
+    image_embeds = run.svd.remembered(_named(run, "vision", image), lambda: embed(run, image))
     run.checked(1, 2, "Reading the picture")
-    start_latent = _encode(run, image)
+    noisy = image + run.request.noise_aug_strength * run.noise(*image.shape)
+    start_latent = run.svd.remembered(_named(run, "encoder", noisy), lambda: _encode(run, noisy))
     run.checked(2, 2, "Reading the picture")
     return Conditioning(image_embeds, start_latent, _vector(run))
 
 
-def _embed(run: Run, image: Tensor) -> Tensor:
-    """The picture without noise to image_embeds [1, 1, D]."""
+def _named(run: Run, part: Part, image: Tensor) -> tuple[object, ...]:
+    """What the result of a network depends on."""
+    return part, getattr(run.svd, part).dtype, tuple(image.shape), sha1(image.numpy().tobytes()).digest()
+
+
+def embed(run: Run, image: Tensor) -> Tensor:
+    """The picture [1, 3, H, W] in [-1, 1], without noise, to image_embeds [1, 1, D]."""
     vision, config = run.svd.vision, run.svd.configs.vision
 
     def work(tower: nn.Module) -> Tensor:
@@ -34,15 +46,14 @@ def _embed(run: Run, image: Tensor) -> Tensor:
     return run.finite("vision", memory.vision_bytes(config, vision.dtype), work)
 
 
-def _encode(run: Run, image: Tensor) -> Tensor:
-    """The picture to start_latent [1, 4, h, w]; draws the augmentation noise, the clip's first draw."""
+def _encode(run: Run, noisy: Tensor) -> Tensor:
+    """The picture [1, 3, H, W] with its noise to start_latent [1, 4, h, w]."""
     encoder, config = run.svd.encoder, run.svd.configs.encoder
-    noisy = image + run.request.noise_aug_strength * run.noise(*image.shape)
 
     def work(network: nn.Module) -> Tensor:
         return cast(VaeEncoder, network).start_latent(noisy.to(encoder.device, encoder.dtype))
 
-    return run.finite("encoder", memory.encode_bytes(config, image.shape[-2], image.shape[-1], encoder.dtype), work)
+    return run.finite("encoder", memory.encode_bytes(config, noisy.shape[-2], noisy.shape[-1], encoder.dtype), work)
 
 
 def _vector(run: Run) -> Tensor:
