@@ -37,6 +37,7 @@ class Order:
     copies: tuple[str, ...] = ()  # kinds of moving pictures to write too, of video.COPIES
     enlarge: int = 1  # the video shows every pixel as a square of so many
     source: str = ""  # the picture's own infotext
+    picture_path: str = ""  # where the picture is, if it is a file
     notes: tuple[str, ...] = ()  # what the user should know before they wait
 
     def with_seed(self, seed: int, out: Path) -> Order:
@@ -94,6 +95,7 @@ def order(
         copies=tuple(copies),
         enlarge=enlarge,
         source=source,
+        picture_path=str(Path(picture).absolute()) if isinstance(picture, (str, Path)) else "",
         notes=(*checkpoint.notes, *read.notes, *fitted.notes, *notes),
     )
 

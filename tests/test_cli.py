@@ -17,7 +17,7 @@ import pytest
 from imageio_ffmpeg import get_ffmpeg_exe
 from PIL import Image
 
-from lib_svd.cli import ELSEWHERE
+from lib_svd.cli.options import ELSEWHERE
 from lib_svd.errors import BadOutput
 from lib_svd.request import FIELDS, ClipRequest
 from lib_svd.video import probe
@@ -325,3 +325,14 @@ def test_the_demo_is_found_by_its_name_alone(here, lib_svd):
     found = lib_svd("inspect", "demo")
     assert found.code == 0, found.err
     assert "Model: Demo, 64 px: see how it works (svd), native layout" in found.out
+
+
+def test_a_preset_is_where_settings_begin_and_options_win(here, checkpoint, picture, lib_svd):
+    made = lib_svd("animate", picture, "--checkpoint", checkpoint, "--preset", "Portrait", "--augmentation", 0.05,
+                   "--out", "a.mp4", "--json")  # fmt: skip
+    assert made.code == 0, made.err
+    settings = json.loads(made.out)["settings"]
+    assert (settings["motion_bucket_id"], settings["noise_aug_strength"]) == (60, 0.05)
+    refused = lib_svd("animate", picture, "--checkpoint", checkpoint, "--preset", "Cats", "--out", "b.mp4")
+    assert refused.code == 2
+    assert "There is no preset 'Cats': choose one of Baseline, Portrait" in refused.err

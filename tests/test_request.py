@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib_svd.checkpoints import FAMILIES
-from lib_svd.cli import ELSEWHERE, HELP, SHORT, animate
+from lib_svd.cli import animate
+from lib_svd.cli.options import ELSEWHERE, HELP, SHORT
 from lib_svd.errors import BadRequest
 from lib_svd.request import (
     FIELDS,

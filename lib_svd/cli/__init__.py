@@ -1,0 +1,54 @@
+"""The command line: `python -m lib_svd animate | sweep | review | check | history | inspect | doctor | serve`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from lib_svd.cli.about import doctor, inspect
+from lib_svd.cli.clips import animate
+from lib_svd.cli.looking import check, review
+from lib_svd.cli.options import PROGRAM
+from lib_svd.cli.page import serve
+from lib_svd.cli.remembering import history
+from lib_svd.cli.sweeping import sweep
+from lib_svd.errors import BadInput, SvdError
+
+REFUSED, STOPPED = 2, 130  # exit codes; 130 is 128 + SIGINT, as shells have it
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name=None, version=__import__("lib_svd").__version__, prog_name="lib_svd")
+def cli() -> None:
+    """Stable Video Diffusion: one still picture becomes a short clip."""
+
+
+for command in (animate, sweep, review, check, history, inspect, doctor, serve):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; every error is one line, Ctrl-C exits with 130."""
+    try:
+        cli(prog_name=PROGRAM, standalone_mode=False)
+    except click.ClickException as error:
+        _show(error)
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped.", err=True)
+        sys.exit(STOPPED)
+    except SvdError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(REFUSED if isinstance(error, BadInput) else 1)
+
+
+def _show(error: click.ClickException) -> None:
+    """An error in the use of the command line; one without any words is answered with help."""
+    if type(error).__name__ == "NoArgsIsHelpError":  # click 8.2 and later
+        error.show()
+        return
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else PROGRAM
+    message = (error.message or error.format_message()).rstrip(".")
+    click.echo(f"Error: {message}: see {path} --help.", err=True)

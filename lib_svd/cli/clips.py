@@ -1,0 +1,192 @@
+"""`animate`: a picture, or latents kept from an earlier run, to a clip."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lib_svd.cli.options import (
+    OUTPUT_DIR,
+    PROGRAM,
+    errors_as_json,
+    model_options,
+    preset_option,
+    recognised,
+    say,
+    setting_options,
+    settings,
+    standalone_host,
+    whole,
+    with_preset,
+)
+from lib_svd.errors import BadOutput, BadRequest
+from lib_svd.request import FIELDS, MAX_SEED, ClipRequest, read_size
+
+DECODING = ("decode", "decode_chunk")  # settings that still matter once a clip is sampled
+
+
+@click.command()
+@click.argument("picture", required=False, type=Path)
+@click.option("--checkpoint", help="Model: a file, a diffusers folder, or a name in the model folders.")
+@click.option("--out", type=Path, help="The clip, .mp4; a numbered name under output/ when not given.")
+@click.option("--frames-dir", type=Path, help="Folder for the frames as PNG files too.")
+@click.option("--also", multiple=True, type=click.Choice(["gif", "webp"]), help="Write a moving picture beside it too.")
+@click.option("--enlarge", default="1", metavar="N", help="Show every pixel as a square of N in the video.")
+@click.option(
+    "--size", default=None, metavar="WxH|auto", help="Size of the clip; auto: the model's, in the picture's shape."
+)
+@setting_options
+@preset_option
+@click.option("--count", default="1", metavar="N", help="Make N clips, of this seed and the next ones.")
+@click.option("--like", type=Path, help="Take settings from a clip, a frame or a .txt made here; options given win.")
+@click.option("--save-latents", type=Path, help="Keep the latents in this file, to decode them again.")
+@click.option("--from-latents", type=Path, help="Decode this file instead of animating a picture.")
+@model_options
+@click.option("--device", default="auto", help="auto, cuda, mps or cpu.")
+@click.option("--dtype", default="auto", help="auto, float32, float16 or bfloat16.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and no progress.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def animate(**options: Any) -> None:
+    """Animate PICTURE."""
+    from lib_svd.progress import ProgressBar
+
+    as_json = options["as_json"]
+    said: set[str] = set()
+    with errors_as_json(as_json), closing(ProgressBar(quiet=as_json or options["quiet"])) as bar:
+        clips = _from_latents(options, bar) if options["from_latents"] else _animated(options, bar, said)
+        for saved in clips:
+            _print_clip(saved, as_json, said)
+
+
+def _animated(options: dict[str, Any], bar: Any, said: set[str]) -> Iterator[Any]:
+    """The clips that the options ask for, one after the other, from one loading of the model."""
+    if options["picture"] is None:
+        raise BadRequest(f"Which picture? Name one: {PROGRAM} animate photo.jpg --checkpoint svd_xt.safetensors.")
+    request, count = request_of(options), whole("--count", options["count"], 1000)
+    if request.seed + count - 1 > MAX_SEED:
+        raise BadRequest(f"Seeds end at {MAX_SEED}: choose a smaller seed or count.")
+    from lib_svd.animate import animate, order
+    from lib_svd.checkpoints import load
+
+    checkpoint, host = recognised(options, request), standalone_host(options, bar)
+    with out_of(options, options["picture"]) as out:
+        outs = _outs(options, out, request.seed, count)
+        first = order(
+            request,
+            options["picture"],
+            checkpoint,
+            outs[0],
+            frames_dir=options["frames_dir"],
+            latents_path=options["save_latents"],
+            copies=options["also"],
+            enlarge=whole("--enlarge", options["enlarge"], 64),
+        )
+        orders = [first, *(first.with_seed(request.seed + i, out) for i, out in enumerate(outs[1:], 1))]
+        say(first.notes, options["as_json"], said)
+        svd = load(checkpoint, host)
+        for each in orders:
+            yield animate(each, host, lambda *_: svd)
+
+
+def _from_latents(options: dict[str, Any], bar: Any) -> Iterator[Any]:
+    _check_sampled(options)
+    from dataclasses import replace
+
+    from lib_svd.animate import decode_again
+    from lib_svd.latents import load_latents
+
+    saved = load_latents(options["from_latents"])
+    saved = replace(saved, request=saved.request.with_(**settings(options)))
+    checkpoint, host = recognised(options, saved.request), standalone_host(options, bar)
+    with out_of(options, options["from_latents"]) as out:
+        yield decode_again(saved, checkpoint, host, out, frames_dir=options["frames_dir"])
+
+
+def _check_sampled(options: dict[str, Any]) -> None:
+    """Refuse what could no longer have an effect, and would be written into the clip as if it had."""
+    given = [name for name in ("size", "like", "preset", "save_latents", "also") if options[name]]
+    given += [field.name for field in FIELDS if field.name not in DECODING and options.get(field.name)]
+    given = [f"--{name.replace('_', '-')}" for name in given if name != "checkpoint"]
+    given += [f"--{name}" for name in ("count", "enlarge") if options[name] != "1"]
+    given += ["a picture"] if options["picture"] else []
+    if given:
+        raise BadRequest(f"--from-latents decodes what is sampled already: leave out {' and '.join(given)}.")
+
+
+def request_of(options: dict[str, Any]) -> ClipRequest:
+    """The request that the options describe, on top of `--like`."""
+    from lib_svd.infotext import read_infotext
+
+    like = options["like"]
+    base = ClipRequest.from_infotext(read_infotext(like)) if like else ClipRequest(seed=secrets.randbelow(MAX_SEED))
+    size = {} if options["size"] is None else dict(zip(("width", "height"), read_size(options["size"]), strict=True))
+    return with_preset(base, options["preset"]).with_(**settings(options), **size)
+
+
+@contextmanager
+def out_of(options: dict[str, Any], source: Path) -> Iterator[Path]:
+    """The clip's name: as given, or the next number in a folder that is made, and taken away if nothing came there."""
+    from lib_svd import video
+
+    if options["out"] is not None:
+        yield options["out"]
+        return
+    is_new = not OUTPUT_DIR.exists()
+    try:
+        if is_new:
+            OUTPUT_DIR.mkdir()
+    except OSError as error:
+        reason = error.strerror or error
+        raise BadOutput(f"The folder {OUTPUT_DIR} cannot be made here ({reason}): name the clip with --out.") from error
+    try:
+        yield video.free_name(OUTPUT_DIR, source.stem.removesuffix(".latents"), ".mp4")
+    finally:
+        if is_new and not any(OUTPUT_DIR.iterdir()):
+            OUTPUT_DIR.rmdir()
+
+
+def _outs(options: dict[str, Any], out: Path, seed: int, count: int) -> list[Path]:
+    """A file a clip; refused together before the first one is made."""
+    from lib_svd import video
+
+    if count == 1:
+        return [out]
+    for name in ("frames_dir", "save_latents"):
+        if options[name]:
+            raise BadRequest(f"--{name.replace('_', '-')} goes with one clip, not with --count {count}.")
+    outs = [out.with_name(f"{out.stem}-{seed + i}{out.suffix}") for i in range(count)]
+    for each in outs:
+        video.check_output(each, None)
+    return outs
+
+
+def _print_clip(saved: Any, as_json: bool, said: set[str]) -> None:
+    clip = saved.clip
+    if as_json:
+        found = {
+            "video": str(saved.video),
+            "frames": [str(path) for path in saved.frames],
+            "copies": [str(path) for path in saved.copies],
+            "num_frames": len(clip.frames),
+            "height": clip.frames.shape[1],
+            "width": clip.frames.shape[2],
+            "fps": clip.fps,
+            "settings": asdict(ClipRequest.from_infotext(clip.infotext)),
+            "infotext": clip.infotext,
+            "seconds": {stage: round(seconds, 3) for stage, seconds in clip.seconds.items()},
+            "notes": list(saved.notes),
+        }
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    say(saved.notes, as_json, said)
+    count, height, width = clip.frames.shape[:3]
+    took = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in clip.seconds.items())
+    click.echo(f"{saved.video}: {count} frames of {width}x{height} at {clip.fps} fps. Seconds: {took}.")
+    click.echo(clip.infotext)

@@ -1,0 +1,110 @@
+"""`review` and `check`: what can be said of a clip, and of a picture before there is one."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lib_svd.cli.options import as_lines, errors_as_json, model_options, recognised, say, standalone_host
+from lib_svd.errors import BadInput
+from lib_svd.request import ClipRequest, read_size
+
+GRID = 64  # pixels; of which the released models' sizes are multiples
+
+
+@click.command()
+@click.argument("clip", type=Path)
+@click.option("--picture", type=Path, help="What the clip was made from; else it is held against its first frame.")
+@click.option("--checkpoint", help="Model whose image tower tells likeness; the clip's own when not given.")
+@model_options
+@click.option("--device", default="auto", help="auto, cuda, mps or cpu.")
+@click.option("--dtype", default="auto", help="auto, float32, float16 or bfloat16.")
+@click.option("--wrong", metavar="FAULT", help="What you see wrong: static, chaotic, leaves, flickers or colours.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with numbers for every frame.")
+def review(clip: Path, picture: Path | None, wrong: str | None, as_json: bool, **options: Any) -> None:
+    """Measure CLIP: how much moves, how near it stays to its picture, how well its frames go together, its loop.
+
+    CLIP is a video, a moving picture, or a folder of frames, made here or elsewhere.
+    """
+    from lib_svd.jobs import look
+
+    with errors_as_json(as_json):
+        tower, notes = _tower(clip, options)
+        looked = look(clip, picture=picture, tower=tower)
+        notes = (*looked.notes, *notes)
+        say(notes, as_json, set())
+        advice = looked.advice(wrong)
+        if as_json:
+            about = {"clip": str(clip), "num_frames": looked.num_frames, "fps": looked.fps, "size": looked.size}
+            told = {"advice": None if advice is None else asdict(advice), "notes": notes}
+            click.echo(json.dumps({**about, **looked.review.as_dict(), **told}, ensure_ascii=False))
+            return
+        width, height = looked.size
+        click.echo(
+            f"{clip}: {looked.num_frames} frames of {width}x{height}" + f" at {looked.fps:g} fps" * (looked.fps > 0)
+        )
+        click.echo(as_lines(_in_words(looked.review)))
+        if advice is not None:
+            change = f" Try {advice.setting} {advice.value}." if advice.setting else ""
+            click.echo(f"{advice.found}{change} {advice.reason}")
+
+
+@click.command()
+@click.argument("picture", type=Path)
+@click.option("--size", default="1024x576", show_default=True, help="What the model was made for, as WxH.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check(picture: Path, size: str, as_json: bool) -> None:
+    """Say what may go wrong with a clip of PICTURE, with remedies, and where a tighter crop would be."""
+    from lib_svd import images
+
+    with errors_as_json(as_json):
+        width, height = read_size(size)
+        image = images.read_picture(picture).image
+        fitted_to = images.working_size(image.size, (width or 1024, height or 576), GRID)
+        fitted = images.fit_picture(image, fitted_to, "crop", (0.5, 0.5))
+        concerns = images.check_picture(image, fitted)
+        left, top, right, bottom = images.tighter_crop(image, fitted_to)
+        if as_json:
+            found = {"concerns": [asdict(each) for each in concerns], "tighter_crop": [left, top, right, bottom]}
+            click.echo(json.dumps(found, ensure_ascii=False))
+            return
+        for each in concerns:
+            click.echo(f"{each.text} {each.remedy}")
+        if not concerns:
+            click.echo("Nothing speaks against it.")
+        click.echo(f"A tighter crop round the subject: {left:.0f},{top:.0f} to {right:.0f},{bottom:.0f}.")
+
+
+def _tower(clip: Path, options: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
+    """The image tower of the model that was named, or else of the clip's own; and why there is none."""
+    from lib_svd.checkpoints import load
+    from lib_svd.jobs import settings_of_clip
+    from lib_svd.progress import ProgressBar
+
+    made_with = settings_of_clip(clip) or ClipRequest()
+    if not options["checkpoint"] and not made_with.checkpoint:
+        return None, ("Likeness is not measured: name a model with --checkpoint.",)
+    try:
+        checkpoint = recognised(options, made_with)
+    except BadInput as error:
+        if options["checkpoint"]:
+            raise
+        return None, (f"Likeness is not measured. {error}",)
+    with closing(ProgressBar(quiet=True)) as bar:
+        host = standalone_host(options, bar)
+        return (load(checkpoint, host, ("vision",)), host), ()
+
+
+def _in_words(review: Any) -> dict[str, dict[str, str]]:
+    from lib_svd.review.words import MEASURES
+
+    found: dict[str, dict[str, str]] = {}
+    for measure in MEASURES:
+        shown = f"{measure.number(review)}, {measure.word(review)}. {measure.about}"
+        found.setdefault(measure.part.capitalize(), {})[measure.title] = shown
+    return found

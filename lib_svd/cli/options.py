@@ -1,0 +1,162 @@
+"""What several commands share: options, folders, how models are named and errors told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from lib_svd.errors import BadRequest, SvdError
+from lib_svd.request import FIELDS, ClipRequest, Field
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PROGRAM = "python -m lib_svd"
+MODEL_DIRS = ("models/svd", "models")
+OUTPUT_DIR = Path("output")
+
+HELP = {
+    "num_steps": "Steps of the sampler.",
+    "sampler": "How noise is taken away.",
+    "schedule": "Which noise levels.",
+    "seed": "The same seed and settings give the same clip; random when not given.",
+    "num_frames": "Frames of the clip.",
+    "fps": "Frames per second.",
+    "motion_bucket_id": "How much moves, 1 to 255. Start at 75; 60 is calm, 90 lively.",
+    "noise_aug_strength": "Noise on the picture, 0 to 1: more lets the clip leave it. Start at 0.02.",
+    "min_guidance": "How closely the first frame keeps to the picture.",
+    "max_guidance": "How closely the last frame keeps to the picture: raise it where the clip drifts away.",
+    "guidance_ramp": "How guidance goes from the first frame to the last.",
+    "fit": "How the picture is brought to the clip's size.",
+    "focus_x": "What a crop keeps in view, 0 left to 1 right.",
+    "focus_y": "What a crop keeps in view, 0 top to 1 bottom.",
+    "background": "Colour behind transparent pixels.",
+    "decode": "exact: the same frames at any memory; reference: chunks on their own, as Stability's code.",
+    "decode_chunk": "Frames decoded at a time; 0 chooses by the memory at hand.",
+    "elevation": "Height of the camera in degrees (SV3D_p).",
+    "orbit": "Degrees that the camera goes round the object (SV3D_p).",
+}
+SHORT = {
+    "num_frames": "--frames",
+    "num_steps": "--steps",
+    "motion_bucket_id": "--motion",
+    "noise_aug_strength": "--augmentation",
+}
+ELSEWHERE = ("width", "height", "checkpoint")  # settings with an option of their own making
+
+
+def setting_options(command: F) -> F:
+    """An option for each setting of FIELDS; what is not given stays out of the command's `settings`."""
+    for field in reversed(FIELDS):
+        if field.name not in ELSEWHERE:
+            names = [f"--{field.name.replace('_', '-')}", *([SHORT[field.name]] if field.name in SHORT else [])]
+            choices = f" [{', '.join(field.choices)}]" if field.choices else ""
+            command = click.option(*names, field.name, metavar="VALUE", help=HELP[field.name] + choices)(command)
+    return command
+
+
+def preset_option(command: F) -> F:
+    """A name of settings to begin with; see `with_preset`."""
+    text = "Begin with these settings: Baseline, Portrait, Product, Landscape, Artwork, Loop, or one of your own."
+    return click.option("--preset", metavar="NAME", help=text)(command)
+
+
+def with_preset(request: ClipRequest, name: str | None) -> ClipRequest:
+    """The request with a preset's settings; raises BadRequest where there is none of that name."""
+    if name is None:
+        return request
+    from lib_svd.presets import Presets
+
+    return request.with_(**Presets(OUTPUT_DIR / "presets.json").named(name).settings)
+
+
+def model_options(command: F) -> F:
+    """Options of every command that takes a model."""
+    for option in (
+        click.option("--companion", type=Path, help="SVD file that lends what a UNet alone lacks."),
+        click.option("--variant", help="Which model it is, where the file cannot tell: svd, svd_xt, svd_xt_1_1, ..."),
+        click.option("--models", type=Path, multiple=True, help="Folder with models; may be given several times."),
+    ):
+        command = option(command)
+    return command
+
+
+def settings(options: dict[str, Any]) -> dict[str, Any]:
+    """The settings among the options, those that were given."""
+    given = ((field, options[field.name]) for field in FIELDS if field.name not in ELSEWHERE)
+    return {field.name: _read(field, text) for field, text in given if text is not None}
+
+
+def _read(field: Field, text: str) -> Any:
+    return field.checked(field.read(text))
+
+
+def whole(option: str, text: str, most: int) -> int:
+    """A whole number from 1 to `most`; raises BadRequest where it is none."""
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise BadRequest(f"{option} must be a whole number from 1 to {most}, not {text!r}.")
+    return int(text)
+
+
+def recognised(options: dict[str, Any], request: ClipRequest) -> Any:
+    """The model that the options name, or the request, or that is the only one there; raises BadInput."""
+    from lib_svd.checkpoints import DEMO, find_checkpoints, recognise, resolve
+
+    dirs = model_dirs(options["models"])
+    name = options["checkpoint"] or request.checkpoint
+    if not name:
+        found = find_checkpoints(dirs)
+        if len(found) != 1:
+            there = ", ".join(path.name for path in found[:5]) or "none"
+            raise BadRequest(f"Which model? Name one with --checkpoint; in {', '.join(map(str, dirs))}: {there}.")
+        name = str(found[0])
+    path = resolve(name, [*dirs, DEMO.parent])
+    return recognise(path, variant=options["variant"], companion=options["companion"], search_dirs=dirs)
+
+
+def model_dirs(models: tuple[Path, ...]) -> list[Path]:
+    """The folders given, or the usual ones."""
+    return [Path(folder) for folder in (models or MODEL_DIRS)]
+
+
+def standalone_host(options: dict[str, Any], bar: Any) -> Any:
+    """This machine, with progress shown by `bar`."""
+    from lib_svd.hosts.standalone import StandaloneHost
+
+    return StandaloneHost(options["device"], options["dtype"], on_report=bar.report)
+
+
+def say(notes: tuple[str, ...], as_json: bool, said: set[str]) -> None:
+    """Each note once, on standard error; in JSON they stand beside the clip."""
+    for note in notes:
+        if note not in said and not as_json:
+            click.echo(note, err=True)
+        said.add(note)
+
+
+@contextmanager
+def errors_as_json(as_json: bool) -> Iterator[None]:
+    """With --json an error is JSON on standard output as well as a line on standard error."""
+    try:
+        yield
+    except SvdError as error:
+        if as_json:
+            click.echo(json.dumps({"error": type(error).__name__, "message": str(error)}, ensure_ascii=False))
+        raise
+
+
+def as_lines(found: dict[str, Any], indent: str = "") -> str:
+    """Names and values below each other; groups indented."""
+    lines = []
+    for name, value in found.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{name}:", as_lines(value, indent + "  ")]
+        elif isinstance(value, list):
+            lines += [f"{indent}{name}:", *(f"{indent}  {entry}" for entry in value or ["none"])]
+        else:
+            lines.append(f"{indent}{name}: {value}")
+    return "\n".join(lines)

@@ -1,0 +1,72 @@
+"""`history`: the clips of a folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lib_svd.cli.options import OUTPUT_DIR, errors_as_json
+from lib_svd.errors import BadInput
+
+
+@click.command()
+@click.argument("folder", type=Path, default=OUTPUT_DIR)
+@click.option("--find", default="", metavar="WORDS", help="Only clips with these words, or with a setting, as fps=7.")
+@click.option("--sort", metavar="NAME", help="The highest of a measure, a setting or a mark first; else the newest.")
+@click.option("--csv", "csv_file", type=Path, help="Write the table to this file.")
+@click.option("--compare", is_flag=True, help="Say in which settings the clips found differ.")
+@click.option("--trash", type=Path, help="Move this clip, and what belongs to it, into the folder `trash` beside it.")
+@click.option("--note", nargs=2, metavar="CLIP TEXT", help="Note something on a clip.")
+@click.option("--mark", nargs=3, metavar="CLIP WHAT N", help="Give a clip 1 to 5 for motion, fidelity or consistency.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def history(folder: Path, as_json: bool, **options: Any) -> None:
+    """List the clips of FOLDER with settings, measures, marks and notes; `animate --like CLIP` takes settings back."""
+    with errors_as_json(as_json):
+        if not _changed(options):
+            _listed(folder, options, as_json)
+
+
+def _changed(options: dict[str, Any]) -> bool:
+    """Whether the options change a clip; then that is done."""
+    from lib_svd.jobs import history
+
+    if options["trash"]:
+        for path in history.to_trash(options["trash"]):
+            click.echo(path)
+    if options["note"]:
+        clip, text = options["note"]
+        history.mark(Path(clip), note=text)
+    if options["mark"]:
+        clip, what, number = options["mark"]
+        history.mark(Path(clip), marks={what: int(number) if number.isdecimal() else 0})
+    return any(options[name] for name in ("trash", "note", "mark"))
+
+
+def _listed(folder: Path, options: dict[str, Any], as_json: bool) -> None:
+    from lib_svd.jobs import history
+
+    if not folder.is_dir():
+        raise BadInput(f"There is no folder {folder}: name the one with your clips.")
+    clips = history.found(history.entries(folder), options["find"])
+    if options["sort"]:
+        clips = history.by(clips, options["sort"])
+    if options["csv_file"]:
+        history.write_csv(clips, options["csv_file"])
+    if as_json:
+        click.echo(json.dumps([{**asdict(each), "video": str(each.video)} for each in clips], ensure_ascii=False))
+        return
+    for each in clips:
+        click.echo(_line(each, history.differing(clips) if options["compare"] else ()))
+    click.echo(f"{len(clips)} clips in {folder}.")
+
+
+def _line(each: Any, differing: Any) -> str:
+    row = each.shown()
+    shown = [f"{name} {row[name]}" for name in ("num_frames", "motion_bucket_id", "seed", *differing) if row[name]]
+    shown += [f"{name} {each.measures[name]:.3g}" for name in ("flow", "drift", "flicker") if each.measures.get(name)]
+    shown += [f"{name} {mark} of 5" for name, mark in each.marks.items()]
+    return ", ".join([f"{row['made']} {row['clip']}", *dict.fromkeys(shown)]) + (f": {each.note}" if each.note else "")

@@ -1,0 +1,98 @@
+"""`sweep`: one setting, several values, everything else locked."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lib_svd.cli.clips import out_of, request_of
+from lib_svd.cli.options import (
+    errors_as_json,
+    model_options,
+    preset_option,
+    recognised,
+    say,
+    setting_options,
+    standalone_host,
+)
+
+COLUMNS = ("speed", "ssim", "similarity", "drift", "warped_error", "flicker", "sharpness", "seam")
+
+
+@click.command()
+@click.argument("picture", type=Path)
+@click.option("--setting", default="motion", show_default=True, help="What to change from clip to clip.")
+@click.option("--values", default="", metavar="A,B,C", help="Its values; of motion 60,75,90 when not given.")
+@click.option("--checkpoint", help="Model: a file, a diffusers folder, or a name in the model folders.")
+@click.option("--out", type=Path, help="The video of all clips, .mp4; a numbered name under output/ when not given.")
+@click.option(
+    "--size", default=None, metavar="WxH|auto", help="Size of the clips; auto: the model's, in the picture's shape."
+)
+@setting_options
+@preset_option
+@click.option("--like", type=Path, help="Take settings from a clip, a frame or a .txt made here; options given win.")
+@model_options
+@click.option("--device", default="auto", help="auto, cuda, mps or cpu.")
+@click.option("--dtype", default="auto", help="auto, float32, float16 or bfloat16.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, a line a clip and one for all, and no progress.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def sweep(**options: Any) -> None:
+    """Make a clip of PICTURE for each of several values of one setting, same seed, and one video of them all.
+
+    Stopped, it keeps the clips that are done.
+    """
+    from lib_svd.progress import ProgressBar
+
+    as_json = options["as_json"]
+    with errors_as_json(as_json), closing(ProgressBar(quiet=as_json or options["quiet"])) as bar:
+        _swept(options, bar, as_json)
+
+
+def _swept(options: dict[str, Any], bar: Any, as_json: bool) -> None:
+    from lib_svd import jobs
+    from lib_svd.animate import order
+    from lib_svd.checkpoints import load
+
+    setting = jobs.sweepable(options["setting"])
+    values = jobs.read_values(setting, options["values"])
+    request = request_of(options)
+    checkpoint, host, said = recognised(options, request), standalone_host(options, bar), set[str]()
+    with out_of(options, options["picture"]) as out:
+        outs = _outs(out, [setting.written(value) for value in values])
+        made = jobs.orders(order(request, options["picture"], checkpoint, out), setting, values, outs)
+        svd = load(checkpoint, host)
+        done = []
+        try:
+            for each in jobs.sweep(made, setting, host, lambda *_: svd):
+                done.append(each)
+                say(each.saved.notes, as_json, said)
+                _print(each, setting.label, as_json)
+        finally:
+            if len(done) > 1:
+                whole = jobs.save_grid(done, setting, out)
+                click.echo(json.dumps({"video": str(whole.video)}) if as_json else f"All of them: {whole.video}")
+
+
+def _outs(out: Path, values: list[Any]) -> list[Path]:
+    """A file a value, beside the one for all."""
+    from lib_svd import video
+
+    outs = [out.with_name(f"{out.stem}-{str(value).replace(' ', '_')}{out.suffix}") for value in values]
+    for each in outs:
+        video.check_output(each, None)
+    return outs
+
+
+def _print(swept: Any, label: str, as_json: bool) -> None:
+    from lib_svd.review.words import MEASURES
+
+    if as_json:
+        found = {"video": str(swept.saved.video), "value": swept.value, "review": swept.review.as_dict()}
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    shown = [f"{m.title} {m.number(swept.review)}" for m in MEASURES if m.name in COLUMNS]
+    click.echo(f"{swept.saved.video}: {label} {swept.value}. {', '.join(shown)}.")

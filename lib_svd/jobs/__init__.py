@@ -1,0 +1,17 @@
+"""What is done with more than one clip, or with a clip that is there: sweep a setting, look at a clip."""
+
+from lib_svd.jobs.looking import Looked, look, settings_of_clip
+from lib_svd.jobs.sweep import Swept, grid, orders, read_values, save_grid, sweep, sweepable
+
+__all__ = [
+    "Looked",
+    "Swept",
+    "grid",
+    "look",
+    "orders",
+    "read_values",
+    "save_grid",
+    "settings_of_clip",
+    "sweep",
+    "sweepable",
+]

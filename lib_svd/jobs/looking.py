@@ -1,0 +1,108 @@
+"""Look at a finished clip on disk: what it was made from, where that can be found, and its measures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lib_svd import images, video
+from lib_svd.checkpoints import Svd
+from lib_svd.clip import Frames
+from lib_svd.errors import BadInput, BadRequest
+from lib_svd.infotext import read_infotext
+from lib_svd.ports import Host
+from lib_svd.request import ClipRequest, CompleteRequest
+from lib_svd.review import CV2_MISSING, Advice, Embed, Review, advise, can_see_motion, review
+from lib_svd.stages import Run, embed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """A clip and its measures."""
+
+    review: Review
+    num_frames: int
+    size: tuple[int, int]  # width, height, pixels
+    fps: float  # 0: nothing says
+    settings: ClipRequest | None  # with which it was made; None: it does not say
+    notes: tuple[str, ...] = ()  # what could not be measured, and why
+
+    def advice(self, said: str | None = None) -> Advice | None:
+        """The one change to try next; None: nothing is wrong, or the clip does not say how it was made.
+
+        Args:
+            said: what the user says is wrong, of `review.FAULTS`.
+        """
+        if self.settings is None:
+            return None
+        try:
+            made_with = CompleteRequest.of(self.settings)
+        except BadRequest:  # settings of a picture, say
+            return None
+        return advise(self.review, made_with, said)
+
+
+def look(path: Path, *, picture: Path | None = None, tower: tuple[Svd, Host] | None = None) -> Looked:
+    """Measure a clip.
+
+    Args:
+        path: a video, a moving picture, or a folder of frames; made here or elsewhere.
+        picture: what it was made from; without it the clip is held against its own first frame.
+        tower: a loaded checkpoint whose image tower tells likeness, and where it runs; without it none is told.
+
+    Raises:
+        BadInput: the clip or the picture cannot be read.
+    """
+    frames, fps = video.read_frames(path)
+    settings = settings_of_clip(path)
+    source = None if picture is None else as_the_model_got_it(picture, settings, frames)
+    found = review(frames, source, None if tower is None else embedding(*tower))
+    height, width = frames.shape[1:3]
+    return Looked(
+        review=found,
+        num_frames=len(frames),
+        size=(width, height),
+        fps=fps,
+        settings=settings,
+        notes=() if can_see_motion() else (CV2_MISSING,),
+    )
+
+
+def settings_of_clip(path: Path) -> ClipRequest | None:
+    """The settings that a clip carries; None: it was not made here."""
+    try:
+        return ClipRequest.from_infotext(read_infotext(path))
+    except BadInput:
+        return None
+
+
+def as_the_model_got_it(picture: Path, settings: ClipRequest | None, frames: Frames) -> Frames:
+    """The picture fitted as the clip's settings say, at the size of its frames, [H, W, 3].
+
+    Raises:
+        BadInput: the picture cannot be read.
+    """
+    size = (frames.shape[2], frames.shape[1])
+    if settings is None:
+        settings = ClipRequest()
+    image = images.read_picture(picture, settings.background).image
+    made_at = (settings.width or size[0], settings.height or size[1])
+    fitted = images.fit_picture(image, made_at, settings.fit, (settings.focus_x, settings.focus_y)).image
+    return np.asarray(fitted if fitted.size == size else fitted.resize(size, resample=0))  # the video was enlarged
+
+
+def embedding(svd: Svd, host: Host) -> Embed:
+    """Frames to embeddings by a checkpoint's image tower."""
+    settings, _ = svd.checkpoint.family.complete(ClipRequest(), grid=svd.checkpoint.size_grid)
+    run = Run(svd, settings, host)
+
+    def embedded(frames: Frames) -> Tensor:
+        with torch.inference_mode():
+            pictures = torch.tensor(frames).permute(0, 3, 1, 2) / 127.5 - 1
+            return torch.cat([embed(run, each)[0] for each in pictures.split(1)])
+
+    return embedded

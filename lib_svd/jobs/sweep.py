@@ -1,0 +1,154 @@
+"""One setting, several values, everything else locked: clips that can be compared, and all of them in one video."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from lib_svd import video
+from lib_svd.animate import MOST_SHOWN, Load, Order, animate
+from lib_svd.clip import Clip, Frames, SavedClip
+from lib_svd.errors import BadRequest
+from lib_svd.jobs.history import remember
+from lib_svd.jobs.looking import embedding
+from lib_svd.ports import Host
+from lib_svd.request import FIELDS, Field
+from lib_svd.review import Review, review
+
+SWEPT = (
+    *("motion_bucket_id", "noise_aug_strength", "max_guidance", "min_guidance", "seed", "fps", "num_steps"),
+    *("schedule", "sampler", "guidance_ramp"),
+)
+"""What can be swept: settings that leave the picture and the shape of the clip as they are."""
+DEFAULT_VALUES = {"motion_bucket_id": (60, 75, 90)}
+MOST = 36  # clips of one sweep
+LABEL = 1 / 12  # of a clip's shorter side; at least LEAST_LABEL pixels
+LEAST_LABEL = 14
+
+
+@dataclass(frozen=True, kw_only=True)
+class Swept:
+    """One clip of a sweep."""
+
+    value: object
+    saved: SavedClip
+    review: Review
+
+
+def sweepable(name: str) -> Field:
+    """The setting of that name, or of the short name that it has in the tab.
+
+    Raises:
+        BadRequest: there is none, or it cannot be swept.
+    """
+    found = [f for f in FIELDS if f.name in SWEPT and name.lower() in (f.name, f.label.lower().removeprefix("svd "))]
+    if not found:
+        raise BadRequest(f"{name!r} cannot be swept: choose one of {', '.join(SWEPT)}.")
+    return found[0]
+
+
+def read_values(setting: Field, text: str) -> tuple[object, ...]:
+    """`60, 75, 90` to values of a setting, each once; "" to the ones to begin with.
+
+    Raises:
+        BadRequest: a value is none of this setting, or there are fewer than two or too many.
+    """
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    values = dict.fromkeys(setting.checked(setting.read(word)) for word in words)
+    found = tuple(values) or DEFAULT_VALUES.get(setting.name, ())
+    if not 2 <= len(found) <= MOST:
+        raise BadRequest(f"A sweep takes 2 to {MOST} different values, such as 60, 75, 90; {len(found)} are given.")
+    return found
+
+
+def orders(first: Order, setting: Field, values: Sequence[object], outs: Sequence[Path]) -> list[Order]:
+    """An order a value, all else as in the first.
+
+    Raises:
+        BadRequest: the model cannot do one of them.
+    """
+    made = []
+    for value, out in zip(values, outs, strict=True):
+        family = first.checkpoint.family
+        request, notes = family.complete(first.request.with_(**{setting.name: value}), grid=first.checkpoint.size_grid)
+        made.append(replace(first, request=request, out=out, notes=tuple(dict.fromkeys((*first.notes, *notes)))))
+    return made
+
+
+def sweep(made: Sequence[Order], setting: Field, host: Host, load: Load) -> Iterator[Swept]:
+    """Carry out a sweep's orders; each clip is on disk, and measured, when it is given out.
+
+    Raises:
+        what `animate` raises; the clips given out before stay.
+    """
+    for order in made:
+        saved = animate(order, host, load)
+        picture = np.asarray(order.picture.image)
+        found = review(saved.clip.frames, picture, embedding(load(order.checkpoint, host), host))
+        remember(saved.video, order.request, order.picture_path, found)
+        yield Swept(value=getattr(order.request, setting.name), saved=saved, review=found)
+
+
+def save_grid(swept: Sequence[Swept], setting: Field, out: Path) -> SavedClip:
+    """All clips of a sweep in one video, each with its value below; those that end earlier keep their last frame.
+
+    Raises:
+        ClipNotSaved: it could not be written; the clips themselves are there.
+    """
+    clips = [each.saved.clip for each in swept]
+    labels = [f"{setting.label.removeprefix('SVD ')} {setting.written(each.value)}" for each in swept]
+    frames = grid([clip.frames for clip in clips], labels)
+    text = f"{setting.label}: {', '.join(str(each.value) for each in swept)}\n{clips[0].infotext}"
+    return video.save(Clip(frames=frames, fps=clips[0].fps, infotext=text), out)
+
+
+def grid(clips: Sequence[Frames], labels: Sequence[str]) -> Frames:
+    """Clips of one size [T, H, W, 3] beside and below each other, as nearly square as can be, labelled.
+
+    Returns:
+        [T, H', W', 3] uint8, H' and W' even and no larger than a video may be.
+    """
+    height, width = clips[0].shape[1:3]
+    strip = max(LEAST_LABEL, round(LABEL * min(height, width)))
+    columns = min(range(1, len(clips) + 1), key=lambda n: (_longer_side(n, len(clips), width, height + strip), n))
+    rows = math.ceil(len(clips) / columns)
+    shape = (max(map(len, clips)), rows * (height + strip), columns * width, 3)
+    sheet = np.zeros(shape, np.uint8)
+    for i, (frames, label) in enumerate(zip(clips, labels, strict=True)):
+        top, left = i // columns * (height + strip), i % columns * width
+        sheet[: len(frames), top : top + height, left : left + width] = frames
+        sheet[len(frames) :, top : top + height, left : left + width] = frames[-1]
+        sheet[:, top + height : top + height + strip, left : left + width] = _written(label, width, strip)
+    return _no_larger(sheet, MOST_SHOWN)
+
+
+def _longer_side(columns: int, count: int, width: int, height: int) -> int:
+    return max(columns * width, math.ceil(count / columns) * height)
+
+
+def _written(label: str, width: int, height: int) -> Frames:
+    """Text on black, [H, W, 3]; Pillow's own font has one size before 10.1, so it is drawn there and enlarged."""
+    font = ImageFont.load_default()
+    left, top, right, bottom = font.getbbox(label)
+    text = Image.new("RGB", (math.ceil(right - left) + 4, math.ceil(bottom - top) + 4))
+    ImageDraw.Draw(text).text((2 - left, 2 - top), label, fill="white", font=font)
+    scale = min(width / text.width, height / text.height)
+    text = text.resize((max(1, int(scale * text.width)), max(1, int(scale * text.height))), Image.Resampling.LANCZOS)
+    image = Image.new("RGB", (width, height))
+    image.paste(text, ((width - text.width) // 2, (height - text.height) // 2))
+    return np.asarray(image)
+
+
+def _no_larger(frames: Frames, most: int) -> Frames:
+    """Shrunk until it fits, and to even sides."""
+    height, width = frames.shape[1:3]
+    scale = min(1.0, most / max(height, width))
+    size = (max(2, int(width * scale) // 2 * 2), max(2, int(height * scale) // 2 * 2))
+    if size == (width, height):
+        return frames
+    return np.stack([np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS)) for frame in frames])

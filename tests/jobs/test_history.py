@@ -1,0 +1,140 @@
+"""Nothing is lost when a page closes: what is known of a clip stands beside it."""
+
+from __future__ import annotations
+
+import csv
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lib_svd.errors import BadInput, BadOutput, BadRequest
+from lib_svd.jobs import history
+from lib_svd.request import CompleteRequest
+from lib_svd.review import review
+from tests.review import clips
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+MOVING = review(clips.pan(3))
+
+
+def clip_at(path: Path, age=0, **settings) -> Path:
+    """Something that is named like a clip, with its `.txt`, so many seconds old."""
+    path.write_bytes(b"video")
+    path.with_suffix(".txt").write_text(CompleteRequest(**settings).infotext(), "utf-8")
+    os.utime(path, (1_700_000_000 - age,) * 2)
+    return path
+
+
+def test_what_is_remembered_is_there_again_when_the_folder_is_opened(tmp_path):
+    settings = CompleteRequest(seed=5, motion_bucket_id=90, checkpoint="svd_xt.safetensors")
+    video = clip_at(tmp_path / "a.mp4")
+    history.remember(video, settings, "/pictures/cat.png", MOVING)
+    history.mark(video, marks={"motion": 4}, note="the tail, schön")
+    history.mark(video, marks={"fidelity": 2})
+    (found,) = history.entries(tmp_path)
+    assert CompleteRequest(**found.settings) == settings
+    assert (found.picture, found.note) == ("/pictures/cat.png", "the tail, schön")
+    assert found.marks == {"motion": 4, "fidelity": 2}
+    assert found.measures["flow"] == pytest.approx(3, rel=0.1)
+
+
+def test_measuring_again_keeps_marks_and_note(tmp_path):
+    video = clip_at(tmp_path / "a.mp4")
+    history.mark(video, marks={"motion": 4}, note="mine")
+    found = history.remember(video, CompleteRequest(), "", MOVING)
+    assert (found.marks, found.note) == ({"motion": 4}, "mine")
+
+
+def test_clips_without_a_note_are_there_with_the_settings_of_their_text_newest_first(tmp_path):
+    clip_at(tmp_path / "old.mp4", age=100, fps=12)
+    clip_at(tmp_path / "new.mp4")
+    (tmp_path / "bare.mp4").write_bytes(b"video")
+    os.utime(tmp_path / "bare.mp4", (1, 1))
+    (tmp_path / ".svd-unfinished.mp4").write_bytes(b"")
+    (tmp_path / "photo.png").write_bytes(b"")
+    found = history.entries(tmp_path)
+    assert [each.video.name for each in found] == ["new.mp4", "old.mp4", "bare.mp4"]
+    assert found[1].settings["fps"] == 12
+    assert found[2].settings == {}
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"mine": 1}', '"text"', "null"])
+def test_a_damaged_note_costs_nothing_but_itself_and_somebody_elses_is_never_overwritten(damage, tmp_path):
+    video = clip_at(tmp_path / "a.mp4", fps=12)
+    (tmp_path / "a.json").write_text(damage)
+    (found,) = history.entries(tmp_path)
+    assert found.settings["fps"] == 12
+    with pytest.raises(BadOutput, match="not ours"):
+        history.mark(video, note="x")
+    assert (tmp_path / "a.json").read_text() == damage
+
+
+def test_words_find_names_notes_pictures_models_and_settings(tmp_path):
+    for name, fps, note in (("cat", 7, "good tail"), ("dog", 12, "too fast"), ("cow", 12, "")):
+        video = clip_at(tmp_path / f"{name}.mp4", fps=fps)
+        history.remember(video, CompleteRequest(fps=fps, checkpoint="svd_xt.safetensors"), f"/p/{name}.png", MOVING)
+        history.mark(video, note=note)
+
+    def names(words):
+        return sorted(each.video.stem for each in history.found(history.entries(tmp_path), words))
+
+    assert names("") == ["cat", "cow", "dog"]
+    assert names("TAIL") == ["cat"]
+    assert names("dog.png") == ["dog"]
+    assert names("svd_xt fps=12") == ["cow", "dog"]
+    assert names("fps=12 fast") == ["dog"]
+    assert names("nothing") == []
+
+
+def test_sorted_by_a_measure_the_highest_comes_first_and_the_unmeasured_last(tmp_path):
+    for name, flow in (("a", 1.0), ("b", 3.0), ("c", 2.0)):
+        moved = replace(MOVING, motion=replace(MOVING.motion, flow=flow))
+        history.remember(clip_at(tmp_path / f"{name}.mp4"), CompleteRequest(), "", moved)
+    clip_at(tmp_path / "d.mp4")
+    found = history.by(history.entries(tmp_path), "flow")
+    assert [each.video.stem for each in found] == ["b", "c", "a", "d"]
+    with pytest.raises(BadRequest, match="flow"):
+        history.by(found, "beauty")
+
+
+def test_clips_that_are_compared_tell_what_differs(tmp_path):
+    one, two = clip_at(tmp_path / "a.mp4", fps=7, seed=1), clip_at(tmp_path / "b.mp4", fps=12, seed=1)
+    assert history.differing([history.entry(one), history.entry(two)]) == ["fps"]
+
+
+def test_trash_takes_all_that_belongs_to_a_clip_and_nothing_else(tmp_path):
+    video = clip_at(tmp_path / "cat-svd-0001.mp4")
+    clip_at(tmp_path / "cat-svd-00010.mp4")
+    history.mark(video, note="bad")
+    (tmp_path / "cat-svd-0001.gif").write_bytes(b"")
+    (tmp_path / "cat-svd-0001").mkdir()
+    (tmp_path / "cat-svd-0001" / "00000.png").write_bytes(b"")
+    history.to_trash(video)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cat-svd-00010.mp4", "cat-svd-00010.txt", "trash"]
+    assert (tmp_path / "trash" / "cat-svd-0001" / "00000.png").exists()
+    assert len(list((tmp_path / "trash").iterdir())) == 5
+    history.to_trash(clip_at(tmp_path / "cat-svd-0001.mp4"))
+    assert (tmp_path / "trash" / "cat-svd-0001 (2).mp4").exists()
+    with pytest.raises(BadInput, match="no clip"):
+        history.to_trash(video)
+
+
+@pytest.mark.parametrize("marks", [{"motion": 0}, {"motion": 6}, {"beauty": 3}])
+def test_marks_are_one_to_five(marks, tmp_path):
+    with pytest.raises(BadRequest, match="1 to 5"):
+        history.mark(clip_at(tmp_path / "a.mp4"), marks=marks)
+
+
+def test_a_table_has_every_setting_measure_mark_and_note(tmp_path):
+    video = clip_at(tmp_path / "a.mp4")
+    history.remember(video, CompleteRequest(seed=5), "", MOVING)
+    history.mark(video, marks={"motion": 4}, note='says "good", twice')
+    history.write_csv(history.entries(tmp_path), tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["clip"], row["seed"], row["mark_motion"], row["note"]) == ("a.mp4", "5", "4", 'says "good", twice')
+    assert float(row["flow"]) == pytest.approx(3, rel=0.1)
+    with pytest.raises(BadOutput, match="already"):
+        history.write_csv([], tmp_path / "t.csv")

@@ -1,0 +1,54 @@
+"""`python -m lib_svd history`: what a user sees of their clips."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+@pytest.fixture
+def swept(here, checkpoint, picture, lib_svd):
+    ran = lib_svd("sweep", picture, "--checkpoint", checkpoint, "--seed", 1, "--values", "30,200", "--out", "m.mp4",
+                  "--quiet")  # fmt: skip
+    assert ran.code == 0, ran.err
+    return here
+
+
+def test_clips_are_listed_with_what_was_measured_marked_and_noted(swept, lib_svd, picture):
+    assert lib_svd("history", ".", "--note", "m-30.mp4", "calm").code == 0
+    assert lib_svd("history", ".", "--mark", "m-30.mp4", "motion", 2).code == 0
+    ran = lib_svd("history", ".", "--find", "calm")
+    assert "1 clips in ." in ran.out
+    assert "m-30.mp4, num_frames 5, motion_bucket_id 30, seed 1" in ran.out
+    assert ran.out.splitlines()[0].endswith("motion 2 of 5: calm")
+    found = {each["video"]: each for each in json.loads(lib_svd("history", ".", "--json").out)}
+    assert sorted(found) == ["m-200.mp4", "m-30.mp4", "m.mp4"]
+    assert found["m-30.mp4"]["picture"] == str(picture)
+    assert found["m-30.mp4"]["marks"] == {"motion": 2}
+    assert found["m-200.mp4"]["measures"]["flow"] >= 0
+
+
+def test_clips_are_compared_sorted_written_and_thrown_away(swept, lib_svd):
+    ran = lib_svd("history", ".", "--find", "m-", "--compare", "--sort", "motion_bucket_id", "--csv", "t.csv")
+    assert [line.split()[1] for line in ran.out.splitlines()[:2]] == ["m-200.mp4,", "m-30.mp4,"]
+    assert len((swept / "t.csv").read_text().splitlines()) == 3
+    assert lib_svd("history", "--trash", "m-30.mp4").code == 0
+    assert "2 clips" in lib_svd("history", ".").out
+    assert (swept / "trash" / "m-30.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["none"], "There is no folder none"),
+        ([".", "--sort", "beauty"], "nothing to sort by"),
+        ([".", "--trash", "none.mp4"], "There is no clip none.mp4"),
+        ([".", "--mark", "m.mp4", "motion", "9"], "1 to 5"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_sentence(words, said, here, lib_svd):
+    (here / "m.mp4").write_bytes(b"video")
+    ran = lib_svd("history", *words)
+    assert ran.code == 2
+    assert said in ran.err
