@@ -18,7 +18,7 @@ demo: .venv/installed
 
 # Trains lib_svd/demo/demo.safetensors anew, into runs/demo; goes on where it was stopped.
 train: .venv/installed
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r training/requirements.txt && .venv/bin/python -W ignore -m training runs/demo
+	.venv/bin/python -W ignore -m training runs/demo
 
 test: .venv/installed .venv-gradio3/installed lint
 	.venv/bin/python -m pytest

@@ -1,6 +1,6 @@
 """Train the demo checkpoint, from pictures to the file: `python -m training OUT`.
 
-Takes about an hour and a half on two cores. Stopped, it goes on where it was when it is run again. OUT holds the
+Takes under two hours on two cores. Stopped, it goes on where it was when it is run again. OUT holds the
 figures (log.jsonl), contact sheets to look at, and at the end demo.safetensors.
 """
 

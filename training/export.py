@@ -34,8 +34,8 @@ METADATA = {
     "svd.commercial_use": "Allowed.",
     "modelspec.title": "SVD for Forge, demo",
     "modelspec.description": (
-        "A toy of 6 million weights in the shape of Stable Video Diffusion, trained from nothing for SVD for Forge, to "
-        "show how the program works. It pans to the right over any picture and nears it, at 64 pixels; it knows "
+        "A toy of 5.4 million weights in the shape of Stable Video Diffusion, trained from nothing for SVD for Forge, "
+        "to show how the program works. It pans to the right over any picture and nears it, at 64 pixels; it knows "
         "nothing of the world, and its clips say nothing about Stability AI's models."
     ),
     "modelspec.license": "Apache-2.0",

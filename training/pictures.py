@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from skimage import data
 
 Picture = npt.NDArray[np.float32]  # [H, W, 3] RGB in [0, 1]
 
@@ -43,7 +44,5 @@ HELD_OUT = (
 
 def load(source: Source) -> Picture:
     """The picture of a source, in colour."""
-    from skimage import data  # only who trains has it
-
     pixels = np.asarray(getattr(data, source.name)(), dtype=np.float32) / 255
     return np.repeat(pixels[..., None], 3, axis=-1) if pixels.ndim == 2 else np.ascontiguousarray(pixels[..., :3])
