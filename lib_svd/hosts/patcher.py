@@ -85,7 +85,8 @@ class PatcherHost(WebuiHost, ABC):
         device = self.device()
         free = int(self.management.get_free_memory(device))
         if not self.management.is_device_cpu(device):
-            free += sum(self.loaded_bytes(e) for e in self.management.current_loaded_models if e.device == device)
+            listed = [each for each in self.management.current_loaded_models if each.model is not None]  # not yet swept
+            free += sum(self.loaded_bytes(each) for each in listed if each.device == device)
         return max(0, free - int(self.management.minimum_inference_memory()))
 
 
