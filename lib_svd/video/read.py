@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageSequence
 
 from lib_svd.clip import Frames
 from lib_svd.errors import BadInput, SvdError
@@ -55,6 +54,8 @@ def _from_video(path: Path) -> tuple[Frames, float]:
 
 
 def _from_moving_picture(path: Path) -> tuple[Frames, float]:
+    from PIL import Image, ImageSequence
+
     try:
         with Image.open(path) as picture:
             _check_length(path, getattr(picture, "n_frames", 1), picture.size)
@@ -66,6 +67,8 @@ def _from_moving_picture(path: Path) -> tuple[Frames, float]:
 
 
 def _from_folder(path: Path) -> Frames:
+    from PIL import Image
+
     pictures = sorted(each for each in path.iterdir() if each.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"))
     if not pictures:
         raise BadInput(f"There are no pictures in {path}: name a clip, or a folder of its frames.")

@@ -60,9 +60,9 @@ def test_the_camera_pans_to_the_right_so_the_picture_goes_to_the_left(album):
 
 
 def test_reach_rises_with_the_motion_and_falls_with_the_frame_rate():
-    assert Motion(255, 7).reach == pytest.approx(0.16)
-    assert Motion(51, 7).reach == pytest.approx(0.032)
-    assert Motion(255, 28).reach == pytest.approx(0.08)
+    assert Motion(255, 7).reach == pytest.approx(0.2)
+    assert Motion(51, 7).reach == pytest.approx(0.04)
+    assert Motion(255, 28).reach == pytest.approx(0.1)
 
 
 def test_the_pan_is_as_long_as_the_reach(album):
@@ -71,7 +71,7 @@ def test_the_pan_is_as_long_as_the_reach(album):
     for i in range(40):
         frames = as_frames(clip(np.random.default_rng(i), album, (64, 64), 3, motion))
         first, last = frames[0], frames[-1]
-        grown = round(64 / (1 + 1.2 * motion.reach))
+        grown = round(64 / (1 + 0.6 * motion.reach))
         patch = cv2.resize(last, (grown, grown), interpolation=cv2.INTER_AREA)[8:-8, 8:-8]
         scores = cv2.matchTemplate(first, patch, cv2.TM_CCOEFF_NORMED)
         _, best, _, (x, _) = cv2.minMaxLoc(scores)

@@ -60,11 +60,15 @@ def test_the_decoder_along_time_begins_as_the_one_that_is_not(vae):
     torch.testing.assert_close(frames, still, rtol=1e-4, atol=1e-5)
 
 
-def test_a_new_unet_predicts_nothing():
-    unet = new_unet()
-    x = torch.randn(4, 8, 8, 8)
-    tables = unet.tables(torch.tensor([0.1]), torch.randn(1, 768), torch.randn(1, 1, 64), 4)
-    assert float(unet(x, tables, 0).detach().abs().max()) == 0
+def test_a_new_unet_lets_the_picture_stand_still():
+    """At high noise levels D goes with -F, so F goes with the start latent, its sign turned, whatever the noise."""
+    torch.manual_seed(0)
+    unet = new_unet().requires_grad_(False)
+    start = torch.randn(1, 4, 8, 8).expand(4, -1, -1, -1)
+    x = torch.cat([torch.randn(4, 4, 8, 8), start], 1)
+    f = unet(x, unet.tables(torch.tensor([0.1]), torch.randn(1, 768), torch.randn(1, 1, 64), 4), 0)
+    likeness = torch.nn.functional.cosine_similarity(f.flatten(), -start.flatten(), dim=0)
+    assert float(likeness) > 0.95
 
 
 def test_the_written_checkpoint_computes_what_was_trained(vae, tower, tmp_path):
@@ -89,7 +93,8 @@ def test_the_written_checkpoint_computes_what_was_trained(vae, tower, tmp_path):
     with svd.unet.on_gpu(0) as network:  # SVD's start latents are not scaled
         fed = torch.cat([x, start / LATENT_SCALE], 1)
         loaded = network(fed, network.tables(level, vector, context, NUM_FRAMES), 0)
-    torch.testing.assert_close(loaded, trained, rtol=0.02, atol=0.01)  # float16 in the file
+    # float16 in the file: a new network's constants are large, and their last bits are this much of what they cancel
+    assert float((loaded - trained).norm() / trained.norm()) < 0.01
 
 
 def test_latent_colours_are_found(vae):
