@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 from PIL import Image
 
 from lib_svd import video
 from lib_svd.animate import Order, animate, completed, order
 from lib_svd.checkpoints import DEMO, Checkpoint, Svd, find_checkpoints, load, recognise, resolve
 from lib_svd.clip import SavedClip
-from lib_svd.errors import BadCheckpoint, BadInput, BadRequest
+from lib_svd.errors import BadCheckpoint, BadInput, BadRequest, SvdError
+from lib_svd.jobs import embedding, history
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest, CompleteRequest
+from lib_svd.review import review
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,12 +124,33 @@ class Studio:
         return order(request, picture, checkpoint, out, frames_dir=frames_dir, copies=copies, source=source)
 
     def animate(self, order: Order) -> SavedClip:
-        """Carry out an order with the loaded model, or load its model first; raises what `animate.animate` raises."""
+        """Carry out an order with the loaded model, or load its model first, and note the clip in the history.
+
+        Raises:
+            what `animate.animate` raises.
+        """
         try:
-            return animate(order, self.host, self._load)
+            saved = animate(order, self.host, self._load)
+            wanted = self.host.option("svd_review", True) and len(saved.clip.frames) > 1
+            return self._noted(order, saved) if wanted else saved
         finally:
             if not self.host.option("svd_keep_loaded", True):
                 self.unload()
+
+    def _noted(self, order: Order, saved: SavedClip) -> SavedClip:
+        """Measure a clip and write that beside it; where that fails, a note says so, and the clip is as it was."""
+
+        def work() -> None:
+            self.host.report(0, 1, "Measuring the clip")
+            tower = embedding(self._load(order.checkpoint, self.host), self.host)
+            found = review(saved.clip.frames, np.asarray(order.picture.image), tower)
+            history.remember(saved.video, order.request, order.picture_path, found)
+
+        try:
+            self.host.exclusively("svd", work)
+        except SvdError as error:
+            return replace(saved, notes=(*saved.notes, f"The clip was not measured. {error}"))
+        return saved
 
     def unload(self) -> None:
         """Forget the loaded model; its memory is free once no clip uses it any more."""

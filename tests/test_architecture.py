@@ -35,7 +35,7 @@ ARROWS = {
         *("animate", "checkpoints", "clip", "errors", "images", "infotext", "ports", "request", "review", "stages"),
         *("video",),
     ),
-    "studio": ("animate", "checkpoints", "clip", "errors", "ports", "request", "video"),
+    "studio": ("animate", "checkpoints", "clip", "errors", "jobs", "ports", "request", "review", "video"),
     "pages": (),
     "presets": ("errors", "request"),
     "bar": (),
@@ -45,7 +45,7 @@ ARROWS = {
     "hook": ("clip", "errors", "ports", "request", "studio"),
     "ui": (
         *("api", "bar", "checkpoints", "clip", "errors", "images", "infotext", "jobs", "pages", "ports", "request"),
-        *("studio", "video"),
+        *("review", "studio", "video"),
     ),
     "cli": (
         *("animate", "checkpoints", "doctor", "errors", "hosts", "images", "infotext", "jobs", "latents", "presets"),

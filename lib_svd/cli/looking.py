@@ -105,6 +105,6 @@ def _in_words(review: Any) -> dict[str, dict[str, str]]:
 
     found: dict[str, dict[str, str]] = {}
     for measure in MEASURES:
-        shown = f"{measure.number(review)}, {measure.word(review)}. {measure.about}"
+        shown = f"{measure.number(review.measures)}, {measure.word(review.measures)}. {measure.about}"
         found.setdefault(measure.part.capitalize(), {})[measure.title] = shown
     return found

@@ -94,5 +94,5 @@ def _print(swept: Any, label: str, as_json: bool) -> None:
         found = {"video": str(swept.saved.video), "value": swept.value, "review": swept.review.as_dict()}
         click.echo(json.dumps(found, ensure_ascii=False))
         return
-    shown = [f"{m.title} {m.number(swept.review)}" for m in MEASURES if m.name in COLUMNS]
+    shown = [f"{m.title} {m.number(swept.review.measures)}" for m in MEASURES if m.name in COLUMNS]
     click.echo(f"{swept.saved.video}: {label} {swept.value}. {', '.join(shown)}.")

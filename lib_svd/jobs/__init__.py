@@ -1,12 +1,15 @@
-"""What is done with more than one clip, or with a clip that is there: sweep a setting, look at a clip."""
+"""What is done with more than one clip, or with a clip that is there: sweep a setting, look at a clip, remember."""
 
-from lib_svd.jobs.looking import Looked, look, settings_of_clip
+from lib_svd.jobs import history
+from lib_svd.jobs.looking import Looked, embedding, look, settings_of_clip
 from lib_svd.jobs.sweep import Swept, grid, orders, read_values, save_grid, sweep, sweepable
 
 __all__ = [
     "Looked",
     "Swept",
+    "embedding",
     "grid",
+    "history",
     "look",
     "orders",
     "read_values",

@@ -37,6 +37,7 @@ class Entry:
     settings: Mapping[str, Any] = field(default_factory=dict)  # by name; empty: the clip does not say
     picture: str = ""  # where the picture was; "": not known
     measures: Mapping[str, float | None] = field(default_factory=dict)  # by name; empty: not measured
+    series: Mapping[str, Sequence[float]] = field(default_factory=dict)  # of some measures, frame by frame
     marks: Mapping[str, int] = field(default_factory=dict)  # of MARKED, 1 to 5
     note: str = ""
 
@@ -56,9 +57,8 @@ def remember(video: Path, settings: ClipRequest, picture: str, review: Review) -
     Raises:
         BadOutput: it cannot be written beside the clip.
     """
-    measures = {measure.name: measure.value(review) for measure in MEASURES}
-    known = entry(video)
-    made = replace(known, settings=asdict(settings), picture=picture, measures=measures)
+    series = {name: [round(value, 4) for value in values] for name, values in review.series.items()}
+    made = replace(entry(video), settings=asdict(settings), picture=picture, measures=review.measures, series=series)
     _write(made)
     return made
 

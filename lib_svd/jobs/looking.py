@@ -43,7 +43,7 @@ class Looked:
             made_with = CompleteRequest.of(self.settings)
         except BadRequest:  # settings of a picture, say
             return None
-        return advise(self.review, made_with, said)
+        return advise(self.review.measures, made_with, said)
 
 
 def look(path: Path, *, picture: Path | None = None, tower: tuple[Svd, Host] | None = None) -> Looked:
@@ -102,7 +102,7 @@ def embedding(svd: Svd, host: Host) -> Embed:
 
     def embedded(frames: Frames) -> Tensor:
         with torch.inference_mode():
-            pictures = torch.tensor(frames).permute(0, 3, 1, 2) / 127.5 - 1
+            pictures = torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2) / 127.5 - 1
             return torch.cat([embed(run, each)[0] for each in pictures.split(1)])
 
     return embedded

@@ -3,6 +3,18 @@
 from lib_svd.review.advice import Advice, advise
 from lib_svd.review.flow import CV2_MISSING, can_see_motion
 from lib_svd.review.measure import Embed, Review, review
-from lib_svd.review.words import FAULTS, MEASURES
+from lib_svd.review.words import FAULTS, MEASURES, Measure, Measures
 
-__all__ = ["CV2_MISSING", "FAULTS", "MEASURES", "Advice", "Embed", "Review", "advise", "can_see_motion", "review"]
+__all__ = [
+    "CV2_MISSING",
+    "FAULTS",
+    "MEASURES",
+    "Advice",
+    "Embed",
+    "Measure",
+    "Measures",
+    "Review",
+    "advise",
+    "can_see_motion",
+    "review",
+]

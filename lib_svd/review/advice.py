@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from lib_svd.errors import BadRequest
 from lib_svd.request import CompleteRequest
-from lib_svd.review.measure import Review
-from lib_svd.review.words import FAULTS, MEASURES
+from lib_svd.review.words import ANOTHER, FAULTS, MEASURES, Measures
 
 BASELINE_MOTION = 75
 CALM, LIVELY = 0.75, 1.25  # factors of motion
@@ -37,17 +36,17 @@ class Advice:
         return {} if self.setting is None else {self.setting: self.value}
 
 
-def faults(review: Review) -> list[str]:
+def faults(measures: Measures) -> list[str]:
     """What the measures say is wrong, of FAULTS; of a clip that stands still, nothing else says anything."""
-    found = {band.fault for band in (measure.band(review) for measure in MEASURES) if band is not None}
+    found = {band.fault for band in (measure.band(measures) for measure in MEASURES) if band is not None}
     return ["static"] if "static" in found else [fault for fault in FAULTS if fault in found]
 
 
-def advise(review: Review, request: CompleteRequest, said: str | None = None) -> Advice | None:
+def advise(measures: Measures, request: CompleteRequest, said: str | None = None) -> Advice | None:
     """The one change to try next; None: nothing is wrong.
 
     Args:
-        review: of the clip.
+        measures: of the clip.
         request: with which it was made.
         said: what the user says is wrong, of FAULTS; it counts before what was measured.
 
@@ -56,11 +55,11 @@ def advise(review: Review, request: CompleteRequest, said: str | None = None) ->
     """
     if said is not None and said not in FAULTS:
         raise BadRequest(f"{said!r} is no fault that there is advice on: say one of {', '.join(FAULTS)}.")
-    found = [said] if said is not None else faults(review)
+    found = [said] if said is not None else faults(measures)
     if not found:
         return None
     fault = found[0]
-    setting, value, reason = _RULES[fault](review, request)
+    setting, value, reason = _RULES[fault](measures, request)
     who = "You said" if said is not None else "Measured"
     return Advice(fault=fault, found=f"{who}: {FAULTS[fault]}.", setting=setting, value=value, reason=reason)
 
@@ -68,7 +67,7 @@ def advise(review: Review, request: CompleteRequest, said: str | None = None) ->
 _Change = tuple[str | None, object, str]
 
 
-def _calmer(_: Review, r: CompleteRequest) -> _Change:
+def _calmer(_: Measures, r: CompleteRequest) -> _Change:
     if r.motion_bucket_id > 30:
         lower = min(BASELINE_MOTION, round(CALM * r.motion_bucket_id))
         return "motion_bucket_id", lower, "Less motion leaves less to invent from frame to frame."
@@ -77,9 +76,9 @@ def _calmer(_: Review, r: CompleteRequest) -> _Change:
     return None, None, "Motion and augmentation are low already: crop tighter, to one subject with clear depth."
 
 
-def _nearer(review: Review, r: CompleteRequest) -> _Change:
-    first = review.fidelity.ssim is not None and review.fidelity.ssim < 0.6
-    if first and r.noise_aug_strength > USUAL_AUGMENTATION:
+def _nearer(measures: Measures, r: CompleteRequest) -> _Change:
+    ssim = measures.get("ssim")
+    if ssim is not None and ssim < ANOTHER and r.noise_aug_strength > USUAL_AUGMENTATION:
         return "noise_aug_strength", USUAL_AUGMENTATION, "The first frame already leaves the picture: less noise on it."
     if r.max_guidance < MOST_GUIDANCE:
         higher = min(MOST_GUIDANCE, r.max_guidance + GUIDANCE_STEP)
@@ -87,7 +86,7 @@ def _nearer(review: Review, r: CompleteRequest) -> _Change:
     return None, None, "Guidance is high already: crop closer to the subject."
 
 
-def _livelier(_: Review, r: CompleteRequest) -> _Change:
+def _livelier(_: Measures, r: CompleteRequest) -> _Change:
     if r.motion_bucket_id < 255:
         higher = min(255, max(BASELINE_MOTION, round(LIVELY * r.motion_bucket_id)))
         return "motion_bucket_id", higher, "More motion asked is more motion seen."
@@ -95,7 +94,7 @@ def _livelier(_: Review, r: CompleteRequest) -> _Change:
     return "noise_aug_strength", louder, "Noise loosens the hold of the picture."
 
 
-def _steadier(_: Review, r: CompleteRequest) -> _Change:
+def _steadier(_: Measures, r: CompleteRequest) -> _Change:
     if r.decode == "reference":
         return "decode", "exact", "Decoding in chunks of their own makes seams between them."
     if r.num_steps < ENOUGH_STEPS and r.schedule == "karras":
@@ -103,16 +102,16 @@ def _steadier(_: Review, r: CompleteRequest) -> _Change:
     return _calmer(_, r)
 
 
-def _truer(review: Review, r: CompleteRequest) -> _Change:
-    if (review.fidelity.saturation or 0) > 0 and r.max_guidance > r.min_guidance:
+def _truer(measures: Measures, r: CompleteRequest) -> _Change:
+    if (measures.get("saturation") or 0) > 0 and r.max_guidance > r.min_guidance:
         lower = max(r.min_guidance, r.max_guidance - GUIDANCE_STEP)
         return "max_guidance", lower, "Much guidance drives colours up from frame to frame."
     if r.noise_aug_strength > LEAST_AUGMENTATION:
         return "noise_aug_strength", LEAST_AUGMENTATION, "Less noise on the picture keeps its colours."
-    return _calmer(review, r)
+    return _calmer(measures, r)
 
 
-_RULES: dict[str, Callable[[Review, CompleteRequest], _Change]] = {
+_RULES: dict[str, Callable[[Measures, CompleteRequest], _Change]] = {
     "chaotic": _calmer,
     "leaves": _nearer,
     "static": _livelier,

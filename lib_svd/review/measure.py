@@ -73,6 +73,12 @@ class Review:
     loop: Loop
     series: dict[str, list[float]] = field(default_factory=dict)  # by measure; a number a frame, or a pair of frames
 
+    @property
+    def measures(self) -> dict[str, float | None]:
+        """Every number by its field's name alone."""
+        parts = (self.motion, self.fidelity, self.consistency, self.loop)
+        return {name: value for part in parts for name, value in asdict(part).items()}
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
@@ -245,7 +251,7 @@ def ssim(a: Frames, b: Frames) -> float:
         return F.conv2d(image, window)
 
     luma = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float32)
-    p, q = ((torch.tensor(i).float() @ luma)[None, None] for i in (a, b))
+    p, q = ((torch.from_numpy(np.array(i)).float() @ luma)[None, None] for i in (a, b))
     mean_p, mean_q = smooth(p), smooth(q)
     var_p, var_q = smooth(p * p) - mean_p**2, smooth(q * q) - mean_q**2
     shared = smooth(p * q) - mean_p * mean_q

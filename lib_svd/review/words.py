@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple
 
-from lib_svd.review.measure import Review
+Measures = Mapping[str, float | None]
+"""By field name, as `Review.measures` has them; None or missing: not measured."""
 
 FAULTS = {
     "static": "too static",
@@ -17,6 +19,7 @@ FAULTS = {
 }
 """What may be wrong with a clip, in a user's words; the first is to be cured first."""
 
+ANOTHER = 0.6  # structural similarity below which frame 0 is another picture
 FROZEN = 0.15  # percent of the shorter side a frame: below, a viewer sees a still picture
 
 
@@ -40,36 +43,31 @@ class Measure:
     bands: tuple[Band, ...]
     about: str  # what it is, and its range
 
-    def value(self, review: Review) -> float | None:
-        """The number; None: not measured."""
-        value = getattr(getattr(review, self.part), self.name)
-        return None if value is None else float(value)
-
-    def number(self, review: Review) -> str:
+    def number(self, measures: Measures) -> str:
         """With its unit, such as `3.0 px a frame`."""
-        value = self.value(review)
+        value = measures.get(self.name)
         if value is None:
             return "-"
         shown = f"{100 * value:.3g} %" if self.percent else f"{value:.3g}"
         return f"{shown} {self.unit}".strip()
 
-    def word(self, review: Review) -> str:
+    def word(self, measures: Measures) -> str:
         """What the number means for this clip."""
-        band = self.band(review)
+        band = self.band(measures)
         if band is None:
             return "not measured"
-        return f"{band.word}, but nothing moves" if self.part != "motion" and is_frozen(review) else band.word
+        return f"{band.word}, but nothing moves" if self.part != "motion" and is_frozen(measures) else band.word
 
-    def band(self, review: Review) -> Band | None:
+    def band(self, measures: Measures) -> Band | None:
         """Where the number lies; None: not measured."""
-        value = self.value(review)
+        value = measures.get(self.name)
         return None if value is None else next(band for band in self.bands if value < band.limit)
 
 
-def is_frozen(review: Review) -> bool:
+def is_frozen(measures: Measures) -> bool:
     """Whether a viewer would see a still picture; then all that speaks for steadiness says nothing."""
-    speed = review.motion.speed
-    return speed < FROZEN if speed is not None else review.consistency.difference < 0.001
+    speed, difference = measures.get("speed"), measures.get("difference")
+    return speed < FROZEN if speed is not None else difference is not None and difference < 0.001
 
 
 MEASURES = (
@@ -115,7 +113,7 @@ MEASURES = (
         part="fidelity",
         name="ssim",
         title="First frame",
-        bands=(Band(0.6, "another picture", "leaves"), Band(0.8, "near the picture"), Band(inf, "the picture")),
+        bands=(Band(ANOTHER, "another picture", "leaves"), Band(0.8, "near the picture"), Band(inf, "the picture")),
         about="Structural similarity of frame 0 and the picture; 1 is the same, above 0.8 is usual.",
     ),
     Measure(

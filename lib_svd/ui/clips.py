@@ -15,6 +15,11 @@ STYLE = """<style>
 .svd-about, .svd-said { font-size: .9em; padding: 0 .3em; }
 .svd-about summary { cursor: pointer; opacity: .8; }
 .svd-status .error { color: #dc2626; font-weight: 600; }
+.svd-measures { width: 100%; font-size: .85em; border-collapse: collapse; }
+.svd-measures, .svd-measures :is(tr, th, td) { border: none !important; background: none !important; }
+.svd-measures th { text-align: left; padding: .5em 0 0 !important; }
+.svd-measures td { padding: .1em .6em .1em 0 !important; vertical-align: middle; }
+.svd-measures .svd-fault { color: #d97706; font-weight: 600; }
 .svd-row > .form { flex-grow: 1; }
 </style>"""
 """The one place for looks; web UIs bring the rest."""

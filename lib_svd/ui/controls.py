@@ -123,6 +123,10 @@ class Controls:
             found["checkpoint"] = self._name(found["checkpoint"])
         return checked(found)
 
+    def take(self, settings: Mapping[str, Any]) -> list[Any]:
+        """Updates for `components` that bring each to a setting by name; what is not there stays."""
+        return [gr.update() if value is None else value for value in (self._shown(n, settings) for n in self.names)]
+
     def fill(self, shown: str = FIRST_FOUND) -> list[Any]:
         """Updates for `filled`: the models there are now, and of these the one shown, or the one chosen last.
 
@@ -211,18 +215,21 @@ class Controls:
             # Below a picture only its own form is read: a clip's infotext speaks of another picture's size and seed.
             if self._beside_picture and "SVD steps" not in parameters:
                 return None
-            settings = settings_of(parameters)
-            if name == "auto_size":
-                return "width" not in settings if settings else None
-            if name in ("checkpoint", "basis"):
-                pasted = settings.get("checkpoint")  # where the clip came from elsewhere, the model chosen here stays
-                if pasted not in self._models():
-                    return None
-                return pasted if name == "basis" else self._choosing(pasted)
-            choices = FIELD_OF[name].choices
-            return settings.get(name) if choices is None or name not in settings else choices[settings[name]]
+            return self._shown(name, settings_of(parameters))
 
         return settle
+
+    def _shown(self, name: str, settings: Mapping[str, Any]) -> Any:
+        """What a component shows for these settings; None: they say nothing of it."""
+        if name == "auto_size":
+            return "width" not in settings if settings else None
+        if name in ("checkpoint", "basis"):
+            pasted = settings.get("checkpoint")  # where the clip came from elsewhere, the model chosen here stays
+            if pasted not in self._models():
+                return None
+            return pasted if name == "basis" else self._choosing(pasted)
+        choices = FIELD_OF[name].choices
+        return settings.get(name) if choices is None or name not in settings else choices[settings[name]]
 
     def _models(self) -> dict[str, Model]:
         return {model.name: model for model in self._studio.models()}

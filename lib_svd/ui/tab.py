@@ -20,6 +20,7 @@ from lib_svd.studio import Studio
 from lib_svd.ui.clips import STYLE, clip_html, error_html, notes_html, said_html, time_html
 from lib_svd.ui.compat import LOSSLESS, QUIET, SMALL, UPLOADS, js
 from lib_svd.ui.controls import NO_PROMPT, Controls
+from lib_svd.ui.reviewing import Reviewing
 
 LABEL, PART = "SVD", "svd_clip"
 SEEN = ("checkpoint", "auto_size", "width", "height", "fit", "focus_x", "focus_y", "background")
@@ -101,6 +102,7 @@ class Tab:
                 lines=2,
             )
             self._status = gr.HTML(elem_id=f"{PART}_status", elem_classes=["svd-status"])
+            self._reviewing = Reviewing(self._studio, PART, self._made)
         self._frame = gr.Image(
             visible=False, type="pil", label="Selected frame", elem_id=f"{PART}_selected_frame", **LOSSLESS
         )
@@ -109,7 +111,7 @@ class Tab:
         controls = self.controls
         outputs = [self._clip, self._gallery, self._frame, self._made, self._infotext, self._status]
         given = [self._task, self.picture, controls.with_frames, *controls.components]
-        self._generate.click(
+        made = self._generate.click(
             fn=self._page.queued(self._job, [gr.update() for _ in outputs[:-1]]),
             inputs=given,
             outputs=outputs,
@@ -122,6 +124,7 @@ class Tab:
             component.change(fn=fn, inputs=[self.picture, *watched], outputs=[self._seen, self._seen_note], **QUIET)
         self._gallery.select(fn=self.select, inputs=[self._made], outputs=[self._frame], **QUIET)
         self._continue.click(fn=_taken, inputs=[self._frame], outputs=[self.picture], **QUIET)
+        self._reviewing.wire(made, controls)
         controls.reuse.click(fn=_seed_of, inputs=[self._infotext], outputs=[controls["seed"]], **QUIET)
         for target, button in self._sends.items():
             self._page.send(button, target, self._frame)
@@ -171,8 +174,11 @@ class Tab:
             fitted = images.fit_picture(read.image, size, request.fit, (request.focus_x, request.focus_y))
         except BadInput as error:
             return None, error_html(str(error))
+        concerns = images.check_picture(read.image, fitted)
+        warnings = notes_html([f"{c.text} {c.remedy}" for c in concerns if c.name != "small"])  # of which notes tell
         fitted.image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
-        return fitted.image, said_html(" ".join((f"{size[0]}x{size[1]} pixels.", *read.notes, *fitted.notes)))
+        said = said_html(" ".join((f"{size[0]}x{size[1]} pixels.", *read.notes, *fitted.notes)))
+        return fitted.image, said + warnings
 
     def preview_again(self, picture: Image.Image | None, *values: Any) -> tuple[Any, Any]:
         """After a setting changed. Without a picture nothing is cleared: one may have come since this was sent."""

@@ -21,6 +21,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from lib_svd.infotext import read_infotext
+from lib_svd.jobs import history
 from lib_svd.request import ClipRequest
 from tests.conftest import save_picture
 
@@ -219,6 +220,35 @@ def test_a_new_user_sees_the_demo_move(tab_of_a_new_user, picture):
     box = part(tab, "clip", "video").bounding_box()
     assert (box["width"], box["height"]) == (480, 288)
     shoot(tab, "demo")
+
+
+def test_a_clip_is_reviewed_one_change_is_applied_and_notes_are_kept(tab_of_a_new_user, served_to_a_new_user):
+    """The demo at motion 200 is said to be too chaotic: 75 is tried with the same seed and nothing else changed."""
+    tab = tab_of_a_new_user
+    choose_picture(tab, ROOT / "examples" / "lighthouse.jpg")
+    number(tab, "motion_bucket_id", 200)
+    number(tab, "seed", 5)
+    generate(tab)
+    first = request_shown(tab)
+    expect(part(tab, "measures")).to_contain_text("the camera moves")
+    expect(part(tab, "measures", "svg")).not_to_have_count(0)
+    part(tab, "wrong", "input").click()
+    tab.locator("ul.options li", has_text="too chaotic").click()
+    expect(part(tab, "advice")).to_contain_text("You said: too chaotic. Set motion to 75.")
+    part(tab, "note", "input, textarea").last.fill("the tower bends")
+    part(tab, "mark_motion").get_by_text("2", exact=True).click()
+    part(tab, "keep").click()
+    expect(part(tab, "kept")).to_contain_text("Kept.")
+    shoot(tab, "review")
+    before = part(tab, "infotext", "textarea").input_value()
+    part(tab, "apply").click()
+    expect(part(tab, "infotext", "textarea")).not_to_have_value(before)
+    assert request_shown(tab) == first.with_(motion_bucket_id=75)
+    newest = history.entries(served_to_a_new_user.folder)
+    assert [each.settings["motion_bucket_id"] for each in newest[:2]] == [75, 200]
+    assert (newest[1].marks, newest[1].note) == ({"motion": 2}, "the tower bends")
+    assert newest[0].measures["flow"] < 0.7 * newest[1].measures["flow"]
+    expect(part(tab, "note", "input, textarea").last).to_have_value("")
 
 
 def test_the_preview_follows_focus_and_fit(tab, tmp_path):

@@ -33,19 +33,19 @@ FAULTY = {
 @pytest.mark.parametrize("fault", FAULTY)
 def test_a_clip_with_a_fault_is_found_to_have_it_first(fault):
     frames, embed = FAULTY[fault]
-    assert faults(review(frames, frames[0], embed))[:1] == [fault]
+    assert faults(review(frames, frames[0], embed).measures)[:1] == [fault]
 
 
 @pytest.mark.parametrize("made", [MOVING, clips.zoom(3), clips.walker(4)], ids=["pan", "zoom", "walker"])
 def test_a_good_clip_gets_no_advice(made):
-    found = review(made, made[0], lambda seen: torch.ones(len(seen), 4))
+    found = review(made, made[0], lambda seen: torch.ones(len(seen), 4)).measures
     assert faults(found) == []
     assert advise(found, MADE_WITH) is None
 
 
 @pytest.mark.parametrize("said", FAULTS)
 def test_what_the_user_says_counts_and_changes_one_setting_alone(said):
-    found = advise(review(MOVING), MADE_WITH, said)
+    found = advise(review(MOVING).measures, MADE_WITH, said)
     changed = MADE_WITH.with_(**found.change)
     assert found.fault == said
     assert "You said" in found.found
@@ -55,7 +55,7 @@ def test_what_the_user_says_counts_and_changes_one_setting_alone(said):
 
 
 def change(said, frames=MOVING, **settings):
-    found = advise(review(frames), MADE_WITH.with_(**settings), said)
+    found = advise(review(frames).measures, MADE_WITH.with_(**settings), said)
     return found.setting, found.value
 
 
@@ -90,5 +90,5 @@ def test_colours_that_grow_call_for_less_guidance():
 
 
 def test_a_first_frame_that_leaves_the_picture_calls_for_less_noise_on_it():
-    found = advise(review(MOVING, MOVING[0][::-1]), MADE_WITH, "leaves")
+    found = advise(review(MOVING, MOVING[0][::-1]).measures, MADE_WITH, "leaves")
     assert (found.setting, found.value) == ("noise_aug_strength", 0.02)

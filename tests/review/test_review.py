@@ -46,12 +46,12 @@ def test_a_thing_that_moves_on_its_own_is_the_subject():
 
 def test_a_frozen_clip_does_not_look_good():
     found = review(clips.pan(0), clips.pan(0)[0])
-    assert is_frozen(found)
+    assert is_frozen(found.measures)
     assert (found.motion.flow, found.motion.camera, found.loop.seam) == (pytest.approx(0, abs=0.02), None, None)
     for measure in MEASURES:
-        word = measure.word(found)
+        word = measure.word(found.measures)
         assert measure.part == "motion" or word == "not measured" or "nothing moves" in word
-    assert not is_frozen(review(clips.pan(1)))
+    assert not is_frozen(review(clips.pan(1)).measures)
 
 
 @pytest.mark.parametrize("levels", [4, 10, 25])
@@ -177,5 +177,5 @@ def test_every_measure_has_words_for_every_number(measure):
     limits = [band.limit for band in measure.bands]
     assert limits == sorted(set(limits))
     found = review(clips.pan(3), clips.pan(3)[0])
-    assert measure.number(found)
-    assert measure.word(found)
+    assert measure.number(found.measures)
+    assert measure.word(found.measures)

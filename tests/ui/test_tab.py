@@ -131,6 +131,12 @@ def test_the_preview_is_the_picture_that_the_model_gets(built, picture):
     assert built.preview(None, *[None] * 8) == (None, "")
 
 
+def test_what_may_go_wrong_with_a_picture_is_said_below_it_with_a_remedy(built, picture):
+    dark = opened(picture).point(lambda level: level // 8)
+    _, note = built.preview(dark, "svd_xt.safetensors", True, 96, 64, "Crop", 0.5, 0.5, "#000000")
+    assert "It is very dark. Brighten it first" in note
+
+
 def test_a_setting_that_changes_before_the_picture_comes_does_not_clear_the_preview_that_follows(built, picture):
     values = ("svd_xt.safetensors", False, 64, 64, "Crop", 0.0, 0.5, "#000000")
     assert built.preview_again(None, *values) == (gr.update(), gr.update())

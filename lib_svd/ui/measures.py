@@ -1,0 +1,62 @@
+"""A clip's measures as HTML: numbers in plain words, lines over the frames, one change to try. No gradio here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from lib_svd.jobs.history import Entry
+from lib_svd.review import CV2_MISSING, MEASURES, Advice, Measure, can_see_motion
+from lib_svd.ui.choices import FIELD_OF
+
+PARTS = {"motion": "Motion", "fidelity": "Fidelity", "consistency": "Consistency", "loop": "Loop"}
+PLOT_WIDTH, PLOT_HEIGHT = 120, 22  # pixels
+
+
+def measures_html(entry: Entry) -> str:
+    """Every measure with its number, what it means, and its range on pointing at it; "" where none was taken."""
+    if not entry.measures:
+        return ""
+    rows = "".join(
+        f"<tr><th colspan=4>{title}</th></tr>" + "".join(_row(m, entry) for m in MEASURES if m.part == part)
+        for part, title in PARTS.items()
+    )
+    missing = "" if can_see_motion() else f'<p class="svd-said">{escape(CV2_MISSING)}</p>'
+    return f'<table class="svd-measures">{rows}</table>{missing}'
+
+
+def advice_html(advice: Advice | None) -> str:
+    """The one change to try, and why."""
+    if advice is None:
+        return '<p class="svd-said">Nothing stands out. What do you see?</p>'
+    change = "" if advice.setting is None else f" <b>{escape(_change(advice))}</b>"
+    return f'<p class="svd-said">{escape(advice.found)}{change} {escape(advice.reason)}</p>'
+
+
+def _row(measure: Measure, entry: Entry) -> str:
+    band = measure.band(entry.measures)
+    faulty = " class='svd-fault'" if band is not None and band.fault else ""
+    return (
+        f'<tr title="{escape(measure.about, quote=True)}"><td>{measure.title}</td>'
+        f"<td>{escape(measure.number(entry.measures))}</td><td{faulty}>{escape(measure.word(entry.measures))}</td>"
+        f"<td>{_plot(entry.series.get(measure.name, ()))}</td></tr>"
+    )
+
+
+def _plot(values: Sequence[float]) -> str:
+    """A line from the first frame to the last, from 0 at the bottom to the highest value."""
+    if len(values) < 2:
+        return ""
+    top = max(*values, 1e-9)
+    x = [PLOT_WIDTH * i / (len(values) - 1) for i in range(len(values))]
+    y = [1 + (PLOT_HEIGHT - 2) * (1 - max(0.0, value) / top) for value in values]
+    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+    return (
+        f'<svg width="{PLOT_WIDTH}" height="{PLOT_HEIGHT}" role="img" aria-label="over the frames, up to {top:.3g}">'
+        f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="1.5"/></svg>'
+    )
+
+
+def _change(advice: Advice) -> str:
+    field = FIELD_OF[str(advice.setting)]
+    return f"Set {field.label.removeprefix('SVD ')} to {field.written(advice.value)}."

@@ -1,0 +1,118 @@
+"""Beside the clip: its measures, what to try next, and the user's own marks and note."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from lib_svd.errors import BadInput, BadRequest
+from lib_svd.jobs import history
+from lib_svd.request import CompleteRequest
+from lib_svd.review import FAULTS, Advice, advise
+from lib_svd.studio import Studio
+from lib_svd.ui.clips import error_html, said_html
+from lib_svd.ui.compat import QUIET, js
+from lib_svd.ui.controls import Controls
+from lib_svd.ui.measures import advice_html, measures_html
+
+AS_MEASURED = "What was measured"
+SAID = {AS_MEASURED: None, **{words: fault for fault, words in FAULTS.items()}}
+"""What can be chosen as wrong, and the fault that it is."""
+MARKS = [str(mark) for mark in range(1, history.BEST + 1)]
+
+
+class Reviewing:
+    """A panel below the clip.
+
+    Args:
+        studio: where clips are.
+        part: begins every id.
+        clip: the component that holds the file name of the clip shown.
+    """
+
+    def __init__(self, studio: Studio, part: str, clip: Any) -> None:
+        self._studio, self._part, self._clip = studio, part, clip
+        with gr.Accordion("Review", open=True, elem_id=f"{part}_review"):
+            self._measures = gr.HTML(elem_id=f"{part}_measures")
+            with gr.Row(elem_classes=["svd-row"]):
+                self._said = gr.Dropdown(
+                    list(SAID), value=AS_MEASURED, label="What is wrong?", elem_id=f"{part}_wrong", scale=3
+                )
+                self._apply = gr.Button("Change that and generate", elem_id=f"{part}_apply", scale=2)
+            self._advice = gr.HTML(elem_id=f"{part}_advice")
+            with gr.Row(elem_classes=["svd-row"]):
+                self._marks = [
+                    gr.Radio(
+                        MARKS, label=f"{name.capitalize()}, your mark", elem_id=f"{part}_mark_{name}", min_width=120
+                    )
+                    for name in history.MARKED
+                ]
+            with gr.Row(elem_classes=["svd-row"]):
+                self._note = gr.Textbox(label="Note", lines=1, elem_id=f"{part}_note", scale=4)
+                self._keep = gr.Button("Keep marks and note", elem_id=f"{part}_keep", scale=2)
+            self._kept = gr.HTML(elem_id=f"{part}_kept")
+
+    def wire(self, made: Any, controls: Controls) -> None:
+        """Let the panel follow the event that makes a clip, and its advice change the controls."""
+        shown = [self._measures, self._said, self._advice, *self._marks, self._note, self._kept]
+        made.then(fn=self.show, inputs=[self._clip], outputs=shown, **QUIET)
+        self._said.change(fn=self.advise, inputs=[self._clip, self._said], outputs=[self._advice], **QUIET)
+        changed = self._apply.click(
+            fn=lambda name, said: self.applied(controls, name, said),
+            inputs=[self._clip, self._said],
+            outputs=[self._kept, *controls.components],
+            **QUIET,
+        )
+        press = f"() => {{ document.querySelector('#{self._part}_generate').click(); }}"
+        changed.success(fn=None, inputs=[], outputs=[], **js(press))
+        given = [self._clip, self._note, *self._marks]
+        self._keep.click(fn=self.keep, inputs=given, outputs=[self._kept], **QUIET)
+
+    def show(self, name: str) -> list[Any]:
+        """What is known of a clip."""
+        entry = self._entry(name)
+        if entry is None:
+            return ["", AS_MEASURED, "", *[None for _ in self._marks], "", ""]
+        marks = [str(entry.marks[each]) if each in entry.marks else None for each in history.MARKED]
+        return [measures_html(entry), AS_MEASURED, self.advise(name, AS_MEASURED), *marks, entry.note, ""]
+
+    def advise(self, name: str, said: str) -> str:
+        """The one change to try, as HTML."""
+        entry = self._entry(name)
+        return "" if entry is None or not entry.measures else advice_html(_advice(entry, said))
+
+    def applied(self, controls: Controls, name: str, said: str) -> Sequence[Any]:
+        """The clip's own settings and seed with that one change, so that nothing else differs."""
+        entry = self._entry(name)
+        advice = None if entry is None else _advice(entry, said)
+        if entry is None or advice is None or advice.setting is None:
+            raise gr.Error("There is no change to make: say what is wrong, or change a setting yourself.")
+        return [said_html(advice.reason), *controls.take({**entry.settings, **advice.change})]
+
+    def keep(self, name: str, note: str, *marks: str | None) -> str:
+        """Write the user's marks and note beside the clip."""
+        given: Mapping[str, int] = {n: int(m) for n, m in zip(history.MARKED, marks, strict=True) if m}
+        try:
+            history.mark(self._path(name), marks=given, note=note)
+        except BadInput as error:
+            return error_html(str(error))
+        return said_html("Kept.")
+
+    def _entry(self, name: str) -> history.Entry | None:
+        try:
+            return history.entry(self._path(name)) if name else None
+        except BadInput:
+            return None
+
+    def _path(self, name: str) -> Path:
+        return self._studio.host.output_dir() / Path(name).name
+
+
+def _advice(entry: history.Entry, said: str) -> Advice | None:
+    try:
+        return advise(entry.measures, CompleteRequest(**entry.settings), SAID.get(said))
+    except (BadRequest, TypeError):  # settings of another version
+        return None

@@ -1,0 +1,141 @@
+"""What stands beside a clip: its measures in words, the one change to try, and the user's own marks and note."""
+
+from __future__ import annotations
+
+import gradio as gr
+import pytest
+
+from lib_svd.jobs import history
+from lib_svd.request import ClipRequest, CompleteRequest
+from lib_svd.review import MEASURES, advise, review
+from lib_svd.ui.controls import Controls
+from lib_svd.ui.measures import advice_html, measures_html
+from lib_svd.ui.reviewing import AS_MEASURED, Reviewing
+from tests.review import clips
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning"),  # gradio's own
+    pytest.mark.usefixtures("one_thread"),
+]
+MADE_WITH = CompleteRequest(seed=9, motion_bucket_id=127, checkpoint="svd_xt.safetensors", fps=9)
+
+
+@pytest.fixture
+def panel(studio):
+    with gr.Blocks(analytics_enabled=False):
+        controls = Controls(studio, "svd_clip")
+        found = Reviewing(studio, "svd_clip", gr.Textbox("", visible=False))
+    found.controls = controls
+    return found
+
+
+@pytest.fixture
+def made(studio):
+    """The name of a clip of frames that are noted in the history."""
+
+    def of(frames):
+        video = studio.host.output_dir() / "a.mp4"
+        video.parent.mkdir(parents=True, exist_ok=True)
+        video.write_bytes(b"video")
+        history.remember(video, MADE_WITH, "", review(frames, frames[0]))
+        return video.name
+
+    return of
+
+
+def test_every_clip_made_in_the_tab_is_noted_with_its_measures(studio, picture):
+    order = studio.order(ClipRequest(checkpoint="svd_xt.safetensors", num_steps=1, num_frames=3, seed=4), picture)
+    saved = studio.animate(order)
+    (entry,) = history.entries(studio.host.output_dir())
+    assert entry.settings["seed"] == 4
+    assert entry.picture == str(picture)
+    assert {"flow", "ssim", "similarity", "sharpness", "seam"} <= {
+        n for n, v in entry.measures.items() if v is not None
+    }
+    assert len(entry.series["flow"]) == 2
+    assert saved.notes == order.notes
+
+
+def test_a_clip_that_cannot_be_measured_is_there_all_the_same(studio, picture, monkeypatch):
+    from lib_svd.errors import OutOfMemory
+
+    def fail(*_):
+        raise OutOfMemory("There is no room.")
+
+    monkeypatch.setattr("lib_svd.studio.review", fail)
+    saved = studio.animate(
+        studio.order(ClipRequest(checkpoint="svd_xt.safetensors", num_steps=1, num_frames=2), picture)
+    )
+    assert saved.video.exists()
+    assert saved.notes[-1] == "The clip was not measured. There is no room."
+
+
+def test_a_clip_of_one_frame_has_nothing_to_measure(studio, picture):
+    studio.animate(studio.order(ClipRequest(checkpoint="svd_xt.safetensors", num_steps=1, num_frames=1), picture))
+    (entry,) = history.entries(studio.host.output_dir())
+    assert entry.measures == {}
+
+
+def test_measures_are_said_in_words_with_number_range_and_a_line_over_the_frames(panel, made):
+    html = panel.show(made(clips.pan(3)))[0]
+    for measure in MEASURES:
+        assert f"<td>{measure.title}</td>" in html
+        assert measure.about.split(";")[0].replace("'", "&#x27;") in html
+    assert "most of the picture moves" in html
+    assert html.count("<polyline") >= 5
+    assert "svd-fault" not in html
+
+
+def test_a_fault_stands_out_and_a_frozen_clip_does_not_look_good(panel, made):
+    html = panel.show(made(clips.pan(0)))[0]
+    assert "<td class='svd-fault'>frozen</td>" in html
+    assert "steady, but nothing moves" in html
+
+
+def test_the_change_to_try_is_said_and_follows_what_the_user_says(panel, made):
+    name = made(clips.pan(3))
+    assert "Nothing stands out" in panel.advise(name, AS_MEASURED)
+    said = panel.advise(name, "too chaotic")
+    assert "You said: too chaotic." in said
+    assert "<b>Set motion to 75.</b>" in said
+    assert "Measured: too static. <b>Set motion to 159.</b>" in panel.advise(made(clips.pan(0)), AS_MEASURED)
+
+
+def test_applying_it_brings_back_the_clips_settings_and_seed_with_that_one_change(panel, made):
+    controls = panel.controls
+    _, *values = panel.applied(controls, made(clips.pan(3)), "too chaotic")
+    shown = [c.value if v == gr.update() else v for c, v in zip(controls.components, values, strict=True)]
+    shown[controls.names.index("checkpoint")] = "svd_xt.safetensors"
+    assert ClipRequest.from_mapping(controls.read(shown)) == ClipRequest(**vars(MADE_WITH.with_(motion_bucket_id=75)))
+
+
+def test_where_nothing_is_wrong_there_is_nothing_to_apply(panel, made):
+    with pytest.raises(gr.Error, match="no change"):
+        panel.applied(panel.controls, made(clips.pan(3)), AS_MEASURED)
+
+
+def test_marks_and_note_are_kept_beside_the_clip_and_shown_again(panel, made, studio):
+    name = made(clips.pan(3))
+    assert "Kept." in panel.keep(name, "good <tail>", "4", None, "2")
+    entry = history.entry(studio.host.output_dir() / name)
+    assert (entry.marks, entry.note) == ({"motion": 4, "consistency": 2}, "good <tail>")
+    assert panel.show(name)[3:7] == ["4", None, "2", "good <tail>"]
+    assert "There is no clip" in panel.keep("none.mp4", "x", None, None, None)
+
+
+def test_a_name_from_the_browser_reaches_no_other_folder(panel, made, studio, tmp_path):
+    made(clips.pan(3))
+    outside = studio.host.output_dir().parent / "b.mp4"
+    outside.write_bytes(b"video")
+    assert "There is no clip" in panel.keep("../b.mp4", "x", None, None, None)
+
+
+def test_without_a_clip_the_panel_is_empty(panel):
+    assert panel.show("")[0] == ""
+    assert panel.advise("", "too chaotic") == ""
+
+
+def test_what_a_user_wrote_is_escaped():
+    assert "<b>Set" in advice_html(advise({}, MADE_WITH, "static"))
+    entry = history.Entry(video=clips.ROOT / "x.mp4", made=0, measures={"flow": 1.0})
+    assert "-" in measures_html(entry)
