@@ -44,8 +44,8 @@ ARROWS = {
     "api": ("checkpoints", "clip", "errors", "jobs", "ports", "request", "studio"),
     "hook": ("clip", "errors", "ports", "request", "studio"),
     "ui": (
-        *("api", "bar", "checkpoints", "clip", "errors", "images", "infotext", "jobs", "pages", "ports", "request"),
-        *("review", "studio", "video"),
+        *("api", "bar", "checkpoints", "clip", "errors", "images", "infotext", "jobs", "pages", "ports", "presets"),
+        *("request", "review", "studio", "video"),
     ),
     "cli": (
         *("animate", "checkpoints", "doctor", "errors", "hosts", "images", "infotext", "jobs", "latents", "presets"),

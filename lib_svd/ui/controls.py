@@ -91,12 +91,14 @@ class Controls:
         with_frames: the checkbox for saving frames.
         pastes: components and what each gets from a picture's infotext.
         reuse: the button that asks for the last clip's seed; None in the accordion.
+        begin_with: gives settings that a page which loads begins with; none, unless it is replaced.
     """
 
     def __init__(self, studio: Studio, part: str, page: Page | None = None, *, beside_picture: bool = False) -> None:
         self._studio, self._part, self._page, self._beside_picture = studio, part, page, beside_picture
         self._by_name: dict[str, Any] = {}
         self.reuse: Any = None
+        self.begin_with: Callable[[], Mapping[str, Any]] = dict
         self._build()
         self.names = list(self._by_name)
         self.components = list(self._by_name.values())
@@ -125,7 +127,14 @@ class Controls:
 
     def take(self, settings: Mapping[str, Any]) -> list[Any]:
         """Updates for `components` that bring each to a setting by name; what is not there stays."""
-        return [gr.update() if value is None else value for value in (self._shown(n, settings) for n in self.names)]
+        stays = () if "width" in settings else ("auto_size",)
+        shown = (None if name in stays else self._shown(name, settings) for name in self.names)
+        return [gr.update() if value is None else value for value in shown]
+
+    def defaults(self, shown: str) -> dict[str, Any]:
+        """What the model shown would have, its size aside, which is the picture's."""
+        own = Made.of(self._known(self._name(shown))).defaults()
+        return {name: value for name, value in own.items() if name not in ("width", "height")}
 
     def fill(self, shown: str = FIRST_FOUND) -> list[Any]:
         """Updates for `filled`: the models there are now, and of these the one shown, or the one chosen last.
@@ -270,6 +279,8 @@ class Controls:
             self._page.remember(REMEMBERED, name)
         made, given = Made.of(checkpoint), named(dict(zip(FOLLOWING, values, strict=True)))
         settled = given if name == basis else made.follow(given, Made.of(self._known(basis)))
+        if not basis:
+            settled = made.follow({**settled, **self.begin_with()}, made)
         return [
             self._line(name),
             name,

@@ -20,6 +20,7 @@ class Setting(NamedTuple):
 
 SETTINGS = {
     "svd_checkpoint": Setting("", "SVD model; the tab keeps your choice here"),
+    "svd_preset": Setting("", "SVD preset; the tab keeps your choice here"),
     "svd_extra_dir": Setting("", "Another folder with SVD models"),
     "outdir_svd_samples": Setting("", "Folder for clips; empty: beside the folders for pictures"),
     "svd_copies": Setting(

@@ -20,6 +20,7 @@ from lib_svd.studio import Studio
 from lib_svd.ui.clips import STYLE, clip_html, error_html, notes_html, said_html, time_html
 from lib_svd.ui.compat import LOSSLESS, QUIET, SMALL, UPLOADS, js
 from lib_svd.ui.controls import NO_PROMPT, Controls
+from lib_svd.ui.preset_row import PresetRow
 from lib_svd.ui.reviewing import Reviewing
 
 LABEL, PART = "SVD", "svd_clip"
@@ -60,7 +61,8 @@ class Tab:
         for hidden in (self._task, self._made, self._infotext):
             hidden.do_not_save_to_config = True
         self._wire()
-        blocks.load(fn=self.controls.fill, inputs=[], outputs=self.controls.filled, **QUIET)
+        for part in (self._presets, self.controls):
+            blocks.load(fn=part.fill, inputs=[], outputs=part.filled, **QUIET)
         page.receive(PART, self.picture, self.controls.pastes)
 
     def _build_source(self) -> None:
@@ -73,7 +75,9 @@ class Tab:
                 label="What the model will see", interactive=False, elem_id=f"{PART}_seen", min_width=200, **picture
             )
         self._seen_note = gr.HTML(elem_id=f"{PART}_seen_note")
+        self._presets = PresetRow(self._studio, self._page, PART)
         self.controls = Controls(self._studio, PART, self._page)
+        self.controls.begin_with = self._presets.settings
 
     def _build_results(self) -> None:
         with gr.Column(variant="panel", elem_id=f"{PART}_results_panel"):
@@ -124,6 +128,7 @@ class Tab:
             component.change(fn=fn, inputs=[self.picture, *watched], outputs=[self._seen, self._seen_note], **QUIET)
         self._gallery.select(fn=self.select, inputs=[self._made], outputs=[self._frame], **QUIET)
         self._continue.click(fn=_taken, inputs=[self._frame], outputs=[self.picture], **QUIET)
+        self._presets.wire(controls)
         self._reviewing.wire(made, controls)
         controls.reuse.click(fn=_seed_of, inputs=[self._infotext], outputs=[controls["seed"]], **QUIET)
         for target, button in self._sends.items():

@@ -251,6 +251,20 @@ def test_a_clip_is_reviewed_one_change_is_applied_and_notes_are_kept(tab_of_a_ne
     expect(part(tab, "note", "input, textarea").last).to_have_value("")
 
 
+def test_a_preset_is_where_a_clip_begins_and_is_there_when_the_page_loads_again(tab_of_a_new_user):
+    tab = tab_of_a_new_user
+    part(tab, "preset", "input").click()
+    tab.locator("ul.options li", has_text="Product").click()
+    expect(part(tab, "preset_reason")).to_contain_text("The thing must stay what it is")
+    expect(part(tab, "motion_bucket_id", "input[type=number]")).to_have_value("40")
+    shoot(tab, "preset")
+    tab.reload()
+    expect(part(tab, "about")).to_contain_text("made for 8 frames of 64x64")
+    expect(part(tab, "preset", "input")).to_have_value("Product")
+    expect(part(tab, "motion_bucket_id", "input[type=number]")).to_have_value("40")
+    expect(part(tab, "num_steps", "input[type=number]")).to_have_value("10")
+
+
 def test_the_preview_follows_focus_and_fit(tab, tmp_path):
     part(tab, "auto_size", "input").uncheck()
     choose_picture(tab, save_picture(tmp_path / "wide.png", 800, 100))

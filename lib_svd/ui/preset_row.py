@@ -1,0 +1,122 @@
+"""Settings to begin with: the row above the controls, and the user's own presets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+
+from lib_svd.errors import BadInput
+from lib_svd.pages import Page
+from lib_svd.presets import KEPT, Preset, Presets
+from lib_svd.studio import Studio
+from lib_svd.ui.clips import error_html, said_html
+from lib_svd.ui.compat import QUIET
+from lib_svd.ui.controls import Controls
+
+NONE = "The model's own"
+REMEMBERED = "svd_preset"  # the option that holds the preset chosen last
+
+
+class PresetRow:
+    """A list of presets, and what can be done with them.
+
+    Args:
+        studio: beside whose clips the user's own are kept.
+        page: remembers the one chosen last.
+        part: begins every id.
+    """
+
+    def __init__(self, studio: Studio, page: Page, part: str) -> None:
+        self._studio, self._page = studio, page
+        self.chosen = gr.Dropdown([NONE], value=NONE, label="Preset", elem_id=f"{part}_preset")
+        self.chosen.do_not_save_to_config = True  # the page remembers it
+        self._reason = gr.HTML(elem_id=f"{part}_preset_reason")
+        with gr.Accordion("Presets of your own", open=False, elem_id=f"{part}_presets"):
+            with gr.Row(elem_classes=["svd-row"]):
+                self._name = gr.Textbox(label="Name", elem_id=f"{part}_preset_name", scale=3)
+                self._save = gr.Button("Save these settings", elem_id=f"{part}_preset_save")
+                self._rename = gr.Button("Rename the chosen one", elem_id=f"{part}_preset_rename")
+                self._delete = gr.Button("Delete the chosen one", elem_id=f"{part}_preset_delete")
+            with gr.Row(elem_classes=["svd-row"]):
+                self._shared = gr.Textbox(label="To share", lines=1, elem_id=f"{part}_preset_json", scale=3)
+                self._share = gr.Button("Show mine", elem_id=f"{part}_preset_share")
+                self._take = gr.Button("Take these", elem_id=f"{part}_preset_take")
+        for box in (self._name, self._shared):
+            box.do_not_save_to_config = True
+
+    @property
+    def filled(self) -> list[Any]:
+        """The components that `fill` gives updates for."""
+        return [self.chosen, self._reason]
+
+    def fill(self) -> list[Any]:
+        """The presets there are, the one used last chosen."""
+        return self._listing(str(self._studio.host.option(REMEMBERED, "")))
+
+    def wire(self, controls: Controls) -> None:
+        """Let the list move the controls."""
+        self.chosen.input(
+            fn=lambda name, model: self.choose(controls, name, model),
+            inputs=[self.chosen, controls["checkpoint"]],
+            outputs=[self._reason, *controls.components],
+            **QUIET,
+        )
+
+        def on(button: Any, do: Callable[..., None], *given: Any) -> None:
+            button.click(fn=self._changing(do), inputs=[self.chosen, *given], outputs=self.filled, **QUIET)
+
+        on(self._save, lambda _, name, *values: self._saved(controls, name, values), self._name, *controls.components)
+        on(self._rename, lambda chosen, name: self._presets.rename(chosen, name), self._name)
+        on(self._delete, lambda chosen: self._presets.delete(chosen))
+        on(self._take, lambda _, text: self._taken(text), self._shared)
+        self._share.click(fn=lambda: self._presets.shared(), inputs=[], outputs=[self._shared], **QUIET)
+
+    def choose(self, controls: Controls, name: str, model: str) -> Sequence[Any]:
+        """Move the controls to a preset, all that it leaves out to the shown model's own; it is remembered."""
+        try:
+            preset = self._named(name)
+        except BadInput as error:
+            return [error_html(str(error)), *(gr.update() for _ in controls.components)]
+        if self._studio.host.option(REMEMBERED, "") != preset.name:
+            self._page.remember(REMEMBERED, preset.name)
+        return [said_html(preset.reason), *controls.take({**controls.defaults(model), **preset.settings})]
+
+    def settings(self) -> Mapping[str, Any]:
+        """Of the preset that was used last, for a page that loads."""
+        try:
+            return self._named(str(self._studio.host.option(REMEMBERED, ""))).settings
+        except BadInput:  # it was deleted since
+            return {}
+
+    @property
+    def _presets(self) -> Presets:
+        return Presets(self._studio.host.output_dir() / "presets.json")
+
+    def _named(self, name: str) -> Preset:
+        return Preset(name="") if name in ("", NONE) else self._presets.named(name)
+
+    def _listing(self, name: str) -> list[Any]:
+        presets = {preset.name: preset for preset in self._presets.all()}
+        reason = presets[name].reason if name in presets else ""
+        return [gr.update(choices=[NONE, *presets], value=name if name in presets else NONE), said_html(reason)]
+
+    def _saved(self, controls: Controls, name: str, values: Sequence[Any]) -> None:
+        settings = {each: value for each, value in controls.read(values).items() if each in KEPT}
+        self._presets.save(Preset(name=name, settings=settings))
+
+    def _taken(self, text: str) -> None:
+        self._presets.take(text)
+
+    def _changing(self, do: Callable[..., None]) -> Callable[..., list[Any]]:
+        """A handler that does it and lists what there is then, or says why not."""
+
+        def changed(chosen: str, *given: Any) -> list[Any]:
+            try:
+                do(chosen, *given)
+                return self._listing(chosen)
+            except BadInput as error:
+                return [gr.update(), error_html(str(error))]
+
+        return changed

@@ -1,0 +1,96 @@
+"""Settings to begin with: chosen, remembered, and the user's own."""
+
+from __future__ import annotations
+
+import gradio as gr
+import pytest
+
+from lib_svd.request import ClipRequest
+from lib_svd.ui import tab
+from lib_svd.ui.preset_row import NONE, REMEMBERED
+
+pytestmark = pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning")  # gradio's own
+MODEL = "svd_xt.safetensors"
+
+
+@pytest.fixture
+def built(studio, noting_page):
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        return tab.Tab(studio, noting_page, blocks)
+
+
+@pytest.fixture
+def row(built):
+    return built._presets
+
+
+def chosen(built, name, **changed):
+    """The request that the controls stand for after a preset was chosen."""
+    controls = built.controls
+    reason, *updates = built._presets.choose(controls, name, MODEL)
+    before = {n: changed.get(n, c.value) for n, c in zip(controls.names, controls.components, strict=True)}
+    values = [old if new == gr.update() else new for old, new in zip(before.values(), updates, strict=True)]
+    values[controls.names.index("checkpoint")] = MODEL
+    return reason, ClipRequest.from_mapping(controls.read(values))
+
+
+def test_a_preset_moves_the_controls_says_why_and_is_remembered(built, noting_page):
+    reason, request = chosen(built, "Landscape")
+    assert request.motion_bucket_id == 90
+    assert "Water, clouds" in reason
+    assert noting_page.remembered == {REMEMBERED: "Landscape"}
+
+
+def test_what_a_preset_leaves_out_goes_to_the_models_own_but_for_the_size(built):
+    _, request = chosen(built, "Baseline", fps=20, num_steps=50, auto_size=False, width=64, height=64)
+    assert (request.fps, request.num_steps, request.num_frames) == (7, 3, 5)
+    assert (request.width, request.height) == (64, 64)
+    assert chosen(built, NONE, motion_bucket_id=200)[1].motion_bucket_id != 200
+
+
+def test_the_list_has_those_that_come_along_and_ones_own(row):
+    assert row.fill()[0]["choices"][:3] == [NONE, "Baseline", "Portrait"]
+
+
+def test_the_one_used_last_is_chosen_and_where_a_new_page_begins(studio, noting_page, options):
+    options[REMEMBERED] = "Landscape"
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        built = tab.Tab(studio, noting_page, blocks)
+    update, reason = built._presets.fill()
+    assert update["value"] == "Landscape"
+    assert "Water, clouds" in reason
+    controls = built.controls
+    values = [controls[name].value for name in tab_following()]
+    moved = dict(zip(tab_following(), controls._followed(MODEL, "", *values)[4:], strict=True))
+    assert moved["motion_bucket_id"]["value"] == 90
+    assert moved["num_frames"]["value"] == 5
+
+
+def tab_following():
+    from lib_svd.ui.choices import FOLLOWING
+
+    return FOLLOWING
+
+
+def press(built, do, *given):
+    """What a button of the row does with the values of its inputs."""
+    return built._presets._changing(do)(*given)
+
+
+def test_ones_own_are_saved_from_the_controls_renamed_and_deleted(built, row):
+    controls = built.controls
+    values = dict(zip(controls.names, (component.value for component in controls.components), strict=True))
+    values |= {"checkpoint": MODEL, "motion_bucket_id": 33, "seed": 5}
+    listed, _ = press(built, lambda _, n, *v: row._saved(controls, n, v), NONE, "Mine", *values.values())
+    assert listed["choices"][-1] == "Mine"
+    kept = row._presets.named("Mine").settings
+    assert kept["motion_bucket_id"] == 33
+    assert not {"seed", "checkpoint"} & set(kept)
+    assert press(built, row._presets.rename, "Mine", "Cats")[0]["choices"][-1] == "Cats"
+    assert "Cats" not in press(built, row._presets.delete, "Cats")[0]["choices"]
+
+
+def test_what_cannot_be_is_a_sentence(built, row):
+    assert "comes with the program" in press(built, row._presets.delete, "Loop")[1]
+    assert "no presets" in press(built, lambda _, text: row._taken(text), NONE, "{}")[1]
+    assert "no preset" in row.choose(built.controls, "Gone", MODEL)[0]
