@@ -63,7 +63,7 @@ BUILT_IN = (
     Preset(
         name="Loop",
         settings={"motion_bucket_id": 50, "noise_aug_strength": 0.02, "guidance_ramp": "triangle"},
-        reason="Calm motion, held to the picture at both ends, so that the last frame comes back near the first.",
+        reason="Calm motion; guidance rises to the middle and falls again, as where an end meets its beginning.",
     ),
 )
 
@@ -188,6 +188,8 @@ def _as_json(presets: Any) -> str:
 def _read(text: str) -> dict[str, Preset]:
     try:
         found = [Preset(**each) for each in json.loads(text)["svd_presets"]]
+        if not all(isinstance(each.name, str) and isinstance(each.settings, dict) for each in found):
+            raise ValueError("a name is no text, or settings have no names")
     except (ValueError, KeyError, TypeError) as error:
         raise BadRequest("These are no presets: paste what `Share` gave.") from error
     return {preset.name: _checked(preset) for preset in found}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from lib_svd.jobs import embedding, history
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest, CompleteRequest
 from lib_svd.review import review
+
+log = logging.getLogger("svd")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +153,10 @@ class Studio:
             self.host.exclusively("svd", work)
         except SvdError as error:
             return replace(saved, notes=(*saved.notes, f"The clip was not measured. {error}"))
+        except Exception as error:  # the clip is made: nothing that goes wrong now may say otherwise
+            log.exception("The clip could not be measured")
+            why = f"{type(error).__name__}: {error}".rstrip(".:")
+            return replace(saved, notes=(*saved.notes, f"The clip was not measured ({why}): the log has more."))
         return saved
 
     def unload(self) -> None:

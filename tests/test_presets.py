@@ -33,7 +33,9 @@ def test_six_come_along_each_with_its_reason(presets):
 @pytest.mark.parametrize("preset", BUILT_IN, ids=lambda preset: preset.name)
 @pytest.mark.parametrize("family", ["svd", "svd_xt", "svd_xt_1_1"])
 def test_every_model_can_do_every_preset(preset, family):
-    FAMILIES[family].complete(ClipRequest(**preset.settings), grid=64)
+    complete, notes = FAMILIES[family].complete(ClipRequest(**preset.settings), grid=64)
+    assert {name: getattr(complete, name) for name in preset.settings} == preset.settings
+    assert notes == ()
 
 
 def test_ones_own_are_there_again_next_time(presets, tmp_path):
@@ -90,7 +92,19 @@ def test_those_that_come_along_cannot_be_changed(presets):
         presets.rename("Mine", "Loop")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"svd_presets": [{"title": 1}]}', '{"svd_presets": [1]}', "null"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"svd_presets": [{"title": 1}]}',
+        '{"svd_presets": [1]}',
+        "null",
+        '{"svd_presets": [{"name": 5}]}',
+        '{"svd_presets": [{"name": "a", "settings": ["fps"]}]}',
+    ],
+)
 def test_what_is_no_presets_is_refused_whole(text, presets):
     with pytest.raises(BadRequest, match="no presets"):
         presets.take(text)

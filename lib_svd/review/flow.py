@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,7 +14,7 @@ from lib_svd.clip import Frames
 Floats = npt.NDArray[np.float32]
 
 CV2_MISSING = (
-    "Motion, drift and flicker cannot be measured, since opencv is not installed: "
+    "Motion, drift and flicker cannot be measured, since opencv is not installed or cannot be loaded: "
     "run `python -m pip install opencv-python-headless` in the environment of your web UI."
 )
 SEEN_AT = 640  # pixels of the longer side at which flow is worked out
@@ -69,8 +69,12 @@ class Flows:
 
 
 def can_see_motion() -> bool:
-    """Whether opencv is there."""
-    return importlib.util.find_spec("cv2") is not None
+    """Whether opencv is there and can be loaded, which without libGL some builds of it cannot."""
+    try:
+        importlib.import_module("cv2")
+    except ImportError:
+        return False
+    return True
 
 
 def flows(frames: Frames) -> Flows:

@@ -52,8 +52,8 @@ class PresetRow:
         return [self.chosen, self._reason]
 
     def fill(self) -> list[Any]:
-        """The presets there are, the one used last chosen."""
-        return self._listing(str(self._studio.host.option(REMEMBERED, "")))
+        """The presets there are, the one used last chosen; or why they cannot be read."""
+        return self._changing(lambda _: None)(str(self._studio.host.option(REMEMBERED, "")))
 
     def wire(self, controls: Controls) -> None:
         """Let the list move the controls."""
@@ -71,7 +71,7 @@ class PresetRow:
         on(self._rename, lambda chosen, name: self._presets.rename(chosen, name), self._name)
         on(self._delete, lambda chosen: self._presets.delete(chosen))
         on(self._take, lambda _, text: self._taken(text), self._shared)
-        self._share.click(fn=lambda: self._presets.shared(), inputs=[], outputs=[self._shared], **QUIET)
+        self._share.click(fn=self.share, inputs=[], outputs=[self._shared, self._reason], **QUIET)
 
     def choose(self, controls: Controls, name: str, model: str) -> Sequence[Any]:
         """Move the controls to a preset, all that it leaves out to the shown model's own; it is remembered."""
@@ -82,6 +82,13 @@ class PresetRow:
         if self._studio.host.option(REMEMBERED, "") != preset.name:
             self._page.remember(REMEMBERED, preset.name)
         return [said_html(preset.reason), *controls.take({**controls.defaults(model), **preset.settings})]
+
+    def share(self) -> list[Any]:
+        """The user's own as JSON, or why they cannot be read."""
+        try:
+            return [self._presets.shared(), ""]
+        except BadInput as error:
+            return [gr.update(), error_html(str(error))]
 
     def settings(self) -> Mapping[str, Any]:
         """Of the preset that was used last, for a page that loads."""

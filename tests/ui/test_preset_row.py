@@ -90,6 +90,14 @@ def test_ones_own_are_saved_from_the_controls_renamed_and_deleted(built, row):
     assert "Cats" not in press(built, row._presets.delete, "Cats")[0]["choices"]
 
 
+def test_a_damaged_file_of_presets_is_said_when_the_page_loads(built, row, studio):
+    path = studio.host.output_dir() / "presets.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{torn")
+    assert "mend or move that file" in row.fill()[1]
+    assert "mend or move that file" in row.share()[1]
+
+
 def test_what_cannot_be_is_a_sentence(built, row):
     assert "comes with the program" in press(built, row._presets.delete, "Loop")[1]
     assert "no presets" in press(built, lambda _, text: row._taken(text), NONE, "{}")[1]

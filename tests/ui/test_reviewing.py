@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import gradio as gr
 import pytest
 
 from lib_svd.jobs import history
 from lib_svd.request import ClipRequest, CompleteRequest
-from lib_svd.review import MEASURES, advise, review
+from lib_svd.review import MEASURES, advise, can_see_motion, review
 from lib_svd.ui.controls import Controls
 from lib_svd.ui.measures import advice_html, measures_html
 from lib_svd.ui.reviewing import AS_MEASURED, Reviewing
@@ -68,6 +70,23 @@ def test_a_clip_that_cannot_be_measured_is_there_all_the_same(studio, picture, m
     )
     assert saved.video.exists()
     assert saved.notes[-1] == "The clip was not measured. There is no room."
+
+
+def test_whatever_goes_wrong_while_measuring_the_clip_is_not_said_to_have_failed(studio, picture, monkeypatch, caplog):
+    def fail(*_):
+        raise ZeroDivisionError("by 0")
+
+    monkeypatch.setattr("lib_svd.studio.review", fail)
+    request = ClipRequest(checkpoint="svd_xt.safetensors", num_steps=1, num_frames=2)
+    saved = studio.animate(studio.order(request, picture))
+    assert saved.video.exists()
+    assert saved.notes[-1] == "The clip was not measured (ZeroDivisionError: by 0): the log has more."
+    assert caplog.records[-1].exc_info
+
+
+def test_opencv_that_cannot_be_loaded_counts_as_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    assert not can_see_motion()
 
 
 def test_a_clip_of_one_frame_has_nothing_to_measure(studio, picture):
