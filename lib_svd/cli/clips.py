@@ -16,11 +16,10 @@ from lib_svd.cli.options import (
     OUTPUT_DIR,
     PROGRAM,
     errors_as_json,
-    model_options,
-    preset_option,
     recognised,
+    request_options,
+    run_options,
     say,
-    setting_options,
     settings,
     standalone_host,
     whole,
@@ -39,18 +38,11 @@ DECODING = ("decode", "decode_chunk")  # settings that still matter once a clip 
 @click.option("--frames-dir", type=Path, help="Folder for the frames as PNG files too.")
 @click.option("--also", multiple=True, type=click.Choice(["gif", "webp"]), help="Write a moving picture beside it too.")
 @click.option("--enlarge", default="1", metavar="N", help="Show every pixel as a square of N in the video.")
-@click.option(
-    "--size", default=None, metavar="WxH|auto", help="Size of the clip; auto: the model's, in the picture's shape."
-)
-@setting_options
-@preset_option
+@request_options
 @click.option("--count", default="1", metavar="N", help="Make N clips, of this seed and the next ones.")
-@click.option("--like", type=Path, help="Take settings from a clip, a frame or a .txt made here; options given win.")
 @click.option("--save-latents", type=Path, help="Keep the latents in this file, to decode them again.")
 @click.option("--from-latents", type=Path, help="Decode this file instead of animating a picture.")
-@model_options
-@click.option("--device", default="auto", help="auto, cuda, mps or cpu.")
-@click.option("--dtype", default="auto", help="auto, float32, float16 or bfloat16.")
+@run_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and no progress.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def animate(**options: Any) -> None:

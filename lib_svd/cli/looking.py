@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from lib_svd.cli.options import as_lines, errors_as_json, model_options, recognised, say, standalone_host
+from lib_svd.cli.options import as_lines, errors_as_json, recognised, run_options, say, standalone_host
 from lib_svd.errors import BadInput
 from lib_svd.request import ClipRequest, read_size
 
@@ -21,9 +21,7 @@ GRID = 64  # pixels; of which the released models' sizes are multiples
 @click.argument("clip", type=Path)
 @click.option("--picture", type=Path, help="What the clip was made from; else it is held against its first frame.")
 @click.option("--checkpoint", help="Model whose image tower tells likeness; the clip's own when not given.")
-@model_options
-@click.option("--device", default="auto", help="auto, cuda, mps or cpu.")
-@click.option("--dtype", default="auto", help="auto, float32, float16 or bfloat16.")
+@run_options
 @click.option("--wrong", metavar="FAULT", help="What you see wrong: static, chaotic, leaves, flickers or colours.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with numbers for every frame.")
 def review(clip: Path, picture: Path | None, wrong: str | None, as_json: bool, **options: Any) -> None:

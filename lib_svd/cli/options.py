@@ -59,10 +59,20 @@ def setting_options(command: F) -> F:
     return command
 
 
-def preset_option(command: F) -> F:
-    """A name of settings to begin with; see `with_preset`."""
-    text = "Begin with these settings: Baseline, Portrait, Product, Landscape, Artwork, Loop, or one of your own."
-    return click.option("--preset", metavar="NAME", help=text)(command)
+def request_options(command: F) -> F:
+    """Options that describe a clip: its size, every setting, settings of a preset or of an earlier clip."""
+    preset = "Begin with these settings: Baseline, Portrait, Product, Landscape, Artwork, Loop, or one of your own."
+    like = "Take settings from a clip, a frame or a .txt made here; options given win."
+    size = "Size of the clip; auto: the model's, in the picture's shape."
+    command = click.option("--like", type=Path, help=like)(command)
+    command = click.option("--preset", metavar="NAME", help=preset)(command)
+    return click.option("--size", default=None, metavar="WxH|auto", help=size)(setting_options(command))
+
+
+def run_options(command: F) -> F:
+    """Options of every command that runs a model: which, and where."""
+    command = click.option("--dtype", default="auto", help="auto, float32, float16 or bfloat16.")(command)
+    return model_options(click.option("--device", default="auto", help="auto, cuda, mps or cpu.")(command))
 
 
 def with_preset(request: ClipRequest, name: str | None) -> ClipRequest:

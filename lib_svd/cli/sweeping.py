@@ -10,15 +10,7 @@ from typing import Any
 import click
 
 from lib_svd.cli.clips import out_of, request_of
-from lib_svd.cli.options import (
-    errors_as_json,
-    model_options,
-    preset_option,
-    recognised,
-    say,
-    setting_options,
-    standalone_host,
-)
+from lib_svd.cli.options import errors_as_json, recognised, request_options, run_options, say, standalone_host
 
 COLUMNS = ("speed", "ssim", "similarity", "drift", "warped_error", "flicker", "sharpness", "seam")
 
@@ -29,15 +21,8 @@ COLUMNS = ("speed", "ssim", "similarity", "drift", "warped_error", "flicker", "s
 @click.option("--values", default="", metavar="A,B,C", help="Its values; of motion 60,75,90 when not given.")
 @click.option("--checkpoint", help="Model: a file, a diffusers folder, or a name in the model folders.")
 @click.option("--out", type=Path, help="The video of all clips, .mp4; a numbered name under output/ when not given.")
-@click.option(
-    "--size", default=None, metavar="WxH|auto", help="Size of the clips; auto: the model's, in the picture's shape."
-)
-@setting_options
-@preset_option
-@click.option("--like", type=Path, help="Take settings from a clip, a frame or a .txt made here; options given win.")
-@model_options
-@click.option("--device", default="auto", help="auto, cuda, mps or cpu.")
-@click.option("--dtype", default="auto", help="auto, float32, float16 or bfloat16.")
+@request_options
+@run_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a line a clip and one for all, and no progress.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def sweep(**options: Any) -> None:
