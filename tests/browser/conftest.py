@@ -1,16 +1,31 @@
-"""A page of the browser, and a web server for it to load from."""
+"""A page of the browser, a web server for it to load from, and the stand-alone page in both versions of gradio."""
 
 from __future__ import annotations
 
 import functools
 import http.server
+import os
 import re
+import shutil
+import socket
+import subprocess
+import sys
 import threading
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.tab import part
+
+ROOT = Path(__file__).parents[2]
+GRADIO_3 = ROOT / ".venv-gradio3" / "bin" / "python"  # `make test` makes it
+PYTHONS = {"gradio4": Path(sys.executable)} | ({"gradio3": GRADIO_3} if GRADIO_3.exists() else {})
+GRADIOS_OWN = r"net::|AbortError"  # it asks the net for a script, and lets go of its stream with an error
 
 
 @pytest.fixture
@@ -75,3 +90,86 @@ def serve() -> Iterator[Callable[[Path], str]]:
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+@dataclass(frozen=True)
+class Served:
+    """A page that is being served."""
+
+    address: str
+    folder: Path  # of the clips
+    log: Path
+
+
+@pytest.fixture(scope="session", params=PYTHONS.values(), ids=PYTHONS.keys())
+def served(request, tmp_path_factory, checkpoint_of) -> Iterator[Served]:
+    here = tmp_path_factory.mktemp("served")
+    models = here / "models"
+    models.mkdir()
+    for family in ("svd_xt", "svd_image_decoder", "sv3d_p"):
+        shutil.copy(checkpoint_of(family), models)
+    yield from _served(request.param, here, models)
+
+
+@pytest.fixture(params=PYTHONS.values(), ids=PYTHONS.keys())
+def served_to_a_new_user(request, tmp_path) -> Iterator[Served]:
+    """Without any model of the user's."""
+    yield from _served(request.param, tmp_path, tmp_path / "models")
+
+
+def _served(python: Path, here: Path, models: Path) -> Iterator[Served]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    words = ["serve", "--port", str(port), "--models", str(models), "--out", str(here / "clips"), "--device", "cpu"]
+    with (here / "log").open("w") as log:
+        server = subprocess.Popen(
+            [str(python), "-m", "lib_svd", *words], cwd=here, env=environment, stdout=log, stderr=log
+        )
+    try:
+        found = Served(f"http://127.0.0.1:{port}", here / "clips", here / "log")
+        _wait_for(found, server)
+        yield found
+    finally:
+        server.terminate()
+        server.wait(30)
+    assert f'File "{ROOT / "lib_svd"}' not in (here / "log").read_text()  # gradio 3 logs every page that is left
+
+
+def _wait_for(served: Served, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(600):
+        assert server.poll() is None, served.log.read_text()
+        try:
+            urllib.request.urlopen(served.address, timeout=5).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    pytest.fail(served.log.read_text())
+
+
+@pytest.fixture
+def tab(browser: Browser, served: Served) -> Iterator[Page]:
+    """The page, loaded; the test fails if a script threw or its console shows an error."""
+    yield from _opened(browser, served, "made for 5 frames")
+
+
+@pytest.fixture
+def tab_of_a_new_user(browser: Browser, served_to_a_new_user: Served) -> Iterator[Page]:
+    yield from _opened(browser, served_to_a_new_user, "made for 8 frames of 64x64")
+
+
+def _opened(browser: Browser, served: Served, about: str) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    context.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda thrown: errors.append(str(thrown)))
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    page.goto(served.address)
+    expect(part(page, "about")).to_contain_text(about)
+    yield page
+    context.close()
+    assert [error for error in errors if not re.search(GRADIOS_OWN, error)] == []

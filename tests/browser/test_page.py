@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from lib_svd.infotext import read_infotext
 from lib_svd.jobs import history
 from lib_svd.request import ClipRequest
+from tests.browser.tab import (
+    LONG,
+    changes,
+    choose_long_clip,
+    choose_model,
+    choose_picture,
+    generate,
+    number,
+    part,
+    request_shown,
+    shoot,
+    shown,
+)
 from tests.conftest import save_picture
 
 ROOT = Path(__file__).parents[2]
-GRADIO_3 = ROOT / ".venv-gradio3" / "bin" / "python"  # `make test` makes it
-PYTHONS = {"gradio4": Path(sys.executable)} | ({"gradio3": GRADIO_3} if GRADIO_3.exists() else {})
-GRADIOS_OWN = r"net::|AbortError"  # it asks the net for a script, and lets go of its stream with an error
-SHOTS = os.environ.get("SVD_SCREENSHOTS")  # a folder for pictures of the page, to look at
-LONG = 100  # steps; time enough to stop
 
 PLAYING = """async () => {
     const video = document.querySelector("#svd_clip_clip video");
@@ -41,154 +41,6 @@ PLAYING = """async () => {
     return {width: video.videoWidth, height: video.videoHeight, moved: video.currentTime !== first,
             loops: video.loop, paused: video.paused};
 }"""
-
-
-@dataclass(frozen=True)
-class Served:
-    """A page that is being served."""
-
-    address: str
-    folder: Path  # of the clips
-    log: Path
-
-
-@pytest.fixture(scope="session", params=PYTHONS.values(), ids=PYTHONS.keys())
-def served(request, tmp_path_factory, checkpoint_of) -> Iterator[Served]:
-    here = tmp_path_factory.mktemp("served")
-    models = here / "models"
-    models.mkdir()
-    for family in ("svd_xt", "svd_image_decoder", "sv3d_p"):
-        shutil.copy(checkpoint_of(family), models)
-    yield from _served(request.param, here, models)
-
-
-@pytest.fixture(params=PYTHONS.values(), ids=PYTHONS.keys())
-def served_to_a_new_user(request, tmp_path) -> Iterator[Served]:
-    """Without any model of the user's."""
-    yield from _served(request.param, tmp_path, tmp_path / "models")
-
-
-def _served(python: Path, here: Path, models: Path) -> Iterator[Served]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
-    words = ["serve", "--port", str(port), "--models", str(models), "--out", str(here / "clips"), "--device", "cpu"]
-    with (here / "log").open("w") as log:
-        server = subprocess.Popen(
-            [str(python), "-m", "lib_svd", *words], cwd=here, env=environment, stdout=log, stderr=log
-        )
-    try:
-        found = Served(f"http://127.0.0.1:{port}", here / "clips", here / "log")
-        _wait_for(found, server)
-        yield found
-    finally:
-        server.terminate()
-        server.wait(30)
-    assert f'File "{ROOT / "lib_svd"}' not in (here / "log").read_text()  # gradio 3 logs every page that is left
-
-
-def _wait_for(served: Served, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
-        assert server.poll() is None, served.log.read_text()
-        try:
-            urllib.request.urlopen(served.address, timeout=5).close()
-        except OSError:
-            time.sleep(0.2)
-        else:
-            return
-    pytest.fail(served.log.read_text())
-
-
-@pytest.fixture
-def tab(browser: Browser, served: Served) -> Iterator[Page]:
-    """The page, loaded; the test fails if a script threw or its console shows an error."""
-    yield from _opened(browser, served, "made for 5 frames")
-
-
-@pytest.fixture
-def tab_of_a_new_user(browser: Browser, served_to_a_new_user: Served) -> Iterator[Page]:
-    yield from _opened(browser, served_to_a_new_user, "made for 8 frames of 64x64")
-
-
-def _opened(browser: Browser, served: Served, about: str) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    context.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda thrown: errors.append(str(thrown)))
-    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-    page.goto(served.address)
-    expect(part(page, "about")).to_contain_text(about)
-    yield page
-    context.close()
-    assert [error for error in errors if not re.search(GRADIOS_OWN, error)] == []
-
-
-def part(tab: Page, name: str, inside: str = "") -> Locator:
-    """A part of the tab; gradio 3 gives the id of HTML to two elements, one in the other."""
-    return tab.locator(f"#svd_clip_{name}").first.locator(inside) if inside else tab.locator(f"#svd_clip_{name}").first
-
-
-def choose_picture(tab: Page, picture: Path) -> None:
-    seen = shown(tab, "seen")
-    part(tab, "picture", "input[type=file]").set_input_files(picture)
-    changes(tab, "seen", seen)
-
-
-def shown(tab: Page, name: str) -> str | None:
-    found = tab.locator(f"#svd_clip_{name} img")
-    return found.first.get_attribute("src") if found.count() else None
-
-
-def changes(tab: Page, name: str, before: str | None) -> None:
-    script = """([name, before]) => {
-        const found = document.querySelector(`#svd_clip_${name} img`);
-        return found && found.getAttribute("src") !== before && found.complete;
-    }"""
-    tab.wait_for_function(script, arg=[name, before])
-
-
-def choose_model(tab: Page, name: str) -> None:
-    part(tab, "checkpoint", "input").click()
-    tab.locator("ul.options li", has_text=name).click()
-
-
-def number(tab: Page, name: str, value: float) -> None:
-    field = part(tab, name, "input[type=number]")
-    field.fill(str(value))
-    field.press("Tab")
-
-
-def choose_long_clip(tab: Page, picture: Path) -> None:
-    """All that the model is offered for: time enough to stop it, or to load the page again."""
-    choose_model(tab, "svd_xt")
-    expect(part(tab, "about")).to_contain_text("Stable Video Diffusion XT")
-    choose_picture(tab, picture)
-    part(tab, "auto_size", "input").uncheck()
-    for name, value in (("num_frames", 10), ("width", 192), ("height", 128), ("num_steps", LONG)):
-        number(tab, name, value)
-
-
-def generate(tab: Page) -> None:
-    before = part(tab, "infotext", "textarea").input_value()
-    part(tab, "generate").click()
-    expect(part(tab, "infotext", "textarea")).not_to_have_value(before)
-    expect(part(tab, "generate")).to_be_visible()
-
-
-def request_shown(tab: Page) -> ClipRequest:
-    return ClipRequest.from_infotext(part(tab, "infotext", "textarea").input_value())
-
-
-def shoot(tab: Page, name: str) -> None:
-    if SHOTS:
-        for width, height in ((1400, 1000), (800, 1100)):
-            tab.set_viewport_size({"width": width, "height": height})
-            tab.wait_for_timeout(500)
-            kind = 3 if "gradio3" in os.environ["PYTEST_CURRENT_TEST"] else 4
-            tab.screenshot(path=Path(SHOTS) / f"gradio{kind}-{name}-{width}.png", full_page=True)
 
 
 def test_a_picture_becomes_a_clip_that_plays_by_itself(tab, served, picture):

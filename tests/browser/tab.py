@@ -1,0 +1,78 @@
+"""What a user does with the tab, in a browser."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+from lib_svd.request import ClipRequest
+
+SHOTS = os.environ.get("SVD_SCREENSHOTS")  # a folder for pictures of the page, to look at
+LONG = 100  # steps; time enough to stop
+
+
+def part(tab: Page, name: str, inside: str = "") -> Locator:
+    """A part of the tab; gradio 3 gives the id of HTML to two elements, one in the other."""
+    return tab.locator(f"#svd_clip_{name}").first.locator(inside) if inside else tab.locator(f"#svd_clip_{name}").first
+
+
+def choose_picture(tab: Page, picture: Path) -> None:
+    seen = shown(tab, "seen")
+    part(tab, "picture", "input[type=file]").set_input_files(picture)
+    changes(tab, "seen", seen)
+
+
+def shown(tab: Page, name: str) -> str | None:
+    found = tab.locator(f"#svd_clip_{name} img")
+    return found.first.get_attribute("src") if found.count() else None
+
+
+def changes(tab: Page, name: str, before: str | None) -> None:
+    script = """([name, before]) => {
+        const found = document.querySelector(`#svd_clip_${name} img`);
+        return found && found.getAttribute("src") !== before && found.complete;
+    }"""
+    tab.wait_for_function(script, arg=[name, before])
+
+
+def choose_model(tab: Page, name: str) -> None:
+    part(tab, "checkpoint", "input").click()
+    tab.locator("ul.options li", has_text=name).click()
+
+
+def number(tab: Page, name: str, value: float) -> None:
+    field = part(tab, name, "input[type=number]")
+    field.fill(str(value))
+    field.press("Tab")
+
+
+def choose_long_clip(tab: Page, picture: Path) -> None:
+    """All that the model is offered for: time enough to stop it, or to load the page again."""
+    choose_model(tab, "svd_xt")
+    expect(part(tab, "about")).to_contain_text("Stable Video Diffusion XT")
+    choose_picture(tab, picture)
+    part(tab, "auto_size", "input").uncheck()
+    for name, value in (("num_frames", 10), ("width", 192), ("height", 128), ("num_steps", LONG)):
+        number(tab, name, value)
+
+
+def generate(tab: Page) -> None:
+    before = part(tab, "infotext", "textarea").input_value()
+    part(tab, "generate").click()
+    expect(part(tab, "infotext", "textarea")).not_to_have_value(before)
+    expect(part(tab, "generate")).to_be_visible()
+
+
+def request_shown(tab: Page) -> ClipRequest:
+    return ClipRequest.from_infotext(part(tab, "infotext", "textarea").input_value())
+
+
+def shoot(tab: Page, name: str) -> None:
+    if SHOTS:
+        for width, height in ((1400, 1000), (800, 1100)):
+            tab.set_viewport_size({"width": width, "height": height})
+            tab.wait_for_timeout(500)
+            kind = 3 if "gradio3" in os.environ["PYTEST_CURRENT_TEST"] else 4
+            tab.screenshot(path=Path(SHOTS) / f"gradio{kind}-{name}-{width}.png", full_page=True)
