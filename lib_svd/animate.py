@@ -78,13 +78,13 @@ def order(
         check_latents(latents_path)
     read = images.read_picture(picture, request.background)
     complete, notes = completed(request, read.image.size, checkpoint)
-    size, focus = (complete.width, complete.height), (complete.focus_x, complete.focus_y)
+    size = (complete.width, complete.height)
     if enlarge * max(size) > MOST_SHOWN:
         most = MOST_SHOWN // max(size)
         raise BadRequest(
             f"Enlarged {enlarge} times the video would be too large to play: enlarge {most} times at most."
         )
-    fitted = images.fit_picture(read.image, size, complete.fit, focus)
+    fitted = images.fit_picture(read.image, size, complete.fit, images.View.of(complete))
     return Order(
         request=complete,
         checkpoint=checkpoint,

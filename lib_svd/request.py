@@ -42,6 +42,7 @@ class ClipRequest:
     fit: str = "crop"  # a key of FITS: how the picture is brought to the working size
     focus_x: float = 0.5  # 0..1, the point of the picture that a crop keeps in view
     focus_y: float = 0.5
+    zoom: float = 1.0  # 1..8, how many times smaller than the largest crop the crop is
     background: str = "#000000"  # what shows through transparent pixels
     decode: str = "exact"  # a key of DECODES
     decode_chunk: int = 0  # frames decoded at a time; 0 chooses by the memory at hand
@@ -271,6 +272,7 @@ FIELDS = (
     Field("fit", "SVD fit", str, choices=FITS),
     Field("focus_x", "SVD focus x", float, 0, 1),
     Field("focus_y", "SVD focus y", float, 0, 1),
+    Field("zoom", "SVD zoom", float, 1, 8),
     Field("background", "SVD background", str),
     Field("decode", "SVD decode", str, choices=DECODES),
     Field("decode_chunk", "SVD decode chunk", int, 0, 1024),

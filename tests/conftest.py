@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import settings
-from PIL import Image
+from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, sync_playwright
 
 from lib_svd.cli import main
@@ -107,6 +107,14 @@ def checkpoint(checkpoint_of: Callable[[str], Path]) -> Path:
 def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A picture of 150x100 with edges and colours, in a folder of its own."""
     return save_picture(tmp_path_factory.mktemp("pictures") / "photo.png", 150, 100)
+
+
+def disc(x: int, y: int, radius: int) -> Image.Image:
+    """A subject on sand, 1200x800."""
+    sand = np.random.default_rng(0).normal(130, 12, (800, 1200)).clip(0, 255).astype(np.uint8)
+    image = Image.fromarray(sand).convert("RGB")
+    ImageDraw.Draw(image).ellipse((x - radius, y - radius, x + radius, y + radius), fill=(220, 60, 40))
+    return image
 
 
 def save_picture(path: Path, width: int, height: int) -> Path:

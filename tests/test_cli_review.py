@@ -12,6 +12,7 @@ from PIL import Image
 from lib_svd.clip import Clip
 from lib_svd.request import CompleteRequest
 from lib_svd.video import save, save_frames
+from tests.conftest import disc
 from tests.review import clips
 
 
@@ -138,11 +139,21 @@ def test_a_picture_is_checked_before_there_is_a_clip(here, lib_svd):
     assert "Nothing speaks against it." in lib_svd("check", good).out
     ran = lib_svd("check", small)
     assert "so the clip will be soft. Use a larger picture" in ran.out
-    assert "A tighter crop round the subject:" in ran.out
     found = json.loads(lib_svd("check", small, "--json").out)
     assert [each["name"] for each in found["concerns"]] == ["small"]
     assert lib_svd("check", small, "--size", "320x192").out.startswith("Nothing speaks against it.")
     assert lib_svd("check", "none.png").code == 2
+
+
+def test_a_tighter_crop_is_told_in_the_words_that_animate_takes(here, lib_svd):
+    disc(850, 300, 80).resize((3000, 2000)).save(here / "far.png")
+    words = re.search(
+        r"round the subject: --focus-x (\S+) --focus-y (\S+) --zoom (\S+)\.\n", lib_svd("check", here / "far.png").out
+    )
+    assert abs(float(words[1]) - 850 / 1200) < 0.1
+    assert float(words[3]) > 1.4
+    found = json.loads(lib_svd("check", here / "far.png", "--json").out)["tighter_crop"]
+    assert [str(found[name]) for name in ("focus_x", "focus_y", "zoom")] == list(words.groups())
 
 
 def test_a_clip_made_here_with_a_fault_gets_one_change_to_try(here, lib_svd):

@@ -18,7 +18,7 @@ from lib_svd.clip import Frames
 from lib_svd.engine.config import LATENT_SCALE
 from lib_svd.engine.preview import latents_to_rgb
 from lib_svd.hosts.standalone import StandaloneHost
-from lib_svd.images import fit_picture, read_picture, to_tensor
+from lib_svd.images import View, fit_picture, read_picture, to_tensor
 from lib_svd.request import ClipRequest
 from lib_svd.stages import Run, condition, decode
 
@@ -51,7 +51,7 @@ class Demo:
     def picture(self, name: str, frames: Frames) -> Frames:
         """The picture itself at the size of a clip, [H, W, 3]."""
         size = (frames.shape[2], frames.shape[1])
-        return np.asarray(fit_picture(read_picture(UNSEEN[name]).image, size, "crop", (0.5, 0.5)).image)
+        return np.asarray(fit_picture(read_picture(UNSEEN[name]).image, size, "crop", View()).image)
 
     def through_the_vae(self, picture: Frames) -> Frames:
         """A picture [H, W, 3] as a clip that stands still, there and back: what a perfect first frame would be."""

@@ -64,18 +64,20 @@ def check(picture: Path, size: str, as_json: bool) -> None:
         width, height = read_size(size)
         image = images.read_picture(picture).image
         fitted_to = images.working_size(image.size, (width or 1024, height or 576), GRID)
-        fitted = images.fit_picture(image, fitted_to, "crop", (0.5, 0.5))
+        fitted = images.fit_picture(image, fitted_to, "crop", images.View())
         concerns = images.check_picture(image, fitted)
-        left, top, right, bottom = images.tighter_crop(image, fitted_to)
+        tighter = images.tighter_crop(image, fitted_to)
         if as_json:
-            found = {"concerns": [asdict(each) for each in concerns], "tighter_crop": [left, top, right, bottom]}
+            found = {"concerns": [asdict(each) for each in concerns], "tighter_crop": tighter._asdict()}
             click.echo(json.dumps(found, ensure_ascii=False))
             return
         for each in concerns:
             click.echo(f"{each.text} {each.remedy}")
         if not concerns:
             click.echo("Nothing speaks against it.")
-        click.echo(f"A tighter crop round the subject: {left:.0f},{top:.0f} to {right:.0f},{bottom:.0f}.")
+        if tighter.zoom > 1:
+            x, y, zoom = tighter
+            click.echo(f"A tighter crop round the subject: --focus-x {x} --focus-y {y} --zoom {zoom}.")
 
 
 def _tower(clip: Path, options: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:

@@ -34,6 +34,7 @@ HELP = {
     "fit": "How the picture is brought to the clip's size.",
     "focus_x": "What a crop keeps in view, 0 left to 1 right.",
     "focus_y": "What a crop keeps in view, 0 top to 1 bottom.",
+    "zoom": "A tighter crop: how many times smaller than the largest, 1 to 8.",
     "background": "Colour behind transparent pixels.",
     "decode": "exact: the same frames at any memory; reference: chunks on their own, as Stability's code.",
     "decode_chunk": "Frames decoded at a time; 0 chooses by the memory at hand.",

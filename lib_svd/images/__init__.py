@@ -2,19 +2,20 @@
 
 picture = read_picture("dog.jpg")                                      upright, RGB, 8 bit
 size = working_size(picture.image.size, (1024, 576), 64)               for `--size auto`
-fitted = fit_picture(picture.image, size, "crop", (0.5, 0.5))          exactly that size
+fitted = fit_picture(picture.image, size, "crop", View())                exactly that size
 concerns = check_picture(picture.image, fitted)                        what may go wrong, with remedies
 x = to_tensor(fitted.image)                                            [1, 3, H, W] in [-1, 1]
 """
 
 from lib_svd.images.check import Concern, check_picture, subject_box, tighter_crop
-from lib_svd.images.fit import Fitted, fit_picture, to_tensor, working_size
+from lib_svd.images.fit import Fitted, View, fit_picture, to_tensor, working_size
 from lib_svd.images.read import Picture, read_picture
 
 __all__ = [
     "Concern",
     "Fitted",
     "Picture",
+    "View",
     "check_picture",
     "fit_picture",
     "read_picture",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from lib_svd.images.fit import SOFT_FROM, Box, Fitted
+from lib_svd.images.fit import SOFT_FROM, Box, Fitted, View
 
 Grey = npt.NDArray[np.float64]
 
@@ -22,6 +23,7 @@ SALIENCY_SIDE = 64  # pixels at which the subject is looked for
 SUBJECT = 0.9  # of what strikes the eye is in the subject's box
 SMALL_SUBJECT = 0.06  # share of the picture
 MARGIN = 1.8  # how much wider than the subject a tighter crop is
+CLOSEST = 8.0  # zoom
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +38,9 @@ class Concern:
 
 def check_picture(image: Image.Image, fitted: Fitted) -> tuple[Concern, ...]:
     """Look at an RGB picture as it was fitted; well under a second."""
-    grey = _grey(image.crop(_whole_pixels(fitted.box)), LOOKED_AT)
-    return (*_size(image, fitted), *_sharpness(grey), *_light(grey), *_subject(image))
+    seen = image.crop(_whole_pixels(fitted.box))
+    grey = _grey(seen, LOOKED_AT)
+    return (*_size(image, fitted), *_sharpness(grey), *_light(grey), *_subject(seen))
 
 
 def subject_box(image: Image.Image) -> Box:
@@ -59,8 +62,8 @@ def subject_box(image: Image.Image) -> Box:
     return left, top, right, bottom
 
 
-def tighter_crop(image: Image.Image, size: tuple[int, int]) -> Box:
-    """A part of the picture round its subject, of the aspect of `size` (width, height), in pixels of the picture.
+def tighter_crop(image: Image.Image, size: tuple[int, int]) -> View:
+    """What a crop to `size` (width, height) would keep round the subject; of zoom 1 where there is nothing to gain.
 
     As wide as the subject with some room, and no smaller than `size` where the picture has so many pixels.
     """
@@ -70,10 +73,11 @@ def tighter_crop(image: Image.Image, size: tuple[int, int]) -> Box:
     aspect = size[0] / size[1]
     widest = min(image.width, image.height * aspect)
     width = max(MARGIN * max(right - left, (bottom - top) * aspect), size[0])
-    width = min(width, widest)
+    width = min(max(width, widest / CLOSEST), widest)
     x = min(max((left + right - width) / 2, 0), image.width - width)
     y = min(max((top + bottom - width / aspect) / 2, 0), image.height - width / aspect)
-    return x, y, x + width, y + width / aspect
+    centre = ((x + width / 2) / image.width, (y + width / aspect / 2) / image.height)
+    return View(round(centre[0], 3), round(centre[1], 3), math.floor(100 * widest / width) / 100)
 
 
 def _size(image: Image.Image, fitted: Fitted) -> tuple[Concern, ...]:
@@ -83,7 +87,8 @@ def _size(image: Image.Image, fitted: Fitted) -> tuple[Concern, ...]:
     if scale > SOFT_FROM:
         text = f"It has to be enlarged {scale:.1f} times, so the clip will be soft."
         found.append(Concern(name="small", value=scale, text=text, remedy="Use a larger picture, or upscale it first."))
-    lost = 1 - (right - left) * (bottom - top) / (image.width * image.height)
+    shapes = (right - left) / (bottom - top), image.width / image.height
+    lost = 1 - min(shapes) / max(shapes)  # of the largest crop, however far it is zoomed in
     if lost > CUT_OFF:
         text = f"Its shape is far from the clip's: {100 * lost:.0f} % of it is cut away."
         remedy = "Choose a size of the picture's shape, or set what the crop keeps in view."

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from lib_svd.errors import BadRequest
+from lib_svd.request import ClipRequest
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +23,19 @@ BLUR = 1 / 16  # radius of the blur behind a letterbox, of the shorter side
 
 _MODES = ("crop", "letterbox", "stretch")
 Box = tuple[float, float, float, float]
+
+
+class View(NamedTuple):
+    """What a crop keeps of a picture."""
+
+    focus_x: float = 0.5  # 0..1 from the left: as near the crop's middle as the borders allow
+    focus_y: float = 0.5  # 0..1 from the top
+    zoom: float = 1.0  # 1 and more: how many times smaller than the largest crop
+
+    @classmethod
+    def of(cls, request: ClipRequest) -> View:
+        """What a request asks for."""
+        return cls(request.focus_x, request.focus_y, request.zoom)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,22 +69,22 @@ def working_size(picture_size: tuple[int, int], native_size: tuple[int, int], gr
     return min(near, key=badness)
 
 
-def fit_picture(image: Image.Image, size: tuple[int, int], mode: str, focus: tuple[float, float]) -> Fitted:
-    """Bring an RGB picture to `size` (width, height); one that has it already keeps every pixel.
+def fit_picture(image: Image.Image, size: tuple[int, int], mode: str, view: View) -> Fitted:
+    """Bring an RGB picture to `size` (width, height); one that has it already keeps every pixel, unless zoomed.
 
-    mode: "crop" fills the size and keeps `focus` as near the middle as the borders allow; "letterbox" shows all of
-    the picture before a blurred copy of itself; "stretch" shows all of it and gives up the aspect.
-    focus: a point of the picture, x and y in 0..1, from the left and the top.
+    mode: "crop" fills the size with a part of the picture; "letterbox" shows all of the picture before a blurred copy
+    of itself; "stretch" shows all of it and gives up the aspect.
+    view: which part a crop keeps.
 
     Raises:
         BadRequest: the mode is none of the three.
     """
     if mode not in _MODES:
         raise BadRequest(f"Fit must be one of {', '.join(_MODES)}, not {mode!r}.")
-    if image.size == size:
+    if image.size == size and (view.zoom == 1 or mode != "crop"):
         return Fitted(image=image, box=(0, 0, *size))
     if mode == "crop":
-        return _crop(image, size, focus)
+        return _crop(image, size, view)
     return _letterbox(image, size) if mode == "letterbox" else _stretch(image, size)
 
 
@@ -82,8 +96,8 @@ def to_tensor(image: Image.Image) -> torch.Tensor:
     return pixels.permute(2, 0, 1)[None].contiguous().float() / 255 * 2 - 1
 
 
-def _crop(image: Image.Image, size: tuple[int, int], focus: tuple[float, float]) -> Fitted:
-    box = _crop_box(image.size, size, focus)
+def _crop(image: Image.Image, size: tuple[int, int], view: View) -> Fitted:
+    box = _crop_box(image.size, size, view)
     notes = (*_cropped(image.size, box, size), *_enlarged(size[0] / (box[2] - box[0]), size))
     return Fitted(image=_resized(image, size, box), box=box, notes=notes)
 
@@ -96,7 +110,7 @@ def _letterbox(image: Image.Image, size: tuple[int, int]) -> Fitted:
     notes = (*_barred(inner, size), *_enlarged(scale, size))
     if inner == size:
         return Fitted(image=whole, box=_whole(image), notes=notes)
-    filled = _resized(image, size, _crop_box(image.size, size, (0.5, 0.5)))
+    filled = _resized(image, size, _crop_box(image.size, size, View()))
     canvas = filled.filter(ImageFilter.GaussianBlur(min(size) * BLUR))
     canvas.paste(whole, (left, top))
     return Fitted(image=canvas, box=_whole(image), notes=notes)
@@ -108,12 +122,12 @@ def _stretch(image: Image.Image, size: tuple[int, int]) -> Fitted:
     return Fitted(image=_resized(image, size, _whole(image)), box=_whole(image), notes=notes)
 
 
-def _crop_box(source: tuple[int, int], size: tuple[int, int], focus: tuple[float, float]) -> Box:
-    """The largest part of the source with the aspect of `size`, round the focus but inside the source."""
-    scale = max(size[0] / source[0], size[1] / source[1])
+def _crop_box(source: tuple[int, int], size: tuple[int, int], view: View) -> Box:
+    """A part of the source with the aspect of `size`, round the focus but inside the source."""
+    scale = view.zoom * max(size[0] / source[0], size[1] / source[1])
     width, height = min(size[0] / scale, source[0]), min(size[1] / scale, source[1])
-    left = min(max(focus[0] * source[0] - width / 2, 0), source[0] - width)
-    top = min(max(focus[1] * source[1] - height / 2, 0), source[1] - height)
+    left = min(max(view.focus_x * source[0] - width / 2, 0), source[0] - width)
+    top = min(max(view.focus_y * source[1] - height / 2, 0), source[1] - height)
     return left, top, min(left + width, source[0]), min(top + height, source[1])
 
 

@@ -91,7 +91,7 @@ def as_the_model_got_it(picture: Path, settings: ClipRequest | None, frames: Fra
         settings = ClipRequest()
     image = images.read_picture(picture, settings.background).image
     made_at = (settings.width or size[0], settings.height or size[1])
-    fitted = images.fit_picture(image, made_at, settings.fit, (settings.focus_x, settings.focus_y)).image
+    fitted = images.fit_picture(image, made_at, settings.fit, images.View.of(settings)).image
     return np.asarray(fitted if fitted.size == size else fitted.resize(size, resample=0))  # the video was enlarged
 
 

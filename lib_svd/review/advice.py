@@ -18,6 +18,7 @@ CALM, LIVELY = 0.75, 1.25  # factors of motion
 MOST_GUIDANCE, GUIDANCE_STEP = 5.0, 0.5
 LEAST_AUGMENTATION, USUAL_AUGMENTATION = 0.01, 0.02
 ENOUGH_STEPS = 25
+CLOSER, CLOSEST = 1.25, 2.0  # factor of zoom; beyond that few pictures have the pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,7 @@ def _calmer(_: Measures, r: CompleteRequest) -> _Change:
         return "motion_bucket_id", lower, "Less motion leaves less to invent from frame to frame."
     if r.noise_aug_strength > LEAST_AUGMENTATION:
         return "noise_aug_strength", LEAST_AUGMENTATION, "Motion is low already; less noise on the picture steadies it."
-    return None, None, "Motion and augmentation are low already: crop tighter, to one subject with clear depth."
+    return _closer(r, "Motion and augmentation are low already:")
 
 
 def _nearer(measures: Measures, r: CompleteRequest) -> _Change:
@@ -83,7 +84,14 @@ def _nearer(measures: Measures, r: CompleteRequest) -> _Change:
     if r.max_guidance < MOST_GUIDANCE:
         higher = min(MOST_GUIDANCE, r.max_guidance + GUIDANCE_STEP)
         return "max_guidance", higher, "Guidance holds the clip to its picture, most of all its last frames."
-    return None, None, "Guidance is high already: crop closer to the subject."
+    return _closer(r, "Guidance is high already:")
+
+
+def _closer(r: CompleteRequest, why: str) -> _Change:
+    if r.fit == "crop" and r.zoom < CLOSEST:
+        closer = round(min(CLOSEST, CLOSER * r.zoom), 2)
+        return "zoom", closer, f"{why} a tighter crop leaves less to invent."
+    return None, None, f"{why} take another picture, of one subject with clear depth."
 
 
 def _livelier(_: Measures, r: CompleteRequest) -> _Change:

@@ -21,6 +21,17 @@ STYLE = """<style>
 .svd-measures td { padding: .1em .6em .1em 0 !important; vertical-align: middle; }
 .svd-measures .svd-fault { color: #d97706; font-weight: 600; }
 .svd-row > .form { flex-grow: 1; }
+.svd-framing { gap: .4em !important; }
+.svd-framing button { padding: .3em !important; white-space: nowrap; }
+.svd-hidden { display: none !important; }
+.svd-crop-area { position: absolute; overflow: hidden; pointer-events: none; display: none; z-index: 1; }
+.svd-crop-frame { position: absolute; box-sizing: border-box; border: 2px solid white; cursor: move; touch-action: none;
+    pointer-events: auto; box-shadow: 0 0 0 9999px rgb(0 0 0 / 55%), inset 0 0 0 1px rgb(0 0 0 / 50%); }
+.svd-crop-frame i { position: absolute; width: 16px; height: 16px; background: white; border: 1px solid black; }
+.svd-crop-frame i:nth-child(1) { left: -2px; top: -2px; cursor: nwse-resize; }
+.svd-crop-frame i:nth-child(2) { right: -2px; top: -2px; cursor: nesw-resize; }
+.svd-crop-frame i:nth-child(3) { left: -2px; bottom: -2px; cursor: nesw-resize; }
+.svd-crop-frame i:nth-child(4) { right: -2px; bottom: -2px; cursor: nwse-resize; }
 </style>"""
 """The one place for looks; web UIs bring the rest."""
 

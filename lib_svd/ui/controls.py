@@ -52,6 +52,7 @@ HELP = {
     "fit": Help("Fit", "How the picture is brought to the clip's size. A tighter crop moves better."),
     "focus_x": Help("Focus, across", "What a crop keeps in view: 0 left, 1 right."),
     "focus_y": Help("Focus, down", "What a crop keeps in view: 0 top, 1 bottom."),
+    "zoom": Help("Zoom", "A tighter crop. Pixels that the picture does not have make the clip soft."),
     "background": Help("Background", "Shows through transparent parts of the picture."),
     "decode": Help("Decoding", "Exact gives the same frames at any memory; Reference cuts as Stability's code does."),
     "decode_chunk": Help("Frames decoded at a time", "0 chooses by the memory at hand. Less takes less memory."),
@@ -166,7 +167,7 @@ class Controls:
         self._row("min_guidance", "max_guidance")
         self._row("num_steps", "sampler", "schedule")
         self._row("fit")
-        self._row("focus_x", "focus_y")
+        self._row("focus_x", "focus_y", "zoom")
         self._row("auto_size", "width", "height")
         with gr.Row(elem_classes=["svd-row"]):
             self._add("seed")

@@ -5,6 +5,11 @@ function gradioApp() {
     return (root && root.shadowRoot) || document;
 }
 
+// The scripts run when the page is there already; a web UI's run before.
+function onUiLoaded(callback) {
+    setTimeout(callback, 0);
+}
+
 function randomId() {
     return "task(" + Math.random().toString(36).slice(2) + Math.random().toString(36).slice(2) + ")";
 }
@@ -81,5 +86,4 @@ async function requestProgress(id, container, gallery, atEnd) {
         if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) click("generate");
     });
     showSubmitButtons("svd_clip", true);
-    setTimeout(() => svdRestore("svd_clip"), 0);
 })();

@@ -11,23 +11,20 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from lib_svd import images
 from lib_svd.clip import Frames, SavedClip
-from lib_svd.errors import BadInput, BadRequest, Interrupted, SvdError
+from lib_svd.errors import BadRequest, Interrupted, SvdError
 from lib_svd.pages import Page
 from lib_svd.request import MAX_SEED, ClipRequest
 from lib_svd.studio import Studio
 from lib_svd.ui.clips import STYLE, clip_html, error_html, notes_html, said_html, time_html
-from lib_svd.ui.compat import LOSSLESS, QUIET, SMALL, UPLOADS, js
+from lib_svd.ui.compat import LOSSLESS, QUIET, SMALL, js
 from lib_svd.ui.controls import NO_PROMPT, Controls
+from lib_svd.ui.framing import Framing
 from lib_svd.ui.preset_row import PresetRow
 from lib_svd.ui.reviewing import Reviewing
 
 LABEL, PART = "SVD", "svd_clip"
-SEEN = ("checkpoint", "auto_size", "width", "height", "fit", "focus_x", "focus_y", "background")
-"""Settings that change what the model sees of the picture."""
 SHELF = 4  # clips whose frames are at hand to go on from; the oldest goes first
-PREVIEW_SIDE = 768  # pixels
 
 log = logging.getLogger("svd")
 
@@ -43,7 +40,7 @@ class Tab:
     """The components of one tab, and what happens when they are used.
 
     Attributes:
-        picture: to be animated.
+        framing: the picture to be animated, and its crop.
         controls: for the settings.
     """
 
@@ -63,18 +60,11 @@ class Tab:
         self._wire()
         for part in (self._presets, self.controls):
             blocks.load(fn=part.fill, inputs=[], outputs=part.filled, **QUIET)
-        page.receive(PART, self.picture, self.controls.pastes)
+        page.receive(PART, self.framing.picture, self.controls.pastes)
 
     def _build_source(self) -> None:
         gr.HTML(f"{STYLE}<p class='svd-about'>{NO_PROMPT}</p>")
-        # Mode None: transparency and 16 bit are for us to read. Lossless: a clip may go on from here.
-        picture = {"type": "pil", "image_mode": None, "height": 300, **LOSSLESS}
-        with gr.Row(elem_id=f"{PART}_pictures"):
-            self.picture = gr.Image(label="Picture", elem_id=f"{PART}_picture", min_width=200, **UPLOADS, **picture)
-            self._seen = gr.Image(
-                label="What the model will see", interactive=False, elem_id=f"{PART}_seen", min_width=200, **picture
-            )
-        self._seen_note = gr.HTML(elem_id=f"{PART}_seen_note")
+        self.framing = Framing(self._studio, PART)
         self._presets = PresetRow(self._studio, self._page, PART)
         self.controls = Controls(self._studio, PART, self._page)
         self.controls.begin_with = self._presets.settings
@@ -114,7 +104,7 @@ class Tab:
     def _wire(self) -> None:
         controls = self.controls
         outputs = [self._clip, self._gallery, self._frame, self._made, self._infotext, self._status]
-        given = [self._task, self.picture, controls.with_frames, *controls.components]
+        given = [self._task, self.framing.picture, controls.with_frames, *controls.components]
         made = self._generate.click(
             fn=self._page.queued(self._job, [gr.update() for _ in outputs[:-1]]),
             inputs=given,
@@ -122,12 +112,9 @@ class Tab:
             show_progress=False,
             **js(f"function() {{ return svdSubmit('{PART}', arguments, {len(given)}); }}"),
         )
-        watched = [controls[name] for name in SEEN]
-        for component in (self.picture, *watched):
-            fn = self.preview if component is self.picture else self.preview_again
-            component.change(fn=fn, inputs=[self.picture, *watched], outputs=[self._seen, self._seen_note], **QUIET)
+        self.framing.wire(controls)
         self._gallery.select(fn=self.select, inputs=[self._made], outputs=[self._frame], **QUIET)
-        self._continue.click(fn=_taken, inputs=[self._frame], outputs=[self.picture], **QUIET)
+        self._continue.click(fn=_taken, inputs=[self._frame], outputs=[self.framing.picture], **QUIET)
         self._presets.wire(controls)
         self._reviewing.wire(made, controls)
         controls.reuse.click(fn=_seed_of, inputs=[self._infotext], outputs=[controls["seed"]], **QUIET)
@@ -166,28 +153,6 @@ class Tab:
         gallery = [str(path) for path in saved.frames] or pictures
         status = notes_html(saved.notes) + time_html(clip.frames.shape, clip.fps, clip.seconds)
         return [clip_html(self._page.url(saved.video), clip.size), gallery, pictures[-1], name, clip.infotext, status]
-
-    def preview(self, picture: Image.Image | None, *values: Any) -> tuple[Any, str]:
-        """The picture as it will go in, and what is cut off."""
-        if picture is None:
-            return None, ""
-        try:
-            request = ClipRequest.from_mapping(self.controls.read_some(SEEN, values))
-            read = images.read_picture(picture, request.background)
-            complete = self._studio.completed(request, read.image.size)
-            size = (complete.width, complete.height)
-            fitted = images.fit_picture(read.image, size, request.fit, (request.focus_x, request.focus_y))
-        except BadInput as error:
-            return None, error_html(str(error))
-        concerns = images.check_picture(read.image, fitted)
-        warnings = notes_html([f"{c.text} {c.remedy}" for c in concerns if c.name != "small"])  # of which notes tell
-        fitted.image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
-        said = said_html(" ".join((f"{size[0]}x{size[1]} pixels.", *read.notes, *fitted.notes)))
-        return fitted.image, said + warnings
-
-    def preview_again(self, picture: Image.Image | None, *values: Any) -> tuple[Any, Any]:
-        """After a setting changed. Without a picture nothing is cleared: one may have come since this was sent."""
-        return (gr.update(), gr.update()) if picture is None else self.preview(picture, *values)
 
     def select(self, name: str, chosen: gr.SelectData) -> Any:
         """The frame clicked on, without loss: the gallery's own pictures may be smaller or JPEG."""

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
+from PIL import Image, ImageEnhance, ImageFilter
 
-from lib_svd.images import check_picture, fit_picture, read_picture, subject_box, tighter_crop
+from lib_svd.images import View, check_picture, fit_picture, read_picture, subject_box, tighter_crop
+from tests.conftest import disc
 
 SIZE = (1024, 576)
+ALL = View()
 
 
 def lighthouse():
@@ -23,16 +25,8 @@ def busy():
     return Image.fromarray(dots.repeat(3, 0).repeat(3, 1)).convert("RGB").resize((1422, 801))
 
 
-def disc(x, y, radius):
-    """On sand, 1200x800."""
-    sand = np.random.default_rng(0).normal(130, 12, (800, 1200)).clip(0, 255).astype(np.uint8)
-    image = Image.fromarray(sand).convert("RGB")
-    ImageDraw.Draw(image).ellipse((x - radius, y - radius, x + radius, y + radius), fill=(220, 60, 40))
-    return image
-
-
-def concerns(image, size=SIZE):
-    return {each.name: each for each in check_picture(image, fit_picture(image, size, "crop", (0.5, 0.5)))}
+def concerns(image, size=SIZE, view=ALL):
+    return {each.name: each for each in check_picture(image, fit_picture(image, size, "crop", view))}
 
 
 def test_a_good_picture_is_no_concern():
@@ -71,7 +65,9 @@ def test_the_subject_is_where_it_is(x, y):
 
 @pytest.mark.parametrize("size", [(1024, 576), (576, 1024), (768, 768)])
 def test_a_tighter_crop_holds_the_subject_in_the_clips_shape_inside_the_picture(size):
-    left, top, right, bottom = tighter_crop(disc(850, 300, 80).resize((3000, 2000)), size)
+    picture = disc(850, 300, 80).resize((3000, 2000))
+    view = tighter_crop(picture, size)
+    left, top, right, bottom = fit_picture(picture, size, "crop", view).box
     assert (right - left) / (bottom - top) == pytest.approx(size[0] / size[1], rel=1e-3)
     assert 0 <= left < 770 * 2.5
     assert 930 * 2.5 < right <= 3000
@@ -81,6 +77,17 @@ def test_a_tighter_crop_holds_the_subject_in_the_clips_shape_inside_the_picture(
     assert (right - left) * (bottom - top) < 0.7 * 3000 * 2000
 
 
+def test_a_tighter_crop_is_the_remedy_for_a_small_subject():
+    picture = disc(850, 300, 60).resize((3600, 2400))
+    assert "subject" in concerns(picture)
+    assert concerns(picture, view=tighter_crop(picture, SIZE)) == {}
+
+
 def test_a_small_picture_is_not_cropped_below_the_clips_size():
-    box = tighter_crop(disc(300, 250, 60), SIZE)
+    picture = disc(300, 250, 60)
+    box = fit_picture(picture, SIZE, "crop", tighter_crop(picture, SIZE)).box
     assert box[2] - box[0] >= 1024
+
+
+def test_a_tighter_crop_of_a_picture_of_the_clips_size_is_all_of_it():
+    assert tighter_crop(disc(300, 250, 60).resize(SIZE), SIZE).zoom == 1

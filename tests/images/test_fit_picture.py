@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lib_svd.errors import BadRequest
-from lib_svd.images import fit_picture, to_tensor
+from lib_svd.images import View, fit_picture, to_tensor
 from lib_svd.request import FITS
 
-MIDDLE = (0.5, 0.5)
+MIDDLE = View()
 HD = (1024, 576)
 
 
@@ -39,7 +39,7 @@ def test_every_way_of_fitting_gives_exactly_the_size(mode: str, picture: tuple[i
 
 @pytest.mark.parametrize("mode", FITS)
 def test_a_picture_of_the_right_size_keeps_every_pixel(mode: str) -> None:
-    fitted = fit_picture(noise(*HD), HD, mode, (0.1, 0.9))
+    fitted = fit_picture(noise(*HD), HD, mode, View(0.1, 0.9))
     assert fitted.image.tobytes() == noise(*HD).tobytes()
     assert fitted.box == (0, 0, *HD)
     assert fitted.notes == ()
@@ -54,7 +54,7 @@ def test_cropping_says_how_much_went_from_where() -> None:
     assert fit_picture(noise(1280, 576), HD, "crop", MIDDLE).notes == (
         "Cropped 10 % from the left and 10 % from the right to fit 1024x576.",
     )
-    assert fit_picture(noise(1024, 1152), HD, "crop", (0.5, 0)).notes == (
+    assert fit_picture(noise(1024, 1152), HD, "crop", View(0.5, 0)).notes == (
         "Cropped 50 % from the bottom to fit 1024x576.",
     )
 
@@ -65,12 +65,12 @@ def test_a_crop_nobody_would_see_is_not_mentioned() -> None:
 
 @pytest.mark.parametrize(("focus", "left"), [(0.0, 0), (0.1, 0), (0.5, 250), (0.7, 450), (0.95, 500), (1.0, 500)])
 def test_the_focus_is_as_near_the_middle_as_the_borders_allow(focus: float, left: float) -> None:
-    box = fit_picture(ramp(1000, 500), (200, 200), "crop", (focus, 0.5)).box
+    box = fit_picture(ramp(1000, 500), (200, 200), "crop", View(focus)).box
     assert box == pytest.approx((left, 0, left + 500, 500))
 
 
 def test_the_crop_shows_the_part_that_its_box_tells() -> None:
-    fitted = fit_picture(ramp(1000, 500), (200, 200), "crop", (0.7, 0.5))
+    fitted = fit_picture(ramp(1000, 500), (200, 200), "crop", View(0.7))
     seen = np.asarray(fitted.image)[100, :, 0] / 255 * 1000  # source x of each column
     assert seen == pytest.approx(np.linspace(*fitted.box[::2], 200), abs=5)
 
@@ -79,19 +79,29 @@ def test_the_crop_shows_the_part_that_its_box_tells() -> None:
 @given(
     picture=st.tuples(st.integers(64, 700), st.integers(64, 700)),
     size=st.tuples(st.integers(1, 8), st.integers(1, 8)),
-    focus=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    view=st.builds(View, st.floats(0, 1), st.floats(0, 1), st.just(1.0) | st.floats(1, 8)),
 )
 def test_a_crop_keeps_the_focus_the_aspect_and_all_it_can(
-    picture: tuple[int, int], size: tuple[int, int], focus: tuple[float, float]
+    picture: tuple[int, int], size: tuple[int, int], view: View
 ) -> None:
     size = (size[0] * 8, size[1] * 8)
-    left, top, right, bottom = fit_picture(Image.new("RGB", picture), size, "crop", focus).box
-    assert 0 <= left <= focus[0] * picture[0] <= right + 1e-6
-    assert 0 <= top <= focus[1] * picture[1] <= bottom + 1e-6
+    left, top, right, bottom = fit_picture(Image.new("RGB", picture), size, "crop", view).box
+    assert 0 <= left <= view.focus_x * picture[0] <= right + 1e-6
+    assert 0 <= top <= view.focus_y * picture[1] <= bottom + 1e-6
     assert right <= picture[0]
     assert bottom <= picture[1]
     assert (right - left) / (bottom - top) == pytest.approx(size[0] / size[1])
-    assert right - left == pytest.approx(picture[0]) or bottom - top == pytest.approx(picture[1])
+    largest = max((right - left) / picture[0], (bottom - top) / picture[1])
+    assert largest == pytest.approx(1 / view.zoom)
+
+
+def test_a_zoom_keeps_a_smaller_part_and_says_what_that_costs() -> None:
+    fitted = fit_picture(ramp(*HD), HD, "crop", View(0.5, 0.5, 2))
+    assert fitted.box == (256, 144, 768, 432)
+    middle = np.asarray(fitted.image)[288, :, 0] / 255
+    assert middle == pytest.approx(np.linspace(0.25, 0.75, 1024), abs=5e-3)
+    assert fitted.notes[0].startswith("Cropped 25 % from the left")
+    assert fitted.notes[-1].startswith("Enlarged 2.0 times")
 
 
 def test_reducing_does_not_alias() -> None:
@@ -101,7 +111,7 @@ def test_reducing_does_not_alias() -> None:
 
 
 def test_letterbox_shows_all_of_the_picture_in_the_middle() -> None:
-    fitted = fit_picture(ramp(400, 800), (512, 256), "letterbox", (0.0, 0.0))
+    fitted = fit_picture(ramp(400, 800), (512, 256), "letterbox", View(0, 0))
     shown = np.asarray(fitted.image)[:, 192:320].astype(float)  # 128 of 512 columns
     assert fitted.box == (0, 0, 400, 800)
     assert np.abs(shown - np.asarray(ramp(128, 256))).max() <= 3
@@ -126,7 +136,7 @@ def test_a_letterbox_of_the_same_aspect_has_no_bars() -> None:
 
 
 def test_stretch_shows_all_of_the_picture_edge_to_edge() -> None:
-    fitted = fit_picture(ramp(400, 800), (400, 400), "stretch", (0.0, 0.0))
+    fitted = fit_picture(ramp(400, 800), (400, 400), "stretch", View(0, 0))
     assert np.abs(np.asarray(fitted.image).astype(float) - np.asarray(ramp(400, 400))).max() <= 3
     assert fitted.box == (0, 0, 400, 800)
     assert fitted.notes == ("Stretched 100 % wider to fit 400x400.",)

@@ -34,6 +34,7 @@ OTHER = ClipRequest(
     fit="letterbox",
     focus_x=0.13,
     focus_y=0.87,
+    zoom=2.5,
     background="#12abef",
     decode="reference",
     decode_chunk=3,

@@ -71,7 +71,7 @@ def test_frames_are_saved_where_they_are_asked_for(generate, studio):
 def test_what_the_tab_writes_into_a_clip_can_be_pasted_back(generate, built, noting_page):
     wanted = ClipRequest.from_infotext(generate(seed=5, fit="Stretch", focus_x=0.25)["infotext"])
     ((part, picture, fields),) = noting_page.received
-    assert (part, picture) == ("svd_clip", built.picture)
+    assert (part, picture) == ("svd_clip", built.framing.picture)
     given = pasted(fields, parsed(wanted.infotext()))
     values = [given.get(component, component.value) for component in built.controls.components]
     assert ClipRequest.from_mapping(built.controls.read(values)) == wanted
@@ -125,27 +125,31 @@ def test_frames_of_the_last_clips_are_at_hand_to_go_on_from(generate, built):
 
 
 def test_the_preview_is_the_picture_that_the_model_gets(built, picture):
-    shown, note = built.preview(opened(picture), "svd_xt.safetensors", False, 64, 64, "Crop", 0.0, 0.5, "#000000")
+    shown, note = built.framing.preview(
+        opened(picture), "svd_xt.safetensors", False, 64, 64, "Crop", 0.0, 0.5, 1.0, "#000000"
+    )
     assert shown.size == (64, 64)
     assert "Cropped 33 % from the right" in note
-    assert built.preview(None, *[None] * 8) == (None, "")
+    assert built.framing.preview(None, *[None] * 9) == (None, "")
 
 
 def test_what_may_go_wrong_with_a_picture_is_said_below_it_with_a_remedy(built, picture):
     dark = opened(picture).point(lambda level: level // 8)
-    _, note = built.preview(dark, "svd_xt.safetensors", True, 96, 64, "Crop", 0.5, 0.5, "#000000")
+    _, note = built.framing.preview(dark, "svd_xt.safetensors", True, 96, 64, "Crop", 0.5, 0.5, 1.0, "#000000")
     assert "It is very dark. Brighten it first" in note
 
 
 def test_a_setting_that_changes_before_the_picture_comes_does_not_clear_the_preview_that_follows(built, picture):
-    values = ("svd_xt.safetensors", False, 64, 64, "Crop", 0.0, 0.5, "#000000")
-    assert built.preview_again(None, *values) == (gr.update(), gr.update())
-    shown, note = built.preview_again(opened(picture), *values)
-    assert (shown.size, note) == (built.preview(opened(picture), *values)[0].size, note)
+    values = ("svd_xt.safetensors", False, 64, 64, "Crop", 0.0, 0.5, 1.0, "#000000")
+    assert built.framing.preview_again(None, *values) == (gr.update(), gr.update())
+    shown, note = built.framing.preview_again(opened(picture), *values)
+    assert (shown.size, note) == (built.framing.preview(opened(picture), *values)[0].size, note)
 
 
 def test_the_preview_says_what_is_wrong(built, picture):
-    shown, note = built.preview(opened(picture), "svd_xt.safetensors", False, 65, 64, "Crop", 0.5, 0.5, "#000000")
+    shown, note = built.framing.preview(
+        opened(picture), "svd_xt.safetensors", False, 65, 64, "Crop", 0.5, 0.5, 1.0, "#000000"
+    )
     assert shown is None
     assert "multiples of 16" in note
 

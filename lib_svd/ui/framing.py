@@ -1,0 +1,133 @@
+"""The picture, and what the model will see of it: shape, crop, and what may go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from lib_svd import images
+from lib_svd.errors import BadInput
+from lib_svd.request import FITS, ClipRequest, CompleteRequest
+from lib_svd.studio import Studio
+from lib_svd.ui.clips import error_html, notes_html, said_html
+from lib_svd.ui.compat import LOSSLESS, QUIET, UPLOADS, js
+from lib_svd.ui.controls import Controls
+
+SEEN = ("checkpoint", "auto_size", "width", "height", "fit", "focus_x", "focus_y", "zoom", "background")
+"""Settings that change what the model sees of the picture."""
+VIEW = ("focus_x", "focus_y", "zoom")
+SHAPES = ((16, 9), (9, 16), (1, 1), (4, 3), (3, 4))
+PREVIEW_SIDE = 768  # pixels
+NOTHING_TO_GAIN = "A closer crop would gain nothing: the subject fills the picture, or there are no pixels to spare."
+
+
+class Framing:
+    """Picture and preview side by side, and buttons for the crop.
+
+    Over the picture `javascript/svd_crop.js` draws a frame round what is kept, which can be dragged.
+
+    Args:
+        studio: whose models say which sizes there are.
+        part: begins every id.
+
+    Attributes:
+        picture: to be animated.
+    """
+
+    def __init__(self, studio: Studio, part: str) -> None:
+        self._studio, self._part = studio, part
+        # Mode None: transparency and 16 bit are for us to read. Lossless: a clip may go on from here.
+        shown = {"type": "pil", "image_mode": None, "height": 300, "min_width": 200, **LOSSLESS}
+        with gr.Row(elem_id=f"{part}_pictures"):
+            self.picture = gr.Image(label="Picture", elem_id=f"{part}_picture", **UPLOADS, **shown)
+            self._seen = gr.Image(label="What the model will see", interactive=False, elem_id=f"{part}_seen", **shown)
+        self._note = gr.HTML(elem_id=f"{part}_seen_note")
+        with gr.Row(elem_classes=["svd-framing"]):
+            self._shapes = {(x, y): self._button(f"{x}:{y}", f"shape_{x}_{y}") for x, y in SHAPES}
+            self._closer = self._button("Closer to subject", "closer", scale=3)
+            self._largest = self._button("Largest crop", "largest", scale=2)
+            self._dragged = gr.Button(elem_id=f"{part}_dragged", elem_classes=["svd-hidden"])
+
+    def wire(self, controls: Controls) -> None:
+        """Let the preview follow the controls, and the buttons move them."""
+        self._controls = controls
+        given = [self.picture, *(controls[name] for name in SEEN)]
+        shown, view = [self._seen, self._note], [controls[name] for name in VIEW]
+        for component in given:
+            fn = self.preview if component is self.picture else self.preview_again
+            component.change(fn=fn, inputs=given, outputs=shown, **QUIET)
+        self._closer.click(fn=self.closer, inputs=given, outputs=[self._note, controls["fit"], *view], **QUIET)
+        for shape, button in self._shapes.items():
+            button.click(
+                fn=partial(self.shaped, shape),
+                inputs=[controls["checkpoint"]],
+                outputs=[self._note, controls["auto_size"], controls["width"], controls["height"]],
+                **QUIET,
+            )
+        self._largest.click(fn=None, inputs=[], outputs=view, **js(f"() => {list(images.View())}"))
+        self._dragged.click(fn=None, inputs=[], outputs=view, **js("() => svdCrop.view"))
+
+    def preview(self, picture: Image.Image | None, *values: Any) -> tuple[Any, str]:
+        """The picture as it will go in, what is cut off, and what may go wrong."""
+        if picture is None:
+            return None, ""
+        try:
+            source, request, notes = self._asked(picture, values)
+            fitted = images.fit_picture(source, (request.width, request.height), request.fit, images.View.of(request))
+        except BadInput as error:
+            return None, error_html(str(error))
+        concerns = images.check_picture(source, fitted)
+        warnings = notes_html([f"{c.text} {c.remedy}" for c in concerns if c.name != "small"])  # of which notes tell
+        said = said_html(" ".join((f"{request.width}x{request.height} pixels.", *notes, *fitted.notes)))
+        kept = _kept(source, fitted, request) if request.fit == "crop" else ""
+        fitted.image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+        return fitted.image, said + warnings + kept
+
+    def preview_again(self, picture: Image.Image | None, *values: Any) -> tuple[Any, Any]:
+        """After a setting changed. Without a picture nothing is cleared: one may have come since this was sent."""
+        return (gr.update(), gr.update()) if picture is None else self.preview(picture, *values)
+
+    def closer(self, picture: Image.Image | None, *values: Any) -> list[Any]:
+        """What to say, the fit, and the view that shows the subject and little more."""
+        stays = [gr.update() for _ in ("fit", *VIEW)]
+        if picture is None:
+            return [said_html("There is no picture yet."), *stays]
+        try:
+            source, request, _ = self._asked(picture, values)
+        except BadInput as error:
+            return [error_html(str(error)), *stays]
+        view = images.tighter_crop(source, (request.width, request.height))
+        if view.zoom == 1:
+            return [self.preview(picture, *values)[1] + said_html(NOTHING_TO_GAIN), *stays]
+        return [gr.update(), FITS["crop"], *view]
+
+    def shaped(self, shape: tuple[int, int], shown: str) -> list[Any]:
+        """What to say, "Size by the picture" off, and the size of that shape at the model's own area."""
+        try:
+            model = self._controls.read_some(["checkpoint"], [shown]).get("checkpoint", "")
+            checkpoint = self._studio.checkpoint(model)
+        except BadInput as error:
+            return [error_html(str(error)), *(gr.update() for _ in range(3))]
+        return [gr.update(), False, *images.working_size(shape, checkpoint.family.native_size, checkpoint.size_grid)]
+
+    def _asked(
+        self, picture: Image.Image, values: Sequence[Any]
+    ) -> tuple[Image.Image, CompleteRequest, tuple[str, ...]]:
+        """The picture upright in RGB, what is asked of it, and what was done to it; raises BadInput."""
+        request = ClipRequest.from_mapping(self._controls.read_some(SEEN, values))
+        found = images.read_picture(picture, request.background)
+        return found.image, self._studio.completed(request, found.image.size), found.notes
+
+    def _button(self, text: str, name: str, scale: int = 1) -> Any:
+        return gr.Button(text, size="sm", min_width=40, scale=scale, elem_id=f"{self._part}_{name}")
+
+
+def _kept(source: Image.Image, fitted: images.Fitted, request: CompleteRequest) -> str:
+    """For the page's script: the part that is kept, as shares of the picture, and how far it is zoomed in."""
+    sides = (side / n for side, n in zip(fitted.box, source.size * 2, strict=True))
+    box = " ".join(f"{side:.4f}" for side in sides)
+    return f'<span class="svd-kept" data-box="{box}" data-zoom="{request.zoom}"></span>'
