@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import gc
-import logging
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
 from PIL import Image
 
 from lib_svd import video
 from lib_svd.animate import Order, animate, completed, order
 from lib_svd.checkpoints import DEMO, Checkpoint, Svd, find_checkpoints, load, recognise, resolve
 from lib_svd.clip import SavedClip
-from lib_svd.errors import BadCheckpoint, BadInput, BadRequest, SvdError
-from lib_svd.jobs import embedding, history
+from lib_svd.errors import BadCheckpoint, BadInput, BadRequest
+from lib_svd.jobs import Swept, noted, sweep
 from lib_svd.ports import Host
-from lib_svd.request import ClipRequest, CompleteRequest
-from lib_svd.review import review
-
-log = logging.getLogger("svd")
+from lib_svd.request import ClipRequest, CompleteRequest, Field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,29 +131,22 @@ class Studio:
         try:
             saved = animate(order, self.host, self._load)
             wanted = self.host.option("svd_review", True) and len(saved.clip.frames) > 1
-            return self._noted(order, saved) if wanted else saved
+            return noted(order, saved, self.host, self._load)[0] if wanted else saved
         finally:
             if not self.host.option("svd_keep_loaded", True):
                 self.unload()
 
-    def _noted(self, order: Order, saved: SavedClip) -> SavedClip:
-        """Measure a clip and write that beside it; where that fails, a note says so, and the clip is as it was."""
+    def sweep(self, orders: Sequence[Order], setting: Field) -> Iterator[Swept]:
+        """Carry out the orders of a sweep, see `jobs.orders`, one clip after the other.
 
-        def work() -> None:
-            self.host.report(0, 1, "Measuring the clip")
-            tower = embedding(self._load(order.checkpoint, self.host), self.host)
-            found = review(saved.clip.frames, np.asarray(order.picture.image), tower)
-            history.remember(saved.video, order.request, order.picture_path, found)
-
+        Raises:
+            what `animate.animate` raises; the clips given out before stay.
+        """
         try:
-            self.host.exclusively("svd", work)
-        except SvdError as error:
-            return replace(saved, notes=(*saved.notes, f"The clip was not measured. {error}"))
-        except Exception as error:  # the clip is made: nothing that goes wrong now may say otherwise
-            log.exception("The clip could not be measured")
-            why = f"{type(error).__name__}: {error}".rstrip(".:")
-            return replace(saved, notes=(*saved.notes, f"The clip was not measured ({why}): the log has more."))
-        return saved
+            yield from sweep(orders, setting, self.host, self._load)
+        finally:
+            if not self.host.option("svd_keep_loaded", True):
+                self.unload()
 
     def unload(self) -> None:
         """Forget the loaded model; its memory is free once no clip uses it any more."""

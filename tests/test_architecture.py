@@ -32,8 +32,8 @@ ARROWS = {
     "stages": ("checkpoints", "clip", "engine", "errors", "ports", "request"),
     "animate": ("checkpoints", "clip", "errors", "images", "latents", "ports", "request", "stages", "video"),
     "jobs": (
-        *("animate", "checkpoints", "clip", "errors", "images", "infotext", "ports", "request", "review", "stages"),
-        *("video",),
+        *("animate", "bar", "checkpoints", "clip", "errors", "images", "infotext", "ports", "request", "review"),
+        *("stages", "video"),
     ),
     "studio": ("animate", "checkpoints", "clip", "errors", "jobs", "ports", "request", "review", "video"),
     "pages": (),
@@ -44,8 +44,8 @@ ARROWS = {
     "api": ("checkpoints", "clip", "errors", "jobs", "ports", "request", "studio"),
     "hook": ("clip", "errors", "ports", "request", "studio"),
     "ui": (
-        *("api", "bar", "checkpoints", "clip", "errors", "images", "infotext", "jobs", "pages", "ports", "presets"),
-        *("request", "review", "studio", "video"),
+        *("animate", "api", "bar", "checkpoints", "clip", "errors", "images", "infotext", "jobs", "pages", "ports"),
+        *("presets", "request", "review", "studio", "video"),
     ),
     "cli": (
         *("animate", "checkpoints", "doctor", "errors", "hosts", "images", "infotext", "jobs", "latents", "presets"),

@@ -12,13 +12,16 @@ import click
 from lib_svd.cli.clips import out_of, request_of
 from lib_svd.cli.options import errors_as_json, recognised, request_options, run_options, say, standalone_host
 
-COLUMNS = ("speed", "ssim", "similarity", "drift", "warped_error", "flicker", "sharpness", "seam")
-
 
 @click.command()
 @click.argument("picture", type=Path)
 @click.option("--setting", default="motion", show_default=True, help="What to change from clip to clip.")
-@click.option("--values", default="", metavar="A,B,C", help="Its values; of motion 60,75,90 when not given.")
+@click.option(
+    "--values",
+    default="",
+    metavar="A,B,C",
+    help="Its values; 1-4 are four. Of motion 60,75,90 if not given.",
+)
 @click.option("--checkpoint", help="Model: a file, a diffusers folder, or a name in the model folders.")
 @click.option("--out", type=Path, help="The video of all clips, .mp4; a numbered name under output/ when not given.")
 @request_options
@@ -47,8 +50,7 @@ def _swept(options: dict[str, Any], bar: Any, as_json: bool) -> None:
     request = request_of(options)
     checkpoint, host, said = recognised(options, request), standalone_host(options, bar), set[str]()
     with out_of(options, options["picture"]) as out:
-        outs = _outs(out, [setting.written(value) for value in values])
-        made = jobs.orders(order(request, options["picture"], checkpoint, out), setting, values, outs)
+        made = jobs.orders(order(request, options["picture"], checkpoint, out), setting, values)
         svd = load(checkpoint, host)
         done = []
         try:
@@ -62,22 +64,13 @@ def _swept(options: dict[str, Any], bar: Any, as_json: bool) -> None:
                 click.echo(json.dumps({"video": str(whole.video)}) if as_json else f"All of them: {whole.video}")
 
 
-def _outs(out: Path, values: list[Any]) -> list[Path]:
-    """A file a value, beside the one for all."""
-    from lib_svd import video
-
-    outs = [out.with_name(f"{out.stem}-{str(value).replace(' ', '_')}{out.suffix}") for value in values]
-    for each in outs:
-        video.check_output(each, None)
-    return outs
-
-
 def _print(swept: Any, label: str, as_json: bool) -> None:
-    from lib_svd.review.words import MEASURES
+    from lib_svd.review.words import BRIEF, MEASURES
 
     if as_json:
-        found = {"video": str(swept.saved.video), "value": swept.value, "review": swept.review.as_dict()}
+        measures = {} if swept.review is None else swept.review.as_dict()
+        found = {"video": str(swept.saved.video), "value": swept.value, "review": measures}
         click.echo(json.dumps(found, ensure_ascii=False))
         return
-    shown = [f"{m.title} {m.number(swept.review.measures)}" for m in MEASURES if m.name in COLUMNS]
+    shown = [f"{m.title} {m.number(swept.measures)}" for m in MEASURES if m.name in BRIEF]
     click.echo(f"{swept.saved.video}: {label} {swept.value}. {', '.join(shown)}.")

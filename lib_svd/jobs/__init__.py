@@ -1,7 +1,7 @@
 """What is done with more than one clip, or with a clip that is there: sweep a setting, look at a clip, remember."""
 
 from lib_svd.jobs import history
-from lib_svd.jobs.looking import Looked, embedding, look, settings_of_clip
+from lib_svd.jobs.looking import Looked, embedding, look, noted, reopened, settings_of_clip
 from lib_svd.jobs.sweep import Swept, grid, orders, read_values, save_grid, sweep, sweepable
 
 __all__ = [
@@ -11,8 +11,10 @@ __all__ = [
     "grid",
     "history",
     "look",
+    "noted",
     "orders",
     "read_values",
+    "reopened",
     "save_grid",
     "settings_of_clip",
     "sweep",

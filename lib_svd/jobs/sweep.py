@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from lib_svd import video
 from lib_svd.animate import MOST_SHOWN, Load, Order, animate
+from lib_svd.bar import NTH
 from lib_svd.clip import Clip, Frames, SavedClip
 from lib_svd.errors import BadRequest
-from lib_svd.jobs.history import remember
-from lib_svd.jobs.looking import embedding
+from lib_svd.jobs.looking import noted
 from lib_svd.ports import Host
 from lib_svd.request import FIELDS, Field
-from lib_svd.review import Review, review
+from lib_svd.review import Measures, Review
 
 SWEPT = (
     *("motion_bucket_id", "noise_aug_strength", "max_guidance", "min_guidance", "seed", "fps", "num_steps"),
     *("schedule", "sampler", "guidance_ramp"),
 )
 """What can be swept: settings that leave the picture and the shape of the clip as they are."""
-DEFAULT_VALUES = {"motion_bucket_id": (60, 75, 90)}
+DEFAULT_VALUES = {"motion_bucket_id": "60, 75, 90", "seed": "1-4"}
 MOST = 36  # clips of one sweep
 LABEL = 1 / 12  # of a clip's shorter side; at least LEAST_LABEL pixels
 LEAST_LABEL = 14
@@ -37,7 +39,12 @@ class Swept:
 
     value: object
     saved: SavedClip
-    review: Review
+    review: Review | None  # None: it could not be measured, and its notes say why
+
+    @property
+    def measures(self) -> Measures:
+        """By name; none where it could not be measured."""
+        return {} if self.review is None else self.review.measures
 
 
 def sweepable(name: str) -> Field:
@@ -53,30 +60,34 @@ def sweepable(name: str) -> Field:
 
 
 def read_values(setting: Field, text: str) -> tuple[object, ...]:
-    """`60, 75, 90` to values of a setting, each once; "" to the ones to begin with.
+    """`60, 75, 90` or `1-4` to values of a setting, each once; "" to the ones to begin with.
 
     Raises:
         BadRequest: a value is none of this setting, or there are fewer than two or too many.
     """
-    words = [word.strip() for word in text.split(",") if word.strip()]
-    values = dict.fromkeys(setting.checked(setting.read(word)) for word in words)
-    found = tuple(values) or DEFAULT_VALUES.get(setting.name, ())
-    if not 2 <= len(found) <= MOST:
-        raise BadRequest(f"A sweep takes 2 to {MOST} different values, such as 60, 75, 90; {len(found)} are given.")
-    return found
+    text = text.strip() or DEFAULT_VALUES.get(setting.name, "")
+    words = [one for word in text.split(",") if word.strip() for one in _each(word.strip())]
+    values = tuple(dict.fromkeys(setting.checked(setting.read(word)) for word in words))
+    if not 2 <= len(values) <= MOST:
+        raise BadRequest(f"A sweep takes 2 to {MOST} different values, such as 60, 75, 90; {len(values)} are given.")
+    return values
 
 
-def orders(first: Order, setting: Field, values: Sequence[object], outs: Sequence[Path]) -> list[Order]:
-    """An order a value, all else as in the first.
+def orders(first: Order, setting: Field, values: Sequence[object]) -> list[Order]:
+    """An order a value, all else as in the first; the clips' names end in their values.
 
     Raises:
-        BadRequest: the model cannot do one of them.
+        BadInput: the model cannot do one of them, or a clip of that name is there.
     """
-    made = []
-    for value, out in zip(values, outs, strict=True):
-        family = first.checkpoint.family
+    made, family = [], first.checkpoint.family
+    for value in values:
+        word = str(setting.written(value)).replace(" ", "_")
+        out = first.out.with_name(f"{first.out.stem}-{word}{first.out.suffix}")
+        video.check_output(out, None)
         request, notes = family.complete(first.request.with_(**{setting.name: value}), grid=first.checkpoint.size_grid)
-        made.append(replace(first, request=request, out=out, notes=tuple(dict.fromkeys((*first.notes, *notes)))))
+        notes = tuple(dict.fromkeys((*first.notes, *notes)))
+        frames_dir = None if first.frames_dir is None else out.with_suffix("")
+        made.append(replace(first, request=request, out=out, frames_dir=frames_dir, notes=notes))
     return made
 
 
@@ -86,11 +97,9 @@ def sweep(made: Sequence[Order], setting: Field, host: Host, load: Load) -> Iter
     Raises:
         what `animate` raises; the clips given out before stay.
     """
-    for order in made:
-        saved = animate(order, host, load)
-        picture = np.asarray(order.picture.image)
-        found = review(saved.clip.frames, picture, embedding(load(order.checkpoint, host), host))
-        remember(saved.video, order.request, order.picture_path, found)
+    for number, order in enumerate(made, 1):
+        nth = cast(Host, _Nth(host, number, len(made)))
+        saved, found = noted(order, animate(order, nth, load), nth, load)
         yield Swept(value=getattr(order.request, setting.name), saved=saved, review=found)
 
 
@@ -125,6 +134,28 @@ def grid(clips: Sequence[Frames], labels: Sequence[str]) -> Frames:
         sheet[len(frames) :, top : top + height, left : left + width] = frames[-1]
         sheet[:, top + height : top + height + strip, left : left + width] = _written(label, width, strip)
     return _no_larger(sheet, MOST_SHOWN)
+
+
+class _Nth:
+    """A host to which a clip's progress is that of one of several."""
+
+    def __init__(self, host: Host, number: int, count: int) -> None:
+        self._host, self._number, self._count = host, number, count
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._host, name)
+
+    def report(self, done: int, total: int, stage: str, preview: Callable[[], Image.Image] | None = None) -> None:
+        self._host.report(done, total, NTH.format(self._number, self._count, stage), preview)
+
+
+def _each(word: str) -> list[str]:
+    """`1-4` to `1`, `2`, `3`, `4`; anything else to itself."""
+    ends = re.fullmatch(r"(\d{1,10})-(\d{1,10})", word)
+    if ends is None:
+        return [word]
+    low, high = int(ends[1]), int(ends[2])
+    return [str(number) for number in range(low, min(high, low + MOST) + 1)]
 
 
 def _longer_side(columns: int, count: int, width: int, height: int) -> int:

@@ -3,9 +3,10 @@
 from lib_svd.review.advice import Advice, advise
 from lib_svd.review.flow import CV2_MISSING, can_see_motion
 from lib_svd.review.measure import Embed, Review, review
-from lib_svd.review.words import FAULTS, MEASURES, Measure, Measures
+from lib_svd.review.words import BRIEF, FAULTS, MEASURES, Measure, Measures
 
 __all__ = [
+    "BRIEF",
     "CV2_MISSING",
     "FAULTS",
     "MEASURES",

@@ -19,6 +19,8 @@ FAULTS = {
 }
 """What may be wrong with a clip, in a user's words; the first is to be cured first."""
 
+BRIEF = ("speed", "ssim", "similarity", "drift", "warped_error", "flicker", "sharpness", "seam")
+"""Measures to tell clips apart by, where there is no room for all."""
 ANOTHER = 0.6  # structural similarity below which frame 0 is another picture
 FROZEN = 0.15  # percent of the shorter side a frame: below, a viewer sees a still picture
 
@@ -45,11 +47,18 @@ class Measure:
 
     def number(self, measures: Measures) -> str:
         """With its unit, such as `3.0 px a frame`."""
+        bare = self.bare_number(measures)
+        return bare if bare == "-" else f"{bare} {self.unit_shown}".strip()
+
+    def bare_number(self, measures: Measures) -> str:
+        """Without its unit."""
         value = measures.get(self.name)
-        if value is None:
-            return "-"
-        shown = f"{100 * value:.3g} %" if self.percent else f"{value:.3g}"
-        return f"{shown} {self.unit}".strip()
+        return "-" if value is None else f"{100 * value if self.percent else value:.3g}"
+
+    @property
+    def unit_shown(self) -> str:
+        """What the number counts."""
+        return f"% {self.unit}".strip() if self.percent else self.unit
 
     def word(self, measures: Measures) -> str:
         """What the number means for this clip."""

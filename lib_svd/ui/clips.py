@@ -20,6 +20,7 @@ STYLE = """<style>
 .svd-measures th { text-align: left; padding: .5em 0 0 !important; }
 .svd-measures td { padding: .1em .6em .1em 0 !important; vertical-align: middle; }
 .svd-measures .svd-fault { color: #d97706; font-weight: 600; }
+.svd-scrolled { overflow-x: auto; padding: .3em; }
 .svd-row > .form { flex-grow: 1; }
 .svd-framing { gap: .4em !important; }
 .svd-framing button { padding: .3em !important; white-space: nowrap; }
@@ -77,7 +78,8 @@ def said_html(sentence: str) -> str:
 
 
 def time_html(shape: tuple[int, ...], fps: int, seconds: Mapping[str, float]) -> str:
-    """What was made, [T, H, W, 3], and how long each stage took."""
+    """What was made, [T, H, W, 3], and how long each stage took, if that is known."""
     num_frames, height, width = shape[:3]
     took = ", ".join(f"{stage} {length:.1f}" for stage, length in seconds.items())
-    return f'<p class="svd-said">{num_frames} frames of {width}x{height} at {fps} fps. Seconds: {took}.</p>'
+    made = f"{num_frames} frames of {width}x{height} at {fps} fps."
+    return said_html(f"{made} Seconds: {took}." if took else made)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from lib_svd.jobs.history import Entry
-from lib_svd.review import CV2_MISSING, MEASURES, Advice, Measure, can_see_motion
+from lib_svd.review import BRIEF, CV2_MISSING, MEASURES, Advice, Measure, Measures, can_see_motion
 from lib_svd.ui.choices import FIELD_OF
 
 PARTS = {"motion": "Motion", "fidelity": "Fidelity", "consistency": "Consistency", "loop": "Loop"}
@@ -33,14 +33,42 @@ def advice_html(advice: Advice | None) -> str:
     return f'<p class="svd-said">{escape(advice.found)}{change} {escape(advice.reason)}</p>'
 
 
+def sweep_html(title: str, words: Sequence[str], links: Sequence[str], measures: Sequence[Measures]) -> str:
+    """What was measured on the clips of a sweep, a column each.
+
+    Args:
+        title: what was swept.
+        words: its values.
+        links: where the clips are.
+        measures: of each clip.
+    """
+    heads = "".join(
+        f'<th><a href="{escape(link, quote=True)}" target="_blank">{escape(word)}</a></th>'
+        for word, link in zip(words, links, strict=True)
+    )
+    rows = "".join(
+        f'<tr title="{escape(measure.about, quote=True)}"><td>{measure.title}</td>'
+        + "".join(f"<td{_faulty(measure, each)}>{escape(measure.bare_number(each))}</td>" for each in measures)
+        + f"<td>{escape(measure.unit_shown)}</td></tr>"
+        for measure in MEASURES
+        if measure.name in BRIEF
+    )
+    table = f'<table class="svd-measures"><tr><th>{escape(title)}</th>{heads}<th></th></tr>{rows}</table>'
+    return f'<div class="svd-scrolled">{table}</div>'
+
+
 def _row(measure: Measure, entry: Entry) -> str:
-    band = measure.band(entry.measures)
-    faulty = " class='svd-fault'" if band is not None and band.fault else ""
+    faulty = _faulty(measure, entry.measures)
     return (
         f'<tr title="{escape(measure.about, quote=True)}"><td>{measure.title}</td>'
         f"<td>{escape(measure.number(entry.measures))}</td><td{faulty}>{escape(measure.word(entry.measures))}</td>"
         f"<td>{_plot(entry.series.get(measure.name, ()))}</td></tr>"
     )
+
+
+def _faulty(measure: Measure, measures: Measures) -> str:
+    band = measure.band(measures)
+    return " class='svd-fault'" if band is not None and band.fault else ""
 
 
 def _plot(values: Sequence[float]) -> str:

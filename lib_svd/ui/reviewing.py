@@ -55,10 +55,11 @@ class Reviewing:
                 self._keep = gr.Button("Keep marks and note", elem_id=f"{part}_keep", scale=2)
             self._kept = gr.HTML(elem_id=f"{part}_kept")
 
-    def wire(self, made: Any, controls: Controls) -> None:
-        """Let the panel follow the event that makes a clip, and its advice change the controls."""
+    def wire(self, events: Sequence[Any], controls: Controls) -> None:
+        """Let the panel follow the events that show a clip, and its advice change the controls."""
         shown = [self._measures, self._said, self._advice, *self._marks, self._note, self._kept]
-        made.then(fn=self.show, inputs=[self._clip], outputs=shown, **QUIET)
+        for event in events:
+            event.then(fn=self.show, inputs=[self._clip], outputs=shown, **QUIET)
         self._said.change(fn=self.advise, inputs=[self._clip, self._said], outputs=[self._advice], **QUIET)
         changed = self._apply.click(
             fn=lambda name, said: self.applied(controls, name, said),

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from PIL import Image
 
+from lib_svd.animate import Order
 from lib_svd.clip import Frames, SavedClip
 from lib_svd.errors import BadRequest, Interrupted, SvdError
-from lib_svd.pages import Page
+from lib_svd.jobs import reopened
+from lib_svd.pages import Job, Page
 from lib_svd.request import MAX_SEED, ClipRequest
 from lib_svd.studio import Studio
 from lib_svd.ui.clips import STYLE, clip_html, error_html, notes_html, said_html, time_html
@@ -22,6 +25,7 @@ from lib_svd.ui.controls import NO_PROMPT, Controls
 from lib_svd.ui.framing import Framing
 from lib_svd.ui.preset_row import PresetRow
 from lib_svd.ui.reviewing import Reviewing
+from lib_svd.ui.sweeping import Sweeping
 
 LABEL, PART = "SVD", "svd_clip"
 SHELF = 4  # clips whose frames are at hand to go on from; the oldest goes first
@@ -68,6 +72,7 @@ class Tab:
         self._presets = PresetRow(self._studio, self._page, PART)
         self.controls = Controls(self._studio, PART, self._page)
         self.controls.begin_with = self._presets.settings
+        self._sweeping = Sweeping(self._studio, self._page, PART)
 
     def _build_results(self) -> None:
         with gr.Column(variant="panel", elem_id=f"{PART}_results_panel"):
@@ -96,53 +101,74 @@ class Tab:
                 lines=2,
             )
             self._status = gr.HTML(elem_id=f"{PART}_status", elem_classes=["svd-status"])
+            self._swept = self._sweeping.build_results()
             self._reviewing = Reviewing(self._studio, PART, self._made)
         self._frame = gr.Image(
             visible=False, type="pil", label="Selected frame", elem_id=f"{PART}_selected_frame", **LOSSLESS
         )
 
     def _wire(self) -> None:
-        controls = self.controls
-        outputs = [self._clip, self._gallery, self._frame, self._made, self._infotext, self._status]
-        given = [self._task, self.framing.picture, controls.with_frames, *controls.components]
-        made = self._generate.click(
-            fn=self._page.queued(self._job, [gr.update() for _ in outputs[:-1]]),
-            inputs=given,
-            outputs=outputs,
-            show_progress=False,
-            **js(f"function() {{ return svdSubmit('{PART}', arguments, {len(given)}); }}"),
+        controls, sweeping = self.controls, self._sweeping
+        shown = [self._clip, self._gallery, self._frame, self._made, self._infotext, self._status]
+        asked = [self._task, self.framing.picture, controls.with_frames, *controls.components]
+        made = self._on(self._generate, self._job, asked, shown)
+        swept = self._on(sweeping.button, self._sweep, [*asked, *sweeping.inputs], [*self._swept, *shown])
+        opened = sweeping.chosen.input(
+            fn=self.show_swept, inputs=[sweeping.chosen, sweeping.name], outputs=shown, **QUIET
         )
         self.framing.wire(controls)
         self._gallery.select(fn=self.select, inputs=[self._made], outputs=[self._frame], **QUIET)
         self._continue.click(fn=_taken, inputs=[self._frame], outputs=[self.framing.picture], **QUIET)
         self._presets.wire(controls)
-        self._reviewing.wire(made, controls)
+        self._reviewing.wire([made, swept, opened], controls)
         controls.reuse.click(fn=_seed_of, inputs=[self._infotext], outputs=[controls["seed"]], **QUIET)
         for target, button in self._sends.items():
             self._page.send(button, target, self._frame)
         if self._folder is not None:
             self._folder.click(fn=self.open_folder, inputs=[], outputs=[], **QUIET)
 
-    def _job(self, picture: Image.Image | None, with_frames: bool, *values: Any) -> Sequence[Any]:
-        """Make a clip; where it fails, what was there stays and a sentence says why."""
-        try:
-            saved = self._animated(picture, with_frames, values)
-        except Interrupted as stop:
-            return [*_unchanged(5), said_html(str(stop))]
-        except SvdError as error:
-            return [*_unchanged(5), error_html(str(error))]
-        except Exception as error:
-            log.exception("The clip could not be made")
-            why = f"{type(error).__name__}: {error}".rstrip(".:")
-            return [*_unchanged(5), error_html(f"The clip could not be made ({why}): the log has more.")]
-        return self._shown(saved)
+    def _on(self, button: Any, job: Job, given: Sequence[Any], outputs: Sequence[Any]) -> Any:
+        """Let a button put a job into the page's queue; the event."""
+        return button.click(
+            fn=self._page.queued(job, [gr.update() for _ in outputs[:-1]]),
+            inputs=given,
+            outputs=outputs,
+            show_progress=False,
+            **js(f"function() {{ return svdSubmit('{PART}', arguments, {len(given)}); }}"),
+        )
 
-    def _animated(self, picture: Image.Image | None, with_frames: bool, values: Sequence[Any]) -> SavedClip:
+    def _job(self, picture: Image.Image | None, with_frames: bool, *values: Any) -> Sequence[Any]:
+        """Make a clip."""
+
+        def work() -> Sequence[Any]:
+            return self._shown(self._studio.animate(self._order(picture, with_frames, values)))
+
+        return _done(work, 6)
+
+    def _sweep(self, picture: Image.Image | None, with_frames: bool, *values: Any) -> Sequence[Any]:
+        """Make a clip for each value of a setting."""
+        *settings, label, text = values
+
+        def work() -> Sequence[Any]:
+            first = self._order(picture, with_frames, settings, "sweep")
+            whole, ended, panel = self._sweeping.swept(first, label, text)
+            *shown, status = self._shown(whole)
+            return [*panel, *shown, said_html(ended) + status if ended else status]
+
+        return _done(work, 6 + len(self._swept))
+
+    def show_swept(self, chosen: str, name: str) -> Sequence[Any]:
+        """One clip of the last sweep, or all of them."""
+        path = self._studio.host.output_dir() / Path(self._sweeping.named(chosen, name)).name
+        return _done(lambda: self._shown(reopened(path)), 6)
+
+    def _order(
+        self, picture: Image.Image | None, with_frames: bool, values: Sequence[Any], stem: str = "clip"
+    ) -> Order:
         settings = self.controls.read(values)
         request = ClipRequest.from_mapping({"seed": secrets.randbelow(MAX_SEED + 1), **settings})
         source = picture.info.get("parameters", "") if picture is not None else ""
-        order = self._studio.order(request, picture, with_frames=with_frames, source=source)
-        return self._studio.animate(order)
+        return self._studio.order(request, picture, stem=stem, with_frames=with_frames, source=source)
 
     def _shown(self, saved: SavedClip) -> Sequence[Any]:
         clip, name = saved.clip, saved.video.name
@@ -168,8 +194,19 @@ def _small(text: str, name: str) -> Any:
     return gr.Button(text, size="sm", min_width=80, elem_id=f"{PART}_{name}")
 
 
-def _unchanged(count: int) -> list[Any]:
-    return [gr.update() for _ in range(count)]
+def _done(work: Callable[[], Sequence[Any]], count: int) -> Sequence[Any]:
+    """What work gives for `count` outputs; where it fails, what was there stays and the last one says why."""
+    stays = [gr.update() for _ in range(count - 1)]
+    try:
+        return work()
+    except Interrupted as stop:
+        return [*stays, said_html(str(stop))]
+    except SvdError as error:
+        return [*stays, error_html(str(error))]
+    except Exception as error:
+        log.exception("The clip could not be made")
+        why = f"{type(error).__name__}: {error}".rstrip(".:")
+        return [*stays, error_html(f"The clip could not be made ({why}): the log has more.")]
 
 
 def _taken(frame: Image.Image | None) -> Any:

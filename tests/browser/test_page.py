@@ -103,6 +103,27 @@ def test_a_clip_is_reviewed_one_change_is_applied_and_notes_are_kept(tab_of_a_ne
     expect(part(tab, "note", "input, textarea").last).to_have_value("")
 
 
+def test_one_setting_is_swept_in_one_job_and_each_clip_is_shown_when_it_is_chosen(tab_of_a_new_user):
+    tab = tab_of_a_new_user
+    choose_picture(tab, ROOT / "examples" / "lighthouse.jpg")
+    number(tab, "seed", 5)
+    part(tab, "sweep").get_by_text("Sweep: one setting").click()
+    part(tab, "values", "input, textarea").last.fill("20, 75, 200")
+    before = part(tab, "infotext", "textarea").input_value()
+    part(tab, "sweep_all").click()
+    expect(tab.locator(".progressDiv")).to_contain_text(re.compile(r"Clip [23] of 3: \S+ \d+/\d+: \d+ %.* left"))
+    expect(part(tab, "infotext", "textarea")).not_to_have_value(before)
+    expect(part(tab, "sweep_table", "th a")).to_have_text(["20", "75", "200"])
+    expect(part(tab, "clip", "video")).to_have_attribute("src", re.compile(r"sweep-svd-0001\.mp4"))
+    expect(part(tab, "measures", "table")).to_have_count(0)
+    shoot(tab, "sweep")
+    part(tab, "sweep_shown").get_by_text("200", exact=True).click()
+    expect(part(tab, "clip", "video")).to_have_attribute("src", re.compile(r"sweep-svd-0001-200\.mp4"))
+    expect(part(tab, "measures")).to_contain_text("the camera moves")
+    assert request_shown(tab).motion_bucket_id == 200
+    shoot(tab, "swept")
+
+
 def test_a_preset_is_where_a_clip_begins_and_is_there_when_the_page_loads_again(tab_of_a_new_user):
     tab = tab_of_a_new_user
     part(tab, "preset", "input").click()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from lib_svd import jobs
-from lib_svd.animate import order
+from lib_svd.animate import animate, order
+from lib_svd.bar import Bar
 from lib_svd.checkpoints import load, recognise
 from lib_svd.engine.vae import VaeEncoder
 from lib_svd.errors import BadRequest, Interrupted
@@ -27,19 +29,11 @@ def first(tmp_path, checkpoint, picture):
 
 
 @pytest.fixture
-def made(first, tmp_path):
-    def of(setting, values):
-        return jobs.orders(first, setting, values, [tmp_path / f"{value}.mp4" for value in values])
-
-    return of
-
-
-@pytest.fixture
-def swept(checkpoint, made):
+def swept(checkpoint, first):
     def of(setting, values, host=None):
         host = host or StandaloneHost("cpu", "float32")
         svd = load(recognise(checkpoint), host)
-        return jobs.sweep(made(setting, values), setting, host, lambda *_: svd)
+        return jobs.sweep(jobs.orders(first, setting, values), setting, host, lambda *_: svd)
 
     return of
 
@@ -47,16 +41,18 @@ def swept(checkpoint, made):
 def test_clips_differ_in_the_swept_setting_alone(swept, tmp_path):
     done = list(swept(MOTION, (30, 90, 200)))
     assert [each.value for each in done] == [30, 90, 200]
-    settings = [ClipRequest.from_infotext(read_infotext(tmp_path / f"{value}.mp4")) for value in (30, 90, 200)]
+    settings = [ClipRequest.from_infotext(read_infotext(tmp_path / f"all-{value}.mp4")) for value in (30, 90, 200)]
     assert [each.motion_bucket_id for each in settings] == [30, 90, 200]
     assert len({each.with_(motion_bucket_id=1) for each in settings}) == 1
     assert len({each.saved.clip.frames.tobytes() for each in done}) == 3
 
 
-def test_a_clip_of_a_sweep_is_the_clip_that_one_gets_alone(swept, made):
+def test_a_clip_of_a_sweep_is_the_clip_that_one_gets_alone(swept, first, tmp_path, checkpoint):
     together = list(swept(MOTION, (30, 200)))[1]
-    alone = next(iter(swept(MOTION, (200, 30))))
-    np.testing.assert_array_equal(together.saved.clip.frames, alone.saved.clip.frames)
+    host = StandaloneHost("cpu", "float32")
+    order = replace(first, request=first.request.with_(motion_bucket_id=200), out=tmp_path / "alone.mp4")
+    alone = animate(order, host)
+    np.testing.assert_array_equal(together.saved.clip.frames, alone.clip.frames)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +89,7 @@ def test_stopping_keeps_what_is_done(swept, tmp_path):
     with pytest.raises(Interrupted):
         next(clips)
     assert probe(first.saved.video).num_frames == 5
-    assert sorted(path.name for path in tmp_path.glob("*.mp4")) == ["30.mp4"]
+    assert sorted(path.name for path in tmp_path.glob("*.mp4")) == ["all-30.mp4"]
 
 
 def test_all_clips_are_in_one_video_with_what_was_swept(swept, tmp_path):
@@ -125,7 +121,11 @@ def test_a_grid_is_nearly_square_holds_the_last_frame_and_fits_a_player():
 
 
 @pytest.mark.parametrize(
-    ("text", "values"), [("60,75,90", (60, 75, 90)), (" 60 , 90,60", (60, 90)), ("", (60, 75, 90))]
+    ("text", "values"),
+    [
+        *[("60,75,90", (60, 75, 90)), (" 60 , 90,60", (60, 90)), ("", (60, 75, 90))],
+        *[("60-62", (60, 61, 62)), ("10, 60-61", (10, 60, 61))],
+    ],
 )
 def test_values_are_read_once_each(text, values):
     assert jobs.read_values(MOTION, text) == values
@@ -137,6 +137,10 @@ def test_values_are_read_once_each(text, values):
         ("motion", "60", "2 to 36 different values"),
         ("motion", "60,900", "from 1 to 255"),
         ("motion", "60,many", "must be a number"),
+        ("motion", "1-200", "2 to 36 different values"),
+        ("seed", "1-9999999999", "2 to 36 different values"),
+        ("motion", "62-60", "2 to 36 different values"),
+        ("max_guidance", "2-many", "must be a number"),
         ("fps", "", "2 to 36 different values"),
         ("motion", ",".join(map(str, range(1, 40))), "2 to 36 different values"),
     ],
@@ -153,5 +157,35 @@ def test_a_setting_that_cannot_be_swept_is_refused_with_those_that_can():
 
 def test_a_value_that_the_model_cannot_do_is_refused_before_anything_is_made(first, tmp_path):
     with pytest.raises(BadRequest):
-        jobs.orders(first, jobs.sweepable("max_guidance"), (0.5, 2.0), [tmp_path / "a.mp4", tmp_path / "b.mp4"])
+        jobs.orders(first, jobs.sweepable("max_guidance"), (0.5, 2.0))
     assert list(tmp_path.glob("*.mp4")) == []
+
+
+def test_seeds_to_choose_the_best_of_need_no_values():
+    assert jobs.read_values(jobs.sweepable("seed"), "") == (1, 2, 3, 4)
+
+
+def test_the_bar_runs_once_through_all_clips(swept):
+    bar, shares, said = Bar(), [], []
+
+    def report(done, total, stage, preview=None):
+        shares.append(bar.moved(done, total, stage))
+        said.append(stage)
+
+    host = StandaloneHost("cpu", "float32", on_report=report)
+    shares.clear()
+    list(swept(MOTION, (30, 200), host))
+    begun = next(i for i, stage in enumerate(said) if stage.startswith("Clip 1 of 2: Sampling"))
+    assert shares[begun:] == sorted(shares[begun:])
+    ends = {stage: share for stage, share in zip(said, shares, strict=True) if stage.endswith("Decoding")}
+    assert ends == {"Clip 1 of 2: Decoding": 0.5, "Clip 2 of 2: Decoding": 1.0}
+
+
+def test_a_clip_that_cannot_be_measured_does_not_end_the_sweep(swept, monkeypatch):
+    def fail(*_):
+        raise ZeroDivisionError("by 0")
+
+    monkeypatch.setattr("lib_svd.jobs.looking.review", fail)
+    done = list(swept(MOTION, (30, 200)))
+    assert [each.measures for each in done] == [{}, {}]
+    assert all("was not measured" in each.saved.notes[-1] for each in done)

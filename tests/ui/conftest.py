@@ -28,6 +28,7 @@ class NotingPage:
 
     def __init__(self) -> None:
         self.remembered: dict[str, Any] = {}
+        self.jobs: list[Any] = []
         self.received: list[tuple[str, Any, Any]] = []
         self.sent: list[tuple[str, str]] = []
         self.opened: list[Path] = []
@@ -36,7 +37,7 @@ class NotingPage:
         return gr.Button("Generate", elem_id=f"{part}_generate")
 
     def queued(self, job, extra_outputs):
-        self.job, self.extra_outputs = job, extra_outputs
+        self.jobs.append(job)
         return lambda task, *values: job(*values)
 
     def url(self, path):

@@ -64,7 +64,7 @@ def test_a_clip_that_cannot_be_measured_is_there_all_the_same(studio, picture, m
     def fail(*_):
         raise OutOfMemory("There is no room.")
 
-    monkeypatch.setattr("lib_svd.studio.review", fail)
+    monkeypatch.setattr("lib_svd.jobs.looking.review", fail)
     saved = studio.animate(
         studio.order(ClipRequest(checkpoint="svd_xt.safetensors", num_steps=1, num_frames=2), picture)
     )
@@ -76,7 +76,7 @@ def test_whatever_goes_wrong_while_measuring_the_clip_is_not_said_to_have_failed
     def fail(*_):
         raise ZeroDivisionError("by 0")
 
-    monkeypatch.setattr("lib_svd.studio.review", fail)
+    monkeypatch.setattr("lib_svd.jobs.looking.review", fail)
     request = ClipRequest(checkpoint="svd_xt.safetensors", num_steps=1, num_frames=2)
     saved = studio.animate(studio.order(request, picture))
     assert saved.video.exists()

@@ -41,7 +41,7 @@ def generate(built, noting_page, picture):
             for name, component in zip(built.controls.names, built.controls.components, strict=True)
         }
         values |= {"checkpoint": "svd_xt.safetensors", "num_steps": 2, "num_frames": 3, **changed}
-        given = noting_page.job(image, with_frames, *values.values())
+        given = noting_page.jobs[0](image, with_frames, *values.values())
         return dict(zip(("clip", "gallery", "frame", "made", "infotext", "status"), given, strict=True))
 
     return press

@@ -1,0 +1,97 @@
+"""One setting, several values, everything else locked: the panel that asks for it, and the table of what came of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from lib_svd import jobs
+from lib_svd.animate import Order
+from lib_svd.clip import SavedClip
+from lib_svd.errors import SvdError
+from lib_svd.jobs.sweep import DEFAULT_VALUES, SWEPT
+from lib_svd.pages import Page
+from lib_svd.request import Field
+from lib_svd.studio import Studio
+from lib_svd.ui.controls import HELP
+from lib_svd.ui.measures import sweep_html
+
+SETTINGS = {HELP[name].label: name for name in SWEPT}
+"""What can be swept, by its label."""
+ALL = "All side by side"
+
+
+class Sweeping:
+    """A panel that asks what is swept, and one for what came of it.
+
+    Args:
+        studio: makes the clips.
+        page: says where the browser gets them.
+        part: begins every id.
+
+    Attributes:
+        button: begins.
+        inputs: components that say what is swept.
+    """
+
+    def __init__(self, studio: Studio, page: Page, part: str) -> None:
+        self._studio, self._page, self._part = studio, page, part
+        with gr.Accordion("Sweep: one setting, several values", open=False, elem_id=f"{part}_sweep"):
+            with gr.Row(elem_classes=["svd-row"]):
+                first = next(iter(SETTINGS))
+                setting = gr.Dropdown(list(SETTINGS), value=first, label="Setting", elem_id=f"{part}_swept")
+                values = gr.Textbox(
+                    label="Values; everything else stays, the seed too",
+                    placeholder=f"{DEFAULT_VALUES['motion_bucket_id']}; of seeds {DEFAULT_VALUES['seed']}",
+                    lines=1,
+                    elem_id=f"{part}_values",
+                    scale=2,
+                )
+            self.button = gr.Button("Make them all", elem_id=f"{part}_sweep_all")
+        self.inputs = [setting, values]
+
+    def build_results(self) -> list[Any]:
+        """The panel below the clip, made where it shall stand; its components."""
+        self._results = gr.Group(visible=False, elem_id=f"{self._part}_sweep_results")
+        with self._results:
+            self._table = gr.HTML(elem_id=f"{self._part}_sweep_table")
+            self.chosen = gr.Radio([ALL], value=ALL, label="Show", elem_id=f"{self._part}_sweep_shown")
+            self.name = gr.Textbox("", visible=False, elem_id=f"{self._part}_sweep_name")
+        self.name.do_not_save_to_config = True
+        return [self._results, self._table, self.chosen, self.name]
+
+    def swept(self, first: Order, label: str, text: str) -> tuple[SavedClip, str, list[Any]]:
+        """Make the clips. Where it is stopped, or one fails, those before it are there.
+
+        Returns:
+            The video of all, or the only clip that there is; why there are no more, or ""; updates for the panel.
+
+        Raises:
+            SvdError: the values cannot be, or there is no clip at all.
+        """
+        setting = jobs.sweepable(SETTINGS[label])
+        orders = jobs.orders(first, setting, jobs.read_values(setting, text))
+        done: list[jobs.Swept] = []
+        ended = ""
+        try:
+            for each in self._studio.sweep(orders, setting):
+                done.append(each)
+        except SvdError as error:
+            if not done:
+                raise
+            ended = f"{error} {len(done)} of {len(orders)} clips are there."
+        whole = jobs.save_grid(done, setting, first.out) if len(done) > 1 else done[0].saved
+        return whole, ended, self._told(done, setting, first)
+
+    def named(self, shown: str, name: str) -> str:
+        """The file name of the clip that is chosen, in the sweep of that name."""
+        return f"{name}.mp4" if shown == ALL else f"{name}-{shown}.mp4"
+
+    def _told(self, done: list[jobs.Swept], setting: Field, first: Order) -> list[Any]:
+        words = [each.saved.video.stem.removeprefix(f"{first.out.stem}-") for each in done]
+        links = [self._page.url(each.saved.video) for each in done]
+        title = f"{HELP[setting.name].label}, seed {first.request.seed}"
+        table = sweep_html(title, words, links, [each.measures for each in done])
+        choices = [ALL, *words] if len(done) > 1 else words
+        return [gr.update(visible=True), table, gr.update(choices=choices, value=choices[0]), first.out.stem]

@@ -1,0 +1,127 @@
+"""A sweep in the tab: clips, one video of them all, a table, and each of them shown again."""
+
+from __future__ import annotations
+
+import re
+
+import gradio as gr
+import pytest
+from PIL import Image
+
+from lib_svd.errors import Interrupted, OutOfMemory
+from lib_svd.jobs import history
+from lib_svd.request import ClipRequest
+from lib_svd.ui import tab
+from lib_svd.video import probe
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning"),  # gradio's own
+    pytest.mark.usefixtures("one_thread"),
+]
+OUTPUTS = ("panel", "table", "choice", "name", "clip", "gallery", "frame", "made", "infotext", "status")
+
+
+@pytest.fixture
+def built(studio, noting_page):
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        return tab.Tab(studio, noting_page, blocks)
+
+
+@pytest.fixture
+def sweep(built, noting_page, picture):
+    """Press "Make them all"; gives the outputs by name."""
+
+    def press(label="Motion", values="30, 200", **changed):
+        shown = {name: built.controls[name].value for name in built.controls.names}
+        shown |= {"checkpoint": "svd_xt.safetensors", "num_steps": 1, "num_frames": 3, **changed}
+        with Image.open(picture) as image:
+            given = noting_page.jobs[1](image.copy(), False, *shown.values(), label, values)
+        return dict(zip(OUTPUTS, given, strict=True))
+
+    return press
+
+
+def test_every_value_has_its_clip_and_all_have_one_seed_and_one_video(sweep, studio):
+    found = sweep()
+    folder = studio.host.output_dir()
+    assert sorted(path.name for path in folder.glob("*.mp4")) == [
+        *("sweep-svd-0001-200.mp4", "sweep-svd-0001-30.mp4", "sweep-svd-0001.mp4")
+    ]
+    settings = [history.entry(folder / f"sweep-svd-0001-{value}.mp4").settings for value in (30, 200)]
+    assert [each["motion_bucket_id"] for each in settings] == [30, 200]
+    assert settings[0]["seed"] == settings[1]["seed"]
+    assert "sweep-svd-0001.mp4" in found["clip"]
+    assert probe(folder / "sweep-svd-0001.mp4").height > 2 * 64  # the wide ones stand one above the other
+    assert found["panel"] == gr.update(visible=True)
+    assert found["choice"]["choices"] == ["All side by side", "30", "200"]
+
+
+def test_the_table_has_a_column_a_clip_and_links_to_each(sweep, studio):
+    table = sweep(seed=5)["table"]
+    assert "Motion, seed 5" in table
+    assert re.findall(r'href="file=[^"]*?-(\d+)\.mp4" target="_blank">(\d+)<', table) == [("30", "30"), ("200", "200")]
+    flow = re.search(r"<td>First frame</td><td[^>]*>(\S+)</td><td[^>]*>(\S+)</td>", table)
+    entry = history.entry(studio.host.output_dir() / "sweep-svd-0001-30.mp4")
+    assert float(flow[1]) == pytest.approx(entry.measures["ssim"], rel=0.01)
+
+
+def test_each_clip_of_it_is_shown_when_it_is_chosen(sweep, built, studio):
+    name = sweep(seed=5)["name"]
+    shown = dict(zip(OUTPUTS[4:], built.show_swept("200", name), strict=True))
+    assert "sweep-svd-0001-200.mp4" in shown["clip"]
+    assert shown["made"] == "sweep-svd-0001-200.mp4"
+    assert ClipRequest.from_infotext(shown["infotext"]).motion_bucket_id == 200
+    assert len(shown["gallery"]) == 3
+    assert "sweep-svd-0001.mp4" in built.show_swept("All side by side", name)[0]
+    assert "There is no file" in built.show_swept("75", name)[-1]
+
+
+def test_seeds_are_swept_to_choose_the_best(sweep, studio):
+    found = sweep("Seed", "7-9")
+    assert found["choice"]["choices"] == ["All side by side", "7", "8", "9"]
+
+
+def test_stopped_it_keeps_and_shows_what_is_done(sweep, studio, monkeypatch):
+    stopped_after(monkeypatch, studio, 1, Interrupted("The clip was stopped."))
+    found = sweep(values="30, 75, 200")
+    assert "The clip was stopped. 1 of 3 clips are there." in found["status"]
+    assert found["choice"]["choices"] == ["30"]
+    assert "sweep-svd-0001-30.mp4" in found["clip"]
+    assert sweep(values="30, 75, 200")["name"] == "sweep-svd-0002"  # names are not used twice
+
+
+def test_one_that_fails_leaves_those_before_it(sweep, studio, monkeypatch):
+    stopped_after(monkeypatch, studio, 2, OutOfMemory("There is no room."))
+    found = sweep(values="30, 75, 200")
+    assert "There is no room. 2 of 3 clips are there." in found["status"]
+    assert found["choice"]["choices"] == ["All side by side", "30", "75"]
+
+
+def test_where_there_is_no_clip_at_all_nothing_changes_but_the_sentence(sweep, studio, monkeypatch):
+    stopped_after(monkeypatch, studio, 0, Interrupted("The clip was stopped."))
+    found = sweep()
+    assert "The clip was stopped." in found["status"]
+    assert [found[name] for name in OUTPUTS[:-1]] == [gr.update()] * 9
+
+
+@pytest.mark.parametrize(
+    ("label", "values", "said"),
+    [
+        ("Motion", "60", "2 to 36 different values"),
+        ("Motion", "60, 900", "from 1 to 255"),
+        ("Guidance, last frame", "0.5, 2", "from 1 to 20"),
+    ],
+)
+def test_values_that_cannot_be_are_refused_in_a_sentence(sweep, studio, label, values, said):
+    assert said in sweep(label, values)["status"]
+    assert list(studio.host.output_dir().glob("*")) == []
+
+
+def stopped_after(monkeypatch, studio, count, error):
+    original = studio.sweep
+
+    def sweep(orders, setting):
+        yield from original(orders[:count], setting)
+        raise error
+
+    monkeypatch.setattr(studio, "sweep", sweep)
