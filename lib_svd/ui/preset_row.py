@@ -55,9 +55,9 @@ class PresetRow:
         """The presets there are, the one used last chosen; or why they cannot be read."""
         return self._changing(lambda _: None)(str(self._studio.host.option(REMEMBERED, "")))
 
-    def wire(self, controls: Controls) -> None:
-        """Let the list move the controls."""
-        self.chosen.input(
+    def wire(self, controls: Controls) -> Any:
+        """Let the list move the controls; the event that does."""
+        chosen = self.chosen.input(
             fn=lambda name, model: self.choose(controls, name, model),
             inputs=[self.chosen, controls["checkpoint"]],
             outputs=[self._reason, *controls.components],
@@ -72,6 +72,7 @@ class PresetRow:
         on(self._delete, lambda chosen: self._presets.delete(chosen))
         on(self._take, lambda _, text: self._taken(text), self._shared)
         self._share.click(fn=self.share, inputs=[], outputs=[self._shared, self._reason], **QUIET)
+        return chosen
 
     def choose(self, controls: Controls, name: str, model: str) -> Sequence[Any]:
         """Move the controls to a preset, all that it leaves out to the shown model's own; it is remembered."""

@@ -23,9 +23,10 @@ from lib_svd.ui.clips import STYLE, clip_html, error_html, notes_html, said_html
 from lib_svd.ui.compat import LOSSLESS, QUIET, SMALL, js
 from lib_svd.ui.controls import NO_PROMPT, Controls
 from lib_svd.ui.framing import Framing
+from lib_svd.ui.one_change import OneChange
 from lib_svd.ui.preset_row import PresetRow
 from lib_svd.ui.reviewing import Reviewing
-from lib_svd.ui.sweeping import Sweeping
+from lib_svd.ui.sweeping import ALL, Sweeping
 
 LABEL, PART = "SVD", "svd_clip"
 SHELF = 4  # clips whose frames are at hand to go on from; the oldest goes first
@@ -58,6 +59,7 @@ class Tab:
                 self._build_source()
             with gr.Column(scale=5, min_width=400, elem_id=f"{PART}_results"):
                 self._generate = page.generate_buttons(PART)
+                self._one_change = OneChange(studio, PART, self._made)
                 self._build_results()
         for hidden in (self._task, self._made, self._infotext):
             hidden.do_not_save_to_config = True
@@ -119,8 +121,9 @@ class Tab:
         self.framing.wire(controls)
         self._gallery.select(fn=self.select, inputs=[self._made], outputs=[self._frame], **QUIET)
         self._continue.click(fn=_taken, inputs=[self._frame], outputs=[self.framing.picture], **QUIET)
-        self._presets.wire(controls)
+        chosen = self._presets.wire(controls)
         self._reviewing.wire([made, swept, opened], controls)
+        self._one_change.wire([made, swept, opened], [chosen], self.framing.picture, controls)
         controls.reuse.click(fn=_seed_of, inputs=[self._infotext], outputs=[controls["seed"]], **QUIET)
         for target, button in self._sends.items():
             self._page.send(button, target, self._frame)
@@ -152,7 +155,7 @@ class Tab:
         def work() -> Sequence[Any]:
             first = self._order(picture, with_frames, settings, "sweep")
             whole, ended, panel = self._sweeping.swept(first, label, text)
-            *shown, status = self._shown(whole)
+            *shown, status = self._shown(whole, is_grid=whole.video == first.out)
             return [*panel, *shown, said_html(ended) + status if ended else status]
 
         return _done(work, 6 + len(self._swept))
@@ -160,7 +163,7 @@ class Tab:
     def show_swept(self, chosen: str, name: str) -> Sequence[Any]:
         """One clip of the last sweep, or all of them."""
         path = self._studio.host.output_dir() / Path(self._sweeping.named(chosen, name)).name
-        return _done(lambda: self._shown(reopened(path)), 6)
+        return _done(lambda: self._shown(reopened(path), is_grid=chosen == ALL), 6)
 
     def _order(
         self, picture: Image.Image | None, with_frames: bool, values: Sequence[Any], stem: str = "clip"
@@ -170,15 +173,17 @@ class Tab:
         source = picture.info.get("parameters", "") if picture is not None else ""
         return self._studio.order(request, picture, stem=stem, with_frames=with_frames, source=source)
 
-    def _shown(self, saved: SavedClip) -> Sequence[Any]:
-        clip, name = saved.clip, saved.video.name
+    def _shown(self, saved: SavedClip, *, is_grid: bool = False) -> Sequence[Any]:
+        """Outputs for a clip; of several side by side there is none to review, nor a frame to go on from."""
+        clip, name = saved.clip, "" if is_grid else saved.video.name
         self._shelf[name] = clip.frames
         while len(self._shelf) > SHELF:
             self._shelf.popitem(last=False)
         pictures = [Image.fromarray(frame) for frame in clip.frames]
         gallery = [str(path) for path in saved.frames] or pictures
         status = notes_html(saved.notes) + time_html(clip.frames.shape, clip.fps, clip.seconds)
-        return [clip_html(self._page.url(saved.video), clip.size), gallery, pictures[-1], name, clip.infotext, status]
+        last = None if is_grid else pictures[-1]
+        return [clip_html(self._page.url(saved.video), clip.size), gallery, last, name, clip.infotext, status]
 
     def select(self, name: str, chosen: gr.SelectData) -> Any:
         """The frame clicked on, without loss: the gallery's own pictures may be smaller or JPEG."""

@@ -103,6 +103,31 @@ def test_a_clip_is_reviewed_one_change_is_applied_and_notes_are_kept(tab_of_a_ne
     expect(part(tab, "note", "input, textarea").last).to_have_value("")
 
 
+def test_several_changes_since_the_last_clip_are_said_and_one_is_kept(tab_of_a_new_user):
+    tab = tab_of_a_new_user
+    choose_picture(tab, ROOT / "examples" / "lighthouse.jpg")
+    number(tab, "seed", 5)
+    generate(tab)
+    changes_said = part(tab, "changes")
+    expect(part(tab, "measures")).to_contain_text("Speed")
+    number(tab, "motion_bucket_id", 60)
+    tab.wait_for_timeout(1000)
+    expect(changes_said).not_to_be_visible()
+    number(tab, "fps", 12)
+    expect(changes_said).to_contain_text("you changed FPS and Motion")
+    shoot(tab, "changes")
+    part(tab, "changes_kept", "input").click()
+    tab.locator("ul.options li", has_text="Motion").click()
+    part(tab, "changes_keep").click()
+    expect(part(tab, "fps", "input[type=number]")).to_have_value("7")
+    expect(part(tab, "motion_bucket_id", "input[type=number]")).to_have_value("60")
+    expect(changes_said).not_to_be_visible()
+    number(tab, "num_steps", 4)
+    expect(changes_said).to_be_visible()
+    part(tab, "continue").click()
+    expect(changes_said).not_to_be_visible()
+
+
 def test_one_setting_is_swept_in_one_job_and_each_clip_is_shown_when_it_is_chosen(tab_of_a_new_user):
     tab = tab_of_a_new_user
     choose_picture(tab, ROOT / "examples" / "lighthouse.jpg")

@@ -72,7 +72,9 @@ def test_each_clip_of_it_is_shown_when_it_is_chosen(sweep, built, studio):
     assert shown["made"] == "sweep-svd-0001-200.mp4"
     assert ClipRequest.from_infotext(shown["infotext"]).motion_bucket_id == 200
     assert len(shown["gallery"]) == 3
-    assert "sweep-svd-0001.mp4" in built.show_swept("All side by side", name)[0]
+    together = dict(zip(OUTPUTS[4:], built.show_swept("All side by side", name), strict=True))
+    assert "sweep-svd-0001.mp4" in together["clip"]
+    assert (together["made"], together["frame"]) == ("", None)  # no clip to review, no frame to go on from
     assert "There is no file" in built.show_swept("75", name)[-1]
 
 

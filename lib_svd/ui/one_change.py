@@ -1,0 +1,111 @@
+"""Several controls changed since the last clip: then nobody can tell which did it, so the tab offers to change one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from lib_svd.errors import BadInput
+from lib_svd.jobs import history
+from lib_svd.request import FIELDS
+from lib_svd.studio import Studio
+from lib_svd.ui.clips import said_html
+from lib_svd.ui.compat import QUIET
+from lib_svd.ui.controls import HELP, RANDOM_SEED, Controls
+
+TOGETHER = {"Size": ("width", "height"), "Crop": ("fit", "focus_x", "focus_y", "zoom")}
+"""Settings that are one control to the user."""
+HARMLESS = ("decode_chunk",)  # the frames are the same
+CHANGES = {
+    **{HELP[f.name].label: (f.name,) for f in FIELDS if f.name not in (*HARMLESS, *sum(TOGETHER.values(), ()))},
+    **TOGETHER,
+}
+"""What may change, by label: the settings that it is made of."""
+
+
+class OneChange:
+    """A line above the clip, hidden while no more than one thing was changed.
+
+    Args:
+        studio: where clips are.
+        part: begins every id.
+        clip: the component that holds the file name of the clip shown.
+    """
+
+    def __init__(self, studio: Studio, part: str, clip: Any) -> None:
+        self._studio, self._clip = studio, clip
+        # The clip that the settings are held against: the one shown, as long as its picture is the one chosen.
+        self._since = gr.Textbox("", visible=False, elem_id=f"{part}_since")
+        self._since.do_not_save_to_config = True
+        self._panel = gr.Column(visible=False, variant="panel", elem_id=f"{part}_changes")
+        with self._panel:
+            self._said = gr.HTML(elem_id=f"{part}_changes_said")
+            with gr.Row(elem_classes=["svd-row"]):
+                self._kept = gr.Dropdown([""], value="", label="Keep", elem_id=f"{part}_changes_kept", scale=2)
+                self._keep = gr.Button("Take the others back", elem_id=f"{part}_changes_keep", scale=2)
+
+    def wire(self, events: Sequence[Any], chosen: Sequence[Any], picture: Any, controls: Controls) -> None:
+        """Let it follow the controls.
+
+        Args:
+            events: that show a clip.
+            chosen: that move several controls at once.
+            picture: the component of the picture; another one is another beginning.
+            controls: for the settings.
+        """
+        self._controls = controls
+        given = [self._since, *controls.components]
+        shown = [self._panel, self._said, self._kept]
+        for event in events:
+            event.then(fn=_since, inputs=[self._clip], outputs=[self._since, self._panel], **QUIET)
+        picture.change(fn=_since, inputs=[], outputs=[self._since, self._panel], **QUIET)
+        for component in controls.components:
+            by_user = component.release if isinstance(component, gr.Slider) else component.input
+            by_user(fn=self.told, inputs=given, outputs=shown, **QUIET)
+        for event in chosen:
+            event.then(fn=self.told, inputs=given, outputs=shown, **QUIET)
+        self._keep.click(
+            fn=self.only, inputs=[self._kept, *given], outputs=[self._panel, *controls.components], **QUIET
+        )
+
+    def told(self, name: str, *values: Any) -> list[Any]:
+        """Updates for the panel, its sentence and its list."""
+        changed = list(self._changed(name, values)[1])
+        if len(changed) < 2:
+            return [gr.update(visible=False), "", gr.update()]
+        named = f"{', '.join(changed[:-1])} and {changed[-1]}"
+        said = f"Since this clip you changed {named}: the next one will not tell which of them did it."
+        return [gr.update(visible=True), said_html(said), gr.update(choices=changed, value=changed[0])]
+
+    def only(self, kept: str, name: str, *values: Any) -> list[Any]:
+        """Updates for the panel and the controls: the clip's own settings and seed, with one change left."""
+        settings, changed = self._changed(name, values)
+        return [gr.update(visible=False), *self._controls.take({**settings, **changed.get(kept, {})})]
+
+    def _changed(self, name: str, values: Sequence[Any]) -> tuple[Mapping[str, Any], dict[str, dict[str, Any]]]:
+        """The clip's settings, and what the controls have instead, by label; a seed to draw counts beside others."""
+        try:
+            settings = history.entry(self._studio.host.output_dir() / Path(name).name).settings if name else {}
+            asked = self._controls.read(values)
+        except BadInput:
+            return {}, {}
+        if not settings:
+            return {}, {}
+        asked["checkpoint"] = Path(asked.get("checkpoint", settings["checkpoint"])).name
+        now = {field: asked.get(field, settings[field]) for field in settings}
+        changed = {
+            label: {field: now[field] for field in fields}
+            for label, fields in CHANGES.items()
+            if any(now[field] != settings[field] for field in fields)
+        }
+        if changed and "seed" not in asked:
+            changed["Seed"] = {"seed": RANDOM_SEED}
+        return settings, changed
+
+
+def _since(name: str = "") -> list[Any]:
+    """Hold the controls against that clip from now on."""
+    return [name, gr.update(visible=False)]
