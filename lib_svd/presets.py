@@ -13,6 +13,7 @@ from lib_svd.request import FIELDS
 
 KEPT = (
     *("num_frames", "fps", "motion_bucket_id", "noise_aug_strength", "min_guidance", "max_guidance", "guidance_ramp"),
+    *("guidance_low", "guidance_high", "cache_interval"),
     *("num_steps", "sampler", "schedule", "width", "height", "fit", "focus_x", "focus_y", "zoom", "decode"),
 )
 """Settings that a preset may hold: not the seed, nor the model."""

@@ -36,6 +36,9 @@ class ClipRequest:
     min_guidance: float | None = None  # guidance at the first frame
     max_guidance: float | None = None  # guidance at the last frame (linear), halfway (triangle)
     guidance_ramp: str | None = None  # a key of RAMPS
+    guidance_low: float = 0.0  # sigma; below it and above guidance_high there is no guidance
+    guidance_high: float = 1000.0
+    cache_interval: int = 1  # of so many steps one is whole; the others take the inner stages from it
     num_steps: int | None = None
     sampler: str | None = None  # a key of SAMPLERS
     schedule: str | None = None  # a key of SCHEDULES
@@ -66,6 +69,9 @@ class ClipRequest:
         low, high = self.min_guidance, self.max_guidance
         if low is not None and high is not None and low > high:
             raise BadRequest(f"Guidance must not fall from the first to the last frame: {low:g} is above {high:g}.")
+        if self.guidance_low > self.guidance_high:
+            bounds = f"{self.guidance_low:g} is above {self.guidance_high:g}"
+            raise BadRequest(f"Guidance must begin below the sigma where it ends: {bounds}.")
 
     def infotext(self) -> str:
         """The settings in one line, `Steps: 25, Sampler: Euler, ...`; `from_infotext` reads it back without loss."""
@@ -269,6 +275,9 @@ FIELDS = (
     Field("min_guidance", "SVD guidance first", float, 1, 20, optional=True),
     Field("max_guidance", "SVD guidance last", float, 1, 20, optional=True),
     Field("guidance_ramp", "SVD guidance ramp", str, choices=RAMPS, optional=True),
+    Field("guidance_low", "SVD guidance low", float, 0, 1000, unit=" (sigma)"),
+    Field("guidance_high", "SVD guidance high", float, 0, 1000, unit=" (sigma)"),
+    Field("cache_interval", "SVD cache interval", int, 1, 10),
     Field("fit", "SVD fit", str, choices=FITS),
     Field("focus_x", "SVD focus x", float, 0, 1),
     Field("focus_y", "SVD focus y", float, 0, 1),

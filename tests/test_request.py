@@ -59,6 +59,8 @@ def requests(draw: st.DrawFn) -> ClipRequest:
     low, high = settings["min_guidance"], settings["max_guidance"]
     if low is not None and high is not None and low > high:
         settings["min_guidance"], settings["max_guidance"] = high, low
+    sigmas = sorted((settings["guidance_low"], settings["guidance_high"]))
+    settings["guidance_low"], settings["guidance_high"] = sigmas
     return ClipRequest(**settings)
 
 

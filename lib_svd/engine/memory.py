@@ -21,10 +21,16 @@ def weight_bytes(network: torch.nn.Module, dtype: torch.dtype) -> int:
     return sum(p.numel() for p in network.parameters()) * dtype.itemsize
 
 
-def unet_bytes(config: UNetConfig, frames: int, height: int, width: int, dtype: torch.dtype, device: str) -> int:
-    """One evaluation of the UNet on `frames` = branches * T latents of height x width, on a device of type `device`."""
+def unet_bytes(
+    config: UNetConfig, frames: int, height: int, width: int, dtype: torch.dtype, device: str, *, caches: bool = False
+) -> int:
+    """One evaluation of the UNet on `frames` = branches * T latents of height x width, on a device of type `device`.
+
+    caches: what the inner stages made waits for the next step.
+    """
     scratch = 2 * (CPU_CHUNK_BYTES if device == "cpu" else GPU_CHUNK_BYTES)
-    return int(SLACK * (frames * height * width * dtype.itemsize * _unet_width(config) + scratch))
+    channels = _unet_width(config) + (config.channels[0] if caches else 0)
+    return int(SLACK * (frames * height * width * dtype.itemsize * channels + scratch))
 
 
 def _unet_width(config: UNetConfig) -> float:

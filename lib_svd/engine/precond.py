@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor
 
 from lib_svd.engine.conditioning import Conditioning
-from lib_svd.engine.unet import UNet, UNetTables
+from lib_svd.engine.unet import Inner, UNet, UNetTables
 
 
 def c_skip(sigma: Tensor) -> Tensor:
@@ -29,6 +32,15 @@ def c_noise(sigma: Tensor) -> Tensor:
     return sigma.log() / 4
 
 
+@dataclass
+class _Part:
+    """Branches that go through the network together."""
+
+    start: Tensor  # [B*T, 4, h, w]
+    tables: UNetTables
+    inner: Inner = field(default_factory=Inner)
+
+
 class Denoiser:
     """D(x; sigma) with guidance, for one clip: called as `denoise(x, sigma)` by the samplers.
 
@@ -39,6 +51,9 @@ class Denoiser:
         guidance: [T] scale of each frame; where all are 1 the unconditional branch is not run.
         device, dtype: where and in what the network computes.
         halves: run the two branches one after the other: the same result with half the memory.
+        guided: (low, high): at other sigmas the unconditional branch is not run and D = D_c (Kynkäänniemi et al. 2024).
+        cache_interval: of so many evaluations one is whole; the others run the outermost stages alone and take from it
+            what the inner ones made (DeepCache, Ma et al. 2023). 1: all are whole.
     """
 
     def __init__(
@@ -51,6 +66,8 @@ class Denoiser:
         device: torch.device,
         dtype: torch.dtype,
         halves: bool = False,
+        guided: tuple[float, float] = (0.0, math.inf),
+        cache_interval: int = 1,
     ) -> None:
         self.unet, self.device, self.dtype = unet, device, dtype
         self.levels = {float(sigma): i for i, sigma in enumerate(sigmas[:-1])}
@@ -63,9 +80,11 @@ class Denoiser:
             start = torch.cat([torch.zeros_like(start), start])
         self.start = start
         tables = unet.tables(c_noise(sigmas[:-1]).to(device), c.vector, context, len(guidance))
-        self.runs: list[tuple[Tensor, UNetTables]] = [(start, tables)]
-        if halves and self.branches == 2:
-            self.runs = [(half, tables.branch(b)) for b, half in enumerate(start.chunk(2))]
+        self.guided, self.cache_interval, self.since_whole = guided, cache_interval, 0
+        both = [_Part(half, tables.branch(b)) for b, half in enumerate(start.chunk(self.branches))]
+        self.together = both if halves else [_Part(start, tables)]
+        self.alone = both[-1:] if self.branches == 2 else self.together
+        self.last = self.together
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Denoised latents.
@@ -77,15 +96,27 @@ class Denoiser:
         Returns:
             [T, 4, h, w] float32.
         """
+        low, high = self.guided
+        parts = self.together if low <= float(sigma) <= high else self.alone
+        self._forget(parts)
         step = self.levels[float(sigma)]
         sigma = sigma.to(x.device)
         scaled = (c_in(sigma) * x).to(self.dtype)
-        outputs = [
-            self.unet(torch.cat([scaled.repeat(len(start) // len(x), 1, 1, 1), start], dim=1), tables, step)
-            for start, tables in self.runs
-        ]
-        f = torch.cat(outputs).float()
-        if self.branches == 2:  # D is linear in F and c_skip x is common, so guidance of F is guidance of D
+        f = torch.cat([self._raw(scaled, part, step) for part in parts]).float()
+        if len(f) > len(x):  # D is linear in F and c_skip x is common, so guidance of F is guidance of D
             f_u, f_c = f.chunk(2)
             f = f_u + self.guidance * (f_c - f_u)
         return c_skip(sigma) * x + c_out(sigma) * f
+
+    def _raw(self, scaled: Tensor, part: _Part, step: int) -> Tensor:
+        """F of the branches of a part, [B*T, 4, h, w]."""
+        x = torch.cat([scaled.repeat(len(part.start) // len(scaled), 1, 1, 1), part.start], dim=1)
+        return self.unet(x, part.tables, step, part.inner if self.cache_interval > 1 else None)
+
+    def _forget(self, parts: list[_Part]) -> None:
+        """Let the next evaluation be whole, where it is its turn or other branches are run than before."""
+        if parts is not self.last or self.since_whole >= self.cache_interval - 1:
+            for part in (*self.together, *self.alone):
+                part.inner.value = None
+        self.since_whole = 0 if parts[0].inner.value is None else self.since_whole + 1
+        self.last = parts

@@ -54,6 +54,13 @@ class UNetTables:
         return UNetTables(self.num_frames, self.embeddings, rows)
 
 
+@dataclass
+class Inner:
+    """What all stages but the outermost made, kept from one step to the next (DeepCache, Ma et al. 2023)."""
+
+    value: Tensor | None = None  # [B*T, C, h, w]; None: to be worked out
+
+
 class TimeStack(nn.Module):
     """The temporal twin of a residual block, on [B, C, T, S]; its GroupNorm spans all frames. Returns what is added."""
 
@@ -174,27 +181,34 @@ class UNet(nn.Module):
             },
         )
 
-    def forward(self, x: Tensor, tables: UNetTables, step: int) -> Tensor:
+    def forward(self, x: Tensor, tables: UNetTables, step: int, inner: Inner | None = None) -> Tensor:
         """Raw output of the network.
 
         Args:
             x: c_in * noisy latents and start latent, [B*T, in_channels, h, w], branches one after the other.
             tables: for the same B branches.
             step: which c_noise of the tables.
+            inner: of an earlier step, to take what it holds instead of working it out; filled where it is empty.
 
         Returns:
             [B*T, out_channels, h, w], dtype of x.
         """
-        h = x.contiguous(memory_format=torch.channels_last)
+        inner = Inner() if inner is None else inner
+        first = self.input_blocks[0](x.contiguous(memory_format=torch.channels_last), tables, step)
+        if inner.value is None:
+            inner.value = self._inner(first, tables, step)
+        return self.out(self.output_blocks[-1](torch.cat([inner.value, first], dim=1), tables, step))
+
+    def _inner(self, h: Tensor, tables: UNetTables, step: int) -> Tensor:
+        """From what comes out of the first stage to what goes into the last one beside it."""
         skips: list[Tensor] = []
-        for stage in self.input_blocks:
+        for stage in self.input_blocks[1:]:
             h = stage(h, tables, step)
             skips.append(h)
         h = self.middle_block(h, tables, step)
-        for stage in self.output_blocks:
-            h = torch.cat([h, skips.pop()], dim=1)
-            h = stage(h, tables, step)
-        return self.out(h)
+        for stage in self.output_blocks[:-1]:
+            h = stage(torch.cat([h, skips.pop()], dim=1), tables, step)
+        return h
 
 
 def _down_stages(config: UNetConfig) -> Iterator[Stage]:

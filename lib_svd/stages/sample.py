@@ -96,6 +96,8 @@ class CarefulDenoiser:
             device=unet.device,
             dtype=unet.dtype,
             halves=self._halves,
+            guided=(self._run.request.guidance_low, self._run.request.guidance_high),
+            cache_interval=self._run.request.cache_interval,
         )
 
 
@@ -109,4 +111,5 @@ def _bytes(run: Run, shape: tuple[int, ...], branches: int) -> int:
     """What the UNet takes beside its weights."""
     unet, (num_frames, _, height, width) = run.svd.unet, shape
     config = run.svd.configs.unet
-    return memory.unet_bytes(config, branches * num_frames, height, width, unet.dtype, unet.device.type)
+    frames, caches = branches * num_frames, run.request.cache_interval > 1
+    return memory.unet_bytes(config, frames, height, width, unet.dtype, unet.device.type, caches=caches)

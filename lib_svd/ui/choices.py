@@ -16,7 +16,13 @@ FAR = 2  # times the native frames and sides that sliders reach
 FIELD_OF = {entry.name: entry for entry in FIELDS}
 STEPS = {
     **{"focus_x": 0.001, "focus_y": 0.001, "zoom": 0.01},
-    **{"min_guidance": 0.1, "max_guidance": 0.1, "noise_aug_strength": 0.001},
+    **{
+        "guidance_low": 0.1,
+        "guidance_high": 0.1,
+        "min_guidance": 0.1,
+        "max_guidance": 0.1,
+        "noise_aug_strength": 0.001,
+    },
 }
 FOLLOWING = (*FROM_FAMILY, "width", "height")
 """Controls that go to the new model's value when another model is chosen, unless the user changed them."""

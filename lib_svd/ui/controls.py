@@ -42,6 +42,9 @@ HELP = {
     "min_guidance": Help("Guidance, first frame", "How closely the clip begins at the picture."),
     "max_guidance": Help("Guidance, last frame", "Raise it where the clip drifts away from the picture."),
     "guidance_ramp": Help("Guidance ramp", "How guidance goes from the first frame to the last."),
+    "guidance_low": Help("Guidance, lowest sigma", "No guidance below: those steps take half the time."),
+    "guidance_high": Help("Guidance, highest sigma", "No guidance above; the schedule begins at 700."),
+    "cache_interval": Help("Cache interval", "Of so many steps one is whole, the others reuse its inside. 1 is exact."),
     "num_steps": Help("Steps", "25 is good; 10 with Align Your Steps is faster."),
     "sampler": Help("Sampler", "Euler is what the model was made with; Heun works twice a step."),
     "schedule": Help("Schedule", "Karras; Align Your Steps is made for 10 steps of Euler."),
@@ -183,6 +186,7 @@ class Controls:
         more = "More SVD settings" if self._beside_picture else "More settings"
         with gr.Accordion(more, open=False, elem_id=f"{self._part}_more"):
             self._row("guidance_ramp", "background")
+            self._row("cache_interval", "guidance_low", "guidance_high")
             self._row("decode", "decode_chunk")
 
     def _row(self, *names: str) -> None:
