@@ -49,13 +49,13 @@ def answer(studio: Studio, order: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """HTTP status and JSON for an order.
 
     `{"picture": base64 or data URL, "frames": true to save them too, "motion_bucket_id": 75, ...}` with any settings of
-    `ClipRequest` gives `{"video": base64, "path", "frames", "copies", "infotext", "settings", "seconds", "notes"}`;
-    an error gives `{"error": its name, "message": a sentence}`.
+    `ClipRequest`, and "speed" of `speeds.SPEEDS`, gives `{"video": base64, "path", "frames", "copies", "infotext",
+    "settings", "seconds", "notes"}`; an error gives `{"error": its name, "message": a sentence}`.
     """
     try:
         settings = {"seed": secrets.randbelow(MAX_SEED), **order}
         picture, with_frames = _picture(settings.pop("picture", None)), bool(settings.pop("frames", False))
-        made = studio.order(ClipRequest.from_mapping(settings), picture, with_frames=with_frames)
+        made = studio.order(studio.request(settings), picture, with_frames=with_frames)
         return 200, _as_json(studio.animate(made))
     except SvdError as error:
         status = REFUSED if isinstance(error, BadInput) else STOPPED if isinstance(error, Interrupted) else FAILED

@@ -14,7 +14,6 @@ from PIL import Image
 
 from lib_svd.clip import SavedClip
 from lib_svd.errors import BadInput, Interrupted, SvdError
-from lib_svd.request import ClipRequest
 from lib_svd.studio import Studio
 
 log = logging.getLogger("svd")
@@ -58,7 +57,7 @@ class Hook:
             is_on, settings, with_frames = read(values)
             if not is_on:
                 return None
-            request = ClipRequest.from_mapping(settings)
+            request = self._studio.request(settings)
             complete = self._studio.completed(request, size)
         except BadInput as error:
             return PictureJob(settings={}, with_frames=False, parameters={}, problems=[_told(error)])
@@ -77,7 +76,7 @@ class Hook:
         if job.problems:
             return
         for number, picture in enumerate(job.pictures):
-            request = ClipRequest.from_mapping({"seed": int(seeds[number % len(seeds)]), **job.settings})
+            request = self._studio.request({"seed": int(seeds[number % len(seeds)]), **job.settings})
             source = infotexts[number] if number < len(infotexts) else ""
             try:
                 order = self._studio.order(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from PIL import Image
 
-from lib_svd import video
+from lib_svd import speeds, video
 from lib_svd.animate import Order, animate, completed, order
 from lib_svd.checkpoints import DEMO, Checkpoint, Svd, find_checkpoints, load, recognise, resolve
 from lib_svd.clip import SavedClip
@@ -84,6 +84,17 @@ class Studio:
                 f"{DEMO.name} is there to see how it works."
             )
         return models[0].checkpoint
+
+    def request(self, settings: Mapping[str, Any]) -> ClipRequest:
+        """A request from settings by name, as programs give them; "speed" may stand for steps, sampler and schedule.
+
+        Raises:
+            BadInput: a name or a value cannot be, or the model is not there.
+        """
+        request = ClipRequest.from_mapping({name: value for name, value in settings.items() if name != "speed"})
+        if "speed" not in settings:
+            return request
+        return speeds.request_of(settings, self.checkpoint(request.checkpoint).family)
 
     def completed(self, request: ClipRequest, picture_size: tuple[int, int]) -> CompleteRequest:
         """Every setting as it will be for a picture of this (width, height).

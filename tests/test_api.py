@@ -56,6 +56,12 @@ def test_a_clip_has_another_seed_each_time_unless_one_is_given(client, picture):
     assert len(seeds) == 2
 
 
+def test_a_speed_stands_for_the_steps_that_are_not_given(client, picture):
+    order = {"picture": text_of(picture), "num_frames": 2, "speed": "draft"}
+    made = client.post("/svd/v1/animate", json=order).json()["settings"]
+    assert (made["num_steps"], made["schedule"]) == (2, "align_your_steps")
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
@@ -65,6 +71,8 @@ def test_a_clip_has_another_seed_each_time_unless_one_is_given(client, picture):
         ({"picture": base64.b64encode(b"no picture").decode()}, "BadPicture", ""),
         ({"motion_bucket_id": 999}, "BadRequest", "SVD motion must be from 1 to 255"),
         ({"motion": 75}, "BadRequest", "'motion' is not a setting; the settings are"),
+        ({"speed": "warp"}, "BadRequest", "'warp' is no speed: choose one of best, balanced, draft"),
+        ({"speed": "draft", "checkpoint": 7}, "BadRequest", "SVD checkpoint must be text"),
         ({"checkpoint": "gone"}, "BadCheckpoint", "No model is called 'gone'"),
     ],
 )

@@ -24,6 +24,7 @@ from lib_svd.cli.options import (
     standalone_host,
     whole,
     with_preset,
+    with_speed,
 )
 from lib_svd.errors import BadOutput, BadRequest
 from lib_svd.request import FIELDS, MAX_SEED, ClipRequest, read_size
@@ -68,6 +69,7 @@ def _animated(options: dict[str, Any], bar: Any, said: set[str]) -> Iterator[Any
     from lib_svd.checkpoints import load
 
     checkpoint, host = recognised(options, request), standalone_host(options, bar)
+    request = with_speed(request, options["speed"], checkpoint)
     with out_of(options, options["picture"]) as out:
         outs = _outs(options, out, request.seed, count)
         first = order(
@@ -103,7 +105,7 @@ def _from_latents(options: dict[str, Any], bar: Any) -> Iterator[Any]:
 
 def _check_sampled(options: dict[str, Any]) -> None:
     """Refuse what could no longer have an effect, and would be written into the clip as if it had."""
-    given = [name for name in ("size", "like", "preset", "save_latents", "also") if options[name]]
+    given = [name for name in ("size", "like", "preset", "speed", "save_latents", "also") if options[name]]
     given += [field.name for field in FIELDS if field.name not in DECODING and options.get(field.name)]
     given = [f"--{name.replace('_', '-')}" for name in given if name != "checkpoint"]
     given += [f"--{name}" for name in ("count", "enlarge") if options[name] != "1"]

@@ -70,6 +70,8 @@ def request_options(command: F) -> F:
     size = "Size of the clip; auto: the model's, in the picture's shape."
     command = click.option("--like", type=Path, help=like)(command)
     command = click.option("--preset", metavar="NAME", help=preset)(command)
+    speed = "How fast: best, balanced or draft; stands for steps, sampler and schedule that are not given."
+    command = click.option("--speed", metavar="NAME", help=speed)(command)
     return click.option("--size", default=None, metavar="WxH|auto", help=size)(setting_options(command))
 
 
@@ -86,6 +88,16 @@ def with_preset(request: ClipRequest, name: str | None) -> ClipRequest:
     from lib_svd.presets import Presets
 
     return request.with_(**Presets(OUTPUT_DIR / "presets.json").named(name).settings)
+
+
+def with_speed(request: ClipRequest, name: str | None, checkpoint: Any) -> ClipRequest:
+    """The request with a speed's steps, where it has none; raises BadRequest where there is no such speed."""
+    if name is None:
+        return request
+    from lib_svd.speeds import steps_of
+
+    chosen = steps_of(name, checkpoint.family)
+    return request.with_(**{each: value for each, value in chosen.items() if getattr(request, each) is None})
 
 
 def model_options(command: F) -> F:

@@ -10,7 +10,15 @@ from typing import Any
 import click
 
 from lib_svd.cli.clips import out_of, request_of
-from lib_svd.cli.options import errors_as_json, recognised, request_options, run_options, say, standalone_host
+from lib_svd.cli.options import (
+    errors_as_json,
+    recognised,
+    request_options,
+    run_options,
+    say,
+    standalone_host,
+    with_speed,
+)
 
 
 @click.command()
@@ -49,6 +57,7 @@ def _swept(options: dict[str, Any], bar: Any, as_json: bool) -> None:
     values = jobs.read_values(setting, options["values"])
     request = request_of(options)
     checkpoint, host, said = recognised(options, request), standalone_host(options, bar), set[str]()
+    request = with_speed(request, options["speed"], checkpoint)
     with out_of(options, options["picture"]) as out:
         made = jobs.orders(order(request, options["picture"], checkpoint, out), setting, values)
         svd = load(checkpoint, host)

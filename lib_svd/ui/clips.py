@@ -22,8 +22,8 @@ STYLE = """<style>
 .svd-measures .svd-fault { color: #d97706; font-weight: 600; }
 .svd-scrolled { overflow-x: auto; padding: .3em; }
 .svd-row > .form { flex-grow: 1; }
-.svd-framing { gap: .4em !important; }
-.svd-framing button { padding: .3em !important; white-space: nowrap; }
+.svd-buttons { gap: .4em !important; }
+.svd-buttons button { padding: .3em !important; white-space: nowrap; }
 .svd-hidden { display: none !important; }
 .svd-crop-area { position: absolute; overflow: hidden; pointer-events: none; display: none; z-index: 1; }
 .svd-crop-frame { position: absolute; box-sizing: border-box; border: 2px solid white; cursor: move; touch-action: none;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from html import escape
 from typing import Any, NamedTuple
 
@@ -11,8 +12,10 @@ import gradio as gr
 from lib_svd.checkpoints import Checkpoint
 from lib_svd.pages import Page
 from lib_svd.request import FIELDS, ClipRequest, settings_of
+from lib_svd.speeds import SPEEDS, steps_of
 from lib_svd.studio import Model, Studio
 from lib_svd.ui.choices import FIELD_OF, FOLLOWING, Made, model_line, no_model
+from lib_svd.ui.clips import said_html
 from lib_svd.ui.compat import QUIET, js
 
 NO_PROMPT = (
@@ -74,6 +77,8 @@ FIRST: dict[str, Any] = {
     "seed": RANDOM_SEED,
 }
 """What controls stand at before a model is known. A web UI takes the type of a value that is pasted from these."""
+
+STEPS = ("num_steps", "sampler", "schedule")
 
 Settle = Callable[[dict[str, str]], Any]
 """From a picture's parsed infotext to a control's value; None leaves it as it is."""
@@ -140,6 +145,11 @@ class Controls:
         own = Made.of(self._known(self._name(shown))).defaults()
         return {name: value for name, value in own.items() if name not in ("width", "height")}
 
+    def quicken(self, speed: str, shown: str) -> list[Any]:
+        """Updates for steps, sampler and schedule, for the model shown."""
+        chosen = steps_of(speed, Made.of(self._known(self._name(shown))).family)
+        return [self._shown(name, chosen) for name in STEPS]
+
     def fill(self, shown: str = FIRST_FOUND) -> list[Any]:
         """Updates for `filled`: the models there are now, and of these the one shown, or the one chosen last.
 
@@ -169,6 +179,10 @@ class Controls:
         self._row("num_frames", "fps")
         self._row("min_guidance", "max_guidance")
         self._row("num_steps", "sampler", "schedule")
+        with gr.Row(elem_classes=["svd-buttons"]):
+            self._speeds = {name: self._speed(name) for name in SPEEDS}
+        costs = "; ".join(f"{speed.label}: {speed.cost}" for speed in SPEEDS.values())
+        gr.HTML(said_html(f"{costs} (on the demo)."))
         self._row("fit")
         self._row("focus_x", "focus_y", "zoom")
         self._row("auto_size", "width", "height")
@@ -188,6 +202,9 @@ class Controls:
             self._row("guidance_ramp", "background")
             self._row("cache_interval", "guidance_low", "guidance_high")
             self._row("decode", "decode_chunk")
+
+    def _speed(self, name: str) -> Any:
+        return gr.Button(SPEEDS[name].label, size="sm", min_width=60, elem_id=f"{self._part}_speed_{name}")
 
     def _row(self, *names: str) -> None:
         with gr.Row(elem_classes=["svd-row"]):
@@ -270,6 +287,9 @@ class Controls:
             outputs=[self._about, self._basis, self._path, self["decode_chunk"], *moved],
             **QUIET,
         )
+        for name, button in self._speeds.items():
+            steps = [self[each] for each in STEPS]
+            button.click(fn=partial(self.quicken, name), inputs=[self["checkpoint"]], outputs=steps, **QUIET)
         self._refresh.click(fn=self.fill, inputs=[self["checkpoint"]], outputs=self.filled, **QUIET)
         self._dice.click(fn=None, inputs=[], outputs=[self["seed"]], **js(f"() => [{RANDOM_SEED}]"))
 

@@ -46,7 +46,7 @@ class Framing:
             self.picture = gr.Image(label="Picture", elem_id=f"{part}_picture", **UPLOADS, **shown)
             self._seen = gr.Image(label="What the model will see", interactive=False, elem_id=f"{part}_seen", **shown)
         self._note = gr.HTML(elem_id=f"{part}_seen_note")
-        with gr.Row(elem_classes=["svd-framing"]):
+        with gr.Row(elem_classes=["svd-buttons"]):
             self._shapes = {(x, y): self._button(f"{x}:{y}", f"shape_{x}_{y}") for x, y in SHAPES}
             self._closer = self._button("Closer to subject", "closer", scale=3)
             self._largest = self._button("Largest crop", "largest", scale=2)

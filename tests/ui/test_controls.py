@@ -275,3 +275,16 @@ def tab_following():
     from lib_svd.ui.choices import FOLLOWING
 
     return FOLLOWING
+
+
+@pytest.mark.parametrize(
+    ("speed", "model", "moved"),
+    [
+        ("best", "svd_xt.safetensors", [3, "Euler", "Karras"]),
+        ("draft", "svd_xt.safetensors", [2, "Euler", "Align Your Steps"]),
+        ("draft", "The first one found", [6, "Euler", "Align Your Steps"]),
+    ],
+)
+def test_a_speed_moves_steps_sampler_and_schedule(controls, speed, model, moved):
+    """The narrow model was made for 3 steps; before one is known, 25 is usual."""
+    assert controls.quicken(speed, model) == moved

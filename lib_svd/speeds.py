@@ -1,0 +1,56 @@
+"""How fast: best, balanced, draft. Fewer steps, on the schedule that loses least by it, and what each one costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lib_svd.checkpoints.families import Family
+from lib_svd.errors import BadRequest
+from lib_svd.request import ClipRequest
+
+LEAST_STEPS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """One choice."""
+
+    label: str
+    share: float  # of the steps that the model was made for
+    cost: str  # PSNR of the frames, the least of five pictures of the demo; docs/speed.md
+
+
+SPEEDS = {
+    "best": Speed(label="Best", share=1.0, cost="every step that the model was made for"),
+    "balanced": Speed(label="Balanced", share=0.4, cost="0.4 of the steps; frames within 52 dB of Best's"),
+    "draft": Speed(label="Draft", share=0.24, cost="0.24 of the steps; within 44 dB"),
+}
+
+
+def steps_of(name: str, family: Family) -> dict[str, Any]:
+    """Steps, sampler and schedule of a speed, for a model.
+
+    Fewer steps go on Align Your Steps (Sabour et al. 2024); a distilled model keeps its own sampler and schedule.
+
+    Raises:
+        BadRequest: there is no speed of that name.
+    """
+    if name not in SPEEDS:
+        raise BadRequest(f"{name!r} is no speed: choose one of {', '.join(SPEEDS)}.")
+    steps = max(LEAST_STEPS, round(SPEEDS[name].share * family.num_steps))
+    if steps >= family.num_steps or family.sampler == "lcm":
+        return {"num_steps": min(steps, family.num_steps), "sampler": family.sampler, "schedule": family.schedule}
+    return {"num_steps": steps, "sampler": "euler", "schedule": "align_your_steps"}
+
+
+def request_of(settings: Mapping[str, Any], family: Family) -> ClipRequest:
+    """A request from settings by name, of which "speed" stands for steps, sampler and schedule that are not given.
+
+    Raises:
+        BadRequest: a name is not a setting, or a value is out of range.
+    """
+    given = dict(settings)
+    chosen = steps_of(given.pop("speed"), family) if "speed" in given else {}
+    return ClipRequest.from_mapping({**chosen, **given})
