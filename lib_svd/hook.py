@@ -56,6 +56,7 @@ class Hook:
     def __init__(self, studio: Studio, show: Callable[[SavedClip], str]) -> None:
         self._studio, self._show = studio, show
         self._kept: OrderedDict[str, Kept] = OrderedDict()
+        self._refusal = ""
 
     def started(
         self, read: Read, values: Sequence[Any], size: tuple[int, int], changes: Mapping[str, Any]
@@ -141,8 +142,19 @@ class Hook:
             self._kept.popitem(last=False)
         return kept.description
 
+    def refuse(self, error: BadInput) -> None:
+        """Show why a job is not begun: reForge's page says of every error there that None cannot be iterated."""
+        self._refusal = f"<p>{escape(_told(error))}</p>"
+
     def shown(self, description: str) -> str:
-        """The clips of a job as HTML, "" if there are none; `description` is the host's JSON of the job."""
+        """What became of a job as HTML, "" if that is nothing.
+
+        Args:
+            description: the host's JSON of the job, "" if it failed.
+        """
+        refusal, self._refusal = self._refusal, ""
+        if not description:
+            return refusal
         try:
             return self._kept[json.loads(description)["job_timestamp"]].shown
         except (ValueError, KeyError, TypeError):

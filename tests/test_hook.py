@@ -194,6 +194,16 @@ def test_a_job_without_a_clip_says_why(hook, started):
     assert hook.shown(described("8")) == ""
 
 
+def test_why_a_job_was_refused_is_shown_once_in_its_place(hook, started):
+    hook.keep(made(hook, started()), "9", {})
+    hook.refuse(BadRequest("Motion <is> wrong."))
+    assert hook.shown("") == "<p>Animate with SVD: Motion &lt;is&gt; wrong.</p>"
+    assert hook.shown("") == ""
+    hook.refuse(BadRequest("Motion is wrong."))
+    assert "<p>" not in hook.shown(described("9"))
+    assert hook.shown("") == ""
+
+
 def test_jobs_are_not_remembered_for_ever(hook):
     for number in range(REMEMBERED + 10):
         hook.keep(["It was stopped."], str(number), {}, is_first=False)

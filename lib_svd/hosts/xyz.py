@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lib_svd.errors import BadRequest
+from lib_svd.errors import BadInput, BadRequest
 from lib_svd.hosts.script import PictureScript
 
 OFF = "An X/Y/Z plot over an [SVD] axis needs clips: switch on Animate with SVD > Animate the pictures."
@@ -32,42 +32,49 @@ def _add(settings: Mapping[str, Any]) -> None:
 
 
 def _axis(plot: Any, label: str, field: Any) -> Any:
-    def give(p: Any, value: Any, values: list[Any]) -> None:
+    def give(p: Any, text: str, texts: list[str]) -> None:
+        value = field.checked(field.read(text))
         p.svd_changes = {**getattr(p, "svd_changes", {}), field.name: value}  # not in place: cells are shallow copies
 
     return plot.AxisOption(
         label,
-        Words(field),
+        Written(field.kind),
         give,
-        format_value=lambda p, axis, value: f"{axis.label}: {field.written(value)}",
-        confirm=_refuse_while_off,
+        confirm=lambda p, texts: _confirm(p, field, texts),
         choices=None if field.choices is None else lambda: list(field.choices.values()),
     )
 
 
-class Words:
-    """What the plot takes for an axis's type: reads what is written for it, before anything is made.
+class Written:
+    """What a plot takes for an axis's type. Values stay as they are written until `_confirm`, which knows the job.
 
     It equals the setting's own type, by which the plot knows whether 60-90 (+15) is a range.
     """
 
-    def __init__(self, field: Any) -> None:
-        self._field = field
+    def __init__(self, kind: type) -> None:
+        self._kind = kind
 
     def __eq__(self, other: object) -> bool:
-        return other is self._field.kind
+        return other is self._kind
 
-    def __call__(self, word: Any) -> Any:
-        """The value.
-
-        Raises:
-            BadRequest: it is none of this setting's.
-        """
-        text = word if isinstance(word, str) else f"{word:.8g}"  # a range steps in floats: 0.030000000000000002
-        return self._field.checked(self._field.read(text))
+    def __call__(self, value: Any) -> str:
+        """What is written, or a number out of a range, which steps in floats: 0.030000000000000002 is 0.03."""
+        return value.strip() if isinstance(value, str) else f"{value:.8g}"
 
 
-def _refuse_while_off(p: Any, values: list[Any]) -> None:
+def _confirm(p: Any, field: Any, texts: list[str]) -> None:
+    """Refuse what cannot be done before anything is made.
+
+    Raises:
+        BadInput: a value is none of this setting's, or the pictures are not to be animated.
+    """
     ours = next(script for script in p.scripts.alwayson_scripts if isinstance(script, PictureScript))
-    if not ours.is_on(p):
-        raise BadRequest(OFF)
+    try:
+        for text in texts:
+            field.checked(field.read(text))
+        if not ours.is_on(p):
+            raise BadRequest(OFF)
+    except BadInput as error:
+        if not p.is_api:
+            ours.hook.refuse(error)
+        raise
