@@ -23,6 +23,7 @@ def register() -> type[Any]:
     from lib_svd import api
     from lib_svd.hook import Hook
     from lib_svd.hosts.script import script_class
+    from lib_svd.hosts.xyz import add_axes
     from lib_svd.ui import accordion, clips, send_to, settings, tab
 
     def show(saved: SavedClip) -> str:
@@ -36,6 +37,7 @@ def register() -> type[Any]:
     page.add_send_buttons(send_to.button, tab.PART)
     page.add_results(lambda part, description: send_to.results(part, description, hook.shown))
     page.add_routes(lambda app, guards: api.add_routes(app, studio, guards))
+    add_axes(accordion.AXES)
     return script_class(host, hook, lambda part: accordion.build(studio, part, page))
 
 

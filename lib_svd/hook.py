@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,14 @@ class PictureJob:
     parameters: dict[str, str]  # for the pictures' infotext
     problems: list[str]  # why there will be no clips
     pictures: list[Image.Image] = field(default_factory=list)
-    clips: list[SavedClip] = field(default_factory=list)
+
+
+@dataclass
+class Kept:
+    """What a host's job has given so far: of an X/Y/Z plot every cell is a `PictureJob`, all together are one job."""
+
+    description: dict[str, Any]  # the host's, for programs, with our clips
+    shown: str = ""  # HTML
 
 
 class Hook:
@@ -46,17 +54,27 @@ class Hook:
 
     def __init__(self, studio: Studio, show: Callable[[SavedClip], str]) -> None:
         self._studio, self._show = studio, show
-        self._shown: OrderedDict[str, str] = OrderedDict()
+        self._kept: OrderedDict[str, Kept] = OrderedDict()
+        self._refusal = ""
 
-    def started(self, read: Read, values: Sequence[Any], size: tuple[int, int]) -> PictureJob | None:
+    def started(
+        self, read: Read, values: Sequence[Any], size: tuple[int, int], changes: Mapping[str, Any]
+    ) -> PictureJob | None:
         """Look at the settings before a picture of this size is made; None: the accordion is off.
 
         What cannot be done is a problem to be told, and no reason not to make the pictures.
+
+        Args:
+            read: reads the accordion.
+            values: of the accordion.
+            size: width and height.
+            changes: settings in place of the accordion's, for one cell of an X/Y/Z plot.
         """
         try:
             is_on, settings, with_frames = read(values)
             if not is_on:
                 return None
+            settings = {**settings, **changes}
             request = self._studio.request(settings)
             complete = self._studio.completed(request, size)
         except BadInput as error:
@@ -82,7 +100,7 @@ class Hook:
                 order = self._studio.order(
                     request, picture, stem=_stem(picture), with_frames=job.with_frames, source=source
                 )
-                job.clips.append(self._studio.animate(order))
+                clip = self._studio.animate(order)
             except Interrupted as stop:
                 yield str(stop)
                 if not skipped():
@@ -95,18 +113,49 @@ class Hook:
                 yield f"The picture could not be animated ({type(error).__name__}: {error}); the log has more."
                 return
             else:
-                yield job.clips[-1]
+                yield clip
 
-    def keep(self, job: PictureJob, key: str) -> None:
-        """Remember the clips of a job, by the time stamp that the host knows it by."""
-        self._shown[key] = "".join(self._show(clip) for clip in job.clips)
-        while len(self._shown) > REMEMBERED:
-            self._shown.popitem(last=False)
+    def keep(
+        self, made: Sequence[SavedClip | str], key: str, description: Mapping[str, Any], *, is_first: bool = True
+    ) -> dict[str, Any]:
+        """Remember what `animated` gave, by the time stamp that the host knows the job by.
+
+        Of a whole plot a host gives out the first cell's description and comments. So later cells add to that very
+        description, and what could not be done there is told beside the clips.
+
+        Returns:
+            the job's description, `description` if this is its first part, with all that was made so far.
+        """
+        if is_first:
+            self._kept.pop(key, None)  # stamps are in seconds, and an earlier job may have taken less than one
+        kept = self._kept.setdefault(key, Kept(dict(description)))
+        for each in made:
+            if isinstance(each, SavedClip):
+                kept.description.setdefault("SVD clips", []).append(str(each.video))
+                kept.shown += self._show(each)
+                continue
+            kept.description["SVD error"] = each
+            if not is_first:
+                kept.shown += f"<p>{escape(each)}</p>"
+        while len(self._kept) > REMEMBERED:
+            self._kept.popitem(last=False)
+        return kept.description
+
+    def refuse(self, error: BadInput) -> None:
+        """Show why a job is not begun: reForge's page says of every error there that None cannot be iterated."""
+        self._refusal = f"<p>{escape(_told(error))}</p>"
 
     def shown(self, description: str) -> str:
-        """The clips of a job as HTML, "" if there are none; `description` is the host's JSON of the job."""
+        """What became of a job as HTML, "" if that is nothing.
+
+        Args:
+            description: the host's JSON of the job, "" if it failed.
+        """
+        refusal, self._refusal = self._refusal, ""
+        if not description:
+            return refusal
         try:
-            return self._shown.get(json.loads(description)["job_timestamp"], "")
+            return self._kept[json.loads(description)["job_timestamp"]].shown
         except (ValueError, KeyError, TypeError):
             return ""
 

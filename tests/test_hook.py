@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,9 +50,9 @@ def hook(host) -> Hook:
 def started(hook, checkpoint) -> Callable[..., PictureJob]:
     """A job with the accordion on, and two pictures made."""
 
-    def start(**settings: Any) -> PictureJob:
+    def start(changes: dict[str, Any] | None = None, **settings: Any) -> PictureJob:
         values = {"checkpoint": checkpoint.name, **SHORT, **settings}
-        job = hook.started(lambda _: (True, values, False), (), SIZE)
+        job = hook.started(lambda _: (True, values, False), (), SIZE, changes or {})
         assert job is not None
         for number in range(2):
             picture = Image.new("RGB", SIZE, (90 * number, 40, 200))
@@ -73,7 +72,7 @@ def settings_of(clip: SavedClip) -> ClipRequest:
 
 
 def test_nothing_happens_while_the_accordion_is_off(hook):
-    assert hook.started(lambda _: (False, {}, False), (), SIZE) is None
+    assert hook.started(lambda _: (False, {}, False), (), SIZE, {}) is None
 
 
 def test_each_picture_becomes_a_clip_with_its_own_seed_name_and_infotext(hook, started):
@@ -119,7 +118,7 @@ def test_controls_that_cannot_be_read_are_a_problem_too(hook):
     def read(values: Sequence[Any]) -> Any:
         raise BadRequest("Frames must be a number.")
 
-    assert hook.started(read, (), SIZE).problems == ["Animate with SVD: Frames must be a number."]
+    assert hook.started(read, (), SIZE, {}).problems == ["Animate with SVD: Frames must be a number."]
 
 
 def test_interrupt_ends_all_clips_and_skip_only_one(hook, started, host):
@@ -143,18 +142,69 @@ def test_a_failure_is_told_and_no_other_picture_is_tried(hook, started, monkeypa
     assert "could not be animated" in caplog.text
 
 
+def test_a_cell_of_a_plot_has_its_own_value_in_place_of_the_accordions(hook, started):
+    job = started({"motion_bucket_id": 90}, motion_bucket_id=60, fps=6)
+    assert (job.parameters["SVD motion"], job.parameters["SVD fps"]) == ("90", "6")
+    assert [(settings_of(clip).motion_bucket_id, settings_of(clip).fps) for clip in made(hook, job)] == [(90, 6)] * 2
+
+
+def test_what_a_cell_of_a_plot_cannot_do_is_told_for_that_cell(hook, started):
+    (told,) = made(hook, started({"min_guidance": 9.0}, max_guidance=3.0))
+    assert "Guidance must not fall" in told
+    assert len(made(hook, started({"min_guidance": 2.0}, max_guidance=3.0))) == 2
+
+
+def described(key: str) -> str:
+    return json.dumps({"job_timestamp": key})
+
+
+def names(clips: list[SavedClip | str]) -> str:
+    return "".join(f"<{clip.video.name}>" for clip in clips)
+
+
 def test_the_page_finds_the_clips_of_a_job_by_the_hosts_description_of_it(hook, started):
-    job = started()
-    made(hook, job)
-    hook.keep(job, "20261122")
-    names = "".join(f"<{Path(clip.video).name}>" for clip in job.clips)
-    assert hook.shown(json.dumps({"job_timestamp": "20261122"})) == names
-    for other in (json.dumps({"job_timestamp": "1"}), "{}", "", "no JSON", "[]"):
+    clips = made(hook, started())
+    assert hook.keep(clips, "20261122", {"Hires": 2}) == {"Hires": 2, "SVD clips": [str(c.video) for c in clips]}
+    assert hook.shown(described("20261122")) == names(clips)
+    for other in (described("1"), "{}", "", "no JSON", "[]"):
         assert hook.shown(other) == ""
 
 
+def test_the_cells_of_a_plot_are_shown_and_described_together(hook, started):
+    first, second = made(hook, started(seed=1)), made(hook, started(seed=2))
+    given_out = hook.keep([*first, "The first <cell> stopped."], "7", {"Script": "plot"})
+    hook.keep([*second, "The second <cell> stopped."], "7", {}, is_first=False)
+    assert given_out["Script"] == "plot"
+    assert given_out["SVD clips"] == [str(clip.video) for clip in (*first, *second)]
+    assert given_out["SVD error"] == "The second <cell> stopped."
+    # the first one's sentences are among the comments that the host shows
+    assert hook.shown(described("7")) == f"{names(first)}{names(second)}<p>The second &lt;cell&gt; stopped.</p>"
+
+
+def test_another_job_within_the_same_second_is_another_job(hook, started):
+    hook.keep(made(hook, started(seed=1)), "7", {})
+    clips = made(hook, started(seed=2))
+    assert hook.keep(clips, "7", {}) == {"SVD clips": [str(clip.video) for clip in clips]}
+    assert hook.shown(described("7")) == names(clips)
+
+
+def test_a_job_without_a_clip_says_why(hook, started):
+    (told,) = sentences = made(hook, started(motion_bucket_id=999))
+    assert hook.keep(sentences, "8", {}) == {"SVD error": told}
+    assert hook.shown(described("8")) == ""
+
+
+def test_why_a_job_was_refused_is_shown_once_in_its_place(hook, started):
+    hook.keep(made(hook, started()), "9", {})
+    hook.refuse(BadRequest("Motion <is> wrong."))
+    assert hook.shown("") == "<p>Animate with SVD: Motion &lt;is&gt; wrong.</p>"
+    assert hook.shown("") == ""
+    hook.refuse(BadRequest("Motion is wrong."))
+    assert "<p>" not in hook.shown(described("9"))
+    assert hook.shown("") == ""
+
+
 def test_jobs_are_not_remembered_for_ever(hook):
-    job = PictureJob(settings={}, with_frames=False, parameters={}, problems=[])
     for number in range(REMEMBERED + 10):
-        hook.keep(job, str(number))
-    assert len(hook._shown) == REMEMBERED
+        hook.keep(["It was stopped."], str(number), {}, is_first=False)
+    assert [hook.shown(described(str(number))) != "" for number in (0, 9, 10, 59)] == [False, False, True, True]

@@ -29,6 +29,8 @@ class PictureScript:
     host: ClassVar[WebuiHost]
     hook: ClassVar[Any]
     build: ClassVar[Any]
+    args_from: int  # where our controls' values are among those of all scripts; the web UI counts them
+    args_to: int
 
     def title(self) -> str:
         """The name in the API's `alwayson_scripts`."""
@@ -47,16 +49,32 @@ class PictureScript:
         self.infotext_fields = list(accordion.pastes)
         return list(accordion.inputs)
 
+    def is_on(self, p: Any) -> bool:
+        """Whether the pictures of a job that has not begun will be animated.
+
+        Raises:
+            BadInput: the accordion cannot be read.
+        """
+        is_on, *_ = self._read(p.script_args[self.args_from : self.args_to])
+        return bool(is_on)
+
     def before_process(self, p: Any, *values: Any) -> None:
-        """Before anything is made: refuse what cannot be done, and note the settings in the pictures' infotext."""
+        """Before anything is made: refuse what cannot be done, and note the settings in the pictures' infotext.
+
+        The cells of an X/Y/Z plot are copies of one `p` that share its dictionaries: nothing is changed in place.
+        """
         from modules import shared
 
-        p.svd_job = self.hook.started(self._read, values, (p.width, p.height))
+        p.svd_job = self.hook.started(self._read, values, (p.width, p.height), getattr(p, "svd_changes", {}))
         if p.svd_job is None:
             return
-        p.extra_generation_params.update(p.svd_job.parameters)
-        if shared.state.job_count == -1:  # not counted yet: after the pictures comes a clip for each
-            shared.state.job_count = p.n_iter * (1 + p.batch_size)
+        p.extra_generation_params = {**p.extra_generation_params, **p.svd_job.parameters}
+        state = shared.state
+        p.svd_is_first, p.svd_is_whole = state.job_no == 0, state.job_count == -1
+        if p.svd_is_whole:
+            state.job_count = p.n_iter
+        if p.svd_is_first:  # a script that runs `p` several times has counted the pictures of all by then
+            state.job_count *= 1 + p.batch_size  # after the pictures comes a clip for each
 
     def postprocess_image_after_composite(self, p: Any, pp: Any, *values: Any) -> None:
         """A finished picture; grids and masks do not come here."""
@@ -70,14 +88,19 @@ class PictureScript:
         job = getattr(p, "svd_job", None)  # other extensions enter in the middle, past `before_process`
         if job is None or shared.state.interrupted:
             return
-        shared.state.job_count = shared.state.job_no + len(job.pictures)
+        if p.svd_is_whole:
+            shared.state.job_count = shared.state.job_no + len(job.pictures)
         infotexts = processed.infotexts[processed.index_of_first_image :]
         _skipped()  # pressed for the last picture, it is not for the first clip
+        made = []
         with self.host.already_queued():
-            for made in self.hook.animated(job, infotexts, processed.all_seeds, _skipped):
+            for each in self.hook.animated(job, infotexts, processed.all_seeds, _skipped):
                 shared.state.nextjob()
-                _tell(p, processed, made)
-        self.hook.keep(job, processed.job_timestamp)
+                _tell(p, processed, each)
+                made.append(each)
+        processed.extra_generation_params = self.hook.keep(
+            made, processed.job_timestamp, processed.extra_generation_params, is_first=p.svd_is_first
+        )
 
 
 def _skipped() -> bool:
@@ -90,16 +113,13 @@ def _skipped() -> bool:
 
 
 def _tell(p: Any, processed: Any, made: Any) -> None:
-    """Put a clip, or the sentence why there is none, into what the job gives back.
+    """Put a clip, or the sentence why there is none, where the host looks for what a job made.
 
-    `extra_generation_params` belong to the job's description by now and no longer to any infotext. The API passes a
-    text among the images through: the clip in base64.
+    The API passes a text among the images through: the clip in base64.
     """
     if isinstance(made, str):
-        processed.extra_generation_params["SVD error"] = made
         processed.comments += f"{made}\n"
         return
-    processed.extra_generation_params.setdefault("SVD clips", []).append(str(made.video))
     if hasattr(processed, "video_path"):  # Neo's own player
         processed.video_path = str(made.video)
     if p.is_api:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import base64
 import io
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,11 @@ class Tried:
             box = self.one(f"#{part}_{name} input[type=number]")
             box.fill(str(value))
             box.blur()
+
+    def choose(self, element: str, text: str) -> None:
+        """The entry of a list that contains the text."""
+        self.one(f"{element} input").click()
+        self.page.locator("ul.options li").filter(has_text=text).first.click()
 
     def api_clip(self, **settings: object) -> dict[str, Any]:
         asked = {**SHORT, "seed": 1, "picture": base64_of(self.picture), "checkpoint": self.model.name, **settings}
@@ -134,6 +140,29 @@ def the_last_frame_goes_to_img2img_and_is_animated_there(t: Tried) -> str:
     return f"under the gallery: {t.one('#img2img_svd_clips').inner_text()[:80]!r}"
 
 
+def a_plot_animates_every_cell_and_refuses_a_bad_value(t: Tried) -> str:
+    plot = "#script_img2img_xyz_plot"
+    t.choose("#tab_img2img #script_list", "X/Y/Z plot")
+    t.one(f"{plot}_x_type").wait_for(timeout=SOON)
+    t.choose(f"{plot}_x_type", "[SVD] Motion")
+    t.page.wait_for_timeout(2000)  # until then the host puts back what stood there
+    values = t.one(f"{plot}_x_values :is(textarea, input)")
+    values.fill("60, 999")
+    t.one("#img2img_generate").click()
+    t.page.wait_for_selector("#img2img_svd_clips >> text=SVD motion must be from 1 to 255, not 999.", timeout=SOON)
+    values.fill("60, 90")
+    t.one("#img2img_generate").click()
+    clips = "new Set([...document.querySelectorAll('#img2img_svd_clips video')].map(video => video.src))"
+    t.page.wait_for_function(f"{clips}.size === 2", timeout=LONG)
+    t.one("#img2img_svd_clips video").scroll_into_view_if_needed()
+    t.page.wait_for_timeout(1000)
+    shown = t.one("#img2img_svd_clips").inner_text()
+    assert [f"SVD motion: {motion}" in shown for motion in (60, 90)] == [True, True], shown
+    t.page.screenshot(path=t.out / "a_plot_in_img2img.png")
+    t.choose("#tab_img2img #script_list", "None")
+    return "two clips under the gallery; not 999, with the reason"
+
+
 def a_page_at_rest_asks_for_nothing(t: Tried) -> str:
     asked: list[str] = []
     t.page.on("request", lambda request: asked.append(request.url))
@@ -186,6 +215,28 @@ def the_hook_animates_by_api(t: Tried) -> str:
     return f"a picture and a clip; without a model the picture and: {reason[1][:70]}..."
 
 
+def the_api_plots_over_a_setting(t: Tried) -> str:
+    controls = _plot(t)
+    labels, given = ([control[name] for control in controls] for name in ("label", "value"))
+    for axis in "XYZ":
+        given[labels.index(f"{axis} type")] = 0
+    first = labels.index("X type")
+    given[first : first + 2] = [controls[first]["choices"].index("[SVD] Motion"), "60-90 (+30)"]
+    given[labels.index("Include Sub Images")] = True
+    script = {"SVD": {"args": [{"checkpoint": t.model.name, **SHORT}]}}
+    body = {"prompt": "a cat", "steps": 1, "width": 64, "height": 64, "seed": 3, "alwayson_scripts": script}
+    body |= {"script_name": "x/y/z plot", "script_args": given}
+    info = json.loads(t.server.call("/sdapi/v1/txt2img", body)["info"])
+    texts = [Path(clip).with_suffix(".txt").read_text("utf-8") for clip in info["extra_generation_params"]["SVD clips"]]
+    assert [ClipRequest.from_infotext(text).motion_bucket_id for text in texts] == [60, 90], texts
+    assert ["SVD motion: 60" in info["infotexts"][1], "SVD motion: 90" in info["infotexts"][2]] == [True, True], info
+    assert not any("SVD clips" in text for text in info["infotexts"]), info
+    script["SVD"]["args"][0]["enabled"] = False
+    refused = t.server.call("/sdapi/v1/txt2img", body, expected=500)
+    assert "switch on Animate with SVD" in str(refused), refused
+    return f"clips of motion 60 and 90; switched off: {str(refused)[:160]}"
+
+
 def memory_does_not_grow_over_three_clips(t: Tried) -> str:
     sizes = []
     loads = t.server.log().count("Loading")
@@ -234,15 +285,23 @@ def the_ui_reloads(t: Tried) -> str:
     t.open_page()
     t.open_tab()
     _same_clip(t, t.api_clip(frames=True))
+    assert _plot(t)[0]["choices"].count("[SVD] Motion") == 1
     return "the tab is there again, the clip the same"
 
 
 def nothing_went_wrong_unseen(t: Tried) -> str:
     assert t.errors == [], sorted(set(t.errors))
     traces = re.findall(r"Traceback.*?\n\S[^\n]*", t.server.log(), re.DOTALL)
-    ours = [trace for trace in traces if "lib_svd" in trace]
+    ours = [trace for trace in traces if "lib_svd" in trace and "lib_svd.errors.BadRequest" not in trace]  # as asked
     assert ours == [], ours[0]
     return "no error in the console, no traceback of ours in the log"
+
+
+def _plot(t: Tried) -> list[dict[str, Any]]:
+    """The controls of txt2img's X/Y/Z plot, the list of axes for X first."""
+    scripts = t.server.call("/sdapi/v1/script-info")
+    (plot,) = [each for each in scripts if each["name"] == "x/y/z plot" and not each["is_img2img"]]
+    return plot["args"]  # type: ignore[no-any-return]
 
 
 def _same_clip(t: Tried, made: dict[str, Any]) -> None:
@@ -260,10 +319,12 @@ STEPS = (
     the_tab_is_interrupted,
     txt2img_sends_its_picture,
     the_last_frame_goes_to_img2img_and_is_animated_there,
+    a_plot_animates_every_cell_and_refuses_a_bad_value,
     a_page_at_rest_asks_for_nothing,
     the_api_animates,
     a_clip_equals_the_stand_alone_one,
     the_hook_animates_by_api,
+    the_api_plots_over_a_setting,
     memory_does_not_grow_over_three_clips,
     sd_checkpoints_switch_and_come_back,
     everything_unloads_and_comes_back,

@@ -137,6 +137,27 @@ def test_pictures_are_animated_where_it_is_switched_on(on, webui):
     assert all("SVD picture: " in clip.with_suffix(".txt").read_text() for clip in clips)
 
 
+def test_a_plot_over_a_setting_makes_a_clip_for_each_value(on):
+    picture_job(on, "txt2img")
+    on.choose("tab_txt2img #script_list", "X/Y/Z plot")
+    plot = "script_txt2img_xyz_plot"
+    on.page.wait_for_selector(f"#{plot}_x_type", state="visible")
+    on.choose(f"{plot}_x_type", "[SVD] Motion")
+    on.write(f"{plot}_x_values", "60, 90")
+    on.generate("txt2img")
+    on.finish("txt2img")
+    seen(on, "txt2img_svd_clips", "switch on Animate with SVD")
+    on.unfold("txt2img_svd", "txt2img_svd_enable")
+    on.page.check("#txt2img_svd_enable input")
+    wait_for(lambda: on.read("txt2img_svd_num_frames") == "5", 10, lambda: on.read("txt2img_svd_checkpoint"))
+    on.generate("txt2img")
+    on.finish("txt2img")
+    on.plays("txt2img_svd_clips")
+    assert on.see("#txt2img_svd_clips video").count() in (2, 4)  # gradio 3 gives an id twice
+    infotexts = [picture.info["parameters"] for picture in on.pictures("txt2img")[1:]]
+    assert ["SVD motion: 60" in infotexts[0], "SVD motion: 90" in infotexts[1]] == [True, True]
+
+
 def test_a_page_at_rest_asks_the_server_for_nothing(on):
     picture_job(on, "txt2img")
     on.generate("txt2img")
@@ -164,6 +185,20 @@ def test_png_info_gives_settings_back_to_accordion_and_tab(on, webui, tmp_path):
     assert on.picture(f"{TAB}_picture").size == (96, 64)
     motion = f"{TAB}_motion_bucket_id"
     wait_for(lambda: on.read(motion) == "60", 10, lambda: on.read(motion))
+
+
+def test_the_api_runs_a_plot(webui):
+    (plot,) = [
+        script
+        for script in webui.ask("/sdapi/v1/script-info")
+        if script["name"] == "x/y/z plot" and not script["is_img2img"]
+    ]
+    motion = plot["args"][0]["choices"].index("[SVD] Motion")
+    given = [motion, "60, 90", [], 0, "", [], 0, "", []]
+    sent = {**SMALL, "script_name": "x/y/z plot", "script_args": given, "alwayson_scripts": {"SVD": {"args": [SVD]}}}
+    info = json.loads(webui.ask("/sdapi/v1/txt2img", sent)["info"])
+    assert len(info["extra_generation_params"]["SVD clips"]) == 2
+    assert ["SVD motion: 60" in info["infotexts"][1], "SVD motion: 90" in info["infotexts"][2]] == [True, True]
 
 
 @pytest.mark.parametrize("part", ["txt2img", "img2img"])

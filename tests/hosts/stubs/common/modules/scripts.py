@@ -283,6 +283,12 @@ class ScriptRunner:
         choices = ["None", *self.titles]
         self.inputs[0] = gr.Dropdown(label="Script", elem_id="script_list", choices=choices, value="None", type="index")
         self.setup_ui_for_section(None, self.selectable_scripts)
+        groups = [script.group for script in self.selectable_scripts]
+        self.inputs[0].change(
+            fn=lambda index: {group: gr.update(visible=number == index) for number, group in enumerate(groups, 1)},
+            inputs=[self.inputs[0]],
+            outputs=groups,
+        )
         self.apply_on_before_component_callbacks()
         return self.inputs
 

@@ -98,6 +98,12 @@ class Api:
     def get_script(self, script_name, script_runner):
         return script_runner.scripts[script_name_to_index(script_name, script_runner.scripts)]
 
+    def get_selectable_script(self, script_name, script_runner):
+        if not script_name:
+            return None, None
+        index = script_name_to_index(script_name, script_runner.selectable_scripts)
+        return script_runner.selectable_scripts[index], index
+
     def init_script_args(
         self,
         request,
@@ -109,6 +115,9 @@ class Api:
         input_script_args=None,
     ):
         values = list(default_script_args)
+        if selectable_scripts:
+            values[selectable_scripts.args_from : selectable_scripts.args_to] = request.script_args
+            values[0] = selectable_idx + 1
         for index, value in (input_script_args or {}).items():
             values[index] = value
         for name, given in (request.alwayson_scripts or {}).items():
@@ -163,7 +172,8 @@ class Api:
         task = request.force_task_id or progress.create_task_id(tab)
         mentioned: dict[int, Any] = {}
         self.apply_infotext(request, tab, script_runner=runner, mentioned_script_args=mentioned)
-        values = self.init_script_args(request, defaults, None, None, runner, input_script_args=mentioned)
+        script, index = self.get_selectable_script(request.script_name, runner)
+        values = self.init_script_args(request, defaults, script, index, runner, input_script_args=mentioned)
         given = {key: value for key, value in vars(request).items() if key not in (*_NOT_OF_A_PICTURE, *_NOT_EITHER)}
         given.update(do_not_save_samples=not request.save_images, do_not_save_grid=not request.save_images)
         if tab == "img2img":
@@ -177,7 +187,7 @@ class Api:
                 shared.state.begin(job=f"scripts_{tab}")
                 progress.start_task(task)
                 p.script_args = tuple(values)
-                processed = process_images(p)
+                processed = process_images(p) if script is None else runner.run(p, *p.script_args)
                 process_extra_images(processed)
                 progress.finish_task(task)
             finally:
