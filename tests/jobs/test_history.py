@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +72,40 @@ def test_a_damaged_note_costs_nothing_but_itself_and_somebody_elses_is_never_ove
     assert (tmp_path / "a.json").read_text() == damage
 
 
+def kept(path: Path) -> dict:
+    return json.loads(path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("made", "yesterday"),
+        ("made", float("nan")),
+        ("made", 1e300),
+        ("settings", []),
+        ("settings", {"fps": "fast"}),
+        ("settings", {"sampler": 3}),
+        ("picture", None),
+        ("measures", [1, 2]),
+        ("measures", {"flow": "much"}),
+        ("measures", {"flow": float("inf")}),
+        ("series", {"flow": 3}),
+        ("series", {"flow": ["a"]}),
+        ("marks", {"motion": "good"}),
+        ("marks", {"motion": 9}),
+        ("note", 5),
+    ],
+)
+def test_values_of_the_wrong_type_count_as_damage_and_the_list_can_still_be_sorted(name, value, tmp_path):
+    for stem in ("good", "bad"):
+        history.remember(clip_at(tmp_path / f"{stem}.mp4", fps=12), CompleteRequest(fps=9), "", MOVING)
+    (tmp_path / "bad.json").write_text(json.dumps({**kept(tmp_path / "bad.json"), name: value}))
+    found = history.entries(tmp_path)
+    assert {each.video.stem: each.settings["fps"] for each in found} == {"good": 9, "bad": 12}
+    for column in history.COLUMNS:
+        assert len(history.by(found, column)) == 2
+
+
 def test_words_find_names_notes_pictures_models_and_settings(tmp_path):
     for name, fps, note in (("cat", 7, "good tail"), ("dog", 12, "too fast"), ("cow", 12, "")):
         video = clip_at(tmp_path / f"{name}.mp4", fps=fps)
@@ -95,6 +130,7 @@ def test_sorted_by_a_measure_the_highest_comes_first_and_the_unmeasured_last(tmp
     clip_at(tmp_path / "d.mp4")
     found = history.by(history.entries(tmp_path), "flow")
     assert [each.video.stem for each in found] == ["b", "c", "a", "d"]
+    assert [each.video.stem for each in history.by(found, "flow", ascending=True)] == ["a", "c", "b", "d"]
     with pytest.raises(BadRequest, match="flow"):
         history.by(found, "beauty")
 
