@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import logging
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -17,12 +18,13 @@ from lib_svd.animate import Order, animate, completed, order
 from lib_svd.checkpoints import DEMO, Checkpoint, Svd, find_checkpoints, load, recognise, resolve
 from lib_svd.clip import SavedClip
 from lib_svd.errors import BadCheckpoint, BadInput, BadRequest, SvdError
-from lib_svd.jobs import embedding, history
+from lib_svd.jobs import embedding, history, pictures
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest, CompleteRequest
-from lib_svd.review import review
+from lib_svd.review import Review, review
 
 log = logging.getLogger("svd")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +107,7 @@ class Studio:
         stem: str = "clip",
         with_frames: bool = False,
         source: str = "",
+        saved_as: str = "",
     ) -> Order:
         """Check a request and name its files, in the host's folder for clips.
 
@@ -114,6 +117,7 @@ class Studio:
             stem: how the clip's file name begins.
             with_frames: save the frames as pictures too.
             source: the picture's own infotext, to be carried by the clip.
+            saved_as: the file that a picture in memory has been saved as.
 
         Raises:
             BadInput: a setting, the picture, the model or the folder; nothing was loaded or written.
@@ -124,7 +128,8 @@ class Studio:
         out = video.free_name(self.host.output_dir(), stem, ".mp4")
         frames_dir = out.with_suffix("") if with_frames else None
         copies = self.host.option("svd_copies", ())
-        return order(request, picture, checkpoint, out, frames_dir=frames_dir, copies=copies, source=source)
+        made = order(request, picture, checkpoint, out, frames_dir=frames_dir, copies=copies, source=source)
+        return replace(made, picture_path=saved_as) if saved_as else made
 
     def animate(self, order: Order) -> SavedClip:
         """Carry out an order with the loaded model, or load its model first, and note the clip in the history.
@@ -134,30 +139,28 @@ class Studio:
         """
         try:
             saved = animate(order, self.host, self._load)
-            wanted = self.host.option("svd_review", True) and len(saved.clip.frames) > 1
-            return self._noted(order, saved) if wanted else saved
+            return self._noted(order, saved)
         finally:
             if not self.host.option("svd_keep_loaded", True):
                 self.unload()
 
     def _noted(self, order: Order, saved: SavedClip) -> SavedClip:
-        """Measure a clip and write that beside it; where that fails, a note says so, and the clip is as it was."""
+        """Measure a clip and write that beside it, with its picture; where that fails, notes say so.
 
-        def work() -> None:
+        The clip is made: nothing that goes wrong now may say otherwise.
+        """
+
+        def measure() -> Review:
             self.host.report(0, 1, "Measuring the clip")
             tower = embedding(self._load(order.checkpoint, self.host), self.host)
-            found = review(saved.clip.frames, np.asarray(order.picture.image), tower)
-            history.remember(saved.video, order.request, order.picture_path, found)
+            return review(saved.clip.frames, np.asarray(order.picture.image), tower)
 
-        try:
-            self.host.exclusively("svd", work)
-        except SvdError as error:
-            return replace(saved, notes=(*saved.notes, f"The clip was not measured. {error}"))
-        except Exception as error:  # the clip is made: nothing that goes wrong now may say otherwise
-            log.exception("The clip could not be measured")
-            why = f"{type(error).__name__}: {error}".rstrip(".:")
-            return replace(saved, notes=(*saved.notes, f"The clip was not measured ({why}): the log has more."))
-        return saved
+        notes = list(saved.notes)
+        wanted = self.host.option("svd_review", True) and len(saved.clip.frames) > 1
+        found = _tried("measured", lambda: self.host.exclusively("svd", measure), notes) if wanted else None
+        picture = _tried("noted with its picture", lambda: pictures.keep(order), notes) or ""
+        _tried("noted", lambda: history.remember(saved.video, order.request, picture, found), notes)
+        return replace(saved, notes=tuple(notes))
 
     def unload(self) -> None:
         """Forget the loaded model; its memory is free once no clip uses it any more."""
@@ -188,6 +191,19 @@ class Studio:
             except BadInput as refusal:
                 self._known[key] = refusal
         return self._known[key]
+
+
+def _tried(what: str, work: Callable[[], T], notes: list[str]) -> T | None:
+    """What the work gives; None: it failed, and a note says why."""
+    try:
+        return work()
+    except SvdError as error:
+        notes.append(f"The clip was not {what}. {error}")
+    except Exception as error:
+        log.exception("The clip could not be %s", what)
+        why = f"{type(error).__name__}: {error}".rstrip(".:")
+        notes.append(f"The clip was not {what} ({why}): the log has more.")
+    return None
 
 
 def _told_apart(paths: list[Path], dirs: list[Path]) -> dict[Path, str]:

@@ -1,6 +1,6 @@
 """What is done with more than one clip, or with a clip that is there: sweep a setting, look at a clip, remember."""
 
-from lib_svd.jobs import history
+from lib_svd.jobs import history, pictures
 from lib_svd.jobs.looking import Looked, embedding, look, settings_of_clip
 from lib_svd.jobs.sweep import Swept, grid, orders, read_values, save_grid, sweep, sweepable
 
@@ -12,6 +12,7 @@ __all__ = [
     "history",
     "look",
     "orders",
+    "pictures",
     "read_values",
     "save_grid",
     "settings_of_clip",
