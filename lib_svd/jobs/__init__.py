@@ -2,10 +2,12 @@
 
 from lib_svd.jobs import history, pictures
 from lib_svd.jobs.looking import Looked, embedding, look, settings_of_clip
+from lib_svd.jobs.restoring import Restored, restored
 from lib_svd.jobs.sweep import Swept, grid, orders, read_values, save_grid, sweep, sweepable
 
 __all__ = [
     "Looked",
+    "Restored",
     "Swept",
     "embedding",
     "grid",
@@ -14,6 +16,7 @@ __all__ = [
     "orders",
     "pictures",
     "read_values",
+    "restored",
     "save_grid",
     "settings_of_clip",
     "sweep",

@@ -57,8 +57,7 @@ class Reviewing:
 
     def wire(self, made: Any, controls: Controls) -> None:
         """Let the panel follow the event that makes a clip, and its advice change the controls."""
-        shown = [self._measures, self._said, self._advice, *self._marks, self._note, self._kept]
-        made.then(fn=self.show, inputs=[self._clip], outputs=shown, **QUIET)
+        self.follow(made)
         self._said.change(fn=self.advise, inputs=[self._clip, self._said], outputs=[self._advice], **QUIET)
         changed = self._apply.click(
             fn=lambda name, said: self.applied(controls, name, said),
@@ -70,6 +69,11 @@ class Reviewing:
         changed.success(fn=None, inputs=[], outputs=[], **js(press))
         given = [self._clip, self._note, *self._marks]
         self._keep.click(fn=self.keep, inputs=given, outputs=[self._kept], **QUIET)
+
+    def follow(self, event: Any) -> None:
+        """Show what is known of the clip that is there after an event."""
+        shown = [self._measures, self._said, self._advice, *self._marks, self._note, self._kept]
+        event.then(fn=self.show, inputs=[self._clip], outputs=shown, **QUIET)
 
     def show(self, name: str) -> list[Any]:
         """What is known of a clip."""

@@ -33,7 +33,8 @@ TITLE = "SVD for Forge"
 ADDRESS = "127.0.0.1"  # this machine only: there is no password
 CHOICES = "page.json"
 SECONDS_TO_END = 3  # open pages keep their connections as long as they are let
-SCRIPTS = (Path(__file__).with_name("page.js"), Path(__file__).parents[2] / "javascript" / "svd.js")
+JAVASCRIPT = Path(__file__).parents[2] / "javascript"
+SCRIPTS = (Path(__file__).with_name("page.js"), JAVASCRIPT / "svd.js", JAVASCRIPT / "svd_history.js")
 
 log = logging.getLogger("svd")
 

@@ -6,6 +6,7 @@ import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -14,9 +15,12 @@ from PIL import Image
 from lib_svd import images
 from lib_svd.clip import Frames, SavedClip
 from lib_svd.errors import BadInput, BadRequest, Interrupted, SvdError
+from lib_svd.jobs import restored
+from lib_svd.jobs.history import Entry
 from lib_svd.pages import Page
 from lib_svd.request import MAX_SEED, ClipRequest
 from lib_svd.studio import Studio
+from lib_svd.ui.browsing import Browsing
 from lib_svd.ui.clips import STYLE, clip_html, error_html, notes_html, said_html, time_html
 from lib_svd.ui.compat import LOSSLESS, QUIET, SMALL, UPLOADS, js
 from lib_svd.ui.controls import NO_PROMPT, Controls
@@ -52,12 +56,16 @@ class Tab:
         self._shelf: OrderedDict[str, Frames] = OrderedDict()
         self._task = gr.Textbox("", visible=False, elem_id=f"{PART}_task")
         self._made = gr.Textbox("", visible=False, elem_id=f"{PART}_made")  # the clip shown, by its place on the shelf
-        with gr.Row(elem_id=f"{PART}_columns"):
-            with gr.Column(scale=6, min_width=440, elem_id=f"{PART}_settings"):
-                self._build_source()
-            with gr.Column(scale=5, min_width=400, elem_id=f"{PART}_results"):
-                self._generate = page.generate_buttons(PART)
-                self._build_results()
+        with gr.Tabs(elem_id=f"{PART}_tabs") as tabs:
+            with gr.Tab("Animate", elem_id=f"{PART}_animate"), gr.Row(elem_id=f"{PART}_columns"):
+                with gr.Column(scale=6, min_width=440, elem_id=f"{PART}_settings"):
+                    self._build_source()
+                with gr.Column(scale=5, min_width=400, elem_id=f"{PART}_results"):
+                    self._generate = page.generate_buttons(PART)
+                    self._build_results()
+            with gr.Tab("History", elem_id=f"{PART}_history") as self._history:
+                self._browsing = Browsing(studio, page, PART)
+        tabs.do_not_save_to_config = True  # send-to opens the first one
         for hidden in (self._task, self._made, self._infotext):
             hidden.do_not_save_to_config = True
         self._wire()
@@ -130,6 +138,8 @@ class Tab:
         self._continue.click(fn=_taken, inputs=[self._frame], outputs=[self.picture], **QUIET)
         self._presets.wire(controls)
         self._reviewing.wire(made, controls)
+        back = self._browsing.wire(self._history, [self.picture, *controls.restored, *outputs], self.restored)
+        self._reviewing.follow(back)
         controls.reuse.click(fn=_seed_of, inputs=[self._infotext], outputs=[controls["seed"]], **QUIET)
         for target, button in self._sends.items():
             self._page.send(button, target, self._frame)
@@ -166,6 +176,20 @@ class Tab:
         gallery = [str(path) for path in saved.frames] or pictures
         status = notes_html(saved.notes) + time_html(clip.frames.shape, clip.fps, clip.seconds)
         return [clip_html(self._page.url(saved.video), clip.size), gallery, pictures[-1], name, clip.infotext, status]
+
+    def restored(self, entry: Entry) -> Sequence[Any]:
+        """A clip of the history as if it had just been made: its picture, its settings and all that is shown of it.
+
+        Raises:
+            BadInput: the clip cannot be read, or carries no settings.
+        """
+        back = restored(entry)
+        model, saved = back.settings.get("checkpoint", ""), back.saved
+        if model not in {each.name for each in self._studio.models()}:
+            note = f"The model {model} is not there: another one is chosen, whose clip will be another."
+            saved = replace(saved, notes=(*saved.notes, note))
+        picture = gr.update() if back.picture is None else back.picture
+        return [picture, *self.controls.restore(back.settings), *self._shown(saved)]
 
     def preview(self, picture: Image.Image | None, *values: Any) -> tuple[Any, str]:
         """The picture as it will go in, and what is cut off."""

@@ -1,0 +1,55 @@
+"""A clip of the history as it was when it had just been made: picture, settings, frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from PIL import Image
+
+from lib_svd import images, video
+from lib_svd.clip import Clip, SavedClip
+from lib_svd.errors import BadInput
+from lib_svd.infotext import read_infotext
+from lib_svd.jobs.history import Entry
+from lib_svd.request import ClipRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Restored:
+    """What a clip was made from, and the clip."""
+
+    settings: Mapping[str, Any]  # by name, those that it says
+    picture: Image.Image | None  # upright and RGB; None: the clip's notes say why
+    saved: SavedClip
+
+
+def restored(entry: Entry) -> Restored:
+    """Read back a clip, its settings and its picture, where that is still there.
+
+    Raises:
+        BadInput: the clip cannot be read, or carries no settings.
+    """
+    infotext = read_infotext(entry.video)
+    said = entry.settings or asdict(ClipRequest.from_infotext(infotext))
+    settings = ClipRequest.from_mapping({name: value for name, value in said.items() if value is not None})
+    folder = entry.video.with_suffix("")
+    kept = tuple(sorted(folder.glob("*.png")))  # without loss, where the user wanted them
+    frames, fps = video.read_frames(folder if kept else entry.video)
+    picture, notes = _picture(entry, settings.background)
+    clip = Clip(frames=frames, fps=settings.fps or round(fps), infotext=infotext)
+    return Restored(
+        settings={name: value for name, value in asdict(settings).items() if value is not None},
+        picture=picture,
+        saved=SavedClip(clip=clip, video=entry.video, frames=kept, notes=notes),
+    )
+
+
+def _picture(entry: Entry, background: str) -> tuple[Image.Image | None, tuple[str, ...]]:
+    if not entry.picture:
+        return None, ("Which picture this clip was made from is not known: choose it yourself.",)
+    try:
+        return images.read_picture(entry.picture, background).image, ()
+    except BadInput as error:
+        return None, (f"The picture of this clip is not there any more: choose it yourself. {error}",)
