@@ -142,7 +142,7 @@ class Browsing:
         """Read the folder anew, and show the page that was shown."""
         folder = self._studio.host.output_dir()
         try:
-            self._clips = history.entries(folder) if folder.is_dir() else []
+            self._clips = history.entries(folder)
         except OSError as error:
             raise BadInput(f"{folder} cannot be read ({error.strerror or error}): allow reading it.") from error
         return self.listed(asked)
