@@ -1,14 +1,14 @@
 // The history's script: cards are chosen, clips play on pointing at them, clips that are compared play in step.
 // Which ones are chosen stands in the line above them, which the server writes anew with those that are still there.
 
-function svdChosenNames() {
+function svdChosenPaths() {
     const chosen = gradioApp().querySelector(".svd-chosen");
-    return chosen ? JSON.parse(chosen.dataset.names) : [];
+    return chosen ? JSON.parse(chosen.dataset.paths) : [];
 }
 
-// Inputs of an event, of which the first is to be the names of the chosen clips.
+// Inputs of an event, of which the first is to be the paths of the chosen clips.
 function svdChosen(given, count) {
-    return [JSON.stringify(svdChosenNames()), ...Array.from(given).slice(1, count)];
+    return [JSON.stringify(svdChosenPaths()), ...Array.from(given).slice(1, count)];
 }
 
 function svdInside(event, what) {
@@ -18,14 +18,14 @@ function svdInside(event, what) {
 document.addEventListener("click", (event) => {
     const card = svdInside(event, ".svd-card");
     if (!card) return;
-    const name = card.dataset.clip;
-    const names = svdChosenNames().filter((each) => each !== name);
+    const path = card.dataset.clip;
+    const paths = svdChosenPaths().filter((each) => each !== path);
     const isChosen = card.getAttribute("aria-pressed") !== "true";
-    if (isChosen) names.push(name);
+    if (isChosen) paths.push(path);
     card.setAttribute("aria-pressed", isChosen);
     const chosen = gradioApp().querySelector(".svd-chosen");
-    chosen.dataset.names = JSON.stringify(names);
-    chosen.dataset.count = names.length;
+    chosen.dataset.paths = JSON.stringify(paths);
+    chosen.dataset.count = paths.length;
 });
 
 // A browser that stops loading a clip rejects the promise of its playing: there is nothing to be done about that.

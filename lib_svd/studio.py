@@ -162,6 +162,11 @@ class Studio:
         _tried("noted", lambda: history.remember(saved.video, order.request, picture, found), notes)
         return replace(saved, notes=tuple(notes))
 
+    def clip(self, name: str) -> Path:
+        """A clip by the path or the name that a browser gives back; it reaches no folder but those of clips."""
+        path, folders = Path(name), self.host.clip_dirs()
+        return (path.parent if path.parent in folders else folders[0]) / path.name
+
     def unload(self) -> None:
         """Forget the loaded model; its memory is free once no clip uses it any more."""
         self._loaded = None

@@ -107,12 +107,14 @@ def entry(video: Path) -> Entry:
     return _entry(video, video.stat().st_mtime, {path.name for path in _beside(video)})
 
 
-def entries(folder: Path) -> list[Entry]:
-    """Every clip of a folder, the newest first; 10,000 of them in about a second."""
-    with os.scandir(folder) as found:
-        files = {each.name: each for each in found if each.is_file()}
-    names = files.keys()
-    clips = [_entry(folder / name, each.stat().st_mtime, names) for name, each in files.items() if _is_clip(name)]
+def entries(*folders: Path) -> list[Entry]:
+    """Every clip of some folders, the newest first; 10,000 of them in about a second."""
+    clips: list[Entry] = []
+    for folder in folders:
+        with os.scandir(folder) as found:
+            files = {each.name: each for each in found if each.is_file()}
+        names = files.keys()
+        clips += [_entry(folder / name, each.stat().st_mtime, names) for name, each in files.items() if _is_clip(name)]
     return sorted(clips, key=lambda each: (each.made, each.video.name), reverse=True)
 
 

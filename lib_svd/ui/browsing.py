@@ -42,7 +42,7 @@ log = logging.getLogger("svd")
 class Asked(NamedTuple):
     """What the page hands over with every click."""
 
-    chosen: str  # JSON, names of clips
+    chosen: str  # JSON, paths of clips
     words: str
     order: str  # of SORTS
     direction: str  # of DIRECTIONS
@@ -133,18 +133,17 @@ class Browsing:
                 said = f"That could not be done ({type(error).__name__}: {error}): the log has more."
             return [error_html(said), *(gr.update() for _ in outputs[1:])]
 
-        # The first input stands in for the names of the chosen clips, which the script knows.
+        # The first input stands in for the chosen clips, which the script knows.
         given = [self._words, self._words, self._order, self._direction, self._number]
-        names = f"function() {{ return svdChosen(arguments, {len(given)}); }}"
-        return event(fn=handled, inputs=given, outputs=list(outputs), **QUIET, **js(names))
+        handed = f"function() {{ return svdChosen(arguments, {len(given)}); }}"
+        return event(fn=handled, inputs=given, outputs=list(outputs), **QUIET, **js(handed))
 
     def look(self, asked: Asked) -> list[Any]:
-        """Read the folder anew, and show the page that was shown."""
-        folder = self._studio.host.output_dir()
+        """Read the folders anew, and show the page that was shown."""
         try:
-            self._clips = history.entries(folder)
+            self._clips = history.entries(*self._studio.host.clip_dirs())
         except OSError as error:
-            raise BadInput(f"{folder} cannot be read ({error.strerror or error}): allow reading it.") from error
+            raise BadInput(f"{error.filename} cannot be read ({error.strerror}): allow reading it.") from error
         return self.listed(asked)
 
     def listed(self, asked: Asked) -> list[Any]:
@@ -156,7 +155,7 @@ class Browsing:
             said = f"Clips {page * PAGE + 1} to {page * PAGE + len(shown)} of {len(found)}."
         else:
             said = "No clip has all of these words." if self._clips else "There are no clips yet: make one in Animate."
-        chosen = [each.video.name for each in self._chosen(asked)]
+        chosen = [str(each.video) for each in self._chosen(asked)]
         return ["", cards_html(shown, chosen, said, self._page.url), page]
 
     def compare(self, asked: Asked) -> list[Any]:
@@ -172,7 +171,8 @@ class Browsing:
         if not chosen:
             raise BadRequest("Choose the clips to throw away: none is chosen.")
         what = f"{chosen[0].video.name} is" if len(chosen) == 1 else f"{len(chosen)} clips are"
-        said = said_html(f"{what} in {chosen[0].video.parent / history.TRASH} now.")
+        trash = " and ".join(dict.fromkeys(str(each.video.parent / history.TRASH) for each in chosen))
+        said = said_html(f"{what} in {trash} now.")
         try:
             for each in chosen:
                 history.to_trash(each.video)
@@ -197,9 +197,9 @@ class Browsing:
         return history.by(found, SORTS[asked.order], ascending=asked.direction == DIRECTIONS[1])
 
     def _chosen(self, asked: Asked) -> list[Entry]:
-        """In the order in which they were chosen. A name is looked up, never made a path of."""
-        known = {each.video.name: each for each in self._clips}
-        return [known[name] for name in json.loads(asked.chosen) if name in known]
+        """In the order in which they were chosen; what the browser gives is looked up, never opened."""
+        known = {str(each.video): each for each in self._clips}
+        return [known[path] for path in json.loads(asked.chosen) if path in known]
 
     def _one(self, asked: Asked) -> Entry:
         chosen = self._chosen(asked)

@@ -31,14 +31,14 @@ def cards_html(clips: Sequence[Entry], chosen: Sequence[str], said: str, url: Ur
 
     Args:
         clips: of one page.
-        chosen: names of clips, on other pages too.
+        chosen: paths of clips, on other pages too.
         said: which clips these are.
         url: where the browser gets a file.
     """
-    names = escape(json.dumps(chosen), quote=True)
-    cards = "".join(_card(each, each.video.name in chosen, url) for each in clips)
+    paths = escape(json.dumps(chosen), quote=True)
+    cards = "".join(_card(each, str(each.video) in chosen, url) for each in clips)
     return (
-        f'<p class="svd-said svd-chosen" data-names="{names}" data-count="{len(chosen)}">{escape(said)}</p>'
+        f'<p class="svd-said svd-chosen" data-paths="{paths}" data-count="{len(chosen)}">{escape(said)}</p>'
         f'<div class="svd-cards">{cards}</div>'
     )
 
@@ -70,7 +70,7 @@ def _card(each: Entry, is_chosen: bool, url: Url) -> str:
     ]
     about = "".join(f'<span class="{kind}">{line}</span>' for kind, line in lines if line)
     return (
-        f'<button type="button" class="svd-card" data-clip="{escape(each.video.name, quote=True)}" '
+        f'<button type="button" class="svd-card" data-clip="{escape(str(each.video), quote=True)}" '
         f'aria-pressed="{"true" if is_chosen else "false"}">{_video(each, url, "")}{about}</button>'
     )
 

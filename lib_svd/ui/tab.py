@@ -168,7 +168,7 @@ class Tab:
         return self._studio.animate(order)
 
     def _shown(self, saved: SavedClip) -> Sequence[Any]:
-        clip, name = saved.clip, saved.video.name
+        clip, name = saved.clip, str(saved.video)
         self._shelf[name] = clip.frames
         while len(self._shelf) > SHELF:
             self._shelf.popitem(last=False)

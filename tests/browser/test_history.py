@@ -40,11 +40,11 @@ def find(tab: Page, words: str) -> None:
 
 
 def card(tab: Page, name: str) -> Locator:
-    return tab.locator(f'.svd-card[data-clip="{name}"]')
+    return tab.locator(f'.svd-card[data-clip$="/{name}"]')
 
 
 def names_shown(tab: Page) -> list[str]:
-    return tab.eval_on_selector_all(".svd-card", "cards => cards.map((card) => card.dataset.clip)")
+    return tab.eval_on_selector_all(".svd-card", "cards => cards.map((card) => card.dataset.clip.split('/').pop())")
 
 
 def press(tab: Page, button: str) -> None:

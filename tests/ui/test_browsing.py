@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from pathlib import Path
 
 import gradio as gr
 import numpy as np
@@ -56,11 +57,11 @@ def clip(studio):
 
 
 def asked(*chosen, words="", order=DATE, direction=DIRECTIONS[0], page=0):
-    return Asked(json.dumps(chosen), words, order, direction, page)
+    return Asked(json.dumps(list(map(str, chosen))), words, order, direction, page)
 
 
 def names(html):
-    return [each.split('"')[0] for each in html.split('data-clip="')[1:]]
+    return [Path(each.split('"')[0]).name for each in html.split('data-clip="')[1:]]
 
 
 def test_the_newest_clips_come_first_a_page_at_a_time(panel, clip):
@@ -114,27 +115,25 @@ def test_a_card_says_what_the_clip_is_and_escapes_what_a_user_wrote(panel, clip)
 
 
 def test_what_is_chosen_stays_chosen_on_other_pages_and_names_that_are_gone_do_not(panel, clip):
-    for name in ("a.mp4", "b.mp4"):
-        clip(name)
-    html = panel.look(asked("b.mp4", "gone.mp4", words="a.mp4"))[1]
-    assert 'data-names="[&quot;b.mp4&quot;]" data-count="1"' in html
-    assert html.count('aria-pressed="true"') == 0
-    assert panel.look(asked("b.mp4"))[1].count('aria-pressed="true"') == 1
+    one, two = clip("a.mp4"), clip("b.mp4")
+    html = panel.look(asked(two, two.parent / "gone.mp4", words="a.mp4"))[1]
+    assert f'data-paths="[&quot;{two}&quot;]" data-count="1"' in html
+    assert (names(html), html.count('aria-pressed="true"')) == ([one.name], 0)
+    assert panel.look(asked(two))[1].count('aria-pressed="true"') == 1
 
 
 @pytest.mark.parametrize("count", [0, 1, 4])
 def test_two_or_three_clips_are_compared_and_no_other_number(panel, clip, count):
-    found = [clip(f"{number}.mp4").name for number in range(count)]
+    found = [clip(f"{number}.mp4") for number in range(count)]
     panel.look(asked())
     with pytest.raises(BadRequest, match=r"^Two or three clips can be compared: (none|only one|4)"):
         panel.compare(asked(*found))
 
 
 def test_settings_that_differ_stand_out_and_the_order_is_the_users(panel, clip):
-    clip("a.mp4", fps=7, seed=5)
-    clip("b.mp4", fps=12, seed=5)
+    one, two = clip("a.mp4", fps=7, seed=5), clip("b.mp4", fps=12, seed=5)
     panel.look(asked())
-    _, html = panel.compare(asked("b.mp4", "a.mp4"))
+    _, html = panel.compare(asked(two, one))
     assert html.count("svd-differs") == 1
     assert '<tr class="svd-differs"><td>Fps</td><td>12</td><td>7</td></tr>' in html
     assert '<tr class=""><td>Seed</td><td>5</td></tr>' in html
@@ -142,11 +141,11 @@ def test_settings_that_differ_stand_out_and_the_order_is_the_users(panel, clip):
 
 
 def test_what_is_thrown_away_is_in_the_trash_with_all_that_belongs_to_it(panel, clip):
-    kept, one, _ = (clip(f"{name}.mp4") for name in "abc")
+    kept, one, two = (clip(f"{name}.mp4") for name in "abc")
     panel.look(asked())
-    said, html, _, compared = panel.trash(asked("b.mp4", "c.mp4"))
+    said, html, _, compared = panel.trash(asked(one, two))
     assert f"2 clips are in {one.parent / 'trash'} now." in said
-    assert (names(html), 'data-names="[]"' in html, compared) == ([kept.name], True, "")
+    assert (names(html), 'data-paths="[]"' in html, compared) == ([kept.name], True, "")
     assert sorted(path.name for path in (one.parent / "trash").iterdir()) == ["b.mp4", "b.txt", "c.mp4", "c.txt"]
     with pytest.raises(BadRequest, match="none is chosen"):
         panel.trash(asked())
@@ -156,7 +155,7 @@ def test_a_clip_that_is_gone_already_does_not_keep_the_list_as_it_was(panel, cli
     paths = [clip(f"{name}.mp4") for name in "abc"]
     panel.look(asked())
     paths[1].unlink()
-    said, html, *_ = panel.trash(asked("a.mp4", "b.mp4", "c.mp4"))
+    said, html, *_ = panel.trash(asked(*paths))
     assert 'class="error">There is no clip' in said
     assert names(html) == ["c.mp4"]
 
@@ -166,10 +165,20 @@ def test_a_name_from_the_browser_reaches_no_other_folder(panel, clip, studio, tm
     outside = studio.host.output_dir().parent / "b.mp4"
     outside.write_bytes(b"video")
     panel.look(asked())
-    for name in ("../b.mp4", str(outside)):
+    for name in (outside.parent / "out" / "../b.mp4", outside):
         with pytest.raises(BadRequest, match="none is chosen"):
             panel.trash(asked(name))
     assert outside.exists()
+
+
+def test_clips_of_other_days_are_there_and_told_apart_where_they_have_one_name(panel, clip, studio, monkeypatch):
+    new, old = clip("a.mp4", fps=7), clip("../2020-01-01/a.mp4", fps=12, age=9)
+    old = old.parent.resolve() / old.name
+    monkeypatch.setattr(studio.host, "clip_dirs", lambda: [new.parent, old.parent])
+    assert names(panel.look(asked())[1]) == ["a.mp4", "a.mp4"]
+    assert panel._one(asked(old)).settings["fps"] == 12
+    assert f"<td>{12}</td><td>{7}</td>" in panel.compare(asked(old, new))[1]
+    assert f"{old.parent / 'trash'} and {new.parent / 'trash'} now" in panel.trash(asked(old, new))[0]
 
 
 def test_a_table_of_what_was_found_is_written_under_a_free_name(panel, clip, studio):
@@ -222,7 +231,7 @@ def test_restoring_brings_picture_settings_frames_and_text_back(built, studio, p
     given = [each["value"] if isinstance(each, dict) else each for each in values]
     again = ClipRequest.from_mapping(controls.read(given))
     assert again.infotext() == infotext == saved.clip.infotext
-    assert (basis, name) == ("svd_xt.safetensors", saved.video.name)
+    assert (basis, name) == ("svd_xt.safetensors", str(saved.video))
     assert f'src="file={saved.video}"' in clip
     assert len(gallery) == 3
     assert frame == gallery[-1]
@@ -248,9 +257,8 @@ def test_a_model_that_is_gone_is_said(built, studio):
 
 
 def test_one_clip_is_restored_and_no_other_number(panel, clip):
-    for name in ("a.mp4", "b.mp4"):
-        clip(name)
+    paths = [clip(name) for name in ("a.mp4", "b.mp4")]
     panel.look(asked())
-    for chosen, why in (((), "none is chosen"), (("a.mp4", "b.mp4"), "2 are chosen")):
+    for chosen, why in (((), "none is chosen"), (paths, "2 are chosen")):
         with pytest.raises(BadRequest, match=f"^One clip can be restored: {why}"):
             panel._one(asked(*chosen))
