@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from html import escape
+from itertools import islice
+from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -48,6 +52,11 @@ class Asked(NamedTuple):
     direction: str  # of DIRECTIONS
     page: int  # from 0
 
+    @property
+    def needs_all(self) -> bool:
+        """Whether every clip is to be read before the first can be shown."""
+        return bool(self.words.strip()) or (self.order, self.direction) != (DATE, DIRECTIONS[0])
+
 
 class Browsing:
     """What stands in the history's own tab.
@@ -60,7 +69,11 @@ class Browsing:
 
     def __init__(self, studio: Studio, page: Page, part: str) -> None:
         self._studio, self._page, self._part = studio, page, part
-        self._clips: list[Entry] = []  # as they were when they were looked at last: reading 10,000 takes a second
+        # As it was when it was looked at last, and read as far as it was needed: 10,000 clips take a second.
+        self._paths: Mapping[str, Path] = {}
+        self._newest: list[Entry] = []
+        self._unread: Iterator[Entry] = iter(())
+        self._reading = Lock()
         with gr.Row(elem_classes=["svd-row"]):
             self._words = gr.Textbox(
                 label="Find",
@@ -141,21 +154,25 @@ class Browsing:
     def look(self, asked: Asked) -> list[Any]:
         """Read the folders anew, and show the page that was shown."""
         try:
-            self._clips = history.entries(*self._studio.host.clip_dirs())
+            clips = history.clips_in(*self._studio.host.clip_dirs())
         except OSError as error:
             raise BadInput(f"{error.filename} cannot be read ({error.strerror}): allow reading it.") from error
+        with self._reading:
+            self._paths = {str(each.video): each.video for each in clips}
+            self._newest, self._unread = [], history.newest(clips)
         return self.listed(asked)
 
     def listed(self, asked: Asked) -> list[Any]:
         """A page of what was found, in order; pages beyond the last are the last."""
-        found = self._found(asked)
-        page = max(0, min(asked.page, (len(found) - 1) // PAGE))
-        shown = found[page * PAGE : (page + 1) * PAGE]
-        if found:
-            said = f"Clips {page * PAGE + 1} to {page * PAGE + len(shown)} of {len(found)}."
-        else:
-            said = "No clip has all of these words." if self._clips else "There are no clips yet: make one in Animate."
-        chosen = [str(each.video) for each in self._chosen(asked)]
+        found = self._found(asked) if asked.needs_all else []
+        total = len(found) if asked.needs_all else len(self._paths)
+        page = max(0, min(asked.page, (total - 1) // PAGE))
+        begin, end = page * PAGE, (page + 1) * PAGE
+        shown = (found if asked.needs_all else self._read(end))[begin:end]
+        said = f"Clips {begin + 1} to {begin + len(shown)} of {total}."
+        if not shown:
+            said = "No clip has all of these words." if self._paths else "There are no clips yet: make one in Animate."
+        chosen = [str(path) for path in self._chosen(asked)]
         return ["", cards_html(shown, chosen, said, self._page.url), page]
 
     def compare(self, asked: Asked) -> list[Any]:
@@ -163,19 +180,19 @@ class Browsing:
         chosen = self._chosen(asked)
         if len(chosen) not in COMPARED:
             raise BadRequest(f"Two or three clips can be compared: {_are_chosen(chosen)}")
-        return ["", compare_html([history.entry(each.video) for each in chosen], self._page.url)]
+        return ["", compare_html([history.entry(each) for each in chosen], self._page.url)]
 
     def trash(self, asked: Asked) -> list[Any]:
         """Move clips and what belongs to them into the trash, and list what is left."""
         chosen = self._chosen(asked)
         if not chosen:
             raise BadRequest("Choose the clips to throw away: none is chosen.")
-        what = f"{chosen[0].video.name} is" if len(chosen) == 1 else f"{len(chosen)} clips are"
-        trash = " and ".join(dict.fromkeys(str(each.video.parent / history.TRASH) for each in chosen))
+        what = f"{chosen[0].name} is" if len(chosen) == 1 else f"{len(chosen)} clips are"
+        trash = " and ".join(dict.fromkeys(str(each.parent / history.TRASH) for each in chosen))
         said = said_html(f"{what} in {trash} now.")
         try:
             for each in chosen:
-                history.to_trash(each.video)
+                history.to_trash(each)
         except BadInput as error:  # those before it are gone, so the list is another one all the same
             said = error_html(str(error))
         _, *listing = self.look(asked)
@@ -193,21 +210,27 @@ class Browsing:
         return [f'<p class="svd-said">{escape(said)} {link}</p>']
 
     def _found(self, asked: Asked) -> list[Entry]:
-        found = history.found(self._clips, asked.words)
+        found = history.found(self._read(len(self._paths)), asked.words)
         return history.by(found, SORTS[asked.order], ascending=asked.direction == DIRECTIONS[1])
 
-    def _chosen(self, asked: Asked) -> list[Entry]:
+    def _read(self, count: int) -> list[Entry]:
+        """So many of the newest clips, without what is only drawn of a single one and takes most of their room."""
+        with self._reading:
+            more = islice(self._unread, max(0, count - len(self._newest)))
+            self._newest += [replace(each, series={}) for each in more]
+            return self._newest[:count]
+
+    def _chosen(self, asked: Asked) -> list[Path]:
         """In the order in which they were chosen; what the browser gives is looked up, never opened."""
-        known = {str(each.video): each for each in self._clips}
-        return [known[path] for path in json.loads(asked.chosen) if path in known]
+        return [self._paths[path] for path in json.loads(asked.chosen) if path in self._paths]
 
     def _one(self, asked: Asked) -> Entry:
         chosen = self._chosen(asked)
         if len(chosen) != 1:
             raise BadRequest(f"One clip can be restored: {_are_chosen(chosen)}")
-        return history.entry(chosen[0].video)
+        return history.entry(chosen[0])
 
 
-def _are_chosen(clips: Sequence[Entry]) -> str:
+def _are_chosen(clips: Sequence[Path]) -> str:
     """How many, as the end of a sentence."""
     return {0: "none is chosen.", 1: "only one is chosen."}.get(len(clips), f"{len(clips)} are chosen.")

@@ -61,6 +61,14 @@ def test_clips_without_a_note_are_there_with_the_settings_of_their_text_newest_f
     assert found[2].settings == {}
 
 
+def test_the_newest_come_first_where_files_were_copied_in_another_order_too(tmp_path):
+    for number in range(6):
+        history.mark(clip_at(tmp_path / f"{number}.mp4", age=number), note="x")
+    for number in (0, 4, 2):
+        os.utime(tmp_path / f"{number}.mp4", (1_750_000_000 + number,) * 2)
+    assert [each.video.stem for each in history.entries(tmp_path)] == ["0", "1", "2", "3", "4", "5"]
+
+
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"mine": 1}', '"text"', "null"])
 def test_a_damaged_note_costs_nothing_but_itself_and_somebody_elses_is_never_overwritten(damage, tmp_path):
     video = clip_at(tmp_path / "a.mp4", fps=12)

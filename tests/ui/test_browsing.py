@@ -76,6 +76,18 @@ def test_the_newest_clips_come_first_a_page_at_a_time(panel, clip):
     assert panel.listed(asked(page=-1))[2] == 0
 
 
+def test_the_first_page_of_many_clips_does_not_read_them_all(panel, clip, monkeypatch):
+    read = []
+    kept = history._kept
+    monkeypatch.setattr(history, "_kept", lambda path: read.append(path) or kept(path))
+    for number in range(PAGE + 20):
+        history.mark(clip(f"{number:02d}.mp4", age=number), note="x")
+    read.clear()
+    panel.look(asked())
+    assert len(read) <= PAGE + 1
+    assert len(names(panel.listed(asked(words="x", page=1))[1])) == 20
+
+
 def test_clips_are_found_by_words_and_settings_and_sorted_by_what_is_known_of_them(panel, clip):
     for name, fps in (("a.mp4", 7), ("b.mp4", 12), ("c.mp4", 9)):
         clip(name, fps=fps)
@@ -213,9 +225,9 @@ def test_whatever_goes_wrong_is_one_sentence_and_nothing_else_changes(panel, err
 
 def test_a_folder_that_cannot_be_read_is_said(panel, monkeypatch):
     def refuse(_):
-        raise PermissionError(13, "Permission denied")
+        raise PermissionError(13, "Permission denied", "clips")
 
-    monkeypatch.setattr(history, "entries", refuse)
+    monkeypatch.setattr(history.os, "scandir", refuse)
     with pytest.raises(BadInput, match=r"cannot be read \(Permission denied\)"):
         panel.look(asked())
 
