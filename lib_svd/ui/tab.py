@@ -1,4 +1,4 @@
-"""The tab: a picture and settings on the left, the clip and its frames on the right."""
+"""The tab: a picture and settings on the left, the clip and its frames on the right; behind it, the history."""
 
 from __future__ import annotations
 
