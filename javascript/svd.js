@@ -30,13 +30,18 @@ function svdSubmit(part, given, count) {
 }
 
 // Tabs have no ids in gradio 3, and another one may be called SVD too: the button stands where the tab's content does.
+function svdOpenTab(id) {
+    const content = gradioApp().querySelector("#" + id);
+    if (!content) return;
+    const at = Array.from(content.parentNode.querySelectorAll(":scope > .tabitem")).indexOf(content);
+    const buttons = content.parentNode.querySelectorAll(":scope > .tab-nav > button");
+    (gradioApp().querySelector("#" + id + "-button") || buttons[at]).click();
+}
+
+// Web UIs call this when something is sent to the tab.
 function switch_to_svd_clip() {
-    const content = gradioApp().querySelector("#tab_svd_clip");
-    if (content) {
-        const at = Array.from(content.parentNode.querySelectorAll(":scope > .tabitem")).indexOf(content);
-        const buttons = content.parentNode.querySelectorAll(":scope > .tab-nav > button");
-        (gradioApp().querySelector("#tab_svd_clip-button") || buttons[at]).click();
-    }
+    svdOpenTab("tab_svd_clip");
+    svdOpenTab("svd_clip_animate");
     return Array.from(arguments);
 }
 

@@ -31,6 +31,7 @@ class Order:
     request: CompleteRequest
     checkpoint: Checkpoint
     picture: images.Fitted
+    original: Image.Image  # upright and RGB, before it was fitted
     out: Path
     frames_dir: Path | None = None
     latents_path: Path | None = None  # where the user wants the latents, to decode them again
@@ -89,6 +90,7 @@ def order(
         request=complete,
         checkpoint=checkpoint,
         picture=fitted,
+        original=read.image,
         out=out,
         frames_dir=frames_dir,
         latents_path=latents_path,

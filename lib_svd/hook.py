@@ -98,7 +98,12 @@ class Hook:
             source = infotexts[number] if number < len(infotexts) else ""
             try:
                 order = self._studio.order(
-                    request, picture, stem=_stem(picture), with_frames=job.with_frames, source=source
+                    request,
+                    picture,
+                    stem=_stem(picture),
+                    with_frames=job.with_frames,
+                    source=source,
+                    saved_as=getattr(picture, "already_saved_as", None) or "",
                 )
                 clip = self._studio.animate(order)
             except Interrupted as stop:

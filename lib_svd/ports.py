@@ -69,6 +69,10 @@ class Host(Protocol):
         """Where clips go unless the user says otherwise; made when missing."""
         ...
 
+    def clip_dirs(self) -> list[Path]:
+        """Every folder that clips have gone to: the one for new ones first, the one that holds the others last."""
+        ...
+
     def building(self, dtype: torch.dtype) -> AbstractContextManager[None]:
         """A context in which a network is built: the host may swap `torch.nn` layers for its own."""
         ...

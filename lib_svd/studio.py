@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -112,6 +112,7 @@ class Studio:
         stem: str = "clip",
         with_frames: bool = False,
         source: str = "",
+        saved_as: str = "",
     ) -> Order:
         """Check a request and name its files, in the host's folder for clips.
 
@@ -121,6 +122,7 @@ class Studio:
             stem: how the clip's file name begins.
             with_frames: save the frames as pictures too.
             source: the picture's own infotext, to be carried by the clip.
+            saved_as: the file that a picture in memory has been saved as.
 
         Raises:
             BadInput: a setting, the picture, the model or the folder; nothing was loaded or written.
@@ -131,7 +133,8 @@ class Studio:
         out = video.free_name(self.host.output_dir(), stem, ".mp4")
         frames_dir = out.with_suffix("") if with_frames else None
         copies = self.host.option("svd_copies", ())
-        return order(request, picture, checkpoint, out, frames_dir=frames_dir, copies=copies, source=source)
+        made = order(request, picture, checkpoint, out, frames_dir=frames_dir, copies=copies, source=source)
+        return replace(made, picture_path=saved_as) if saved_as else made
 
     def animate(self, order: Order) -> SavedClip:
         """Carry out an order with the loaded model, or load its model first, and note the clip in the history.
@@ -141,8 +144,7 @@ class Studio:
         """
         try:
             saved = animate(order, self.host, self._load)
-            wanted = self.host.option("svd_review", True) and len(saved.clip.frames) > 1
-            return noted(order, saved, self.host, self._load)[0] if wanted else saved
+            return noted(order, saved, self.host, self._load, measured=bool(self.host.option("svd_review", True)))[0]
         finally:
             if not self.host.option("svd_keep_loaded", True):
                 self.unload()
@@ -158,6 +160,11 @@ class Studio:
         finally:
             if not self.host.option("svd_keep_loaded", True):
                 self.unload()
+
+    def clip(self, name: str) -> Path:
+        """A clip by the path or the name that a browser gives back; it reaches no folder but those of clips."""
+        path, folders = Path(name), self.host.clip_dirs()
+        return (path.parent if path.parent in folders else folders[0]) / path.name
 
     def unload(self) -> None:
         """Forget the loaded model; its memory is free once no clip uses it any more."""

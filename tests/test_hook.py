@@ -13,6 +13,7 @@ from lib_svd.clip import SavedClip
 from lib_svd.errors import BadRequest
 from lib_svd.hook import REMEMBERED, Hook, PictureJob
 from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.jobs import history
 from lib_svd.request import ClipRequest
 from lib_svd.studio import Studio
 
@@ -81,6 +82,15 @@ def test_each_picture_becomes_a_clip_with_its_own_seed_name_and_infotext(hook, s
     assert [clip.video.name for clip in (first, second)] == ["00000-5-svd-0001.mp4", "00001-5-svd-0001.mp4"]
     assert 'SVD picture: "a dog"' in first.clip.infotext
     assert 'SVD picture: "a cat"' in second.clip.infotext
+
+
+def test_the_history_names_the_file_that_the_picture_was_saved_as(hook, started, tmp_path):
+    job = started()
+    job.pictures[0].already_saved_as = str(tmp_path / "00000-5.png")
+    job.pictures[0].save(tmp_path / "00000-5.png")
+    made(hook, job)
+    pictures = {each.video.name: each.picture for each in history.entries(tmp_path / "clips")}
+    assert pictures["00000-5-svd-0001.mp4"] == str(tmp_path / "00000-5.png")
 
 
 def test_a_seed_that_was_set_is_the_seed_of_every_clip(hook, started):

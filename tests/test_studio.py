@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lib_svd import studio as studio_module
 from lib_svd.checkpoints import DEMO
 from lib_svd.errors import BadCheckpoint, BadRequest
 from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.jobs import history
 from lib_svd.request import ClipRequest
 from lib_svd.studio import Studio
 
@@ -206,9 +208,76 @@ def test_a_clip_carries_the_infotext_of_its_picture(studio, picture):
     assert saved.video.with_suffix(".txt").read_text("utf-8") == saved.clip.infotext
 
 
+SHORT = ClipRequest(checkpoint="svd_xt.safetensors", num_steps=1, num_frames=2)
+
+
+def turned(picture: Path) -> Image.Image:
+    """The picture in memory, lying on its side, with an orientation that says so."""
+    with Image.open(picture) as upright:
+        lying = upright.rotate(90, expand=True)
+    lying.getexif()[0x0112] = 6  # to be turned by 90 degrees to the right
+    return lying
+
+
+def test_a_picture_that_is_no_file_is_kept_once_upright_and_gives_the_same_clip_again(studio, picture, tmp_path):
+    first = studio.animate(studio.order(SHORT, turned(picture)))
+    studio.animate(studio.order(SHORT, turned(picture)))
+    (kept,) = (tmp_path / "clips" / "pictures").iterdir()
+    assert np.array_equal(np.asarray(Image.open(kept)), np.asarray(Image.open(picture)))
+    made = history.entries(tmp_path / "clips")
+    assert [each.picture for each in made] == [str(kept)] * 2
+    again = studio.animate(studio.order(ClipRequest.from_mapping(made[0].settings), made[0].picture))
+    assert np.array_equal(first.clip.frames, again.clip.frames)
+
+
+def test_other_pixels_or_another_shape_are_another_picture(studio, tmp_path):
+    for image in (Image.new("RGB", (80, 64)), Image.new("RGB", (64, 80)), Image.new("RGB", (80, 64), "red")):
+        studio.animate(studio.order(SHORT, image))
+    assert len(list((tmp_path / "clips" / "pictures").iterdir())) == 3
+
+
+def test_the_file_that_a_picture_was_saved_as_is_named_unless_it_is_gone(studio, picture, tmp_path):
+    with Image.open(picture) as image:
+        for saved_as in (str(picture), "/gone/a.png"):
+            studio.animate(studio.order(SHORT, image, saved_as=saved_as))
+    gone, there = history.entries(tmp_path / "clips")
+    assert there.picture == str(picture)
+    assert Path(gone.picture).parent == tmp_path / "clips" / "pictures"
+
+
+def test_a_picture_that_cannot_be_kept_is_a_note_and_the_clip_is_there(studio, tmp_path):
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "pictures").write_text("in the way")
+    saved = studio.animate(studio.order(SHORT, Image.new("RGB", (80, 64))))
+    assert saved.video.exists()
+    assert saved.notes[-1].startswith("The clip was not noted with its picture. ")
+    (entry,) = history.entries(tmp_path / "clips")
+    assert (entry.picture, entry.measures["cuts"]) == ("", 0)
+
+
+def test_nothing_is_left_of_a_picture_that_was_not_written_whole(studio, tmp_path, monkeypatch):
+    def fill_the_disk(image, path, **_):
+        Path(path).write_bytes(b"half a pic")
+        raise OSError(28, "No space left on device")
+
+    order = studio.order(SHORT, Image.new("RGB", (80, 64)))
+    monkeypatch.setattr(Image.Image, "save", fill_the_disk)
+    saved = studio.animate(order)
+    assert "No space left" in saved.notes[-1]
+    assert list((tmp_path / "clips" / "pictures").iterdir()) == []
+
+
+def test_where_clips_are_not_measured_their_settings_and_picture_are_noted_all_the_same(models, tmp_path, picture):
+    studio = Studio(HostWithSettings(models, output_dir=tmp_path / "clips", svd_review=False))
+    studio.animate(studio.order(SHORT, picture))
+    (entry,) = history.entries(tmp_path / "clips")
+    assert (entry.picture, entry.settings["num_frames"], entry.measures) == (str(picture), 2, {})
+
+
 FIVE_CLIPS = """
 import sys, psutil, torch
 from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.jobs import history
 from lib_svd.request import ClipRequest
 from lib_svd.studio import Studio
 from pathlib import Path

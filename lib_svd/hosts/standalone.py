@@ -110,6 +110,10 @@ class StandaloneHost:
         self._output_dir.mkdir(parents=True, exist_ok=True)
         return self._output_dir
 
+    def clip_dirs(self) -> list[Path]:
+        """The one."""
+        return [self.output_dir()]
+
     @contextmanager
     def building(self, dtype: torch.dtype) -> Iterator[None]:
         """Plain torch layers."""

@@ -48,12 +48,21 @@ class WebuiHost:
 
     def output_dir(self) -> Path:
         """The user's folder for all pictures or for clips, else one beside the host's own; made when missing."""
-        chosen = self.option("outdir_samples", "") or self.option("outdir_svd_samples", "")
-        folder = self._absolute(chosen or Path(self.option("outdir_txt2img_samples", "outputs/txt2img")).parent / "svd")
+        folder = self._clips_root()
         if self.option("save_to_dirs", False):
             folder = folder / date.today().isoformat()
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def clip_dirs(self) -> list[Path]:
+        """Today's, where the user has a folder for each day; those of other days, and what they are in."""
+        root = self._clips_root()
+        days = sorted(root.glob("????-??-??"), reverse=True)
+        return list(dict.fromkeys([self.output_dir(), *(day for day in days if day.is_dir()), root]))
+
+    def _clips_root(self) -> Path:
+        chosen = self.option("outdir_samples", "") or self.option("outdir_svd_samples", "")
+        return self._absolute(chosen or Path(self.option("outdir_txt2img_samples", "outputs/txt2img")).parent / "svd")
 
     def option(self, name: str, default: Any) -> Any:
         """A setting by name."""

@@ -10,12 +10,14 @@ import csv
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
+from heapq import heappop, heappush
 from itertools import count
+from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lib_svd.errors import BadInput, BadOutput, BadRequest
 from lib_svd.request import FIELDS, ClipRequest
@@ -24,8 +26,8 @@ from lib_svd.video.files import hidden_names
 
 MARKED = ("motion", "fidelity", "consistency")  # what a user may give 1 to 5 marks
 BEST = 5
+LATEST = 253_402_300_800  # the year 10000, in seconds since 1970: dates end there
 TRASH = "trash"  # folder below the clips' own; what is there is the user's to empty
-COMPARED = tuple(measure.name for measure in MEASURES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,22 +45,39 @@ class Entry:
 
     def shown(self) -> dict[str, Any]:
         """One flat row, for tables and CSV."""
-        when = datetime.fromtimestamp(self.made, timezone.utc).isoformat(timespec="seconds")
-        row: dict[str, Any] = {"clip": self.video.name, "made": when, "picture": self.picture}
-        row |= {entry.name: self.settings.get(entry.name) for entry in FIELDS}
-        row |= {name: self.measures.get(name) for name in COMPARED}
-        row |= {f"mark_{name}": self.marks.get(name) for name in MARKED}
-        return {**row, "note": self.note}
+        return {name: told(self) for name, told in COLUMNS.items()}
 
 
-def remember(video: Path, settings: ClipRequest, picture: str, review: Review) -> Entry:
-    """Write down what a clip was made from and what was measured; marks and note that are there stay.
+def _when(each: Entry) -> str:
+    return datetime.fromtimestamp(each.made, timezone.utc).isoformat(timespec="seconds")
+
+
+def _of(part: str, name: str) -> Callable[[Entry], Any]:
+    return lambda each: getattr(each, part).get(name)
+
+
+COLUMNS: Mapping[str, Callable[[Entry], Any]] = {
+    "clip": lambda each: each.video.name,
+    "made": _when,
+    "picture": lambda each: each.picture,
+    **{entry.name: _of("settings", entry.name) for entry in FIELDS},
+    **{measure.name: _of("measures", measure.name) for measure in MEASURES},
+    **{f"mark_{name}": _of("marks", name) for name in MARKED},
+    "note": lambda each: each.note,
+}
+"""What tables show of a clip, and how it is told; each alone, because lists of 10,000 clips are sorted by it."""
+
+
+def remember(video: Path, settings: ClipRequest, picture: str, review: Review | None) -> Entry:
+    """Write down what a clip was made from and what was measured, if it was; marks and note that are there stay.
 
     Raises:
         BadOutput: it cannot be written beside the clip.
     """
-    series = {name: [round(value, 4) for value in values] for name, values in review.series.items()}
-    made = replace(entry(video), settings=asdict(settings), picture=picture, measures=review.measures, series=series)
+    made = replace(entry(video), settings=asdict(settings), picture=picture)
+    if review is not None:
+        series = {name: [round(value, 4) for value in values] for name, values in review.series.items()}
+        made = replace(made, measures=review.measures, series=series)
     _write(made)
     return made
 
@@ -89,13 +108,45 @@ def entry(video: Path) -> Entry:
     return _entry(video, video.stat().st_mtime, {path.name for path in _beside(video)})
 
 
-def entries(folder: Path) -> list[Entry]:
-    """Every clip of a folder, the newest first; 10,000 of them in about a second."""
-    with os.scandir(folder) as found:
-        files = {each.name: each for each in found if each.is_file()}
-    names = files.keys()
-    clips = [_entry(folder / name, each.stat().st_mtime, names) for name, each in files.items() if _is_clip(name)]
-    return sorted(clips, key=lambda each: (each.made, each.video.name), reverse=True)
+class Unread(NamedTuple):
+    """A clip in a folder, of which nothing has been read yet."""
+
+    video: Path
+    changed: float  # seconds since 1970
+    names: Collection[str]  # of all files beside it
+
+
+def clips_in(*folders: Path) -> list[Unread]:
+    """Every clip of some folders, the file that changed last first."""
+    clips: list[Unread] = []
+    for folder in folders:
+        with os.scandir(folder) as found:
+            files = {each.name: each for each in found if each.is_file()}
+        names = files.keys()
+        clips += [Unread(folder / name, each.stat().st_mtime, names) for name, each in files.items() if _is_clip(name)]
+    return sorted(clips, key=lambda each: (each.changed, each.video.name), reverse=True)
+
+
+def newest(clips: Iterable[Unread]) -> Iterator[Entry]:
+    """Clips in the order in which they were made, the newest first; a file is read when its clip is asked for.
+
+    Args:
+        clips: the file that changed last first. A copy changes later than its clip was made, but none earlier: so a
+            clip comes before all files that changed before it was made.
+    """
+    waiting: list[tuple[float, int, Entry]] = []
+    for number, each in enumerate(clips):
+        while waiting and -waiting[0][0] >= each.changed:
+            yield heappop(waiting)[2]
+        read = _entry(*each)
+        heappush(waiting, (-read.made, number, read))
+    while waiting:
+        yield heappop(waiting)[2]
+
+
+def entries(*folders: Path) -> list[Entry]:
+    """Every clip of some folders, the newest first; 10,000 of them in about a second."""
+    return list(newest(clips_in(*folders)))
 
 
 def found(clips: Iterable[Entry], words: str) -> list[Entry]:
@@ -103,22 +154,20 @@ def found(clips: Iterable[Entry], words: str) -> list[Entry]:
     return [each for each in clips if all(_has(each, word) for word in words.lower().split())]
 
 
-def by(clips: Iterable[Entry], name: str) -> list[Entry]:
-    """The highest of a measure, a setting or a mark first; those that have none come last.
+def by(clips: Iterable[Entry], name: str, *, ascending: bool = False) -> list[Entry]:
+    """The highest of a measure, a setting or a mark first, or the lowest; those that have none come last.
 
     Raises:
         BadRequest: there is nothing of that name.
     """
-    clips = list(clips)
-    known = Entry(video=Path("x"), made=0).shown()
-    if name not in known:
-        raise BadRequest(f"{name!r} is nothing to sort by: choose one of {', '.join(known)}.")
-
-    def key(each: Entry) -> tuple[bool, Any]:
-        value = each.shown()[name]
-        return value is not None, value if isinstance(value, (int, float)) else str(value or "")
-
-    return sorted(clips, key=key, reverse=True)
+    if name not in COLUMNS:
+        raise BadRequest(f"{name!r} is nothing to sort by: choose one of {', '.join(COLUMNS)}.")
+    told = COLUMNS[name]
+    has: list[Entry] = []
+    lacks: list[Entry] = []
+    for each in clips:
+        (lacks if told(each) in (None, "") else has).append(each)
+    return sorted(has, key=told, reverse=not ascending) + lacks
 
 
 def to_trash(video: Path) -> list[Path]:
@@ -156,7 +205,7 @@ def write_csv(clips: Sequence[Entry], path: Path) -> None:
     """
     try:
         with path.open("x", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(Entry(video=Path("x"), made=0).shown()))
+            writer = csv.DictWriter(file, list(COLUMNS))
             writer.writeheader()
             writer.writerows(each.shown() for each in clips)
     except FileExistsError as error:
@@ -180,7 +229,7 @@ def _beside(video: Path) -> list[Path]:
     return [path for path in video.parent.iterdir() if mine.fullmatch(path.name)]
 
 
-def _entry(video: Path, changed: float, names: Iterable[str]) -> Entry:
+def _entry(video: Path, changed: float, names: Collection[str]) -> Entry:
     """From the `.json`, or else the `.txt`; a file that is damaged counts as none."""
     kept = _kept(video.with_suffix(".json")) if f"{video.stem}.json" in names else None
     if kept is not None:
@@ -192,9 +241,34 @@ def _kept(path: Path) -> dict[str, Any] | None:
     """What `_write` wrote; None: the file is somebody else's, or damaged."""
     try:
         kept = json.loads(path.read_text("utf-8"))
-        return {each.name: kept[each.name] for each in fields(Entry) if each.name != "video"}
-    except (OSError, ValueError, KeyError, TypeError):
+        return {name: kept[name] for name in _KEPT} if all(right(kept[name]) for name, right in _KEPT.items()) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
+
+
+_NUMBER = {int, float}
+_TYPES = {entry.name: {type(None)} | ({str} if entry.kind is str else _NUMBER) for entry in FIELDS}
+
+
+def _are_settings(settings: Any) -> bool:
+    """Of another version, perhaps, but each of its own type, so that they can be shown and sorted."""
+    return all(type(settings.get(name)) in types for name, types in _TYPES.items())
+
+
+def _are_measures(measures: Any) -> bool:
+    return all(value is None or (type(value) in _NUMBER and isfinite(value)) for value in measures.values())
+
+
+_KEPT: Mapping[str, Callable[[Any], bool]] = {
+    "made": lambda made: type(made) in _NUMBER and 0 <= made < LATEST,
+    "settings": _are_settings,
+    "picture": lambda picture: isinstance(picture, str),
+    "measures": _are_measures,
+    "series": lambda series: all({*map(type, values)} <= _NUMBER for values in series.values()),
+    "marks": lambda marks: all(mark in range(1, BEST + 1) for mark in marks.values()),
+    "note": lambda note: isinstance(note, str),
+}
+"""Every field of an Entry but the clip, and whether a value that was read is one."""
 
 
 def _from_text(video: Path) -> dict[str, Any]:
@@ -206,8 +280,8 @@ def _from_text(video: Path) -> dict[str, Any]:
 
 def _has(each: Entry, word: str) -> bool:
     name, equals, value = word.partition("=")
-    if equals and name in each.shown():
-        return str(each.shown()[name]).lower() == value
+    if equals and name in COLUMNS:
+        return str(COLUMNS[name](each)).lower() == value
     model = str(each.settings.get("checkpoint", ""))
     return any(word in text.lower() for text in (each.video.name, each.note, each.picture, model))
 

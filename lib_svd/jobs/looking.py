@@ -1,9 +1,8 @@
-"""Look at a finished clip: what it was made from, where that can be found, and its measures."""
+"""Look at a finished clip on disk: what it was made from, where that can be found, and its measures."""
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +10,14 @@ import torch
 from torch import Tensor
 
 from lib_svd import images, video
-from lib_svd.animate import Load, Order
 from lib_svd.checkpoints import Svd
-from lib_svd.clip import Clip, Frames, SavedClip
-from lib_svd.errors import BadInput, BadRequest, SvdError
+from lib_svd.clip import Frames
+from lib_svd.errors import BadInput, BadRequest
 from lib_svd.infotext import read_infotext
-from lib_svd.jobs.history import remember
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest, CompleteRequest
 from lib_svd.review import CV2_MISSING, Advice, Embed, Review, advise, can_see_motion, review
 from lib_svd.stages import Run, embed
-
-log = logging.getLogger("svd")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,42 +70,6 @@ def look(path: Path, *, picture: Path | None = None, tower: tuple[Svd, Host] | N
         settings=settings,
         notes=() if can_see_motion() else (CV2_MISSING,),
     )
-
-
-def noted(order: Order, saved: SavedClip, host: Host, load: Load) -> tuple[SavedClip, Review | None]:
-    """Measure a clip that was just made and write that beside it.
-
-    Whatever goes wrong is a note on the clip, which is as it was; there are no measures then.
-    """
-
-    def work() -> Review:
-        host.report(0, 1, "Measuring the clip")
-        tower = embedding(load(order.checkpoint, host), host)
-        found = review(saved.clip.frames, np.asarray(order.picture.image), tower)
-        remember(saved.video, order.request, order.picture_path, found)
-        return found
-
-    try:
-        return saved, host.exclusively("svd", work)
-    except SvdError as error:
-        return replace(saved, notes=(*saved.notes, f"The clip was not measured. {error}")), None
-    except Exception as error:  # the clip is made: nothing that goes wrong now may say otherwise
-        log.exception("The clip could not be measured")
-        why = f"{type(error).__name__}: {error}".rstrip(".:")
-        return replace(saved, notes=(*saved.notes, f"The clip was not measured ({why}): the log has more.")), None
-
-
-def reopened(path: Path) -> SavedClip:
-    """A clip of a folder of ours, with its frames: as they were made where they were saved too, else out of the video.
-
-    Raises:
-        BadInput: it is not there, or cannot be read.
-    """
-    saved_frames = sorted(path.with_suffix("").glob("*.png"))
-    frames, _ = video.read_frames(path.with_suffix("") if saved_frames else path)
-    infotext = read_infotext(path)
-    fps = ClipRequest.from_infotext(infotext).fps or CompleteRequest().fps
-    return SavedClip(clip=Clip(frames=frames, fps=fps, infotext=infotext), video=path, frames=tuple(saved_frames))
 
 
 def settings_of_clip(path: Path) -> ClipRequest | None:

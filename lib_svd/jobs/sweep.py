@@ -17,7 +17,7 @@ from lib_svd.animate import MOST_SHOWN, Load, Order, animate
 from lib_svd.bar import NTH
 from lib_svd.clip import Clip, Frames, SavedClip
 from lib_svd.errors import BadRequest
-from lib_svd.jobs.looking import noted
+from lib_svd.jobs.noting import noted
 from lib_svd.ports import Host
 from lib_svd.request import FIELDS, Field
 from lib_svd.review import Measures, Review

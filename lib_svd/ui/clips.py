@@ -33,6 +33,33 @@ STYLE = """<style>
 .svd-crop-frame i:nth-child(2) { right: -2px; top: -2px; cursor: nesw-resize; }
 .svd-crop-frame i:nth-child(3) { left: -2px; bottom: -2px; cursor: nesw-resize; }
 .svd-crop-frame i:nth-child(4) { right: -2px; bottom: -2px; cursor: nwse-resize; }
+.svd-chosen::after { content: " " attr(data-count) " chosen."; }
+.svd-chosen[data-count="0"]::after { content: " Click on clips to choose them."; }
+.svd-cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(210px, 1fr)); gap: .7em; }
+.svd-cards .svd-card { display: flex; flex-direction: column; gap: .15em; padding: .5em; text-align: left;
+  font-size: .85em; line-height: 1.35; cursor: pointer; overflow-wrap: anywhere;
+  color: var(--body-text-color); background: var(--background-fill-secondary);
+  border: 2px solid var(--border-color-primary); border-radius: 8px; }
+.svd-cards .svd-card:is(:hover, :focus-visible) { border-color: var(--body-text-color-subdued); }
+.svd-cards .svd-card[aria-pressed="true"] { border-color: var(--color-accent);
+  box-shadow: 0 0 0 2px var(--color-accent); }
+.svd-card video { width: 100%; height: 140px; object-fit: contain; background: #000; border-radius: 5px; }
+.svd-name { font-weight: 600; margin-top: .3em; }
+.svd-card .svd-dim { color: var(--body-text-color-subdued); }
+.svd-note { font-style: italic; }
+:is(.svd-card, .svd-compare) .svd-squares { image-rendering: pixelated; }
+:is(.svd-card, .svd-compare) .svd-fault { color: #d97706; font-weight: 600; }
+.svd-compare { padding: .5em; border: 1px solid var(--border-color-primary); border-radius: 8px; }
+.svd-compare summary { cursor: pointer; font-weight: 600; }
+.svd-side { display: flex; gap: .7em; margin: .5em 0; }
+.svd-side figure { flex: 1; min-width: 0; margin: 0; }
+.svd-side video { width: 100%; max-height: 60vh; background: #000; border-radius: 8px; }
+.svd-compare table { width: 100%; font-size: .85em; border-collapse: collapse; table-layout: fixed; }
+.svd-compare :is(th, td) { padding: .15em .5em !important; border: none !important; text-align: left;
+  vertical-align: top; overflow-wrap: anywhere; }
+.svd-compare :is(table, tr) { border: none !important; }
+.svd-compare tr { border-bottom: 1px solid var(--border-color-primary) !important; }
+.svd-differs td { background: color-mix(in srgb, var(--color-accent) 18%, transparent) !important; font-weight: 600; }
 </style>"""
 """The one place for looks; web UIs bring the rest."""
 

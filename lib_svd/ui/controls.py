@@ -140,6 +140,16 @@ class Controls:
         shown = (None if name in stays else self._shown(name, settings) for name in self.names)
         return [gr.update() if value is None else value for value in shown]
 
+    @property
+    def restored(self) -> list[Any]:
+        """The components that `restore` gives updates for."""
+        return [*self.components, self._basis]
+
+    def restore(self, settings: Mapping[str, Any]) -> list[Any]:
+        """As `take`; and where that brings another model, it does not move what was made with it."""
+        basis = self._shown("basis", settings)
+        return [*self.take(settings), gr.update() if basis is None else basis]
+
     def defaults(self, shown: str) -> dict[str, Any]:
         """What the model shown would have, its size aside, which is the picture's."""
         own = Made.of(self._known(self._name(shown))).defaults()

@@ -88,7 +88,7 @@ class OneChange:
     def _changed(self, name: str, values: Sequence[Any]) -> tuple[Mapping[str, Any], dict[str, dict[str, Any]]]:
         """The clip's settings, and what the controls have instead, by label; a seed to draw counts beside others."""
         try:
-            settings = history.entry(self._studio.host.output_dir() / Path(name).name).settings if name else {}
+            settings = history.entry(self._studio.clip(name)).settings if name else {}
             asked = self._controls.read(values)
         except BadInput:
             return {}, {}

@@ -100,7 +100,7 @@ class PresetRow:
 
     @property
     def _presets(self) -> Presets:
-        return Presets(self._studio.host.output_dir() / "presets.json")
+        return Presets(self._studio.host.clip_dirs()[-1] / "presets.json")
 
     def _named(self, name: str) -> Preset:
         return Preset(name="") if name in ("", NONE) else self._presets.named(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -30,7 +29,7 @@ class Reviewing:
     Args:
         studio: where clips are.
         part: begins every id.
-        clip: the component that holds the file name of the clip shown.
+        clip: the component that holds the path of the clip shown.
     """
 
     def __init__(self, studio: Studio, part: str, clip: Any) -> None:
@@ -72,6 +71,11 @@ class Reviewing:
         given = [self._clip, self._note, *self._marks]
         self._keep.click(fn=self.keep, inputs=given, outputs=[self._kept], **QUIET)
 
+    def follow(self, event: Any) -> None:
+        """Show what is known of the clip that is there after an event."""
+        shown = [self._measures, self._said, self._advice, *self._marks, self._note, self._kept]
+        event.then(fn=self.show, inputs=[self._clip], outputs=shown, **QUIET)
+
     def show(self, name: str) -> list[Any]:
         """What is known of a clip."""
         entry = self._entry(name)
@@ -97,19 +101,16 @@ class Reviewing:
         """Write the user's marks and note beside the clip."""
         given: Mapping[str, int] = {n: int(m) for n, m in zip(history.MARKED, marks, strict=True) if m}
         try:
-            history.mark(self._path(name), marks=given, note=note)
+            history.mark(self._studio.clip(name), marks=given, note=note)
         except BadInput as error:
             return error_html(str(error))
         return said_html("Kept.")
 
     def _entry(self, name: str) -> history.Entry | None:
         try:
-            return history.entry(self._path(name)) if name else None
+            return history.entry(self._studio.clip(name)) if name else None
         except BadInput:
             return None
-
-    def _path(self, name: str) -> Path:
-        return self._studio.host.output_dir() / Path(name).name
 
 
 def _advice(entry: history.Entry, said: str) -> Advice | None:

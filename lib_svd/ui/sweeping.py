@@ -85,7 +85,7 @@ class Sweeping:
         return whole, ended, self._told(done, setting, first)
 
     def named(self, shown: str, name: str) -> str:
-        """The file name of the clip that is chosen, in the sweep of that name."""
+        """The path of the clip that is chosen, in the sweep of that path."""
         return f"{name}.mp4" if shown == ALL else f"{name}-{shown}.mp4"
 
     def _told(self, done: list[jobs.Swept], setting: Field, first: Order) -> list[Any]:
@@ -94,4 +94,9 @@ class Sweeping:
         title = f"{HELP[setting.name].label}, seed {first.request.seed}"
         table = sweep_html(title, words, links, [each.measures for each in done])
         choices = [ALL, *words] if len(done) > 1 else words
-        return [gr.update(visible=True), table, gr.update(choices=choices, value=choices[0]), first.out.stem]
+        return [
+            gr.update(visible=True),
+            table,
+            gr.update(choices=choices, value=choices[0]),
+            str(first.out.with_suffix("")),
+        ]

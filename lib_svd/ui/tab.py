@@ -1,4 +1,4 @@
-"""The tab: a picture and settings on the left, the clip and its frames on the right."""
+"""The tab: a picture and settings on the left, the clip and its frames on the right; behind it, the history."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -15,10 +15,12 @@ from PIL import Image
 from lib_svd.animate import Order
 from lib_svd.clip import Frames, SavedClip
 from lib_svd.errors import BadRequest, Interrupted, SvdError
-from lib_svd.jobs import reopened
+from lib_svd.jobs import reopened, restored
+from lib_svd.jobs.history import Entry
 from lib_svd.pages import Job, Page
 from lib_svd.request import MAX_SEED, ClipRequest
 from lib_svd.studio import Studio
+from lib_svd.ui.browsing import Browsing
 from lib_svd.ui.clips import STYLE, clip_html, error_html, notes_html, said_html, time_html
 from lib_svd.ui.compat import LOSSLESS, QUIET, SMALL, js
 from lib_svd.ui.controls import NO_PROMPT, Controls
@@ -54,13 +56,17 @@ class Tab:
         self._shelf: OrderedDict[str, Frames] = OrderedDict()
         self._task = gr.Textbox("", visible=False, elem_id=f"{PART}_task")
         self._made = gr.Textbox("", visible=False, elem_id=f"{PART}_made")  # the clip shown, by its place on the shelf
-        with gr.Row(elem_id=f"{PART}_columns"):
-            with gr.Column(scale=6, min_width=440, elem_id=f"{PART}_settings"):
-                self._build_source()
-            with gr.Column(scale=5, min_width=400, elem_id=f"{PART}_results"):
-                self._generate = page.generate_buttons(PART)
-                self._one_change = OneChange(studio, PART, self._made)
-                self._build_results()
+        with gr.Tabs(elem_id=f"{PART}_tabs") as tabs:
+            with gr.Tab("Animate", elem_id=f"{PART}_animate"), gr.Row(elem_id=f"{PART}_columns"):
+                with gr.Column(scale=6, min_width=440, elem_id=f"{PART}_settings"):
+                    self._build_source()
+                with gr.Column(scale=5, min_width=400, elem_id=f"{PART}_results"):
+                    self._generate = page.generate_buttons(PART)
+                    self._one_change = OneChange(studio, PART, self._made)
+                    self._build_results()
+            with gr.Tab("History", elem_id=f"{PART}_history") as self._history:
+                self._browsing = Browsing(studio, page, PART)
+        tabs.do_not_save_to_config = True  # send-to opens the first one
         for hidden in (self._task, self._made, self._infotext):
             hidden.do_not_save_to_config = True
         self._wire()
@@ -122,8 +128,10 @@ class Tab:
         self._gallery.select(fn=self.select, inputs=[self._made], outputs=[self._frame], **QUIET)
         self._continue.click(fn=_taken, inputs=[self._frame], outputs=[self.framing.picture], **QUIET)
         chosen = self._presets.wire(controls)
-        self._reviewing.wire([made, swept, opened], controls)
-        self._one_change.wire([made, swept, opened], [chosen], self.framing.picture, controls)
+        brought = [self.framing.picture, *controls.restored, *shown]
+        back = self._browsing.wire(self._history, brought, self.restored)
+        self._reviewing.wire([made, swept, opened, back], controls)
+        self._one_change.wire([made, swept, opened, back], [chosen], self.framing.picture, controls)
         controls.reuse.click(fn=_seed_of, inputs=[self._infotext], outputs=[controls["seed"]], **QUIET)
         for target, button in self._sends.items():
             self._page.send(button, target, self._frame)
@@ -162,7 +170,7 @@ class Tab:
 
     def show_swept(self, chosen: str, name: str) -> Sequence[Any]:
         """One clip of the last sweep, or all of them."""
-        path = self._studio.host.output_dir() / Path(self._sweeping.named(chosen, name)).name
+        path = self._studio.clip(self._sweeping.named(chosen, name))
         return _done(lambda: self._shown(reopened(path), is_grid=chosen == ALL), 6)
 
     def _order(
@@ -175,7 +183,7 @@ class Tab:
 
     def _shown(self, saved: SavedClip, *, is_grid: bool = False) -> Sequence[Any]:
         """Outputs for a clip; of several side by side there is none to review, nor a frame to go on from."""
-        clip, name = saved.clip, "" if is_grid else saved.video.name
+        clip, name = saved.clip, "" if is_grid else str(saved.video)
         self._shelf[name] = clip.frames
         while len(self._shelf) > SHELF:
             self._shelf.popitem(last=False)
@@ -184,6 +192,20 @@ class Tab:
         status = notes_html(saved.notes) + time_html(clip.frames.shape, clip.fps, clip.seconds)
         last = None if is_grid else pictures[-1]
         return [clip_html(self._page.url(saved.video), clip.size), gallery, last, name, clip.infotext, status]
+
+    def restored(self, entry: Entry) -> Sequence[Any]:
+        """A clip of the history as if it had just been made: its picture, its settings and all that is shown of it.
+
+        Raises:
+            BadInput: the clip cannot be read, or carries no settings.
+        """
+        back = restored(entry)
+        model, saved = back.settings.get("checkpoint", ""), back.saved
+        if model not in {each.name for each in self._studio.models()}:
+            note = f"The model {model} is not there: another one is chosen, whose clip will be another."
+            saved = replace(saved, notes=(*saved.notes, note))
+        picture = gr.update() if back.picture is None else back.picture
+        return [picture, *self.controls.restore(back.settings), *self._shown(saved)]
 
     def select(self, name: str, chosen: gr.SelectData) -> Any:
         """The frame clicked on, without loss: the gallery's own pictures may be smaller or JPEG."""

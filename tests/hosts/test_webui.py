@@ -224,3 +224,13 @@ def test_clips_go_beside_the_hosts_own_pictures(stub, tmp_path):
     opts.outdir_samples = str(tmp_path / "everything")
     assert host.output_dir() == tmp_path / "everything"
     assert host.output_dir().is_dir()
+
+
+def test_clips_of_other_days_are_known_with_todays_first(stub, tmp_path):
+    host, opts = find_host(), stub.shared.opts
+    root, today = tmp_path / "outputs" / "svd", date.today().isoformat()
+    for name in ("2020-01-02", "2020-01-01", "trash", "2020-01-01/trash"):
+        (root / name).mkdir(parents=True)
+    assert host.clip_dirs() == [root / today, root / "2020-01-02", root / "2020-01-01", root]
+    opts.save_to_dirs = False
+    assert host.clip_dirs() == [root, root / today, root / "2020-01-02", root / "2020-01-01"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -60,6 +61,14 @@ def test_clips_without_a_note_are_there_with_the_settings_of_their_text_newest_f
     assert found[2].settings == {}
 
 
+def test_the_newest_come_first_where_files_were_copied_in_another_order_too(tmp_path):
+    for number in range(6):
+        history.mark(clip_at(tmp_path / f"{number}.mp4", age=number), note="x")
+    for number in (0, 4, 2):
+        os.utime(tmp_path / f"{number}.mp4", (1_750_000_000 + number,) * 2)
+    assert [each.video.stem for each in history.entries(tmp_path)] == ["0", "1", "2", "3", "4", "5"]
+
+
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"mine": 1}', '"text"', "null"])
 def test_a_damaged_note_costs_nothing_but_itself_and_somebody_elses_is_never_overwritten(damage, tmp_path):
     video = clip_at(tmp_path / "a.mp4", fps=12)
@@ -69,6 +78,40 @@ def test_a_damaged_note_costs_nothing_but_itself_and_somebody_elses_is_never_ove
     with pytest.raises(BadOutput, match="not ours"):
         history.mark(video, note="x")
     assert (tmp_path / "a.json").read_text() == damage
+
+
+def kept(path: Path) -> dict:
+    return json.loads(path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("made", "yesterday"),
+        ("made", float("nan")),
+        ("made", 1e300),
+        ("settings", []),
+        ("settings", {"fps": "fast"}),
+        ("settings", {"sampler": 3}),
+        ("picture", None),
+        ("measures", [1, 2]),
+        ("measures", {"flow": "much"}),
+        ("measures", {"flow": float("inf")}),
+        ("series", {"flow": 3}),
+        ("series", {"flow": ["a"]}),
+        ("marks", {"motion": "good"}),
+        ("marks", {"motion": 9}),
+        ("note", 5),
+    ],
+)
+def test_values_of_the_wrong_type_count_as_damage_and_the_list_can_still_be_sorted(name, value, tmp_path):
+    for stem in ("good", "bad"):
+        history.remember(clip_at(tmp_path / f"{stem}.mp4", fps=12), CompleteRequest(fps=9), "", MOVING)
+    (tmp_path / "bad.json").write_text(json.dumps({**kept(tmp_path / "bad.json"), name: value}))
+    found = history.entries(tmp_path)
+    assert {each.video.stem: each.settings["fps"] for each in found} == {"good": 9, "bad": 12}
+    for column in history.COLUMNS:
+        assert len(history.by(found, column)) == 2
 
 
 def test_words_find_names_notes_pictures_models_and_settings(tmp_path):
@@ -95,6 +138,7 @@ def test_sorted_by_a_measure_the_highest_comes_first_and_the_unmeasured_last(tmp
     clip_at(tmp_path / "d.mp4")
     found = history.by(history.entries(tmp_path), "flow")
     assert [each.video.stem for each in found] == ["b", "c", "a", "d"]
+    assert [each.video.stem for each in history.by(found, "flow", ascending=True)] == ["a", "c", "b", "d"]
     with pytest.raises(BadRequest, match="flow"):
         history.by(found, "beauty")
 

@@ -185,7 +185,7 @@ def test_a_clip_that_cannot_be_measured_does_not_end_the_sweep(swept, monkeypatc
     def fail(*_):
         raise ZeroDivisionError("by 0")
 
-    monkeypatch.setattr("lib_svd.jobs.looking.review", fail)
+    monkeypatch.setattr("lib_svd.jobs.noting.review", fail)
     done = list(swept(MOTION, (30, 200)))
     assert [each.measures for each in done] == [{}, {}]
     assert all("was not measured" in each.saved.notes[-1] for each in done)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 import pytest
 
+from lib_svd.presets import Preset
 from lib_svd.request import ClipRequest
 from lib_svd.ui import tab
 from lib_svd.ui.preset_row import NONE, REMEMBERED
@@ -102,3 +103,12 @@ def test_what_cannot_be_is_a_sentence(built, row):
     assert "comes with the program" in press(built, row._presets.delete, "Loop")[1]
     assert "no presets" in press(built, lambda _, text: row._taken(text), NONE, "{}")[1]
     assert "no preset" in row.choose(built.controls, "Gone", MODEL)[0]
+
+
+def test_ones_own_are_there_the_next_day_where_each_day_has_its_folder(studio, row, tmp_path, monkeypatch):
+    for day in ("2026-11-22", "2026-11-23"):
+        folders = [tmp_path / "svd" / day, tmp_path / "svd"]
+        monkeypatch.setattr(studio.host, "clip_dirs", lambda folders=folders: folders)
+        if day == "2026-11-22":
+            row._presets.save(Preset(name="Waves", settings={"fps": 12}))
+    assert "Waves" in row.fill()[0]["choices"]

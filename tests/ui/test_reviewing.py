@@ -64,7 +64,7 @@ def test_a_clip_that_cannot_be_measured_is_there_all_the_same(studio, picture, m
     def fail(*_):
         raise OutOfMemory("There is no room.")
 
-    monkeypatch.setattr("lib_svd.jobs.looking.review", fail)
+    monkeypatch.setattr("lib_svd.jobs.noting.review", fail)
     saved = studio.animate(
         studio.order(ClipRequest(checkpoint="svd_xt.safetensors", num_steps=1, num_frames=2), picture)
     )
@@ -76,7 +76,7 @@ def test_whatever_goes_wrong_while_measuring_the_clip_is_not_said_to_have_failed
     def fail(*_):
         raise ZeroDivisionError("by 0")
 
-    monkeypatch.setattr("lib_svd.jobs.looking.review", fail)
+    monkeypatch.setattr("lib_svd.jobs.noting.review", fail)
     request = ClipRequest(checkpoint="svd_xt.safetensors", num_steps=1, num_frames=2)
     saved = studio.animate(studio.order(request, picture))
     assert saved.video.exists()
@@ -146,7 +146,15 @@ def test_a_name_from_the_browser_reaches_no_other_folder(panel, made, studio, tm
     made(clips.pan(3))
     outside = studio.host.output_dir().parent / "b.mp4"
     outside.write_bytes(b"video")
-    assert "There is no clip" in panel.keep("../b.mp4", "x", None, None, None)
+    for name in ("../b.mp4", str(outside)):
+        assert "There is no clip" in panel.keep(name, "x", None, None, None)
+
+
+def test_a_clip_of_yesterday_is_reviewed_in_its_own_folder(panel, made, studio, monkeypatch, tmp_path):
+    yesterday = studio.host.output_dir() / made(clips.pan(3))
+    monkeypatch.setattr(studio.host, "clip_dirs", lambda: [tmp_path / "today", yesterday.parent])
+    assert "Kept." in panel.keep(str(yesterday), "good", None, None, None)
+    assert history.entry(yesterday).note == "good"
 
 
 def test_without_a_clip_the_panel_is_empty(panel):

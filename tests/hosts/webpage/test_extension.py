@@ -101,6 +101,29 @@ def test_a_gallery_sends_its_picture_to_the_tab(on, picture, source):
     assert on.shown_tab() == TAB
 
 
+def test_the_history_plays_and_restores_a_clip_and_what_is_sent_comes_before_it(tab, picture):
+    history = f"#{TAB}_tabs > .tab-nav button:has-text('History')"
+    tab.generate(TAB)
+    tab.finish(TAB)
+    made = tab.read(f"{TAB}_infotext")
+    tab.write(f"{TAB}_motion_bucket_id", 33)
+    tab.page.click(history)
+    tab.page.wait_for_function("document.querySelector('.svd-card video')?.readyState > 0")
+    tab.page.locator(".svd-card").first.click()
+    tab.page.click(f"#{TAB}_history_restore")
+    tab.page.wait_for_selector(f"#{TAB}_generate", state="visible")
+    wait_for(lambda: tab.read(f"{TAB}_motion_bucket_id") != "33", 10, lambda: "motion is not restored")
+    assert tab.read(f"{TAB}_infotext") == made
+    tab.page.click(history)
+    tab.page.wait_for_selector(f"#{TAB}_picture", state="hidden")
+    tab.open("extras")
+    tab.upload("extras_image", picture)
+    tab.generate("extras")
+    tab.finish("extras")
+    tab.page.click(f"#extras_send_to_{TAB}")
+    tab.page.wait_for_selector(f"#{TAB}_picture", state="visible")
+
+
 def test_frames_go_back_to_other_tabs_and_into_the_tab_again(tab):
     tab.generate(TAB)
     tab.finish(TAB)

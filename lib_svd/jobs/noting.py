@@ -1,0 +1,64 @@
+"""A clip that was just made is measured and noted, with its picture."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+
+from lib_svd.animate import Load, Order
+from lib_svd.clip import SavedClip
+from lib_svd.errors import SvdError
+from lib_svd.jobs import history, pictures
+from lib_svd.jobs.looking import embedding
+from lib_svd.ports import Host
+from lib_svd.review import Review, review
+
+log = logging.getLogger("svd")
+T = TypeVar("T")
+
+
+def noted(
+    order: Order, saved: SavedClip, host: Host, load: Load, *, measured: bool = True
+) -> tuple[SavedClip, Review | None]:
+    """Measure a clip and write that beside it, with its settings and its picture.
+
+    The clip is made: nothing that goes wrong now may say otherwise, so whatever does is a note on the clip.
+
+    Args:
+        order: what it was made from.
+        saved: the clip.
+        host, load: whose image tower tells likeness.
+        measured: whether to measure it; a single frame never is.
+
+    Returns:
+        The clip with such notes, and its measures; None: there are none.
+    """
+
+    def measure() -> Review:
+        host.report(0, 1, "Measuring the clip")
+        tower = embedding(load(order.checkpoint, host), host)
+        return review(saved.clip.frames, np.asarray(order.picture.image), tower)
+
+    notes = list(saved.notes)
+    wanted = measured and len(saved.clip.frames) > 1
+    found = _tried("measured", lambda: host.exclusively("svd", measure), notes) if wanted else None
+    picture = _tried("noted with its picture", lambda: pictures.keep(order), notes) or ""
+    _tried("noted", lambda: history.remember(saved.video, order.request, picture, found), notes)
+    return replace(saved, notes=tuple(notes)), found
+
+
+def _tried(what: str, work: Callable[[], T], notes: list[str]) -> T | None:
+    """What the work gives; None: it failed, and a note says why."""
+    try:
+        return work()
+    except SvdError as error:
+        notes.append(f"The clip was not {what}. {error}")
+    except Exception as error:
+        log.exception("The clip could not be %s", what)
+        why = f"{type(error).__name__}: {error}".rstrip(".:")
+        notes.append(f"The clip was not {what} ({why}): the log has more.")
+    return None

@@ -1,0 +1,41 @@
+"""Pictures that were animated and are no files: kept once each, so that their clips can be made again."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from PIL import Image
+
+from lib_svd.animate import Order
+from lib_svd.errors import BadOutput
+from lib_svd.video.files import hidden_names, sync
+
+FOLDER = "pictures"  # below the clips' own
+
+
+def keep(order: Order) -> str:
+    """Where an order's picture is; one that is no file, or no longer, is written below the folder of the clip.
+
+    Raises:
+        BadOutput: it cannot be written; nothing is left behind.
+    """
+    if Path(order.picture_path).is_file():
+        return order.picture_path
+    path = order.out.parent.absolute() / FOLDER / f"{_content(order.original)}.png"
+    try:
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            with hidden_names(path.parent) as hidden:
+                unfinished = hidden(".png")
+                order.original.save(unfinished, compress_level=1)  # faster than 6 by half, and little larger
+                sync(unfinished)
+                unfinished.replace(path)
+    except OSError as error:
+        raise BadOutput(f"{path} cannot be written ({error.strerror or error}): make room there.") from error
+    return str(path)
+
+
+def _content(picture: Image.Image) -> str:
+    """The same for the same pixels."""
+    return hashlib.sha256(f"{picture.size}".encode() + picture.tobytes()).hexdigest()[:32]

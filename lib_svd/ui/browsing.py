@@ -1,0 +1,236 @@
+"""The history in the tab: find clips that were made, compare them, bring one back, throw some away."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from html import escape
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from lib_svd import video
+from lib_svd.errors import BadInput, BadRequest, SvdError
+from lib_svd.jobs import history
+from lib_svd.jobs.history import Entry
+from lib_svd.pages import Page
+from lib_svd.request import FIELDS
+from lib_svd.review import MEASURES
+from lib_svd.studio import Studio
+from lib_svd.ui.cards import cards_html, compare_html
+from lib_svd.ui.clips import error_html, said_html
+from lib_svd.ui.compat import QUIET, js
+from lib_svd.ui.controls import tool
+
+PAGE = 24  # clips
+COMPARED = (2, 3)  # how many go side by side
+DATE = "Date"
+SORTS = {
+    DATE: "made",
+    "Name": "clip",
+    **{measure.title: measure.name for measure in MEASURES},
+    **{f"Mark: {name}": f"mark_{name}" for name in history.MARKED},
+    **{f"Setting: {entry.label.removeprefix('SVD ').lower()}": entry.name for entry in FIELDS},
+}
+"""What clips can be sorted by, and its column of the history."""
+DIRECTIONS = ["Descending", "Ascending"]
+
+log = logging.getLogger("svd")
+
+
+class Asked(NamedTuple):
+    """What the page hands over with every click."""
+
+    chosen: str  # JSON, paths of clips
+    words: str
+    order: str  # of SORTS
+    direction: str  # of DIRECTIONS
+    page: int  # from 0
+
+    @property
+    def needs_all(self) -> bool:
+        """Whether every clip is to be read before the first can be shown."""
+        return bool(self.words.strip()) or (self.order, self.direction) != (DATE, DIRECTIONS[0])
+
+
+class Browsing:
+    """What stands in the history's own tab.
+
+    Args:
+        studio: whose clips these are.
+        page: gives their addresses.
+        part: begins every id.
+    """
+
+    def __init__(self, studio: Studio, page: Page, part: str) -> None:
+        self._studio, self._page, self._part = studio, page, part
+        # As it was when it was looked at last, and read as far as it was needed: 10,000 clips take a second.
+        self._paths: Mapping[str, Path] = {}
+        self._newest: list[Entry] = []
+        self._unread: Iterator[Entry] = iter(())
+        self._reading = Lock()
+        with gr.Row(elem_classes=["svd-row"]):
+            self._words = gr.Textbox(
+                label="Find",
+                placeholder="words, or fps=7; then Enter",
+                max_lines=1,
+                elem_id=f"{part}_find",
+                scale=5,
+            )
+            self._order = gr.Dropdown(list(SORTS), value=DATE, label="Sort by", elem_id=f"{part}_sort", scale=2)
+            self._direction = gr.Dropdown(
+                DIRECTIONS, value=DIRECTIONS[0], label="Direction", elem_id=f"{part}_direction", scale=2
+            )
+            self._refresh = tool("↻", f"{part}_history_refresh")
+        with gr.Row(elem_classes=["svd-row"]):
+            self._restore, self._compare, self._trash, self._csv = (
+                gr.Button(text, size="sm", min_width=90, elem_id=f"{part}_history_{name}")
+                for name, text in (
+                    ("restore", "Restore"),
+                    ("compare", "Compare"),
+                    ("trash", "To trash"),
+                    ("csv", "Table of all found"),
+                )
+            )
+        self._said = gr.HTML(elem_id=f"{part}_history_said", elem_classes=["svd-status"])
+        self._compared = gr.HTML(elem_id=f"{part}_compared")
+        self._cards = gr.HTML(elem_id=f"{part}_cards")
+        with gr.Row(elem_classes=["svd-row"]):
+            self._previous = gr.Button("Previous page", size="sm", elem_id=f"{part}_history_previous")
+            self._next = gr.Button("Next page", size="sm", elem_id=f"{part}_history_next")
+        self._number = gr.State(0)
+        for given in (self._words, self._order, self._direction):
+            given.do_not_save_to_config = True
+
+    def wire(self, opened: Any, restored: Sequence[Any], restore: Callable[[Entry], Sequence[Any]]) -> Any:
+        """Fill the tab when it is opened, and let its buttons work.
+
+        Args:
+            opened: the tab that this stands in.
+            restored: components that a clip is brought back to.
+            restore: their updates; may raise BadInput.
+
+        Returns:
+            The event after which a clip may have been brought back.
+        """
+        listing = [self._said, self._cards, self._number]
+        self._on(opened.select, self.look, listing)
+        self._on(self._refresh.click, self.look, listing)
+        for changed in (self._words.submit, self._order.change, self._direction.change):
+            self._on(changed, lambda asked: self.listed(asked._replace(page=0)), listing)
+        self._on(self._previous.click, lambda asked: self.listed(asked._replace(page=asked.page - 1)), listing)
+        self._on(self._next.click, lambda asked: self.listed(asked._replace(page=asked.page + 1)), listing)
+        self._on(self._compare.click, self.compare, [self._said, self._compared])
+        self._on(self._trash.click, self.trash, [*listing, self._compared])
+        self._on(self._csv.click, self.table, [self._said])
+        back = self._on(self._restore.click, lambda asked: ["", *restore(self._one(asked))], [self._said, *restored])
+        front = f"(said) => {{ if (!said) svdOpenTab('{self._part}_animate'); }}"
+        back.then(fn=None, inputs=[self._said], outputs=[], **QUIET, **js(front))
+        return back
+
+    def _on(self, event: Any, do: Callable[[Asked], Sequence[Any]], outputs: Sequence[Any]) -> Any:
+        """Let an event do something; where it fails, a sentence in the first output says why, and nothing changes."""
+
+        def handled(*given: Any) -> Sequence[Any]:
+            try:
+                return do(Asked(*given))
+            except SvdError as error:
+                said = str(error)
+            except Exception as error:
+                log.exception("The history could not do that")
+                said = f"That could not be done ({type(error).__name__}: {error}): the log has more."
+            return [error_html(said), *(gr.update() for _ in outputs[1:])]
+
+        # The first input stands in for the chosen clips, which the script knows.
+        given = [self._words, self._words, self._order, self._direction, self._number]
+        handed = f"function() {{ return svdChosen(arguments, {len(given)}); }}"
+        return event(fn=handled, inputs=given, outputs=list(outputs), **QUIET, **js(handed))
+
+    def look(self, asked: Asked) -> list[Any]:
+        """Read the folders anew, and show the page that was shown."""
+        try:
+            clips = history.clips_in(*self._studio.host.clip_dirs())
+        except OSError as error:
+            raise BadInput(f"{error.filename} cannot be read ({error.strerror}): allow reading it.") from error
+        with self._reading:
+            self._paths = {str(each.video): each.video for each in clips}
+            self._newest, self._unread = [], history.newest(clips)
+        return self.listed(asked)
+
+    def listed(self, asked: Asked) -> list[Any]:
+        """A page of what was found, in order; pages beyond the last are the last."""
+        found = self._found(asked) if asked.needs_all else []
+        total = len(found) if asked.needs_all else len(self._paths)
+        page = max(0, min(asked.page, (total - 1) // PAGE))
+        begin, end = page * PAGE, (page + 1) * PAGE
+        shown = (found if asked.needs_all else self._read(end))[begin:end]
+        said = f"Clips {begin + 1} to {begin + len(shown)} of {total}."
+        if not shown:
+            said = "No clip has all of these words." if self._paths else "There are no clips yet: make one in Animate."
+        chosen = [str(path) for path in self._chosen(asked)]
+        return ["", cards_html(shown, chosen, said, self._page.url), page]
+
+    def compare(self, asked: Asked) -> list[Any]:
+        """Two or three clips side by side."""
+        chosen = self._chosen(asked)
+        if len(chosen) not in COMPARED:
+            raise BadRequest(f"Two or three clips can be compared: {_are_chosen(chosen)}")
+        return ["", compare_html([history.entry(each) for each in chosen], self._page.url)]
+
+    def trash(self, asked: Asked) -> list[Any]:
+        """Move clips and what belongs to them into the trash, and list what is left."""
+        chosen = self._chosen(asked)
+        if not chosen:
+            raise BadRequest("Choose the clips to throw away: none is chosen.")
+        what = f"{chosen[0].name} is" if len(chosen) == 1 else f"{len(chosen)} clips are"
+        trash = " and ".join(dict.fromkeys(str(each.parent / history.TRASH) for each in chosen))
+        said = said_html(f"{what} in {trash} now.")
+        try:
+            for each in chosen:
+                history.to_trash(each)
+        except BadInput as error:  # those before it are gone, so the list is another one all the same
+            said = error_html(str(error))
+        _, *listing = self.look(asked)
+        return [said, *listing, ""]
+
+    def table(self, asked: Asked) -> list[Any]:
+        """Everything that was found as a CSV file beside the clips."""
+        found = self._found(asked)
+        if not found:
+            raise BadRequest("There is nothing to write: no clip was found.")
+        path = video.free_name(self._studio.host.output_dir(), "history", ".csv")
+        history.write_csv(found, path)
+        link = f'<a href="{escape(self._page.url(path), quote=True)}" download>Download it</a>'
+        said = f"{len(found)} clips are in the table {path}."
+        return [f'<p class="svd-said">{escape(said)} {link}</p>']
+
+    def _found(self, asked: Asked) -> list[Entry]:
+        found = history.found(self._read(len(self._paths)), asked.words)
+        return history.by(found, SORTS[asked.order], ascending=asked.direction == DIRECTIONS[1])
+
+    def _read(self, count: int) -> list[Entry]:
+        """So many of the newest clips, without what is only drawn of a single one and takes most of their room."""
+        with self._reading:
+            more = islice(self._unread, max(0, count - len(self._newest)))
+            self._newest += [replace(each, series={}) for each in more]
+            return self._newest[:count]
+
+    def _chosen(self, asked: Asked) -> list[Path]:
+        """In the order in which they were chosen; what the browser gives is looked up, never opened."""
+        return [self._paths[path] for path in json.loads(asked.chosen) if path in self._paths]
+
+    def _one(self, asked: Asked) -> Entry:
+        chosen = self._chosen(asked)
+        if len(chosen) != 1:
+            raise BadRequest(f"One clip can be restored: {_are_chosen(chosen)}")
+        return history.entry(chosen[0])
+
+
+def _are_chosen(clips: Sequence[Path]) -> str:
+    """How many, as the end of a sentence."""
+    return {0: "none is chosen.", 1: "only one is chosen."}.get(len(clips), f"{len(clips)} are chosen.")

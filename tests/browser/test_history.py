@@ -1,0 +1,248 @@
+"""The history in the tab: what was made is found again, compared, brought back, and thrown away."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from lib_svd import video
+from lib_svd.clip import Clip
+from lib_svd.request import CompleteRequest
+from tests.browser.conftest import Served
+from tests.browser.tab import changes, choose_picture, generate, number, part, request_shown, shoot, shown
+
+ROOT = Path(__file__).parents[2]
+STATE = """() => Array.from(document.querySelectorAll(".svd-compare video"), (video) => ({
+    share: video.currentTime / video.duration, length: video.duration, paused: video.paused,
+}))"""
+
+LIGHTNESS = """card => getComputedStyle(card).backgroundColor.match(/[0-9.]+/g).slice(0, 3)
+    .reduce((sum, level) => sum + Number(level), 0) / 3"""
+
+
+def open_history(tab: Page) -> None:
+    tab.locator("#svd_clip_tabs > .tab-nav button", has_text="History").click()
+    expect(part(tab, "cards", ".svd-chosen")).to_be_visible()
+
+
+def find(tab: Page, words: str) -> None:
+    box = part(tab, "find", "input, textarea").last
+    box.fill(words)
+    box.press("Enter")
+
+
+def card(tab: Page, name: str) -> Locator:
+    return tab.locator(f'.svd-card[data-clip$="/{name}"]')
+
+
+def names_shown(tab: Page) -> list[str]:
+    return tab.eval_on_selector_all(".svd-card", "cards => cards.map((card) => card.dataset.clip.split('/').pop())")
+
+
+def press(tab: Page, button: str) -> None:
+    part(tab, f"history_{button}").click()
+
+
+def said(tab: Page) -> Locator:
+    return part(tab, "history_said")
+
+
+def in_step(tab: Page, *, paused: bool) -> None:
+    """All clips that are compared play, or rest, at one share of their lengths."""
+    tab.wait_for_function(
+        f"""() => {{
+            const clips = ({STATE})();
+            const apart = (a, b) => Math.min(Math.abs(a - b), 1 - Math.abs(a - b));
+            return clips.length > 1 && clips.every((clip) => clip.paused === {json.dumps(paused)}
+                && apart(clip.share, clips[0].share) <= {0.002 if paused else 0.15});
+        }}"""
+    )
+
+
+def test_a_clip_is_found_by_its_note_compared_brought_back_and_thrown_away(
+    tab_of_a_new_user, served_to_a_new_user, tmp_path
+):
+    tab, folder = tab_of_a_new_user, served_to_a_new_user.folder
+    choose_picture(tab, ROOT / "examples" / "lighthouse.jpg")
+    number(tab, "seed", 5)
+    number(tab, "motion_bucket_id", 200)
+    generate(tab)
+    first = request_shown(tab)
+    part(tab, "note", "input, textarea").last.fill("the tower bends")
+    part(tab, "mark_motion").get_by_text("2", exact=True).click()
+    part(tab, "keep").click()
+    expect(part(tab, "kept")).to_contain_text("Kept.")
+    number(tab, "motion_bucket_id", 40)
+    number(tab, "fps", 5)
+    generate(tab)
+
+    tab.reload()
+    expect(part(tab, "about")).to_contain_text("made for 8 frames of 64x64")
+    open_history(tab)
+    expect(tab.locator(".svd-card")).to_have_count(2)
+    assert names_shown(tab) == ["clip-svd-0002.mp4", "clip-svd-0001.mp4"]
+    shoot(tab, "history")
+    find(tab, "tower")
+    expect(tab.locator(".svd-card")).to_have_count(1)
+    expect(card(tab, "clip-svd-0001.mp4")).to_contain_text("the tower bends")
+    expect(card(tab, "clip-svd-0001.mp4")).to_contain_text("motion 2 of 5")
+    card(tab, "clip-svd-0001.mp4").click()
+    find(tab, "")
+    expect(tab.locator(".svd-card")).to_have_count(2)
+    expect(card(tab, "clip-svd-0001.mp4")).to_have_attribute("aria-pressed", "true")
+
+    press(tab, "compare")
+    expect(said(tab)).to_have_text("Two or three clips can be compared: only one is chosen.")
+    card(tab, "clip-svd-0002.mp4").click()
+    press(tab, "compare")
+    expect(tab.locator(".svd-compare video")).to_have_count(2)
+    assert tab.locator(".svd-differs td:first-child").all_inner_texts() == ["Fps", "Motion"]
+    expect(tab.locator(".svd-differs", has_text="Motion")).to_have_text(re.compile(r"Motion\s*200\s*40"))
+    background = "row => getComputedStyle(row.querySelector('td')).backgroundColor"
+    plain = tab.locator(".svd-compare tr", has_text="Speed").evaluate(background)
+    assert tab.locator(".svd-differs").first.evaluate(background) != plain
+    in_step(tab, paused=False)
+    tab.evaluate("() => document.querySelectorAll('.svd-compare video')[1].pause()")
+    in_step(tab, paused=True)
+    tab.evaluate(
+        "() => { const v = document.querySelectorAll('.svd-compare video')[0]; v.currentTime = v.duration / 2 }"
+    )
+    in_step(tab, paused=True)
+    lengths = [round(each["length"], 2) for each in tab.evaluate(STATE)]
+    assert lengths == [round(8 / first.fps, 2), 1.6]
+    assert tab.evaluate(STATE)[1]["share"] == pytest.approx(0.5, abs=0.01)
+    shoot(tab, "compare")
+    tab.evaluate("() => document.querySelectorAll('.svd-compare video')[1].play()")
+    in_step(tab, paused=False)
+
+    press(tab, "restore")
+    expect(said(tab)).to_have_text("One clip can be restored: 2 are chosen.")
+    card(tab, "clip-svd-0002.mp4").click()
+    before = shown(tab, "picture")
+    press(tab, "restore")
+    expect(part(tab, "motion_bucket_id", "input[type=number]")).to_be_visible()
+    expect(part(tab, "motion_bucket_id", "input[type=number]")).to_have_value("200")
+    expect(part(tab, "seed", "input")).to_have_value("5")
+    changes(tab, "picture", before)
+    expect(part(tab, "note", "input, textarea").last).to_have_value("the tower bends")
+    expect(part(tab, "gallery", ".thumbnail-item")).to_have_count(8)
+    assert request_shown(tab) == first
+    shoot(tab, "restored")
+    number(tab, "num_steps", first.num_steps + 1)
+    number(tab, "num_steps", first.num_steps)
+    part(tab, "generate").click()
+    expect(part(tab, "status")).to_contain_text("Seconds")
+    assert request_shown(tab) == first
+    again = folder / "clip-svd-0003.mp4"
+    assert np.array_equal(video.read_frames(again)[0], video.read_frames(folder / "clip-svd-0001.mp4")[0])
+
+    open_history(tab)
+    expect(tab.locator(".svd-card")).to_have_count(3)
+    press(tab, "csv")
+    with tab.expect_download() as download:
+        said(tab).get_by_text("Download").click()
+    with Path(download.value.path()).open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["note"] for row in rows] == ["", "", "the tower bends"]
+    assert card(tab, "clip-svd-0001.mp4").get_attribute("aria-pressed") == "true"
+    press(tab, "trash")
+    expect(said(tab)).to_contain_text(f"clip-svd-0001.mp4 is in {folder / 'trash'} now.")
+    expect(tab.locator(".svd-card")).to_have_count(2)
+    assert (folder / "trash" / "clip-svd-0001.mp4").exists()
+    assert not (folder / "clip-svd-0001.json").exists()
+    press(tab, "trash")
+    expect(said(tab)).to_have_text("Choose the clips to throw away: none is chosen.")
+
+
+@pytest.fixture
+def many_clips(served_to_a_new_user: Served) -> list[str]:
+    """30 clips in the folder; their names, the newest first."""
+    folder = served_to_a_new_user.folder
+    folder.mkdir(exist_ok=True)
+    frames = np.random.default_rng(5).integers(0, 255, (6, 48, 80, 3), np.uint8)
+    names = [f"clip-svd-{number:04d}" for number in range(1, 31)]
+    settings = CompleteRequest(num_frames=6, fps=6, width=80, height=48, checkpoint="gone.safetensors")
+    first = Clip(frames=frames, fps=6, infotext=settings.infotext())
+    made = video.save(first, folder / f"{names[0]}.mp4").video
+    for age, name in enumerate(names):
+        if age:
+            shutil.copy(made, folder / f"{name}.mp4")
+            shutil.copy(made.with_suffix(".txt"), folder / f"{name}.txt")
+        os.utime(folder / f"{name}.mp4", (1_700_000_000 - age,) * 2)
+    return [f"{name}.mp4" for name in names]
+
+
+def test_pages_are_turned_and_what_is_chosen_stays_chosen(tab_of_a_new_user, many_clips):
+    tab = tab_of_a_new_user
+    open_history(tab)
+    chosen = part(tab, "cards", ".svd-chosen")
+    expect(chosen).to_have_text("Clips 1 to 24 of 30.")
+    assert names_shown(tab) == many_clips[:24]
+    card(tab, many_clips[1]).click()
+    press(tab, "next")
+    expect(chosen).to_have_text("Clips 25 to 30 of 30.")
+    assert names_shown(tab) == many_clips[24:]
+    card(tab, many_clips[27]).click()
+    press(tab, "next")
+    expect(chosen).to_have_attribute("data-count", "2")
+    press(tab, "compare")
+    expect(tab.locator(".svd-compare th").nth(1)).to_have_text(many_clips[1])
+    expect(tab.locator(".svd-compare th").nth(2)).to_have_text(many_clips[27])
+    press(tab, "previous")
+    expect(chosen).to_have_text("Clips 1 to 24 of 30.")
+    expect(card(tab, many_clips[1])).to_have_attribute("aria-pressed", "true")
+    part(tab, "direction", "input").click()
+    tab.locator("ul.options li", has_text="Ascending").click()
+    expect(tab.locator(".svd-card").first).to_contain_text(many_clips[-1])
+
+
+def test_a_clip_plays_while_it_is_pointed_at_and_the_keyboard_chooses_it(tab_of_a_new_user, many_clips):
+    tab = tab_of_a_new_user
+    open_history(tab)
+    playing = "() => Array.from(document.querySelectorAll('.svd-card video')).filter((v) => !v.paused).length"
+    assert tab.evaluate(playing) == 0
+    card(tab, many_clips[2]).hover()
+    tab.wait_for_function(f"({playing})() === 1")
+    part(tab, "history_compare").hover()
+    tab.wait_for_function(f"({playing})() === 0")
+    card(tab, many_clips[0]).focus()
+    tab.wait_for_function(f"({playing})() === 1")
+    tab.keyboard.press("Enter")
+    expect(card(tab, many_clips[0])).to_have_attribute("aria-pressed", "true")
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("Space")
+    expect(card(tab, many_clips[1])).to_have_attribute("aria-pressed", "true")
+    tab.keyboard.press("Space")
+    expect(card(tab, many_clips[1])).to_have_attribute("aria-pressed", "false")
+
+
+def test_what_cannot_be_brought_back_is_said_and_the_dark_theme_is_dark(tab_of_a_new_user, many_clips):
+    tab = tab_of_a_new_user
+    open_history(tab)
+    light = tab.locator(".svd-card").first.evaluate(LIGHTNESS)
+    tab.evaluate("() => document.body.classList.add('dark')")
+    card(tab, many_clips[0]).click()
+    card(tab, many_clips[3]).click()
+    press(tab, "compare")
+    expect(tab.locator(".svd-compare video")).to_have_count(2)
+    shoot(tab, "dark")
+    assert tab.locator(".svd-card").first.evaluate(LIGHTNESS) < 80 < light
+    card(tab, many_clips[3]).click()
+    press(tab, "restore")
+    status = part(tab, "status")
+    expect(status).to_contain_text("The model gone.safetensors is not there")
+    expect(status).to_contain_text("Which picture this clip was made from is not known")
+    expect(part(tab, "clip", "video")).to_be_visible()
+
+
+def test_a_new_user_is_told_where_clips_come_from(tab_of_a_new_user):
+    open_history(tab_of_a_new_user)
+    expect(part(tab_of_a_new_user, "cards")).to_contain_text("There are no clips yet: make one in Animate.")
