@@ -24,6 +24,7 @@ STYLE = """<style>
 .svd-row > .form { flex-grow: 1; }
 .svd-buttons { gap: .4em !important; }
 .svd-buttons button { padding: .3em !important; white-space: nowrap; }
+.svd-tight { flex-grow: 0 !important; }
 .svd-hidden { display: none !important; }
 .svd-crop-area { position: absolute; overflow: hidden; pointer-events: none; display: none; z-index: 1; }
 .svd-crop-frame { position: absolute; box-sizing: border-box; border: 2px solid white; cursor: move; touch-action: none;

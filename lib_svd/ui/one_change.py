@@ -40,7 +40,7 @@ class OneChange:
         # The clip that the settings are held against: the one shown, as long as its picture is the one chosen.
         self._since = gr.Textbox("", visible=False, elem_id=f"{part}_since")
         self._since.do_not_save_to_config = True
-        self._panel = gr.Column(visible=False, variant="panel", elem_id=f"{part}_changes")
+        self._panel = gr.Column(visible=False, variant="panel", elem_id=f"{part}_changes", elem_classes=["svd-tight"])
         with self._panel:
             self._said = gr.HTML(elem_id=f"{part}_changes_said")
             with gr.Row(elem_classes=["svd-row"]):

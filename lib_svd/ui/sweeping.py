@@ -53,7 +53,7 @@ class Sweeping:
 
     def build_results(self) -> list[Any]:
         """The panel below the clip, made where it shall stand; its components."""
-        self._results = gr.Column(visible=False, elem_id=f"{self._part}_sweep_results")
+        self._results = gr.Column(visible=False, elem_id=f"{self._part}_sweep_results", elem_classes=["svd-tight"])
         with self._results:
             self._table = gr.HTML(elem_id=f"{self._part}_sweep_table")
             self.chosen = gr.Radio([ALL], value=ALL, label="Show", elem_id=f"{self._part}_sweep_shown")

@@ -69,6 +69,25 @@ def request_shown(tab: Page) -> ClipRequest:
     return ClipRequest.from_infotext(part(tab, "infotext", "textarea").input_value())
 
 
+def open_history(tab: Page) -> None:
+    tab.locator("#svd_clip_tabs > .tab-nav button", has_text="History").click()
+    expect(part(tab, "cards", ".svd-chosen")).to_be_visible()
+
+
+def find(tab: Page, words: str) -> None:
+    box = part(tab, "find", "input, textarea").last
+    box.fill(words)
+    box.press("Enter")
+
+
+def card(tab: Page, name: str) -> Locator:
+    return tab.locator(f'.svd-card[data-clip$="/{name}"]')
+
+
+def press(tab: Page, button: str) -> None:
+    part(tab, f"history_{button}").click()
+
+
 def shoot(tab: Page, name: str) -> None:
     if SHOTS:
         for width, height in ((1400, 1000), (800, 1100)):

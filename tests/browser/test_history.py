@@ -17,7 +17,20 @@ from lib_svd import video
 from lib_svd.clip import Clip
 from lib_svd.request import CompleteRequest
 from tests.browser.conftest import Served
-from tests.browser.tab import changes, choose_picture, generate, number, part, request_shown, shoot, shown
+from tests.browser.tab import (
+    card,
+    changes,
+    choose_picture,
+    find,
+    generate,
+    number,
+    open_history,
+    part,
+    press,
+    request_shown,
+    shoot,
+    shown,
+)
 
 ROOT = Path(__file__).parents[2]
 STATE = """() => Array.from(document.querySelectorAll(".svd-compare video"), (video) => ({
@@ -28,27 +41,8 @@ LIGHTNESS = """card => getComputedStyle(card).backgroundColor.match(/[0-9.]+/g).
     .reduce((sum, level) => sum + Number(level), 0) / 3"""
 
 
-def open_history(tab: Page) -> None:
-    tab.locator("#svd_clip_tabs > .tab-nav button", has_text="History").click()
-    expect(part(tab, "cards", ".svd-chosen")).to_be_visible()
-
-
-def find(tab: Page, words: str) -> None:
-    box = part(tab, "find", "input, textarea").last
-    box.fill(words)
-    box.press("Enter")
-
-
-def card(tab: Page, name: str) -> Locator:
-    return tab.locator(f'.svd-card[data-clip$="/{name}"]')
-
-
 def names_shown(tab: Page) -> list[str]:
     return tab.eval_on_selector_all(".svd-card", "cards => cards.map((card) => card.dataset.clip.split('/').pop())")
-
-
-def press(tab: Page, button: str) -> None:
-    part(tab, f"history_{button}").click()
 
 
 def said(tab: Page) -> Locator:

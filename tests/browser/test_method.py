@@ -1,0 +1,82 @@
+"""From a guess to a good clip, as a user goes: picture, baseline, sweep, compare, advice, note, and found again."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from lib_svd.jobs import history
+from tests.browser.tab import (
+    card,
+    choose_picture,
+    find,
+    generate,
+    number,
+    open_history,
+    part,
+    press,
+    request_shown,
+    shoot,
+)
+
+PICTURE = Path(__file__).parents[2] / "examples" / "lighthouse.jpg"
+
+
+def test_the_method_from_a_picture_to_a_clip_that_is_found_again(tab_of_a_new_user, served_to_a_new_user):
+    tab, folder = tab_of_a_new_user, served_to_a_new_user.folder
+    choose_picture(tab, PICTURE)
+    part(tab, "preset", "input").click()
+    tab.locator("ul.options li", has_text="Baseline").click()
+    expect(part(tab, "preset_reason")).to_contain_text("change one control at a time")
+    number(tab, "seed", 5)
+    generate(tab)
+    baseline = request_shown(tab)
+    assert (baseline.motion_bucket_id, baseline.noise_aug_strength, baseline.seed) == (75, 0.02, 5)
+    expect(part(tab, "measures")).to_contain_text("the camera moves")
+
+    part(tab, "sweep").get_by_text("Sweep: one setting").click()
+    before = part(tab, "infotext", "textarea").input_value()
+    part(tab, "sweep_all").click()
+    expect(part(tab, "infotext", "textarea")).not_to_have_value(before)
+    expect(part(tab, "sweep_table", "th a")).to_have_text(["60", "75", "90"])
+    expect(part(tab, "generate")).to_be_visible()
+    shoot(tab, "method-sweep")
+
+    open_history(tab)
+    for motion in (60, 75, 90):
+        card(tab, f"sweep-svd-0001-{motion}.mp4").click()
+    press(tab, "compare")
+    expect(tab.locator(".svd-compare video")).to_have_count(3)
+    assert tab.locator(".svd-differs td:first-child").all_inner_texts() == ["Motion"]
+    shoot(tab, "method-compare")
+    tab.locator("#svd_clip_tabs > .tab-nav button", has_text="Animate").click()
+
+    part(tab, "sweep_shown").get_by_text("90", exact=True).click()
+    expect(part(tab, "clip", "video")).to_have_attribute("src", re.compile(r"0001-90\.mp4"))
+    part(tab, "wrong", "input").click()
+    tab.locator("ul.options li", has_text="too chaotic").click()
+    expect(part(tab, "advice")).to_contain_text("Set motion to 68.")
+    before = part(tab, "infotext", "textarea").input_value()
+    part(tab, "apply").click()
+    expect(part(tab, "infotext", "textarea")).not_to_have_value(before)
+    assert request_shown(tab) == baseline.with_(motion_bucket_id=68)
+    part(tab, "note", "input, textarea").last.fill("this one")
+    part(tab, "mark_fidelity").get_by_text("4", exact=True).click()
+    part(tab, "keep").click()
+    expect(part(tab, "kept")).to_contain_text("Kept.")
+    shoot(tab, "method-advice")
+
+    tab.reload()
+    expect(part(tab, "about")).to_contain_text("made for 8 frames of 64x64")
+    open_history(tab)
+    find(tab, "this one")
+    expect(tab.locator(".svd-card")).to_have_count(1)
+    expect(tab.locator(".svd-card")).to_contain_text("fidelity 4 of 5")
+    tab.locator(".svd-card").click()
+    press(tab, "restore")
+    expect(part(tab, "motion_bucket_id", "input[type=number]")).to_have_value("68")
+    expect(part(tab, "picture", "img")).to_be_visible()
+    assert request_shown(tab) == baseline.with_(motion_bucket_id=68)
+    assert history.found(history.entries(folder), "this one")[0].picture.endswith(".png")
