@@ -13,7 +13,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 README, RESULTS = HERE / "README.md", HERE / "results"
-KINDS = ("clip", "choices")
+KINDS = ("clip", "choices", "shortcuts")
 
 Row = Mapping[str, Any]
 Columns = Mapping[str, Callable[[Row], str]]
@@ -45,6 +45,7 @@ def tables(kept: Iterable[Row]) -> dict[str, str]:
         "gpu": _table([row for row in clips if row["device"] != "cpu"], {**CONDITIONS, **SECONDS, **MEMORY, **SAME}),
         "cpu": _table([row for row in clips if row["device"] == "cpu"], {**CONDITIONS, **RATIOS, **SAME}),
         "choices": _table(choices, {**CONDITIONS, **CHOICE}),
+        "shortcuts": _table([line for row in kept if row["kind"] == "shortcuts" for line in row["shortcuts"]], SHORTCUT),
     }
 
 
@@ -134,6 +135,18 @@ CHOICE: Columns = {
     "beside the weights over the first": _choice_ratio("working"),
     "result apart, rms": lambda row: f"{row['choice']['rms']:.1e}",
 }
+
+
+SHORTCUT: Columns = {
+    "what": lambda line: line["name"],
+    "CPU time of sampling": lambda line: f"{line['cpu_ratio']:.2f}",
+    "PSNR, dB: mean": lambda line: _decibels(line["psnr"]),
+    "least": lambda line: _decibels(line["least_psnr"]),
+}
+
+
+def _decibels(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
 
 
 def main() -> None:

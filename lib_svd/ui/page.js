@@ -79,7 +79,8 @@ async function requestProgress(id, container, gallery, atEnd) {
     document.head.append(style);
     const click = (name) => {
         const button = gradioApp().querySelector("#svd_clip_" + name);
-        if (button && button.style.display !== "none") button.click();
+        // Interrupt counts wherever one is on the page, Generate where it can be seen.
+        if (button && button.style.display !== "none" && (button.offsetParent || name === "interrupt")) button.click();
     };
     document.addEventListener("keydown", (event) => {
         if (event.key === "Escape") click("interrupt");
