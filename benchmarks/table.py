@@ -45,7 +45,9 @@ def tables(kept: Iterable[Row]) -> dict[str, str]:
         "gpu": _table([row for row in clips if row["device"] != "cpu"], {**CONDITIONS, **SECONDS, **MEMORY, **SAME}),
         "cpu": _table([row for row in clips if row["device"] == "cpu"], {**CONDITIONS, **RATIOS, **SAME}),
         "choices": _table(choices, {**CONDITIONS, **CHOICE}),
-        "shortcuts": _table([line for row in kept if row["kind"] == "shortcuts" for line in row["shortcuts"]], SHORTCUT),
+        "shortcuts": _table(
+            [line for row in kept if row["kind"] == "shortcuts" for line in row["shortcuts"]], SHORTCUT
+        ),
     }
 
 
