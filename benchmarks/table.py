@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.ladder import GB, growth, ladder
+
 HERE = Path(__file__).parent
 README, RESULTS = HERE / "README.md", HERE / "results"
 KINDS = ("clip", "choices", "shortcuts")
@@ -45,6 +47,8 @@ def tables(kept: Iterable[Row]) -> dict[str, str]:
         "gpu": _table([row for row in clips if row["device"] != "cpu"], {**CONDITIONS, **SECONDS, **MEMORY, **SAME}),
         "cpu": _table([row for row in clips if row["device"] == "cpu"], {**CONDITIONS, **RATIOS, **SAME}),
         "choices": _table(choices, {**CONDITIONS, **CHOICE}),
+        "ladder": _table(ladder(), LADDER),
+        "growth": _table(growth(), GROWTH),
         "shortcuts": _table(
             [line for row in kept if row["kind"] == "shortcuts" for line in row["shortcuts"]], SHORTCUT
         ),
@@ -144,6 +148,25 @@ SHORTCUT: Columns = {
     "CPU time of sampling": lambda line: f"{line['cpu_ratio']:.2f}",
     "PSNR, dB: mean": lambda line: _decibels(line["psnr"]),
     "least": lambda line: _decibels(line["least_psnr"]),
+}
+
+
+CLIP: Columns = {
+    "frames": lambda row: str(row["frames"]),
+    "size": lambda row: "{}x{}".format(*row["size"]),
+}
+LADDER: Columns = {
+    "free, GB": lambda row: f"{row['free'] / GB:.0f}",
+    **CLIP,
+    "needed, GB": lambda row: f"{row['plan'].needed / GB:.1f}",
+    "guidance branches": lambda row: "in turn" if row["plan"].halves else "at once",
+    "frames decoded at a time": lambda row: str(row["plan"].decoding.chunk),
+    "swapped layer by layer": lambda row: ", ".join(row["plan"].swapped) or "nothing",
+}
+GROWTH: Columns = {
+    **CLIP,
+    "everything at once, GB": LADDER["needed, GB"],
+    "least without swapping, GB": lambda row: f"{row['least'] / GB:.1f}",
 }
 
 

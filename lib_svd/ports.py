@@ -73,6 +73,10 @@ class Host(Protocol):
         """Every folder that clips have gone to: the one for new ones first, the one that holds the others last."""
         ...
 
+    def capacity(self) -> int:
+        """Bytes of the device that one network and its work could take, everybody else evicted."""
+        ...
+
     def building(self, dtype: torch.dtype) -> AbstractContextManager[None]:
         """A context in which a network is built: the host may swap `torch.nn` layers for its own."""
         ...

@@ -19,6 +19,7 @@ from lib_svd.errors import BadCheckpoint, BadInput, BadRequest
 from lib_svd.jobs import Swept, noted, sweep
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest, CompleteRequest, Field
+from lib_svd.stages import MemoryPlan, plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +104,16 @@ class Studio:
             BadInput: the model is not there or cannot do that.
         """
         return completed(request, picture_size, self.checkpoint(request.checkpoint))[0]
+
+    def memory_plan(self, request: CompleteRequest) -> MemoryPlan:
+        """What a clip will take, and how it will be made within what is free.
+
+        Raises:
+            BadInput: the model is not there.
+        """
+        checkpoint = self.checkpoint(request.checkpoint)
+        is_loaded = self._loaded is not None and self._loaded.checkpoint.identity == checkpoint.identity
+        return plan(checkpoint, request, self.host, is_loaded=is_loaded)
 
     def order(
         self,

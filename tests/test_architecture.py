@@ -35,7 +35,7 @@ ARROWS = {
         *("animate", "bar", "checkpoints", "clip", "errors", "images", "infotext", "ports", "request", "review"),
         *("stages", "video"),
     ),
-    "studio": ("animate", "checkpoints", "clip", "errors", "jobs", "ports", "request", "speeds", "video"),
+    "studio": (*("animate", "checkpoints", "clip", "errors", "jobs", "ports", "request", "speeds", "stages", "video"),),
     "pages": (),
     "speeds": ("checkpoints", "errors", "request"),
     "presets": ("errors", "request"),
@@ -50,7 +50,7 @@ ARROWS = {
     ),
     "cli": (
         *("animate", "checkpoints", "doctor", "errors", "hosts", "images", "infotext", "jobs", "latents", "presets"),
-        *("progress", "request", "review", "speeds", "studio", "ui", "video"),
+        *("progress", "request", "review", "speeds", "stages", "studio", "ui", "video"),
     ),
     "__main__": ("cli",),
     "testing": ("checkpoints", "engine", "hosts", "ports"),

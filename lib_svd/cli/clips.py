@@ -67,6 +67,7 @@ def _animated(options: dict[str, Any], bar: Any, said: set[str]) -> Iterator[Any
         raise BadRequest(f"Seeds end at {MAX_SEED}: choose a smaller seed or count.")
     from lib_svd.animate import animate, order
     from lib_svd.checkpoints import load
+    from lib_svd.stages import plan
 
     checkpoint, host = recognised(options, request), standalone_host(options, bar)
     request = with_speed(request, options["speed"], checkpoint)
@@ -84,6 +85,7 @@ def _animated(options: dict[str, Any], bar: Any, said: set[str]) -> Iterator[Any
         )
         orders = [first, *(first.with_seed(request.seed + i, out) for i, out in enumerate(outs[1:], 1))]
         say(first.notes, options["as_json"], said)
+        say((plan(checkpoint, first.request, host).sentence(),), options["as_json"] or options["quiet"], said)
         svd = load(checkpoint, host)
         for each in orders:
             yield animate(each, host, lambda *_: svd)

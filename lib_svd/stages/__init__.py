@@ -2,7 +2,8 @@
 
 from lib_svd.stages.condition import condition, embed
 from lib_svd.stages.decode import decode
+from lib_svd.stages.plan import MemoryPlan, plan
 from lib_svd.stages.run import Run
 from lib_svd.stages.sample import sample
 
-__all__ = ["Run", "condition", "decode", "embed", "sample"]
+__all__ = ["MemoryPlan", "Run", "condition", "decode", "embed", "plan", "sample"]

@@ -13,6 +13,7 @@ from lib_svd.clip import Frames
 from lib_svd.engine import memory
 from lib_svd.engine.vae import VaeDecoder
 from lib_svd.errors import OutOfMemory
+from lib_svd.stages.plan import decode_plans
 from lib_svd.stages.run import Run
 
 
@@ -36,11 +37,11 @@ def to_uint8(frames: Tensor) -> Frames:
 
 
 def _decode(run: Run, latents: Tensor, chunk: int) -> Frames:
-    decoder, config = run.svd.decoder, run.svd.configs.decoder
+    decoder = run.svd.decoder
     scale = run.svd.configs.encoder.downsampling
     num_frames, _, height, width = latents.shape
-    plans = memory.decode_plans(config, num_frames, height * scale, width * scale, decoder.dtype, chunk)
-    plans = [plan for plan in plans if plan.bytes <= decoder.room()] or plans[-1:]
+    size = (num_frames, height * scale, width * scale)
+    plans = decode_plans(run.svd.configs, size, decoder.dtype, decoder.room(), chunk)
     for plan in plans:
         try:
             return to_uint8(run.finite("decoder", plan.bytes, _work(run, latents, plan)))

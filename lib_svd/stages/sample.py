@@ -16,6 +16,7 @@ from lib_svd.engine.preview import RGB_FACTORS, latents_to_rgb
 from lib_svd.engine.samplers import SAMPLERS, Step, start
 from lib_svd.engine.unet import UNet
 from lib_svd.errors import OutOfMemory
+from lib_svd.stages.plan import sampling_bytes
 from lib_svd.stages.run import Run
 
 
@@ -28,13 +29,15 @@ def sample(run: Run, clip: Conditioning) -> Tensor:
         NotFinite: NaN or infinity in float32 too.
     """
     shape = (run.request.num_frames, *clip.start_latent.shape[1:])
-    before = run.noise_state()
+    before, unet = run.noise_state(), run.svd.unet
+    halves, room = sampling_bytes(run.svd.configs, run.request, unet.dtype, unet.device.type, unet.room())
     try:
-        return _sampled(run, clip, shape, *_fitting(run, shape))
+        return _sampled(run, clip, shape, halves, room)
     except OutOfMemory:
         run.notes.append("Memory ran out while sampling; it was begun again with twice the room beside the weights.")
     run.set_noise_state(before)
-    return _sampled(run, clip, shape, True, 2 * _bytes(run, shape, branches=1))
+    _, one = sampling_bytes(run.svd.configs, run.request, unet.dtype, unet.device.type, room=0)
+    return _sampled(run, clip, shape, True, 2 * one)
 
 
 def _sampled(run: Run, clip: Conditioning, shape: tuple[int, ...], halves: bool, room: int) -> Tensor:
@@ -99,17 +102,3 @@ class CarefulDenoiser:
             guided=(self._run.request.guidance_low, self._run.request.guidance_high),
             cache_interval=self._run.request.cache_interval,
         )
-
-
-def _fitting(run: Run, shape: tuple[int, ...]) -> tuple[bool, int]:
-    """Whether to run the branches in turn, and the bytes that the UNet then works with."""
-    both = _bytes(run, shape, branches=2)
-    return (False, both) if both <= run.svd.unet.room() else (True, _bytes(run, shape, branches=1))
-
-
-def _bytes(run: Run, shape: tuple[int, ...], branches: int) -> int:
-    """What the UNet takes beside its weights."""
-    unet, (num_frames, _, height, width) = run.svd.unet, shape
-    config = run.svd.configs.unet
-    frames, caches = branches * num_frames, run.request.cache_interval > 1
-    return memory.unet_bytes(config, frames, height, width, unet.dtype, unet.device.type, caches=caches)

@@ -17,8 +17,11 @@ from lib_svd.ui.clips import error_html, notes_html, said_html
 from lib_svd.ui.compat import LOSSLESS, QUIET, UPLOADS, js
 from lib_svd.ui.controls import Controls
 
-SEEN = ("checkpoint", "auto_size", "width", "height", "fit", "focus_x", "focus_y", "zoom", "background")
-"""Settings that change what the model sees of the picture."""
+SEEN = (
+    *("checkpoint", "auto_size", "width", "height", "fit", "focus_x", "focus_y", "zoom", "background"),
+    *("num_frames", "cache_interval", "decode", "decode_chunk"),
+)
+"""Settings that change what the model sees of the picture, or how much memory the clip takes."""
 VIEW = ("focus_x", "focus_y", "zoom")
 SHAPES = ((16, 9), (9, 16), (1, 1), (4, 3), (3, 4))
 PREVIEW_SIDE = 768  # pixels
@@ -82,7 +85,8 @@ class Framing:
             return None, error_html(str(error))
         concerns = images.check_picture(source, fitted)
         warnings = notes_html([f"{c.text} {c.remedy}" for c in concerns if c.name != "small"])  # of which notes tell
-        said = said_html(" ".join((f"{request.width}x{request.height} pixels.", *notes, *fitted.notes)))
+        memory = self._studio.memory_plan(request).sentence()
+        said = said_html(" ".join((f"{request.width}x{request.height} pixels.", *notes, *fitted.notes, memory)))
         kept = _kept(source, fitted, request) if request.fit == "crop" else ""
         fitted.image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
         return fitted.image, said + warnings + kept

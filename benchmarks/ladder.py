@@ -1,0 +1,105 @@
+"""What clips of the released model take of cards of several sizes, by our own count: nothing is measured here."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from benchmarks.scales import SCALES
+from lib_svd.animate import completed
+from lib_svd.checkpoints import FAMILIES, Checkpoint
+from lib_svd.engine.unet import UNet
+from lib_svd.engine.vae import VaeDecoder, VaeEncoder
+from lib_svd.engine.vision import VisionTower
+from lib_svd.ports import Host, Part
+from lib_svd.request import ClipRequest
+from lib_svd.stages import plan
+
+GB = 10**9
+CARDS = (24, 12, 8, 6, 4)  # GB that are free
+CLIPS = ((14, 1024, 576), (25, 1024, 576), (50, 1024, 576), (25, 768, 768), (25, 1280, 704))
+ROOMY = 200 * GB
+
+
+class Card:
+    """A host with a GPU of so many free bytes, in half precision."""
+
+    def __init__(self, free: int) -> None:
+        self.free = free
+
+    def device(self) -> torch.device:
+        """A GPU."""
+        return torch.device("cuda")
+
+    def capacity(self) -> int:
+        """What is free."""
+        return self.free
+
+    def dtype(self, part: Part) -> torch.dtype:
+        """As hosts do."""
+        return torch.float32 if part == "encoder" else torch.float16
+
+    storage = dtype
+
+
+class _Released(Checkpoint):
+    @property
+    def parameters(self) -> dict[Part, int]:
+        return _weights()
+
+
+def released() -> Checkpoint:
+    """The released model with 25 frames, without a file."""
+    return _Released(
+        path=Path("svd_xt.safetensors"),
+        family=FAMILIES["svd_xt"],
+        configs=SCALES["full"].configs,
+        layout="stability",
+        sources={},
+        stamps=(),
+        dtypes={},
+        metadata={},
+    )
+
+
+def ladder() -> Iterator[dict[str, Any]]:
+    """25 frames of 1024x576 on every card, and 14 on the smallest."""
+    for free in CARDS:
+        for frames in (25, 14) if free == min(CARDS) else (25,):
+            yield _row(free * GB, frames, 1024, 576)
+
+
+def growth() -> Iterator[dict[str, Any]]:
+    """Clips of several lengths and sizes where there is room for everything at once, and the least they can do with."""
+    return ({**_row(ROOMY, *clip), "least": _least(*clip)} for clip in CLIPS)
+
+
+def _least(frames: int, width: int, height: int) -> int:
+    """Bytes of the smallest card, in steps of 100 MB, on which nothing is swapped."""
+    sizes = range(0, ROOMY, GB // 10)
+    return sizes[bisect_left(sizes, True, key=lambda free: not _row(free, frames, width, height)["plan"].swapped)]
+
+
+def _row(free: int, frames: int, width: int, height: int) -> dict[str, Any]:
+    model = released()
+    request, _ = completed(ClipRequest(num_frames=frames, width=width, height=height), (width, height), model)
+    found = plan(model, request, cast(Host, Card(free)))
+    return {"free": free, "frames": frames, "size": (width, height), "plan": found}
+
+
+@cache
+def _weights() -> dict[Part, int]:
+    configs = SCALES["full"].configs
+    with torch.device("meta"):
+        networks: dict[Part, torch.nn.Module] = {
+            "unet": UNet(configs.unet),
+            "encoder": VaeEncoder(configs.encoder),
+            "decoder": VaeDecoder(configs.decoder),
+            "vision": VisionTower(configs.vision),
+        }
+    return {part: sum(p.numel() for p in network.parameters()) for part, network in networks.items()}

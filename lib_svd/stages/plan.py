@@ -1,0 +1,108 @@
+"""How a clip is made within the memory there is: what is run at once, and what that takes. All ways are exact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from lib_svd.checkpoints import Checkpoint
+from lib_svd.engine import memory
+from lib_svd.engine.config import NetworkConfigs
+from lib_svd.engine.memory import DecodePlan
+from lib_svd.ports import PART_NAMES, Host, Part
+from lib_svd.request import CompleteRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryPlan:
+    """What a clip will take of the device, in bytes."""
+
+    needed: int  # at the worst moment
+    free: int  # with everybody else evicted
+    halves: bool  # guidance branches one after the other
+    decoding: DecodePlan
+    num_frames: int
+    swapped: tuple[Part, ...]  # networks that come layer by layer, since they do not fit whole beside their work
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is as much as is needed."""
+        return self.needed <= self.free
+
+    def sentence(self) -> str:
+        """For people, before they wait."""
+        ways = []
+        if self.halves:
+            ways.append("the guidance branches run one after the other")
+        if self.decoding.chunk < self.num_frames:
+            ways.append(f"{self.decoding.chunk} frames are decoded at a time")
+        if self.swapped:
+            ways.append(f"the layers of the {' and the '.join(PART_NAMES[part] for part in self.swapped)} are swapped")
+        how = f": {', '.join(ways)}" if ways else ""
+        said = f"Memory: about {self.needed / 1e9:.1f} GB of {self.free / 1e9:.1f} GB free{how}."
+        return said if self.fits else f"{said} That may not be enough: choose fewer frames or a smaller size."
+
+
+def plan(checkpoint: Checkpoint, request: CompleteRequest, host: Host, *, is_loaded: bool = False) -> MemoryPlan:
+    """Look ahead, before anything is loaded.
+
+    Args:
+        checkpoint: the model.
+        request: the clip.
+        host: where it shall run.
+        is_loaded: whether this model's weights are in host memory already.
+    """
+    device, free, configs = host.device(), host.capacity(), checkpoint.configs
+    weights = {part: count * host.storage(part).itemsize for part, count in checkpoint.parameters.items()}
+    if device.type == "cpu":  # all networks stay in the same memory
+        here = 0 if is_loaded else sum(weights.values())
+        room = dict.fromkeys(weights, free - here)
+    else:
+        room = {part: free - own if own < free else free for part, own in weights.items()}
+    halves, sampling = sampling_bytes(configs, request, host.dtype("unet"), device.type, room["unet"])
+    apart = request.decode == "reference" and request.decode_chunk  # each chunk a clip of its own
+    size = (request.decode_chunk if apart else request.num_frames, request.height, request.width)
+    decoding = decode_plans(configs, size, host.dtype("decoder"), room["decoder"], request.decode_chunk)[0]
+    work: Mapping[Part, int] = {
+        "vision": memory.vision_bytes(configs.vision, host.dtype("vision")),
+        "encoder": memory.encode_bytes(configs.encoder, request.height, request.width, host.dtype("encoder")),
+        "unet": sampling,
+        "decoder": decoding.bytes,
+    }
+    swapped: tuple[Part, ...] = ()
+    if device.type == "cpu":
+        needed = here + max(work.values())
+    else:
+        swapped = tuple(part for part in work if weights[part] + work[part] > free)
+        needed = max(work[part] + (0 if part in swapped else weights[part]) for part in work)
+    return MemoryPlan(
+        needed=needed,
+        free=free,
+        halves=halves,
+        decoding=decoding,
+        num_frames=request.num_frames,
+        swapped=swapped,
+    )
+
+
+def sampling_bytes(
+    configs: NetworkConfigs, request: CompleteRequest, dtype: torch.dtype, device: str, room: int
+) -> tuple[bool, int]:
+    """Whether to run the guidance branches one after the other, and what the UNet then takes beside its weights."""
+    scale = configs.encoder.downsampling
+    height, width, caches = request.height // scale, request.width // scale, request.cache_interval > 1
+    both, one = (
+        memory.unet_bytes(configs.unet, branches * request.num_frames, height, width, dtype, device, caches=caches)
+        for branches in (2, 1)
+    )
+    return (False, both) if both <= room else (True, one)
+
+
+def decode_plans(
+    configs: NetworkConfigs, size: tuple[int, int, int], dtype: torch.dtype, room: int, chunk: int = 0
+) -> list[DecodePlan]:
+    """Ways to decode T frames of height x width pixels that fit, the fastest first; the smallest where none does."""
+    plans = memory.decode_plans(configs.decoder, *size, dtype, chunk)
+    return [each for each in plans if each.bytes <= room] or plans[-1:]
