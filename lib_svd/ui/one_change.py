@@ -99,7 +99,7 @@ class OneChange:
         changed = {
             label: {field: now[field] for field in fields}
             for label, fields in CHANGES.items()
-            if any(now[field] != settings[field] for field in fields)
+            if all(field in settings for field in fields) and any(now[field] != settings[field] for field in fields)
         }
         if changed and "seed" not in asked:
             changed["Seed"] = {"seed": RANDOM_SEED}
