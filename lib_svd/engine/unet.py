@@ -17,6 +17,7 @@ from lib_svd.engine.attention import SpatioTemporalTransformer, TransformerTable
 from lib_svd.engine.config import UNetConfig
 from lib_svd.engine.layers import (
     Mixer,
+    Upsample,
     clip_view,
     conv3x3,
     frames_view,
@@ -111,17 +112,6 @@ class Downsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.op(x)
-
-
-class Upsample(nn.Module):
-    """Nearest neighbour times 2, 3x3."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv = conv3x3(channels, channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv(nn.functional.interpolate(x, scale_factor=2, mode="nearest"))
 
 
 class Stage(nn.ModuleList):

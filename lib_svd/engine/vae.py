@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lib_svd.engine.config import LATENT_SCALE, DecoderConfig, EncoderConfig
-from lib_svd.engine.layers import conv3x3, group_norm, norm_silu_conv, pixels, time_conv, tokens
+from lib_svd.engine.layers import Upsample, conv3x3, group_norm, norm_silu_conv, pixels, time_conv, tokens
 from lib_svd.engine.parked import ParkedFrames
 
 EPS = 1e-6
@@ -99,17 +99,6 @@ class Downsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(F.pad(x, (0, 1, 0, 1)))
-
-
-class Upsample(nn.Module):
-    """Nearest neighbour times 2, 3x3."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv = conv3x3(channels, channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
 
 
 class Middle(nn.Module):
