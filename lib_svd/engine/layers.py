@@ -34,7 +34,9 @@ def sinusoid(t: Tensor, width: int) -> Tensor:
 
 def clip_view(x: Tensor, num_frames: int) -> Tensor:
     """[B*T, C, H, W] as [B, C, T, H*W]; a view of channels-last memory, channels-last itself."""
-    return rearrange(x, "(b t) c h w -> b c t (h w)", t=num_frames)
+    # In two steps: in one, a single clip gets a stride by which torch takes it for something else and copies it.
+    rows = rearrange(x, "(b t) c h w -> b t (h w) c", t=num_frames)
+    return rearrange(rows, "b t s c -> b c t s")
 
 
 def frames_view(x: Tensor, height: int) -> Tensor:
