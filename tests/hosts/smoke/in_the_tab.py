@@ -79,6 +79,7 @@ def one_change_is_advised_and_made(t: Tried) -> str:
     t.shoot("a_review")
     changed = _changed(first, t.makes_a_clip("#svd_clip_apply"))
     assert len(changed) == 1, changed
+    assert t.page.locator("#svd_clip_sweep_shown input:checked").count() == 0  # the clip is not of the sweep
     return f"{advice[:60]}...; the next clip differs in {changed[0]}"
 
 
