@@ -11,15 +11,25 @@ STYLE = """<style>
 .svd-clip .svd-links { display: flex; gap: 1em; justify-content: center; margin: .4em 0 0; font-size: .9em; }
 .svd-clip .svd-infotext { font-size: .85em; opacity: .8; overflow-wrap: anywhere; }
 .svd-clip .svd-links a, .svd-about a { text-decoration: underline; }
-.svd-notes { margin: .3em 0; padding-left: 1.2em; list-style: disc; font-size: .9em; }
+.svd-notes { margin: .3em 0; padding-left: 1.4em !important; list-style: disc outside !important; font-size: .9em; }
 .svd-about, .svd-said { font-size: .9em; padding: 0 .3em; }
 .svd-about summary { cursor: pointer; opacity: .8; }
 .svd-status .error { color: #dc2626; font-weight: 600; }
+.dark .svd-status .error { color: #f87171; }
 .svd-measures { width: 100%; font-size: .85em; border-collapse: collapse; }
 .svd-measures, .svd-measures :is(tr, th, td) { border: none !important; background: none !important; }
 .svd-measures th { text-align: left; padding: .5em 0 0 !important; }
 .svd-measures td { padding: .1em .6em .1em 0 !important; vertical-align: middle; }
-.svd-measures .svd-fault { color: #d97706; font-weight: 600; }
+.svd-measures td:first-child { white-space: nowrap; }
+:is(.svd-measures, .svd-card, .svd-compare) .svd-fault { color: #b45309; font-weight: 600; }
+.dark :is(.svd-measures, .svd-card, .svd-compare) .svd-fault { color: #f59e0b; }
+.svd-marks .wrap { gap: .3em; flex-wrap: nowrap; }
+.svd-marks .wrap label { position: relative; padding: .3em .7em !important; }
+.svd-marks .wrap label span { margin: 0 !important; }
+.svd-marks .wrap label input { position: absolute; opacity: 0; }
+.svd-marks .wrap label:has(:checked) { border-color: var(--color-accent) !important; font-weight: 700;
+  box-shadow: 0 0 0 2px var(--color-accent) !important; }
+.svd-marks .wrap label:has(:focus-visible) { outline: 2px solid currentColor; }
 .svd-scrolled { overflow-x: auto; padding: .3em; }
 .svd-row > .form { flex-grow: 1; }
 .svd-buttons { gap: .4em !important; }
@@ -49,7 +59,6 @@ STYLE = """<style>
 .svd-card .svd-dim { color: var(--body-text-color-subdued); }
 .svd-note { font-style: italic; }
 :is(.svd-card, .svd-compare) .svd-squares { image-rendering: pixelated; }
-:is(.svd-card, .svd-compare) .svd-fault { color: #d97706; font-weight: 600; }
 .svd-compare { padding: .5em; border: 1px solid var(--border-color-primary); border-radius: 8px; }
 .svd-compare summary { cursor: pointer; font-weight: 600; }
 .svd-side { display: flex; gap: .7em; margin: .5em 0; }

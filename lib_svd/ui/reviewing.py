@@ -45,7 +45,11 @@ class Reviewing:
             with gr.Row(elem_classes=["svd-row"]):
                 self._marks = [
                     gr.Radio(
-                        MARKS, label=f"{name.capitalize()}, your mark", elem_id=f"{part}_mark_{name}", min_width=120
+                        MARKS,
+                        label=f"{name.capitalize()}, your mark",
+                        elem_id=f"{part}_mark_{name}",
+                        elem_classes=["svd-marks"],
+                        min_width=120,
                     )
                     for name in history.MARKED
                 ]
@@ -70,11 +74,6 @@ class Reviewing:
         changed.success(fn=None, inputs=[], outputs=[], **js(press))
         given = [self._clip, self._note, *self._marks]
         self._keep.click(fn=self.keep, inputs=given, outputs=[self._kept], **QUIET)
-
-    def follow(self, event: Any) -> None:
-        """Show what is known of the clip that is there after an event."""
-        shown = [self._measures, self._said, self._advice, *self._marks, self._note, self._kept]
-        event.then(fn=self.show, inputs=[self._clip], outputs=shown, **QUIET)
 
     def show(self, name: str) -> list[Any]:
         """What is known of a clip."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -14,6 +15,7 @@ from lib_svd.jobs.sweep import DEFAULT_VALUES, SWEPT
 from lib_svd.pages import Page
 from lib_svd.request import Field
 from lib_svd.studio import Studio
+from lib_svd.ui.compat import QUIET
 from lib_svd.ui.controls import HELP
 from lib_svd.ui.measures import sweep_html
 
@@ -83,6 +85,23 @@ class Sweeping:
             ended = f"{error} {len(done)} of {len(orders)} clips are there."
         whole = jobs.save_grid(done, setting, first.out) if len(done) > 1 else done[0].saved
         return whole, ended, self._told(done, setting, first)
+
+    def wire(self, events: Sequence[Any], clip: Any) -> None:
+        """Let "Show" say which clip is shown after events that show one; none where it is not of the sweep.
+
+        Args:
+            events: that show a clip.
+            clip: the component that holds the path of the clip shown, "" for all side by side.
+        """
+        for event in events:
+            event.then(fn=self.choice_of, inputs=[clip, self.name], outputs=[self.chosen], **QUIET)
+
+    def choice_of(self, clip: str, name: str) -> Any:
+        """The update of "Show" for the clip that is shown, where the sweep of that path is the last one."""
+        if not clip:
+            return gr.update(value=ALL)
+        swept = clip.startswith(f"{name}-")
+        return gr.update(value=clip.removeprefix(f"{name}-").removesuffix(".mp4") if swept else None)
 
     def named(self, shown: str, name: str) -> str:
         """The path of the clip that is chosen, in the sweep of that path."""

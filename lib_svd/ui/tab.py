@@ -130,6 +130,7 @@ class Tab:
         chosen = self._presets.wire(controls)
         brought = [self.framing.picture, *controls.restored, *shown]
         back = self._browsing.wire(self._history, brought, self.restored)
+        sweeping.wire([made, opened, back], self._made)
         self._reviewing.wire([made, swept, opened, back], controls)
         self._one_change.wire([made, swept, opened, back], [chosen], self.framing.picture, controls)
         controls.reuse.click(fn=_seed_of, inputs=[self._infotext], outputs=[controls["seed"]], **QUIET)

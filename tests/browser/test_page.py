@@ -147,6 +147,10 @@ def test_one_setting_is_swept_in_one_job_and_each_clip_is_shown_when_it_is_chose
     expect(part(tab, "measures")).to_contain_text("the camera moves")
     assert request_shown(tab).motion_bucket_id == 200
     shoot(tab, "swept")
+    generate(tab)
+    expect(part(tab, "sweep_shown", "input:checked")).to_have_count(0)
+    part(tab, "sweep_shown").get_by_text("200", exact=True).click()
+    expect(part(tab, "clip", "video")).to_have_attribute("src", re.compile(r"sweep-svd-0001-200\.mp4"))
 
 
 def test_a_preset_is_where_a_clip_begins_and_is_there_when_the_page_loads_again(tab_of_a_new_user):

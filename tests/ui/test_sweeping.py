@@ -78,6 +78,13 @@ def test_each_clip_of_it_is_shown_when_it_is_chosen(sweep, built, studio):
     assert "is not there" in built.show_swept("75", name)[-1]
 
 
+def test_what_is_chosen_is_the_clip_that_is_shown(sweep, built, studio):
+    name = sweep()["name"]
+    chosen_for = [f"{name}-200.mp4", "", str(studio.host.output_dir() / "clip-svd-0001.mp4")]
+    chosen = [built._sweeping.choice_of(clip, name)["value"] for clip in chosen_for]
+    assert chosen == ["200", "All side by side", None]
+
+
 def test_seeds_are_swept_to_choose_the_best(sweep, studio):
     found = sweep("Seed", "7-9")
     assert found["choice"]["choices"] == ["All side by side", "7", "8", "9"]

@@ -14,7 +14,8 @@ from playwright.sync_api import sync_playwright
 
 from lib_svd.testing import write_checkpoint
 from tests.hosts.smoke.server import ROOT, Server, installed
-from tests.hosts.smoke.steps import STEPS, Tried
+from tests.hosts.smoke.steps import STEPS
+from tests.hosts.smoke.tried import Tried
 
 
 def main() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import base64
 import io
 import json
@@ -12,67 +11,18 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Locator, Page
 
 from lib_svd import video
 from lib_svd.animate import animate, order
 from lib_svd.checkpoints import recognise
 from lib_svd.hosts.standalone import StandaloneHost
 from lib_svd.request import ClipRequest
-from tests.hosts.smoke.server import Server, base64_of
+from tests.hosts.smoke.in_the_tab import TAB_STEPS
+from tests.hosts.smoke.server import base64_of
+from tests.hosts.smoke.tried import LONG, SHORT, SOON, Tried
 
-SHORT = {"num_frames": 4, "num_steps": 3, "width": 128, "height": 128}
 LONG_STEPS = 100
-HOSTS_OWN = ("reading 'props'",)
-"""Errors that these web UIs have without any extension."""
 CLOSE = 1  # of 255: two encodings of float frames that differ by less than 1e-4
-SOON, LONG = 60_000, 600_000  # milliseconds
-
-
-class Tried:
-    """What the steps share."""
-
-    def __init__(self, server: Server, page: Page, model: Path, asked: argparse.Namespace) -> None:
-        self.server, self.page, self.model = server, page, model
-        self.picture, self.out = asked.picture, asked.out
-        self.errors: list[str] = []
-        self.first_clip: list[np.ndarray] = []
-        page.on("console", lambda message: self._heard(message.text, message.location["url"], message.type))
-        page.on("pageerror", lambda error: self._heard(str(error)))
-
-    def _heard(self, text: str, url: str = "", kind: str = "error") -> None:
-        """Note an error; not what a web UI fetches from elsewhere, which a machine without a network cannot."""
-        foreign = bool(url) and not url.startswith(self.server.url)
-        if kind == "error" and not foreign and not any(known in text for known in HOSTS_OWN):
-            self.errors.append(f"{text} {url}".strip()[:300])
-
-    def one(self, selector: str) -> Locator:
-        return self.page.locator(selector).first
-
-    def open_page(self) -> None:
-        self.page.goto(self.server.url, timeout=LONG)
-        self.page.wait_for_function("typeof switch_to_svd_clip === 'function'", timeout=LONG)
-        self.one("#txt2img_generate").wait_for(timeout=LONG)
-
-    def open_tab(self) -> None:
-        self.page.evaluate("switch_to_svd_clip()")
-        self.one("#svd_clip_generate").wait_for(timeout=SOON)
-
-    def fill(self, part: str, **settings: object) -> None:
-        """Numbers into a tab's or an accordion's controls."""
-        for name, value in settings.items():
-            box = self.one(f"#{part}_{name} input[type=number]")
-            box.fill(str(value))
-            box.blur()
-
-    def choose(self, element: str, text: str) -> None:
-        """The entry of a list that contains the text."""
-        self.one(f"{element} input").click()
-        self.page.locator("ul.options li").filter(has_text=text).first.click()
-
-    def api_clip(self, **settings: object) -> dict[str, Any]:
-        asked = {**SHORT, "seed": 1, "picture": base64_of(self.picture), "checkpoint": self.model.name, **settings}
-        return self.server.call("/svd/v1/animate", asked)  # type: ignore[no-any-return]
 
 
 def the_page_loads_without_an_error(t: Tried) -> str:
@@ -317,6 +267,7 @@ STEPS = (
     the_page_loads_without_an_error,
     the_tab_makes_a_clip_that_plays,
     the_tab_is_interrupted,
+    *TAB_STEPS,
     txt2img_sends_its_picture,
     the_last_frame_goes_to_img2img_and_is_animated_there,
     a_plot_animates_every_cell_and_refuses_a_bad_value,
