@@ -23,10 +23,10 @@ STYLE = """<style>
 .svd-measures td:first-child { white-space: nowrap; }
 :is(.svd-measures, .svd-card, .svd-compare) .svd-fault { color: #b45309; font-weight: 600; }
 .dark :is(.svd-measures, .svd-card, .svd-compare) .svd-fault { color: #f59e0b; }
-.svd-marks .wrap { gap: .3em; flex-wrap: nowrap; }
-.svd-marks .wrap label { position: relative; padding: .3em .7em !important; }
+.svd-marks .wrap { gap: .25em !important; }
+.svd-marks .wrap label { position: relative; gap: 0 !important; padding: .3em .6em !important; }
 .svd-marks .wrap label span { margin: 0 !important; }
-.svd-marks .wrap label input { position: absolute; opacity: 0; }
+.svd-marks .wrap label input { position: absolute !important; opacity: 0; pointer-events: none; }
 .svd-marks .wrap label:has(:checked) { border-color: var(--color-accent) !important; font-weight: 700;
   box-shadow: 0 0 0 2px var(--color-accent) !important; }
 .svd-marks .wrap label:has(:focus-visible) { outline: 2px solid currentColor; }

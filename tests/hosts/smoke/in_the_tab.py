@@ -71,11 +71,14 @@ def a_sweep_makes_two_clips_in_one_job(t: Tried) -> str:
     return f"{progress}; a column each, and the clip of 90 is shown"
 
 
-def one_change_is_advised_and_made(t: Tried) -> str:
+def a_mark_is_kept_and_one_change_is_advised_and_made(t: Tried) -> str:
     first = t.request_shown()
     t.choose("#svd_clip_wrong", "too chaotic")
     t.page.wait_for_selector("#svd_clip_advice >> text=You said: too chaotic.", timeout=SOON)
     advice = t.one("#svd_clip_advice").inner_text()
+    t.one("#svd_clip_mark_motion").get_by_text("4", exact=True).click()
+    t.one("#svd_clip_keep").click()
+    t.page.wait_for_selector("#svd_clip_kept >> text=Kept.", timeout=SOON)
     t.shoot("a_review")
     changed = _changed(first, t.makes_a_clip("#svd_clip_apply"))
     assert len(changed) == 1, changed
@@ -102,6 +105,7 @@ def of_two_changes_one_is_taken_back(t: Tried) -> str:
 def the_history_compares_restores_and_throws_away(t: Tried) -> str:
     t.one(HISTORY).click()
     t.one(".svd-card").wait_for(timeout=SOON)
+    t.waits_for("[...document.querySelectorAll('.svd-card video')].every(video => video.readyState > 1)")
     cards = t.page.evaluate(CARDS)
     newest, swept = cards[0], next(card for card in cards if card.endswith("-60.mp4"))
     _choose_card(t, newest)
@@ -141,7 +145,7 @@ TAB_STEPS = (
     a_preset_and_a_speed_move_the_controls,
     the_crop_is_dragged,
     a_sweep_makes_two_clips_in_one_job,
-    one_change_is_advised_and_made,
+    a_mark_is_kept_and_one_change_is_advised_and_made,
     of_two_changes_one_is_taken_back,
     the_history_compares_restores_and_throws_away,
 )
