@@ -57,7 +57,7 @@ def test_a_clip_has_another_seed_each_time_unless_one_is_given(client, picture):
 
 
 def test_a_speed_stands_for_the_steps_that_are_not_given(client, picture):
-    order = {"picture": text_of(picture), "num_frames": 2, "speed": "draft"}
+    order = {"picture": text_of(picture), "checkpoint": "demo", "num_frames": 2, "speed": "draft"}
     made = client.post("/svd/v1/animate", json=order).json()["settings"]
     assert (made["num_steps"], made["schedule"]) == (2, "align_your_steps")
 

@@ -143,8 +143,9 @@ CASES = {
     LATENTS + " --like taken.mp4": "leave out --like",
     LATENTS.replace("svd.saf", "narrower.saf"): "narrower.safetensors cannot decode these latents|made them, svd.saf",
     LATENTS.replace("new.mp4", "taken.mp4"): "taken.mp4 exists already",
+    "--speed 9": "'9' is no speed|best, balanced, draft",
     # the command line itself
-    "--speed 9": "No such option|--speed|see python -m lib_svd animate --help",
+    "--fast 9": "No such option|--fast|see python -m lib_svd animate --help",
     "--fps": "Option '--fps' requires an argument|--help",
     "second.png": "unexpected extra argument (second.png)|--help",
 }
@@ -260,7 +261,7 @@ def test_it_is_refused_in_one_line_and_nothing_is_done(case, place, monkeypatch,
     assert stamps(place) == before
 
 
-@pytest.mark.parametrize("case", ["--motion 0", "--checkpoint cut.safetensors", "@ bomb.png", "--speed 9"])
+@pytest.mark.parametrize("case", ["--motion 0", "--checkpoint cut.safetensors", "@ bomb.png", "--fast 9"])
 def test_it_is_the_same_in_a_process_of_its_own(case, place):
     before = stamps(place)
     with started(*words_of(case), cwd=place) as running:
