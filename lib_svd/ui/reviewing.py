@@ -34,6 +34,8 @@ class Reviewing:
 
     def __init__(self, studio: Studio, part: str, clip: Any) -> None:
         self._studio, self._part, self._clip = studio, part, clip
+        self._of = gr.Textbox("", visible=False, elem_id=f"{part}_reviewed")  # the clip that the panel is about
+        self._of.do_not_save_to_config = True
         with gr.Accordion("Review", open=True, elem_id=f"{part}_review"):
             self._measures = gr.HTML(elem_id=f"{part}_measures")
             with gr.Row(elem_classes=["svd-row"]):
@@ -60,9 +62,10 @@ class Reviewing:
 
     def wire(self, events: Sequence[Any], controls: Controls) -> None:
         """Let the panel follow the events that show a clip, and its advice change the controls."""
-        shown = [self._measures, self._said, self._advice, *self._marks, self._note, self._kept]
+        shown = [self._of, self._measures, self._said, self._advice, *self._marks, self._note, self._kept]
+        given = [self._of, self._note, *self._marks]
         for event in events:
-            event.then(fn=self.show, inputs=[self._clip], outputs=shown, **QUIET)
+            event.then(fn=self.turn, inputs=[self._clip, *given], outputs=shown, **QUIET)
         self._said.change(fn=self.advise, inputs=[self._clip, self._said], outputs=[self._advice], **QUIET)
         changed = self._apply.click(
             fn=lambda name, said: self.applied(controls, name, said),
@@ -72,8 +75,14 @@ class Reviewing:
         )
         press = f"() => {{ document.querySelector('#{self._part}_generate').click(); }}"
         changed.success(fn=None, inputs=[], outputs=[], **js(press))
-        given = [self._clip, self._note, *self._marks]
         self._keep.click(fn=self.keep, inputs=given, outputs=[self._kept], **QUIET)
+
+    def turn(self, name: str, of: str, note: str, *marks: str | None) -> list[Any]:
+        """Show another clip; what was written about the one before and not kept yet is kept."""
+        before = self._entry(of)
+        if before is not None and (note, _given(marks)) != (before.note, before.marks):
+            self.keep(of, note, *marks)
+        return [name, *self.show(name)]
 
     def show(self, name: str) -> list[Any]:
         """What is known of a clip."""
@@ -98,9 +107,8 @@ class Reviewing:
 
     def keep(self, name: str, note: str, *marks: str | None) -> str:
         """Write the user's marks and note beside the clip."""
-        given: Mapping[str, int] = {n: int(m) for n, m in zip(history.MARKED, marks, strict=True) if m}
         try:
-            history.mark(self._studio.clip(name), marks=given, note=note)
+            history.mark(self._studio.clip(name), marks=_given(marks), note=note)
         except BadInput as error:
             return error_html(str(error))
         return said_html("Kept.")
@@ -110,6 +118,10 @@ class Reviewing:
             return history.entry(self._studio.clip(name)) if name else None
         except BadInput:
             return None
+
+
+def _given(marks: Sequence[str | None]) -> Mapping[str, int]:
+    return {name: int(mark) for name, mark in zip(history.MARKED, marks, strict=True) if mark}
 
 
 def _advice(entry: history.Entry, said: str) -> Advice | None:

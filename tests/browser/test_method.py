@@ -62,6 +62,7 @@ def test_the_method_from_a_picture_to_a_clip_that_is_found_again(tab_of_a_new_us
     part(tab, "apply").click()
     expect(part(tab, "infotext", "textarea")).not_to_have_value(before)
     assert request_shown(tab) == baseline.with_(motion_bucket_id=68)
+    expect(part(tab, "wrong", "input")).to_have_value("What was measured")
     part(tab, "note", "input, textarea").last.fill("this one")
     part(tab, "mark_fidelity").get_by_text("4", exact=True).click()
     part(tab, "keep").click()

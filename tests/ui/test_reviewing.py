@@ -142,6 +142,28 @@ def test_marks_and_note_are_kept_beside_the_clip_and_shown_again(panel, made, st
     assert "There is no clip" in panel.keep("none.mp4", "x", None, None, None)
 
 
+def test_what_was_written_about_a_clip_is_kept_when_another_one_comes(panel, made, studio):
+    name = made(clips.pan(3))
+    first = studio.host.output_dir() / name
+    second = first.with_name("b.mp4")
+    second.write_bytes(b"video")
+    shown = panel.turn("b.mp4", name, "half a sen", None, "3", None)
+    assert shown[0] == "b.mp4"
+    assert shown[4:8] == [None, None, None, ""]
+    entry = history.entry(first)
+    assert (entry.note, entry.marks) == ("half a sen", {"fidelity": 3})
+    assert history.entry(second).note == ""
+
+
+def test_nothing_is_written_where_nothing_was_said(panel, made, studio):
+    name = made(clips.pan(3))
+    kept = (studio.host.output_dir() / name).with_suffix(".json")
+    before = kept.stat().st_mtime_ns
+    panel.turn("", name, "", None, None, None)
+    panel.turn(name, "gone.mp4", "a note", None, None, None)
+    assert kept.stat().st_mtime_ns == before
+
+
 def test_a_name_from_the_browser_reaches_no_other_folder(panel, made, studio, tmp_path):
     made(clips.pan(3))
     outside = studio.host.output_dir().parent / "b.mp4"
