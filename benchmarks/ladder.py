@@ -27,10 +27,10 @@ ROOMY = 200 * GB
 
 
 class Card:
-    """A host with a GPU of so many free bytes, in half precision."""
+    """A host with a GPU of so many free bytes, in half precision; the UNet's matrices perhaps in float8."""
 
-    def __init__(self, free: int) -> None:
-        self.free = free
+    def __init__(self, free: int, weights: str = "float16") -> None:
+        self.free, self.weights = free, weights
 
     def device(self) -> torch.device:
         """A GPU."""
@@ -44,7 +44,9 @@ class Card:
         """As hosts do."""
         return torch.float32 if part == "encoder" else torch.float16
 
-    storage = dtype
+    def bytes_a_weight(self, part: Part) -> int:
+        """As the stand-alone host has it."""
+        return 1 if part == "unet" and self.weights == "float8" else self.dtype(part).itemsize
 
 
 class _Released(Checkpoint):
@@ -68,10 +70,12 @@ def released() -> Checkpoint:
 
 
 def ladder() -> Iterator[dict[str, Any]]:
-    """25 frames of 1024x576 on every card, and 14 on the smallest."""
+    """25 frames of 1024x576 on every card, and 14 on the smallest; there in float8 too."""
     for free in CARDS:
-        for frames in (25, 14) if free == min(CARDS) else (25,):
-            yield _row(free * GB, frames, 1024, 576)
+        smallest = free == min(CARDS)
+        for weights in ("float16", "float8") if smallest else ("float16",):
+            for frames in (25, 14) if smallest else (25,):
+                yield _row(free * GB, frames, 1024, 576, weights)
 
 
 def growth() -> Iterator[dict[str, Any]]:
@@ -85,11 +89,11 @@ def _least(frames: int, width: int, height: int) -> int:
     return sizes[bisect_left(sizes, True, key=lambda free: not _row(free, frames, width, height)["plan"].swapped)]
 
 
-def _row(free: int, frames: int, width: int, height: int) -> dict[str, Any]:
+def _row(free: int, frames: int, width: int, height: int, weights: str = "float16") -> dict[str, Any]:
     model = released()
     request, _ = completed(ClipRequest(num_frames=frames, width=width, height=height), (width, height), model)
-    found = plan(model, request, cast(Host, Card(free)))
-    return {"free": free, "frames": frames, "size": (width, height), "plan": found}
+    found = plan(model, request, cast(Host, Card(free, weights)))
+    return {"free": free, "weights": weights, "frames": frames, "size": (width, height), "plan": found}
 
 
 @cache

@@ -157,6 +157,7 @@ CLIP: Columns = {
 }
 LADDER: Columns = {
     "free, GB": lambda row: f"{row['free'] / GB:.0f}",
+    "UNet's matrices": lambda row: row["weights"],
     **CLIP,
     "needed, GB": lambda row: f"{row['plan'].needed / GB:.1f}",
     "guidance branches": lambda row: "in turn" if row["plan"].halves else "at once",

@@ -58,7 +58,11 @@ class Host(Protocol):
         ...
 
     def storage(self, part: Part) -> torch.dtype:
-        """What a network's matrices wait in: `dtype(part)`, or a smaller one that the host's layers cast from."""
+        """What a network's matrices are read into: `dtype(part)`, or a smaller one that the host's layers cast from."""
+        ...
+
+    def bytes_a_weight(self, part: Part) -> int:
+        """Bytes that a number of the network's matrices waits in."""
         ...
 
     def model_dirs(self) -> list[Path]:

@@ -80,6 +80,7 @@ CASES = {
     # where it runs
     "--device cuda": "Device 'cuda' is not there|have cpu",
     "--device tpu": "Device 'tpu' is not there",
+    "--weights int8": "Weights must be one of auto, float8, not 'int8'",
     "--dtype float8": "Dtype must be one of auto, float32, float16, bfloat16, not 'float8'",
     # the picture
     "@ none.png": "none.png does not exist|check the spelling",

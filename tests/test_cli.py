@@ -214,6 +214,14 @@ def test_what_happened_on_the_way_is_said(here, checkpoint, picture, lib_svd, mo
     assert Path("a.mp4").exists()
 
 
+def test_the_unet_in_float8_gives_nearly_the_same_clip(here, picture, lib_svd):
+    for weights in ("auto", "float8"):
+        words = ["--seed", 4, "--steps", 4, "--frames-dir", weights, "--out", f"{weights}.mp4", "--quiet"]
+        error_of(lib_svd("animate", picture, "--checkpoint", "demo", "--weights", weights, *words))
+    difference = frames_in(here / "auto").astype(float) - frames_in(here / "float8")
+    assert 0 < (difference**2).mean() < 255**2 / 10**3  # 30 dB
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_can_be_asked_for(make, dtype):
     full, half = make("--seed", 4), make("--seed", 4, "--dtype", dtype)

@@ -161,9 +161,9 @@ def test_a_chunk_that_the_user_chose_is_kept():
     assert {plan.chunk for plan in memory.decode_plans(DecoderConfig(), 3, 576, 1024, HALF, chunk=4)} == {3}
 
 
-def test_weights_are_counted_in_the_dtype_they_will_have():
-    assert memory.weight_bytes(nn.Linear(10, 10), HALF) == 220
-    assert memory.weight_bytes(nn.Linear(10, 10), torch.float32) == 440
+def test_weights_are_counted_in_the_dtype_they_have():
+    assert memory.weight_bytes(nn.Linear(10, 10).half()) == 220
+    assert memory.weight_bytes(nn.Linear(10, 10)) == 440
 
 
 @pytest.mark.parametrize(

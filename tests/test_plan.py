@@ -40,6 +40,13 @@ def test_the_released_model_runs_on_cards_down_to_4_gb(xt, free, frames):
     assert found.needed <= free * GB
 
 
+def test_matrices_in_float8_need_no_swapping_on_4_gb(xt):
+    request, _ = completed(ClipRequest(num_frames=25), (1024, 576), xt)
+    found = plan(xt, request, Card(4 * GB, "float8"))
+    assert found.fits
+    assert found.swapped == ()
+
+
 def test_less_room_is_never_planned_with_more_and_what_is_done_about_it_is_said(xt):
     plans = [planned(xt, free * GB) for free in (40, 24, 12, 8, 6, 4)]
     needed = [each.needed for each in plans]

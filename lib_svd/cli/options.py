@@ -77,6 +77,8 @@ def request_options(command: F) -> F:
 
 def run_options(command: F) -> F:
     """Options of every command that runs a model: which, and where."""
+    weights = "float8 keeps the UNet in half the memory, rounded; auto as it computes."
+    command = click.option("--weights", default="auto", help=weights)(command)
     command = click.option("--dtype", default="auto", help="auto, float32, float16 or bfloat16.")(command)
     return model_options(click.option("--device", default="auto", help="auto, cuda, mps or cpu.")(command))
 
@@ -153,7 +155,7 @@ def standalone_host(options: dict[str, Any], bar: Any) -> Any:
     """This machine, with progress shown by `bar`."""
     from lib_svd.hosts.standalone import StandaloneHost
 
-    return StandaloneHost(options["device"], options["dtype"], on_report=bar.report)
+    return StandaloneHost(options["device"], options["dtype"], weights=options["weights"], on_report=bar.report)
 
 
 def say(notes: tuple[str, ...], as_json: bool, said: set[str]) -> None:

@@ -16,9 +16,9 @@ from lib_svd.engine.config import DecoderConfig, EncoderConfig, UNetConfig, Visi
 SLACK = 1.15
 
 
-def weight_bytes(network: torch.nn.Module, dtype: torch.dtype) -> int:
-    """Of all parameters in `dtype`."""
-    return sum(p.numel() for p in network.parameters()) * dtype.itemsize
+def weight_bytes(network: torch.nn.Module) -> int:
+    """Of all parameters."""
+    return sum(p.numel() * p.element_size() for p in network.parameters())
 
 
 def unet_bytes(

@@ -52,6 +52,10 @@ class PatcherHost(WebuiHost, ABC):
         """What matrices wait in: for the UNet the host's choice, perhaps float8; else what they compute in."""
         return self.unet_storage() if part == "unet" else self.dtype(part)
 
+    def bytes_a_weight(self, part: Part) -> int:
+        """As they are read, so they wait."""
+        return self.storage(part).itemsize
+
     @abstractmethod
     def unet_dtype(self) -> torch.dtype:
         """What the UNet computes in."""

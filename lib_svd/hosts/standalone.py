@@ -13,7 +13,9 @@ import torch
 from PIL import Image
 from torch import nn
 
+from lib_svd.engine.float8 import keep_in_float8
 from lib_svd.engine.memory import is_out_of_memory, weight_bytes
+from lib_svd.engine.unet import UNet
 from lib_svd.errors import BadRequest, OutOfMemory
 from lib_svd.ports import Part
 
@@ -22,6 +24,7 @@ Report = Callable[[int, int, str, Callable[[], Image.Image] | None], None]
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 DTYPES = {"auto": None, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+WEIGHTS = ("auto", "float8")
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -56,6 +59,7 @@ class StandaloneHost:
     Args:
         device: a name of DEVICES.
         dtype: a name of DTYPES; see `choose_dtype`.
+        weights: a name of WEIGHTS; "float8" keeps the UNet's matrices in half the memory, rounded.
         model_dirs: folders with checkpoints.
         output_dir: where clips go.
         on_report: shows progress.
@@ -71,6 +75,7 @@ class StandaloneHost:
         device: str = "auto",
         dtype: str = "auto",
         *,
+        weights: str = "auto",
         model_dirs: tuple[Path, ...] = (),
         output_dir: Path | None = None,
         on_report: Report | None = None,
@@ -80,6 +85,9 @@ class StandaloneHost:
     ) -> None:
         self._device = choose_device(device)
         self._dtype = choose_dtype(dtype, self._device)
+        if weights not in WEIGHTS:
+            raise BadRequest(f"Weights must be one of {', '.join(WEIGHTS)}, not {weights!r}.")
+        self._in_float8 = weights == "float8"
         self._model_dirs = model_dirs
         self._output_dir = output_dir or Path("output")
         self._on_report = on_report
@@ -98,8 +106,12 @@ class StandaloneHost:
         return torch.float32 if part == "encoder" else self._dtype
 
     def storage(self, part: Part) -> torch.dtype:
-        """Nothing is cast on the way to its work."""
+        """Read as it computes; float8 is made of that, which needs all of a row."""
         return self.dtype(part)
+
+    def bytes_a_weight(self, part: Part) -> int:
+        """One in float8."""
+        return 1 if part == "unet" and self._in_float8 else self.dtype(part).itemsize
 
     def model_dirs(self) -> list[Path]:
         """Where checkpoints are looked for."""
@@ -122,6 +134,8 @@ class StandaloneHost:
 
     def adopt(self, network: nn.Module, dtype: torch.dtype) -> StandaloneResident:
         """Keep a network."""
+        if self._in_float8 and isinstance(network, UNet):
+            keep_in_float8(network)
         resident = StandaloneResident(network, dtype, self)
         self._residents = [weakref.ref(r) for r in (*self.residents(), resident)]
         return resident
@@ -177,7 +191,7 @@ class StandaloneResident:
     @property
     def weights(self) -> int:
         """Bytes of all parameters."""
-        return weight_bytes(self.network, self.dtype)
+        return weight_bytes(self.network)
 
     def bytes_on_device(self) -> int:
         """Bytes that the network holds of the device now."""
@@ -237,15 +251,17 @@ def stream_layers(network: nn.Module, device: torch.device) -> None:
     """
     from diffusers.hooks.group_offloading import apply_group_offloading
 
+    layers = [module for module in network.modules() if isinstance(module, (nn.Linear, nn.Conv2d))]
+    parts = {part for layer in layers for part in layer.modules()}
     for module in network.modules():
-        if isinstance(module, (nn.Linear, nn.Conv2d)):
-            # Layer by layer and not the whole network at once: a norm is also reached without its parent's forward.
-            apply_group_offloading(
-                module, onload_device=device, offload_device=torch.device("cpu"), offload_type="leaf_level"
-            )
-        else:
+        if module not in parts:
             for name, parameter in module.named_parameters(recurse=False):
                 setattr(module, name, nn.Parameter(parameter.to(device), requires_grad=False))
+    for layer in layers:
+        # Layer by layer and not the whole network at once: a norm is also reached without its parent's forward.
+        apply_group_offloading(
+            layer, onload_device=device, offload_device=torch.device("cpu"), offload_type="leaf_level"
+        )
 
 
 def _unused_bytes(device: torch.device) -> int:

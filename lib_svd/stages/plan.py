@@ -55,7 +55,7 @@ def plan(checkpoint: Checkpoint, request: CompleteRequest, host: Host, *, is_loa
         is_loaded: whether this model's weights are in host memory already.
     """
     device, free, configs = host.device(), host.capacity(), checkpoint.configs
-    weights = {part: count * host.storage(part).itemsize for part, count in checkpoint.parameters.items()}
+    weights = {part: count * host.bytes_a_weight(part) for part, count in checkpoint.parameters.items()}
     if device.type == "cpu":  # all networks stay in the same memory
         here = 0 if is_loaded else sum(weights.values())
         room = dict.fromkeys(weights, free - here)

@@ -117,6 +117,7 @@ def test_it_says_where_and_in_what_every_part_computes(host):
     for part in PARTS:
         assert host.dtype(part) in (torch.float32, torch.float16, torch.bfloat16)
         assert host.storage(part).itemsize <= host.dtype(part).itemsize
+        assert 1 <= host.bytes_a_weight(part) <= host.storage(part).itemsize
 
 
 def test_clips_go_to_a_folder_that_is_there(host, tmp_path):

@@ -59,7 +59,7 @@ def peak(monkeypatch) -> Peak:
         with enter(resident, working_bytes) as network:
             seen.bytes = max(seen.bytes, gpu.used() + working_bytes)
             if isinstance(network, UNet):
-                seen.unet = gpu.bytes_of(network) / weight_bytes(network, torch.float32)
+                seen.unet = gpu.bytes_of(network) / weight_bytes(network)
             yield network
 
     monkeypatch.setattr(PatchedResident, "on_gpu", watched)

@@ -12,6 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from lib_svd.checkpoints import networks
+from lib_svd.engine.float8 import keep_in_float8
+from lib_svd.engine.memory import weight_bytes
 from lib_svd.engine.unet import UNet
 from lib_svd.engine.vae import VaeDecoder
 from lib_svd.errors import BadRequest, OutOfMemory
@@ -53,6 +55,22 @@ def test_the_encoder_computes_in_float32_whatever_is_asked_for(dtype):
     host = StandaloneHost("cpu", dtype)
     assert host.dtype("encoder") == torch.float32
     assert {host.dtype(part) for part in ("vision", "unet", "decoder")} == {getattr(torch, dtype)}
+
+
+def test_the_unets_matrices_can_wait_in_float8_and_nothing_else():
+    host = StandaloneHost("cpu", "float16", weights="float8")
+    assert [host.bytes_a_weight(part) for part in ("vision", "encoder", "unet", "decoder")] == [2, 4, 1, 2]
+    for part in ("vision", "encoder", "unet", "decoder"):
+        network = filled(part, host)
+        whole = weight_bytes(network)
+        resident = host.adopt(network, host.dtype(part))
+        share = resident.weights / whole
+        assert 0.5 < share < 0.53 if part == "unet" else share == 1
+
+
+def test_weights_by_name():
+    with pytest.raises(BadRequest, match="Weights must be one of auto, float8, not 'int8'"):
+        StandaloneHost("cpu", weights="int8")
 
 
 def test_progress_is_passed_on():
@@ -226,6 +244,16 @@ def test_streamed_layers_give_the_same_numbers(part):
         first, second, third = runs(part, plain, CPU), runs(part, streamed, CPU), runs(part, streamed, CPU)
     assert torch.equal(first, second)
     assert torch.equal(second, third)
+
+
+@pytest.mark.usefixtures("cpu_accelerator")
+def test_layers_in_float8_are_streamed_in_float8():
+    plain, streamed = (filled("unet", StandaloneHost("cpu")) for _ in range(2))
+    keep_in_float8(plain)
+    keep_in_float8(streamed)
+    stream_layers(streamed, CPU)
+    with torch.inference_mode():
+        assert torch.equal(runs("unet", plain, CPU), runs("unet", streamed, CPU))
 
 
 @pytest.mark.usefixtures("cpu_accelerator")
