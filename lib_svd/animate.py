@@ -132,7 +132,7 @@ def animate(order: Order, host: Host, load: Load = load) -> SavedClip:
 
     def work() -> SavedClip:
         run = Run(load(order.checkpoint, host), order.request, host)
-        with torch.inference_mode():
+        with torch.inference_mode(), run.compiled():
             with run.timed("condition"):
                 clip = condition(run, images.to_tensor(order.picture.image))
             with run.timed("sample"):

@@ -6,7 +6,13 @@ import re
 
 from PIL import Image
 
-STAGES = (("Loading", 0.0, 0.04), ("Reading", 0.04, 0.05), ("Sampling", 0.05, 0.85), ("Decoding", 0.85, 1.0))
+STAGES = (
+    ("Loading", 0.0, 0.03),
+    ("Compiling", 0.03, 0.04),
+    ("Reading", 0.04, 0.05),
+    ("Sampling", 0.05, 0.85),
+    ("Decoding", 0.85, 1.0),
+)
 """Where in a clip's progress a stage begins and ends, by the first word of its name."""
 NTH = "Clip {} of {}: {}"  # a stage's name where a job makes several clips
 _NTH = re.compile(r"Clip (\d+) of (\d+): (.*)")

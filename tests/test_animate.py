@@ -13,6 +13,7 @@ from torch import nn
 from lib_svd.animate import animate, decode_again, order
 from lib_svd.checkpoints import Svd, load, recognise
 from lib_svd.clip import SavedClip
+from lib_svd.engine import fused
 from lib_svd.errors import DecodeFailed, Interrupted, NotFinite, OutOfMemory
 from lib_svd.hosts.standalone import StandaloneHost
 from lib_svd.latents import load_latents
@@ -35,8 +36,14 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 class WatchedHost(StandaloneHost):
     """Writes down what is reported, and is interrupted once that was (stage, done)."""
 
-    def __init__(self, stop_at: tuple[str, int] | None = None, half: Part | None = None, budget: int | None = None):
-        super().__init__("cpu", budget=budget)
+    def __init__(
+        self,
+        stop_at: tuple[str, int] | None = None,
+        half: Part | None = None,
+        budget: int | None = None,
+        options: dict[str, bool] | None = None,
+    ):
+        super().__init__("cpu", budget=budget, options=options)
         self.half, self.stop_at, self.stopped = half, stop_at, False
         self.reports: list[tuple[str, int, int]] = []
         self.previews: list[tuple[int, int]] = []
@@ -303,3 +310,53 @@ def test_latents_that_cannot_be_saved_do_not_cost_the_clip(here, checkpoint, pic
     assert any("mine.safetensors exists already" in note for note in saved.notes)
     assert files(here) == ["a.mp4", "a.txt", "mine.safetensors"]
     assert wanted.read_bytes() == b"appeared since"
+
+
+def without_triton(*_):
+    yield 0, 3
+    raise RuntimeError("Cannot find a working triton installation.\nMore of it.")
+
+
+COMPILES = {"svd_compile": True}
+
+
+def test_compiling_is_a_stage_of_its_own_and_holds_while_the_clip_is_made(run, monkeypatch):
+    seen = []
+
+    def of_a_picture(device, dtype):
+        seen.append((device.type, dtype))
+        yield from ((0, 2), (1, 2), (2, 2))
+
+    class Host(WatchedHost):
+        def report(self, done, total, stage, preview=None):
+            super().report(done, total, stage, preview)
+            seen.append((stage, fused.wanted()))
+
+    monkeypatch.setattr("lib_svd.stages.run.COMPILED_ON", ("cpu",))
+    monkeypatch.setattr("lib_svd.stages.run.warm_up", of_a_picture)
+    monkeypatch.setattr(fused, "fused", lambda function: function)  # tests/engine/test_fused.py compiles
+    assert run(Host(options=COMPILES), num_steps=1).notes == ()
+    assert list(dict.fromkeys(seen)) == [
+        *(("Loading svd_xt.safetensors", False), ("cpu", torch.float32), ("Compiling, once", False)),
+        *((stage, True) for stage in ("Reading the picture", "Sampling", "Decoding")),
+    ]
+    assert not fused.wanted()
+
+
+@pytest.mark.parametrize(
+    ("compiled_on", "why"), [(("cpu",), "Cannot find a working triton installation."), ((), "on cpu it gains nothing")]
+)
+def test_where_nothing_can_be_compiled_the_clip_is_made_and_it_is_said(run, monkeypatch, compiled_on, why):
+    monkeypatch.setattr("lib_svd.stages.run.COMPILED_ON", compiled_on)
+    monkeypatch.setattr("lib_svd.stages.run.warm_up", without_triton)
+    saved = run(WatchedHost(options=COMPILES), num_steps=1)
+    assert saved.notes == (f"Nothing was compiled: {why.rstrip('.')}.",)
+    assert saved.video.exists()
+
+
+def test_compiling_can_be_stopped(run, here, monkeypatch):
+    monkeypatch.setattr("lib_svd.stages.run.COMPILED_ON", ("cpu",))
+    monkeypatch.setattr("lib_svd.stages.run.warm_up", without_triton)
+    with pytest.raises(Interrupted, match="Compiling, once was stopped"):
+        run(WatchedHost(("Compiling, once", 0), options=COMPILES))
+    assert list(here.glob("clip*")) == []

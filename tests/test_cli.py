@@ -222,6 +222,11 @@ def test_the_unet_in_float8_gives_nearly_the_same_clip(here, picture, lib_svd):
     assert 0 < (difference**2).mean() < 255**2 / 10**3  # 30 dB
 
 
+def test_compiling_can_be_asked_for(here, checkpoint, picture, lib_svd):
+    words = ["--checkpoint", checkpoint, "--steps", 1, "--out", "a.mp4", "--compile", "--quiet"]
+    assert error_of(lib_svd("animate", picture, *words)).strip() == "Nothing was compiled: on cpu it gains nothing."
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_can_be_asked_for(make, dtype):
     full, half = make("--seed", 4), make("--seed", 4, "--dtype", dtype)

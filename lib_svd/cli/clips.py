@@ -69,7 +69,7 @@ def _animated(options: dict[str, Any], bar: Any, said: set[str]) -> Iterator[Any
     from lib_svd.checkpoints import load
     from lib_svd.stages import plan
 
-    checkpoint, host = recognised(options, request), standalone_host(options, bar)
+    checkpoint, host = recognised(options, request), standalone_host(options, bar.report)
     request = with_speed(request, options["speed"], checkpoint)
     with out_of(options, options["picture"]) as out:
         outs = _outs(options, out, request.seed, count)
@@ -100,7 +100,7 @@ def _from_latents(options: dict[str, Any], bar: Any) -> Iterator[Any]:
 
     saved = load_latents(options["from_latents"])
     saved = replace(saved, request=saved.request.with_(**settings(options)))
-    checkpoint, host = recognised(options, saved.request), standalone_host(options, bar)
+    checkpoint, host = recognised(options, saved.request), standalone_host(options, bar.report)
     with out_of(options, options["from_latents"]) as out:
         yield decode_again(saved, checkpoint, host, out, frames_dir=options["frames_dir"])
 

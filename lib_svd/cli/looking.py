@@ -96,7 +96,7 @@ def _tower(clip: Path, options: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
             raise
         return None, (f"Likeness is not measured. {error}",)
     with closing(ProgressBar(quiet=True)) as bar:
-        host = standalone_host(options, bar)
+        host = standalone_host(options, bar.report)
         return (load(checkpoint, host, ("vision",)), host), ()
 
 

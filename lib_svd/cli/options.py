@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -77,10 +78,17 @@ def request_options(command: F) -> F:
 
 def run_options(command: F) -> F:
     """Options of every command that runs a model: which, and where."""
+    return model_options(host_options(command))
+
+
+def host_options(command: F) -> F:
+    """Where and in what a model runs: for `standalone_host`."""
     weights = "float8 keeps the UNet in half the memory, rounded; auto as it computes."
+    compiles = "Compile small kernels, once a start: faster on CUDA, where Triton is there."
+    command = click.option("--compile", "compiled", is_flag=True, help=compiles)(command)
     command = click.option("--weights", default="auto", help=weights)(command)
     command = click.option("--dtype", default="auto", help="auto, float32, float16 or bfloat16.")(command)
-    return model_options(click.option("--device", default="auto", help="auto, cuda, mps or cpu.")(command))
+    return click.option("--device", default="auto", help="auto, cuda, mps or cpu.")(command)
 
 
 def with_preset(request: ClipRequest, name: str | None) -> ClipRequest:
@@ -151,11 +159,24 @@ def model_dirs(models: tuple[Path, ...]) -> list[Path]:
     return [Path(folder) for folder in (models or MODEL_DIRS)]
 
 
-def standalone_host(options: dict[str, Any], bar: Any) -> Any:
-    """This machine, with progress shown by `bar`."""
+def standalone_host(options: Mapping[str, Any], report: Any, *, chosen: Any = None, **more: Any) -> Any:
+    """This machine, with progress given to `report`.
+
+    Args:
+        options: those of `host_options`, among others.
+        chosen: what the user chose on a page, by the name of the option; it is asked first.
+        more: arguments of StandaloneHost.
+    """
     from lib_svd.hosts.standalone import StandaloneHost
 
-    return StandaloneHost(options["device"], options["dtype"], weights=options["weights"], on_report=bar.report)
+    return StandaloneHost(
+        options["device"],
+        options["dtype"],
+        weights=options["weights"],
+        on_report=report,
+        options=ChainMap({} if chosen is None else chosen, {"svd_compile": options["compiled"]}),
+        **more,
+    )
 
 
 def say(notes: tuple[str, ...], as_json: bool, said: set[str]) -> None:

@@ -56,7 +56,7 @@ def _swept(options: dict[str, Any], bar: Any, as_json: bool) -> None:
     setting = jobs.sweepable(options["setting"])
     values = jobs.read_values(setting, options["values"])
     request = request_of(options)
-    checkpoint, host, said = recognised(options, request), standalone_host(options, bar), set[str]()
+    checkpoint, host, said = recognised(options, request), standalone_host(options, bar.report), set[str]()
     request = with_speed(request, options["speed"], checkpoint)
     with out_of(options, options["picture"]) as out:
         made = jobs.orders(order(request, options["picture"], checkpoint, out), setting, values)

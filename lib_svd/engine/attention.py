@@ -13,8 +13,10 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from lib_svd.engine import fused
 from lib_svd.engine.config import UNET_HEAD_WIDTH
-from lib_svd.engine.layers import Mixer, group_norm, mlp, pixels, sinusoid, tokens
+from lib_svd.engine.layers import Mixer, mlp, pixels, sinusoid, tokens
+from lib_svd.engine.norm import group_norm, normed
 
 FF_MULT = 4  # inner width of the feed-forward over its outer width
 CPU_CHUNK_BYTES = (
@@ -39,8 +41,13 @@ class GEGLU(nn.Module):
         self.proj = nn.Linear(dim, 2 * inner_dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        a, g = self.proj(x).chunk(2, dim=-1)
-        return F.gelu(g).mul_(a)
+        both = self.proj(x)
+        return fused.fused(_gated)(both) if fused.wanted() else _gated(both)
+
+
+def _gated(both: Tensor) -> Tensor:
+    a, g = both.chunk(2, dim=-1)
+    return F.gelu(g).mul_(a)
 
 
 class FeedForward(nn.Module):
@@ -179,7 +186,7 @@ class SpatioTemporalTransformer(nn.Module):
 
     def forward(self, x: Tensor, table: TransformerTable) -> Tensor:
         """[B*T, C, H, W] to the same; `table` holds the rows of the same B branches."""
-        h = self.proj_in(tokens(self.norm(x)))
+        h = self.proj_in(tokens(normed(x, self.norm)))
         h = self._along_space(h, table)
         h = self._along_time(h, table)
         return pixels(self.proj_out(h), x.shape[-2]).add_(x)

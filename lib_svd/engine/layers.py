@@ -8,13 +8,14 @@ and no part of a network copies them to look along time.
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-GROUPS = 32
+from lib_svd.engine.norm import group_norm, norm_silu
 
 
 def sinusoid(t: Tensor, width: int) -> Tensor:
@@ -54,11 +55,6 @@ def pixels(x: Tensor, height: int) -> Tensor:
     return rearrange(x, "n (h w) c -> n c h w", h=height)
 
 
-def group_norm(channels: int, eps: float) -> nn.GroupNorm:
-    """GroupNorm with 32 groups."""
-    return nn.GroupNorm(GROUPS, channels, eps=eps)
-
-
 def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
     """3x3 convolution that keeps the size."""
     return nn.Conv2d(in_channels, out_channels, 3, padding=1)
@@ -69,10 +65,15 @@ def time_conv(in_channels: int, out_channels: int) -> nn.Conv2d:
     return nn.Conv2d(in_channels, out_channels, (3, 1), padding=(1, 0))
 
 
-def norm_silu_conv(channels: int, conv: nn.Conv2d, eps: float, *, dropout_slot: bool = False) -> nn.Sequential:
-    """GN, SiLU, convolution, at the indices of the released files (0 and 2, or 0 and 3 where training had dropout)."""
-    slot = [nn.Identity()] if dropout_slot else []
-    return nn.Sequential(group_norm(channels, eps), nn.SiLU(inplace=True), *slot, conv)
+class NormSiluConv(nn.Sequential):
+    """GN, SiLU, convolution, at the indices of the released files: 0 and 2, or 0 and 3 where training had dropout."""
+
+    def __init__(self, channels: int, conv: nn.Conv2d, eps: float, *, dropout_slot: bool = False) -> None:
+        slot = [nn.Identity()] if dropout_slot else []
+        super().__init__(group_norm(channels, eps), nn.SiLU(inplace=True), *slot, conv)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self[-1](norm_silu(x, cast(nn.GroupNorm, self[0])))
 
 
 def mlp(in_dim: int, hidden_dim: int, out_dim: int) -> nn.Sequential:

@@ -99,8 +99,7 @@ def decode_bytes(
     frame = config.channels[0] * height * width * dtype.itemsize
     if chunk >= num_frames or not config.temporal:
         return int(SLACK * 5 * min(chunk, num_frames) * frame)
-    # The neighbours' borders are part of a chunk, and half precision is normalised in float32.
-    working = (chunk + 3) * frame * (1 + 4 / dtype.itemsize)
+    working = 2 * (chunk + 3) * frame  # the neighbours' borders are part of a chunk
     return int(SLACK * (working + (2 * num_frames * frame if park else 0)))
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lib_svd.engine.layers import GROUPS, clip_view, frames_view
+from lib_svd.engine.layers import clip_view, frames_view
+from lib_svd.engine.norm import keeps_layout, merged, moments, norm_silu, scale_and_shift, scaled
 
 
 class ParkedFrames:
@@ -75,49 +75,17 @@ class ParkedFrames:
     def _clip_norm(self, norm: nn.GroupNorm) -> Callable[[Tensor], Tensor]:
         """GroupNorm with statistics of all frames, then SiLU, for any part of the clip as a `clip_view`."""
         if len(self.chunks) == 1:
-            return lambda x: F.silu(norm(x), inplace=True)
-        _, mean, var = _merged([_moments(x) for x in self])
-        scale = norm.weight.to(mean).view(GROUPS, -1) * (var + norm.eps).rsqrt()[:, None]
-        shift = norm.bias.to(mean).view(GROUPS, -1) - mean[:, None] * scale
-        scale, shift = scale.view(1, -1, 1, 1), shift.view(1, -1, 1, 1)
+            return lambda x: norm_silu(x, norm)
+        scale, shift = scale_and_shift(
+            norm.weight, norm.bias, norm.eps, merged([moments(part) for x in self for part in _parts(x)])
+        )
+        return lambda x: F.silu(scaled(x, scale, shift), inplace=True)
 
-        def apply(x: Tensor) -> Tensor:
-            # float32 inside, as GroupNorm itself works on half precision
-            return F.silu(torch.addcmul(shift, x, scale).to(x.dtype), inplace=True)
 
-        return apply
+def _parts(x: Tensor) -> Sequence[Tensor]:
+    """Frames [t, C, H, W] as what moments are taken of at a time; torch's norm makes a tensor as large as that."""
+    return [clip_view(frame, 1) for frame in x.split(1)] if keeps_layout(x) else [clip_view(x, len(x))]
 
 
 def _unchanged(x: Tensor) -> Tensor:
     return x
-
-
-class _Moments(NamedTuple):
-    numbers: int
-    mean: Tensor  # [32] float32
-    var: Tensor
-
-
-def _moments(x: Tensor) -> _Moments:
-    """Of each group of channels of [t, C, H, W].
-
-    Taken from native_group_norm, whose pass over channels-last memory is 15 times faster than var_mean's on a CPU.
-    """
-    parts = []
-    for frame in x.split(1):
-        _, channels, height, width = frame.shape
-        # a convolution may have left another layout, by its weights' or its backend's choice
-        frame = frame.float().contiguous(memory_format=torch.channels_last)
-        _, mean, rstd = torch.native_group_norm(frame, None, None, 1, channels, height * width, GROUPS, 0.0)
-        parts.append(_Moments(frame.numel() // GROUPS, mean[0], rstd[0].pow(-2)))
-    return _merged(parts)
-
-
-def _merged(parts: Sequence[_Moments]) -> _Moments:
-    """Moments of all from those of the parts (Chan, Golub, LeVeque 1979)."""
-    numbers = sum(part.numbers for part in parts)
-    means = torch.stack([part.mean for part in parts])
-    share = means.new_tensor([part.numbers / numbers for part in parts])[:, None]
-    mean = (share * means).sum(0)
-    var = (share * (torch.stack([part.var for part in parts]) + (means - mean) ** 2)).sum(0)
-    return _Moments(numbers, mean, var)

@@ -17,13 +17,12 @@ from lib_svd.engine.attention import SpatioTemporalTransformer, TransformerTable
 from lib_svd.engine.config import UNetConfig
 from lib_svd.engine.layers import (
     Mixer,
+    NormSiluConv,
     Upsample,
     clip_view,
     conv3x3,
     frames_view,
-    group_norm,
     mlp,
-    norm_silu_conv,
     sinusoid,
     time_conv,
 )
@@ -67,9 +66,9 @@ class TimeStack(nn.Module):
 
     def __init__(self, channels: int, emb_dim: int) -> None:
         super().__init__()
-        self.in_layers = norm_silu_conv(channels, time_conv(channels, channels), RES_EPS)
+        self.in_layers = NormSiluConv(channels, time_conv(channels, channels), RES_EPS)
         self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(emb_dim, channels))
-        self.out_layers = norm_silu_conv(channels, time_conv(channels, channels), RES_EPS, dropout_slot=True)
+        self.out_layers = NormSiluConv(channels, time_conv(channels, channels), RES_EPS, dropout_slot=True)
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
         h = self.in_layers(x).add_(rearrange(emb, "r c -> 1 c r 1"))
@@ -81,9 +80,9 @@ class ResBlock(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, emb_dim: int) -> None:
         super().__init__()
-        self.in_layers = norm_silu_conv(in_channels, conv3x3(in_channels, out_channels), RES_EPS)
+        self.in_layers = NormSiluConv(in_channels, conv3x3(in_channels, out_channels), RES_EPS)
         self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(emb_dim, out_channels))
-        self.out_layers = norm_silu_conv(out_channels, conv3x3(out_channels, out_channels), RES_EPS, dropout_slot=True)
+        self.out_layers = NormSiluConv(out_channels, conv3x3(out_channels, out_channels), RES_EPS, dropout_slot=True)
         same = in_channels == out_channels
         self.skip_connection = nn.Identity() if same else nn.Conv2d(in_channels, out_channels, 1)
         self.time_stack = TimeStack(out_channels, emb_dim)
@@ -147,7 +146,7 @@ class UNet(nn.Module):
             ]
         )
         self.output_blocks = nn.ModuleList(_up_stages(config))
-        self.out = nn.Sequential(group_norm(first, RES_EPS), nn.SiLU(inplace=True), conv3x3(first, config.out_channels))
+        self.out = NormSiluConv(first, conv3x3(first, config.out_channels), RES_EPS)
 
     def tables(self, c_noise: Tensor, vector: Tensor, context: Tensor, num_frames: int) -> UNetTables:
         """Work out, once a clip, what does not depend on x.

@@ -17,7 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lib_svd.engine.config import LATENT_SCALE, DecoderConfig, EncoderConfig
-from lib_svd.engine.layers import Upsample, conv3x3, group_norm, norm_silu_conv, pixels, time_conv, tokens
+from lib_svd.engine.layers import NormSiluConv, Upsample, conv3x3, pixels, time_conv, tokens
+from lib_svd.engine.norm import group_norm, norm_silu, normed
 from lib_svd.engine.parked import ParkedFrames
 
 EPS = 1e-6
@@ -37,8 +38,8 @@ class ResnetBlock(nn.Module):
             self.nin_shortcut = nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.conv1(F.silu(self.norm1(x), inplace=True))
-        h = self.conv2(F.silu(self.norm2(h), inplace=True))
+        h = self.conv1(norm_silu(x, self.norm1))
+        h = self.conv2(norm_silu(h, self.norm2))
         return h.add_(self.nin_shortcut(x) if hasattr(self, "nin_shortcut") else x)
 
 
@@ -47,8 +48,8 @@ class TimeStack(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.in_layers = norm_silu_conv(channels, time_conv(channels, channels), TIME_EPS)
-        self.out_layers = norm_silu_conv(channels, time_conv(channels, channels), TIME_EPS, dropout_slot=True)
+        self.in_layers = NormSiluConv(channels, time_conv(channels, channels), TIME_EPS)
+        self.out_layers = NormSiluConv(channels, time_conv(channels, channels), TIME_EPS, dropout_slot=True)
 
     def convolutions(self) -> list[tuple[nn.GroupNorm, nn.Conv2d]]:
         """Each convolution with the norm before it."""
@@ -84,7 +85,7 @@ class AttnBlock(nn.Module):
         self.proj_out = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.norm(x)
+        h = normed(x, self.norm)
         q, k, v = (tokens(proj(h))[:, None] for proj in (self.q, self.k, self.v))
         h = pixels(F.scaled_dot_product_attention(q, k, v)[:, 0], x.shape[-2])
         return self.proj_out(h).add_(x)
@@ -147,7 +148,7 @@ class Encoder(nn.Module):
             for layer in cast(Level, level).layers():
                 h = layer(h)
         h = self.mid.block_2(self.mid.attn_1(self.mid.block_1(h)))
-        return self.conv_out(F.silu(self.norm_out(h), inplace=True))
+        return self.conv_out(norm_silu(h, self.norm_out))
 
 
 class VaeEncoder(nn.Module):
@@ -193,7 +194,7 @@ class Decoder(nn.Module):
         yield from (self.conv_in, self.mid.block_1, self.mid.attn_1, self.mid.block_2)
         for level in reversed(list(self.up)):
             yield from cast(Level, level).layers()
-        yield lambda x: F.silu(self.norm_out(x), inplace=True)
+        yield lambda x: norm_silu(x, self.norm_out)
         yield self.conv_out
 
 

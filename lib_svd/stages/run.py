@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -12,9 +12,13 @@ from PIL import Image
 from torch import Tensor, nn
 
 from lib_svd.checkpoints import Svd
+from lib_svd.engine import fused
+from lib_svd.engine.warm_up import warm_up
 from lib_svd.errors import Interrupted, NotFinite
 from lib_svd.ports import PART_NAMES, Host, Part, Resident
 from lib_svd.request import CompleteRequest
+
+COMPILED_ON = ("cuda",)  # on a CPU compiled passes over memory take longer than torch's own
 
 
 @dataclass
@@ -48,6 +52,25 @@ class Run:
         began = time.perf_counter()
         yield
         self.seconds[stage] = time.perf_counter() - began
+
+    def compiled(self) -> AbstractContextManager[None]:
+        """A context for the stages: with compiled passes over memory where the user wants them and they can be had.
+
+        Raises:
+            Interrupted: the user stopped it.
+        """
+        device = self.svd.unet.device
+        if not self.host.option("svd_compile", False):
+            return nullcontext()
+        try:
+            if device.type not in COMPILED_ON:
+                raise RuntimeError(f"on {device.type} it gains nothing")
+            for done, total in warm_up(device, self.svd.unet.dtype):
+                self.checked(done, total, "Compiling, once")
+        except (RuntimeError, ImportError, OSError) as error:  # torch has no common type for what it misses
+            self.notes.append(f"Nothing was compiled: {str(error).strip().splitlines()[0].rstrip('.')}.")
+            return nullcontext()
+        return fused.compiled()
 
     def checked(self, done: int, total: int, stage: str, preview: Callable[[], Image.Image] | None = None) -> None:
         """Report progress, and stop where the user asked to.

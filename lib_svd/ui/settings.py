@@ -29,6 +29,7 @@ SETTINGS = {
     "svd_save_frames": Setting(False, 'Tick "Save frames too" when the page loads'),
     "svd_keep_loaded": Setting(True, "Keep the model in memory between clips"),
     "svd_review": Setting(True, "Measure every clip"),
+    "svd_compile": Setting(False, "Compile small kernels, once a start: faster on CUDA, where Triton is there"),
     "svd_preview": Setting(True, "Show a preview while a clip is being made"),
 }
 """By the name that `Host.option` takes."""

@@ -1,0 +1,155 @@
+"""GroupNorm where torch's own kernel would change the layout: the same numbers, and nothing is copied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from lib_svd.engine import norm, parked
+from lib_svd.engine.unet import UNet
+from lib_svd.engine.vae import VaeDecoder, VaeEncoder
+from tests.engine.closeness import assert_close
+from tests.engine.narrow import ENCODER, THREE_LEVELS, TWO_LEVELS, UNET, filled
+
+pytestmark = pytest.mark.usefixtures("no_grad")
+META = torch.device("meta")
+CHANNELS_LAST = torch.channels_last
+
+
+@pytest.fixture
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    def switch() -> None:
+        for module in (norm, parked):
+            monkeypatch.setattr(module, "keeps_layout", lambda x: False)
+
+    return switch
+
+
+def activation(offset: float) -> Tensor:
+    """Frames whose channels stand apart by `offset` times their spread, which a sum of squares could lose."""
+    drawn = torch.Generator().manual_seed(1)
+    x = torch.randn(3, 64, 9, 7, generator=drawn) + offset * torch.randn(3, 64, 1, 1, generator=drawn)
+    return x.contiguous(memory_format=CHANNELS_LAST)
+
+
+@pytest.mark.parametrize("offset", [0, 3, 30])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_it_is_as_exact_as_torchs_own(dtype: torch.dtype, offset: float, as_on_a_gpu: Callable[[], None]) -> None:
+    layer, x = filled(norm.group_norm(64, 1e-5), dtype), activation(offset).to(dtype)
+    exact = F.group_norm(x.double(), 32, layer.weight.double(), layer.bias.double(), layer.eps)
+    own = (layer(x).double() - exact).abs().max()
+
+    as_on_a_gpu()
+    made = norm.normed(x, layer)
+
+    assert made.dtype == dtype
+    assert made.is_contiguous(memory_format=CHANNELS_LAST)
+    assert (made.double() - exact).abs().max() <= 1.5 * own
+    assert torch.equal(norm.norm_silu(x, layer), F.silu(made))
+
+
+@pytest.mark.parametrize("chunk", [5, 2])
+def test_the_networks_give_the_same(chunk: int, as_on_a_gpu: Callable[[], None]) -> None:
+    unet, decoder = filled(UNet(UNET)), filled(VaeDecoder(THREE_LEVELS))
+    x = torch.randn(10, 8, 8, 6, generator=torch.Generator().manual_seed(2))
+    tables = unet.tables(torch.tensor([0.3]), torch.ones(1, UNET.vector_dim), torch.ones(2, 1, UNET.context_dim), 5)
+    latents = 0.2 * x[:5, :4]
+    noise, frames = unet(x, tables, 0), torch.cat(list(decoder.frames(latents, 5)))
+
+    as_on_a_gpu()
+
+    assert_close(unet(x, tables, 0), noise)
+    assert_close(torch.cat(list(decoder.frames(latents, chunk))), frames)
+
+
+class Cudnn(TorchFunctionMode):
+    """Kernels as on a GPU: weights in channels-last memory give results in it; attention is one kernel."""
+
+    def __torch_function__(self, func: Any, types: Any, given: Any = (), named: Any = None) -> Any:
+        if func is F.scaled_dot_product_attention:
+            return torch.empty_like(given[0], memory_format=torch.contiguous_format)
+        result = func(*given, **(named or {}))
+        if func is F.conv2d or func is torch.conv2d:
+            return torch.empty(result.shape, dtype=result.dtype, device=META, memory_format=CHANNELS_LAST)
+        return result
+
+
+class Relaid(TorchDispatchMode):
+    """Names the operations that give a picture other strides than one of the same shape that they took."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, given: Any = (), named: Any = None) -> Any:
+        result = func(*given, **(named or {}))
+        taken = [x for x in tree_leaves(given) if isinstance(x, Tensor) and x.ndim == 4 and min(x.shape) > 1]
+        convolved = "conv" in str(func)  # their layout is what `Cudnn` says
+        if not convolved and isinstance(result, Tensor) and any(is_relaid(x, result) for x in taken):
+            self.found.append(f"{func}{tuple(result.shape)}")
+        return result
+
+
+def is_relaid(x: Tensor, result: Tensor) -> bool:
+    """Whether memory that lay one way was copied to lie another way."""
+    moved = x.untyped_storage()._cdata != result.untyped_storage()._cdata
+    was, now = (t.is_contiguous(memory_format=CHANNELS_LAST) for t in (x, result))
+    return moved and x.shape == result.shape and x.is_contiguous() != result.is_contiguous() and was != now
+
+
+def on_a_gpu(network: nn.Module) -> nn.Module:
+    return network.half().to(META).to(memory_format=CHANNELS_LAST)
+
+
+def zeros(*shape: int) -> Tensor:
+    return torch.zeros(shape, dtype=torch.float16, device=META).contiguous(memory_format=CHANNELS_LAST)
+
+
+def the_unet() -> Callable[[], Any]:
+    unet = on_a_gpu(UNet(UNET))
+    with META:
+        vector, context = torch.zeros(1, 768), torch.zeros(2, 1, UNET.context_dim, dtype=torch.float16)
+        tables = unet.tables(torch.zeros(1), vector, context, 3)
+    x = zeros(6, 8, 16, 8)
+    return lambda: unet(x, tables, 0)
+
+
+def the_decoder(chunk: int) -> Callable[[], Any]:
+    decoder, latents = on_a_gpu(VaeDecoder(TWO_LEVELS)), zeros(4, 4, 16, 8)
+    return lambda: list(decoder.frames(latents, chunk))
+
+
+def the_encoder() -> Callable[[], Any]:
+    encoder, picture = on_a_gpu(VaeEncoder(ENCODER)), zeros(2, 3, 32, 16)
+    return lambda: encoder(picture)
+
+
+def work() -> Iterator[Any]:
+    yield pytest.param(the_unet, id="UNet")
+    yield pytest.param(the_encoder, id="encoder")
+    yield pytest.param(lambda: the_decoder(4), id="decoder at once")
+    yield pytest.param(lambda: the_decoder(2), id="decoder in chunks")
+
+
+@pytest.mark.parametrize("prepared", work())
+def test_on_a_gpu_nothing_is_copied_into_another_layout(prepared: Callable[[], Callable[[], Any]]) -> None:
+    run = prepared()
+    with META, Cudnn(), Relaid() as seen:
+        run()
+    assert seen.found == []
+
+
+def test_torchs_own_norm_is_seen_to_copy() -> None:
+    """Else the test above would show nothing."""
+    layer, x = on_a_gpu(norm.group_norm(32, 1e-5)), zeros(2, 32, 16, 8)
+    with Relaid() as seen:
+        layer(x)
+    assert seen.found
