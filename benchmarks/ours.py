@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -92,7 +94,8 @@ class Ours:
             max_guidance=MAX_GUIDANCE,
             decode_chunk=o.decode_chunk,
         )
-        run = Run(self.svd, request, self.host)
+        forgetful = replace(self.svd, _remembered=OrderedDict())  # each clip is as the first one of its picture
+        run = Run(forgetful, request, self.host)
         still = picture(o)
         self._stages = stages = Stages(self.memory)
         with torch.inference_mode():

@@ -15,7 +15,7 @@ from benchmarks.ladder import GB, growth, ladder
 
 HERE = Path(__file__).parent
 README, RESULTS = HERE / "README.md", HERE / "results"
-KINDS = ("clip", "choices", "shortcuts")
+KINDS = ("clip", "choices", "shortcuts", "roofline")
 
 Row = Mapping[str, Any]
 Columns = Mapping[str, Callable[[Row], str]]
@@ -52,6 +52,9 @@ def tables(kept: Iterable[Row]) -> dict[str, str]:
         "shortcuts": _table(
             [line for row in kept if row["kind"] == "shortcuts" for line in row["shortcuts"]], SHORTCUT
         ),
+        "roofline": _table(
+            [line for row in kept if row["kind"] == "roofline" for line in _floor_lines(row)], {**FLOOR, **FLOORS}
+        ),
     }
 
 
@@ -67,6 +70,25 @@ def _choice_lines(row: Row) -> list[Row]:
     """One line a choice, each with the first of its kind as measure."""
     first = {choice["what"]: choice for choice in reversed(row["choices"])}
     return [{**row, "choice": choice, "first": first[choice["what"]]} for choice in row["choices"]]
+
+
+def _floor_lines(row: Row) -> Iterable[Row]:
+    """One line a kind of operation, then one for all of a stage."""
+    for stage, by in row["stages"].items():
+        for kind in by["ours"]:
+            yield {"stage": stage, "what": kind, **{who: kinds[kind] for who, kinds in by.items()}}
+        yield {"stage": stage, "what": "all", **{who: _summed(kinds.values()) for who, kinds in by.items()}}
+
+
+def _summed(counts: Iterable[Row]) -> Row:
+    counts = list(counts)
+    return {name: sum(count[name] for count in counts) for name in counts[0]}
+
+
+def _floor(who: str) -> Callable[[Row], str]:
+    return lambda line: "{:.1f}, {:.0f}, {:.0f}".format(
+        line[who]["flops"] / 1e12, line[who]["bytes"] / 1e9, 1000 * line[who]["seconds"]
+    )
 
 
 def _both(kind: str, key: str, unit: float, digits: int) -> Callable[[Row], str]:
@@ -151,6 +173,8 @@ SHORTCUT: Columns = {
 }
 
 
+FLOOR: Columns = {"stage": lambda line: line["stage"], "operations": lambda line: line["what"]}
+FLOORS: Columns = {f"{who}: TFLOP, GB, ms": _floor(who) for who in ("ours", "--compile", "diffusers")}
 CLIP: Columns = {
     "frames": lambda row: str(row["frames"]),
     "size": lambda row: "{}x{}".format(*row["size"]),

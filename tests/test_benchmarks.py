@@ -3,8 +3,11 @@
 import re
 
 import pytest
+import torch
+import torch.nn.functional as F
 
 from benchmarks import table
+from benchmarks.roofline import BANDWIDTH, Counter
 from benchmarks.scales import SCALES
 from lib_svd.engine.config import UNET_HEAD_WIDTH, NetworkConfigs
 from lib_svd.speeds import SPEEDS
@@ -24,7 +27,7 @@ def test_there_are_rows_of_a_known_kind():
 @pytest.mark.parametrize("row", table.rows(), ids=lambda row: f"{row['kind']} {row['device']}")
 def test_row_gives_its_conditions(row):
     named = ["date", "revision", "device_name", "torch"]
-    if row["kind"] != "shortcuts":  # which are always of the demo, in float32
+    if row["kind"] in ("clip", "choices"):  # shortcuts are of the demo in float32, the roofline of the released model
         named += ["diffusers", "dtype", "scale", "frames", "size", "steps"]
     assert all(row[name] for name in named)
 
@@ -61,3 +64,22 @@ def test_full_scale_is_the_released_one():
 def test_scales_fit_the_grid_and_the_heads(scale):
     assert all(width % UNET_HEAD_WIDTH == 0 for width in scale.unet)
     assert all(side % scale.configs.size_grid == 0 for side in scale.size)
+
+
+def test_an_operation_counts_as_its_arithmetic_and_what_it_touches():
+    with Counter() as counter:
+        x = torch.zeros(3, 5).half()
+        F.gelu(F.linear(x, torch.zeros(7, 5).half()).view(7, 3))
+    assert counter.counts["matrix products"].flops == 2 * 3 * 5 * 7
+    assert counter.counts["matrix products"].bytes == 2 * (3 * 5 + 7 * 5 + 3 * 7)
+    assert counter.counts["activations"].bytes == 2 * (3 * 7 + 3 * 7)
+    assert counter.counts["activations"].seconds == 2 * (3 * 7 + 3 * 7) / BANDWIDTH
+
+
+def test_the_peers_arithmetic_is_the_references():
+    """80.0 and 173.6 TFLOP were counted in Stability's own code: one branch, and the decoder."""
+    (row,) = [row for row in table.rows() if row["kind"] == "roofline"]
+    flops = {
+        stage: sum(kind["flops"] for kind in by["diffusers"].values()) / 1e12 for stage, by in row["stages"].items()
+    }
+    assert flops == {"a step": pytest.approx(2 * 79.95, rel=1e-3), "decoding": pytest.approx(173.6, rel=1e-3)}

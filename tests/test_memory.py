@@ -13,30 +13,19 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from benchmarks.gpu_like import META, GpuKernels
 from lib_svd.engine import memory
 from lib_svd.engine.config import DecoderConfig, EncoderConfig, UNetConfig, VisionConfig
 from lib_svd.engine.unet import UNet
 from lib_svd.engine.vae import VaeDecoder, VaeEncoder
 from lib_svd.engine.vision import VisionTower, clip_input
 
-META = torch.device("meta")
 HALF = torch.float16
 MOST = 1.4  # times the peak: more would turn away clips that fit
-
-
-class FusedAttention(TorchFunctionMode):
-    """As on a GPU: one kernel that holds no matrix of scores. The meta device would take the path that does."""
-
-    def __torch_function__(self, func: Any, types: Any, given: Any = (), named: Any = None) -> Any:
-        if func is F.scaled_dot_product_attention:
-            return torch.empty_like(given[0], memory_format=torch.contiguous_format)
-        return func(*given, **(named or {}))
 
 
 class Alive(TorchDispatchMode):
@@ -68,7 +57,7 @@ class Alive(TorchDispatchMode):
 @contextmanager
 def measured(network: nn.Module) -> Iterator[Alive]:
     """What the work inside holds at its worst moment, beside the weights and what was there before."""
-    with META, torch.inference_mode(), FusedAttention(), Alive(network) as alive:
+    with META, torch.inference_mode(), GpuKernels(), Alive(network) as alive:
         yield alive
 
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from benchmarks.gpu_like import META, GpuKernels
 from lib_svd.engine import norm, parked
 from lib_svd.engine.unet import UNet
 from lib_svd.engine.vae import VaeDecoder, VaeEncoder
@@ -20,7 +20,6 @@ from tests.engine.closeness import assert_close
 from tests.engine.narrow import ENCODER, THREE_LEVELS, TWO_LEVELS, UNET, filled
 
 pytestmark = pytest.mark.usefixtures("no_grad")
-META = torch.device("meta")
 CHANNELS_LAST = torch.channels_last
 
 
@@ -70,18 +69,6 @@ def test_the_networks_give_the_same(chunk: int, as_on_a_gpu: Callable[[], None])
     assert_close(torch.cat(list(decoder.frames(latents, chunk))), frames)
 
 
-class Cudnn(TorchFunctionMode):
-    """Kernels as on a GPU: weights in channels-last memory give results in it; attention is one kernel."""
-
-    def __torch_function__(self, func: Any, types: Any, given: Any = (), named: Any = None) -> Any:
-        if func is F.scaled_dot_product_attention:
-            return torch.empty_like(given[0], memory_format=torch.contiguous_format)
-        result = func(*given, **(named or {}))
-        if func is F.conv2d or func is torch.conv2d:
-            return torch.empty(result.shape, dtype=result.dtype, device=META, memory_format=CHANNELS_LAST)
-        return result
-
-
 class Relaid(TorchDispatchMode):
     """Names the operations that give a picture other strides than one of the same shape that they took."""
 
@@ -92,8 +79,8 @@ class Relaid(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, given: Any = (), named: Any = None) -> Any:
         result = func(*given, **(named or {}))
         taken = [x for x in tree_leaves(given) if isinstance(x, Tensor) and x.ndim == 4 and min(x.shape) > 1]
-        convolved = "conv" in str(func)  # their layout is what `Cudnn` says
-        if not convolved and isinstance(result, Tensor) and any(is_relaid(x, result) for x in taken):
+        chosen = any(word in str(func) for word in ("conv", "empty_like"))  # where `GpuKernels` says the layout
+        if not chosen and isinstance(result, Tensor) and any(is_relaid(x, result) for x in taken):
             self.found.append(f"{func}{tuple(result.shape)}")
         return result
 
@@ -142,7 +129,7 @@ def work() -> Iterator[Any]:
 @pytest.mark.parametrize("prepared", work())
 def test_on_a_gpu_nothing_is_copied_into_another_layout(prepared: Callable[[], Callable[[], Any]]) -> None:
     run = prepared()
-    with META, Cudnn(), Relaid() as seen:
+    with META, GpuKernels(), Relaid() as seen:
         run()
     assert seen.found == []
 
