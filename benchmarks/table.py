@@ -170,6 +170,7 @@ SHORTCUT: Columns = {
     "CPU time of sampling": lambda line: f"{line['cpu_ratio']:.2f}",
     "PSNR, dB: mean": lambda line: _decibels(line["psnr"]),
     "least": lambda line: _decibels(line["least_psnr"]),
+    "reference tensors' weights: mean": lambda line: _decibels(line["reference_psnr"]),
 }
 
 
