@@ -77,7 +77,7 @@ class Browsing:
         with gr.Row(elem_classes=["svd-row"]):
             self._words = gr.Textbox(
                 label="Find",
-                placeholder="words, or fps=7; then Enter",
+                placeholder="words, or motion=75; then Enter",
                 max_lines=1,
                 elem_id=f"{part}_find",
                 scale=5,
