@@ -33,7 +33,9 @@ STYLE = """<style>
 .svd-scrolled { overflow-x: auto; padding: .3em; }
 .svd-row > .form { flex-grow: 1; }
 .svd-buttons { gap: .4em !important; }
-.svd-buttons button { padding: .3em !important; white-space: nowrap; }
+.svd-buttons button { padding: .3em !important; white-space: nowrap; min-width: max-content !important; }
+/* Forge has its scripts in a group, which takes room and corners from all that is in it. */
+:is(#txt2img_svd, #img2img_svd) { --layout-gap: .6em; --button-small-radius: var(--radius-lg); --block-radius: 8px; }
 .svd-tight { flex-grow: 0 !important; }
 .svd-hidden { display: none !important; }
 .svd-crop-area { position: absolute; overflow: hidden; pointer-events: none; display: none; z-index: 1; }
