@@ -102,7 +102,7 @@ class Browsing:
                     ("csv", "Table of all found"),
                 )
             )
-        self._said = gr.HTML(elem_id=f"{part}_history_said", elem_classes=["svd-status"])
+        self._said = gr.HTML(elem_id=f"{part}_history_said")
         self._compared = gr.HTML(elem_id=f"{part}_compared")
         self._cards = gr.HTML(elem_id=f"{part}_cards")
         with gr.Row(elem_classes=["svd-row"]):

@@ -14,8 +14,8 @@ STYLE = """<style>
 .svd-notes { margin: .3em 0; padding-left: 1.4em !important; list-style: disc outside !important; font-size: .9em; }
 .svd-about, .svd-said { font-size: .9em; padding: 0 .3em; }
 .svd-about summary { cursor: pointer; opacity: .8; }
-.svd-status .error { color: #dc2626; font-weight: 600; }
-.dark .svd-status .error { color: #f87171; }
+[id^="svd_clip_"] .error { color: #dc2626; font-weight: 600; }
+.dark [id^="svd_clip_"] .error { color: #f87171; }
 .svd-measures { width: 100%; font-size: .85em; border-collapse: collapse; }
 .svd-measures, .svd-measures :is(tr, th, td) { border: none !important; background: none !important; }
 .svd-measures th { text-align: left; padding: .5em 0 0 !important; }

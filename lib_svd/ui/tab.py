@@ -109,7 +109,7 @@ class Tab:
                 show_copy_button=True,
                 lines=2,
             )
-            self._status = gr.HTML(elem_id=f"{PART}_status", elem_classes=["svd-status"])
+            self._status = gr.HTML(elem_id=f"{PART}_status")
             self._swept = self._sweeping.build_results()
             self._reviewing = Reviewing(self._studio, PART, self._made)
         self._frame = gr.Image(
