@@ -77,6 +77,7 @@ def txt2img_sends_its_picture(t: Tried) -> str:
 
 
 def the_last_frame_goes_to_img2img_and_is_animated_there(t: Tried) -> str:
+    t.makes_a_clip("#svd_clip_generate")
     t.one("#svd_clip_send_to_img2img").click()
     t.one("#img2img_generate").wait_for(timeout=SOON)
     t.page.wait_for_timeout(2000)
