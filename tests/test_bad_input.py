@@ -87,7 +87,7 @@ CASES = {
     "@ full": "full is a folder, not a picture|choose a file in it",
     "@ notes.txt": "notes.txt is a text file|choose a PNG",
     "@ cut.png": "cut.png is incomplete or damaged|download it again",
-    "@ tiny.png": "tiny.png is only 40x40 pixels|choose a larger picture",
+    "@ tiny.png": "tiny.png is only 24x24 pixels|choose a larger picture",
     "@ bomb.png": "bomb.png has too many pixels|make it smaller",
     "@ strip.png": "strip.png is 1280x64 pixels|crop it first",
     "@ empty.png": "empty.png is empty|download it again",
@@ -157,7 +157,7 @@ def place(tmp_path_factory, checkpoint) -> Path:
     """A folder with everything that a user might name by mistake."""
     folder = tmp_path_factory.mktemp("place")
     picture = save_picture(folder / "photo.png", 150, 100).read_bytes()
-    save_picture(folder / "tiny.png", 40, 40)
+    save_picture(folder / "tiny.png", 24, 24)
     save_picture(folder / "strip.png", 1280, 64)
     (folder / "cut.png").write_bytes(picture[: len(picture) // 2])
     (folder / "bomb.png").write_bytes(claiming(60_000, 60_000))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL import Image, ImageCms
 
 SAME_COLOURS = 2  # of 255; two spellings of sRGB differ by rounding, every other profile by more
+OPAQUE = 254  # of 255; Forge and reForge hide a picture's settings in the lowest bit of its alpha (stealth_infotext.py)
 
 _WITH_ALPHA = ("RGBA", "RGBa", "PA")
 _KEEPS_COLOURANTS = ("L", "CMYK", "RGB")  # what a colour profile may describe
@@ -25,7 +26,7 @@ def to_rgb(image: Image.Image, backdrop: tuple[int, ...]) -> tuple[Image.Image, 
     colour, alpha, notes = _split(image)
     colour, profile_notes = _in_srgb(colour, image.info.get("icc_profile"))
     notes += profile_notes
-    if alpha is None or np.asarray(alpha).min() == 255:
+    if alpha is None or np.asarray(alpha).min() >= OPAQUE:
         return colour, notes
     seen = "#{:02x}{:02x}{:02x}".format(*backdrop)
     notes += (f"The picture has transparent parts; the background colour {seen} shows through.",)

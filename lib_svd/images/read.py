@@ -18,7 +18,7 @@ from lib_svd.errors import BadPicture, BadRequest
 from lib_svd.images.colour import to_rgb
 from lib_svd.images.foreign import HEAD_BYTES, describe
 
-MIN_SIDE = 64  # pixels; the networks see 8x8 blocks, and less than this is an icon
+MIN_SIDE = 32  # pixels; less is an icon, and a clip of the demo goes on from its own frames, of 48 to 88 pixels
 MAX_PIXELS = 150_000_000  # below 179 million, where Pillow refuses by itself; 600 MB once decoded
 MAX_ASPECT = 16  # longer to shorter side; any crop of a longer strip would show a sliver of it
 

@@ -66,6 +66,8 @@ COLUMNS: Mapping[str, Callable[[Entry], Any]] = {
     "note": lambda each: each.note,
 }
 """What tables show of a clip, and how it is told; each alone, because lists of 10,000 clips are sorted by it."""
+CALLED = {entry.label.removeprefix("SVD ").lower().replace(" ", "-"): entry.name for entry in FIELDS}
+"""Settings as they are called on the page, in one word: `guidance-first`."""
 
 
 def remember(video: Path, settings: ClipRequest, picture: str, review: Review | None) -> Entry:
@@ -150,7 +152,7 @@ def entries(*folders: Path) -> list[Entry]:
 
 
 def found(clips: Iterable[Entry], words: str) -> list[Entry]:
-    """Those in which every word occurs: in the name, the note, the picture's or the model's name; or `fps=7`."""
+    """Those in which every word occurs: in the name, the note, the picture's or the model's name; or `motion=75`."""
     return [each for each in clips if all(_has(each, word) for word in words.lower().split())]
 
 
@@ -280,8 +282,9 @@ def _from_text(video: Path) -> dict[str, Any]:
 
 def _has(each: Entry, word: str) -> bool:
     name, equals, value = word.partition("=")
-    if equals and name in COLUMNS:
-        return str(COLUMNS[name](each)).lower() == value
+    told = COLUMNS.get(CALLED.get(name, name))
+    if equals and told is not None:
+        return str(told(each)).lower() == value
     model = str(each.settings.get("checkpoint", ""))
     return any(word in text.lower() for text in (each.video.name, each.note, each.picture, model))
 

@@ -65,7 +65,12 @@ class Browsing:
         studio: whose clips these are.
         page: gives their addresses.
         part: begins every id.
+
+    Attributes:
+        trashed: the event after which clips are gone; there once `wire` was called.
     """
+
+    trashed: Any
 
     def __init__(self, studio: Studio, page: Page, part: str) -> None:
         self._studio, self._page, self._part = studio, page, part
@@ -77,7 +82,7 @@ class Browsing:
         with gr.Row(elem_classes=["svd-row"]):
             self._words = gr.Textbox(
                 label="Find",
-                placeholder="words, or fps=7; then Enter",
+                placeholder="words, or motion=75; then Enter",
                 max_lines=1,
                 elem_id=f"{part}_find",
                 scale=5,
@@ -97,7 +102,7 @@ class Browsing:
                     ("csv", "Table of all found"),
                 )
             )
-        self._said = gr.HTML(elem_id=f"{part}_history_said", elem_classes=["svd-status"])
+        self._said = gr.HTML(elem_id=f"{part}_history_said")
         self._compared = gr.HTML(elem_id=f"{part}_compared")
         self._cards = gr.HTML(elem_id=f"{part}_cards")
         with gr.Row(elem_classes=["svd-row"]):
@@ -126,7 +131,7 @@ class Browsing:
         self._on(self._previous.click, lambda asked: self.listed(asked._replace(page=asked.page - 1)), listing)
         self._on(self._next.click, lambda asked: self.listed(asked._replace(page=asked.page + 1)), listing)
         self._on(self._compare.click, self.compare, [self._said, self._compared])
-        self._on(self._trash.click, self.trash, [*listing, self._compared])
+        self.trashed = self._on(self._trash.click, self.trash, [*listing, self._compared])
         self._on(self._csv.click, self.table, [self._said])
         back = self._on(self._restore.click, lambda asked: ["", *restore(self._one(asked))], [self._said, *restored])
         front = f"(said) => {{ if (!said) svdOpenTab('{self._part}_animate'); }}"

@@ -14,8 +14,8 @@ STYLE = """<style>
 .svd-notes { margin: .3em 0; padding-left: 1.4em !important; list-style: disc outside !important; font-size: .9em; }
 .svd-about, .svd-said { font-size: .9em; padding: 0 .3em; }
 .svd-about summary { cursor: pointer; opacity: .8; }
-.svd-status .error { color: #dc2626; font-weight: 600; }
-.dark .svd-status .error { color: #f87171; }
+[id^="svd_clip_"] .error { color: #dc2626; font-weight: 600; }
+.dark [id^="svd_clip_"] .error { color: #f87171; }
 .svd-measures { width: 100%; font-size: .85em; border-collapse: collapse; }
 .svd-measures, .svd-measures :is(tr, th, td) { border: none !important; background: none !important; }
 .svd-measures th { text-align: left; padding: .5em 0 0 !important; }
@@ -33,7 +33,9 @@ STYLE = """<style>
 .svd-scrolled { overflow-x: auto; padding: .3em; }
 .svd-row > .form { flex-grow: 1; }
 .svd-buttons { gap: .4em !important; }
-.svd-buttons button { padding: .3em !important; white-space: nowrap; }
+.svd-buttons button { padding: .3em !important; white-space: nowrap; min-width: max-content !important; }
+/* Forge has its scripts in a group, which takes room and corners from all that is in it. */
+:is(#txt2img_svd, #img2img_svd) { --layout-gap: .6em; --button-small-radius: var(--radius-lg); --block-radius: 8px; }
 .svd-tight { flex-grow: 0 !important; }
 .svd-hidden { display: none !important; }
 .svd-crop-area { position: absolute; overflow: hidden; pointer-events: none; display: none; z-index: 1; }

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
+from lib_svd import images
 from lib_svd.errors import BadInput
 from lib_svd.jobs import history
 from lib_svd.request import FIELDS
@@ -61,7 +63,7 @@ class OneChange:
         shown = [self._panel, self._said, self._kept]
         for event in events:
             event.then(fn=_since, inputs=[self._clip], outputs=[self._since, self._panel], **QUIET)
-        picture.change(fn=_since, inputs=[], outputs=[self._since, self._panel], **QUIET)
+        picture.change(fn=self.begin, inputs=[picture, self._clip], outputs=[self._since, self._panel], **QUIET)
         for component in controls.components:
             by_user = component.release if isinstance(component, gr.Slider) else component.input
             by_user(fn=self.told, inputs=given, outputs=shown, **QUIET)
@@ -70,6 +72,13 @@ class OneChange:
         self._keep.click(
             fn=self.only, inputs=[self._kept, *given], outputs=[self._panel, *controls.components], **QUIET
         )
+
+    def begin(self, picture: Image.Image | None, name: str) -> list[Any]:
+        """After another picture came: hold the controls against the clip shown if it was made from just this one.
+
+        A clip that is brought back from the history brings its picture along.
+        """
+        return _since(name if picture is not None and self._is_of(picture, name) else "")
 
     def told(self, name: str, *values: Any) -> list[Any]:
         """Updates for the panel, its sentence and its list."""
@@ -84,6 +93,14 @@ class OneChange:
         """Updates for the panel and the controls: the clip's own settings and seed, with one change left."""
         settings, changed = self._changed(name, values)
         return [gr.update(visible=False), *self._controls.take({**settings, **changed.get(kept, {})})]
+
+    def _is_of(self, picture: Image.Image, name: str) -> bool:
+        try:
+            entry = history.entry(self._studio.clip(name))
+            made_from, shown = (images.read_picture(each).image for each in (entry.picture, picture))
+        except BadInput:
+            return False
+        return made_from == shown
 
     def _changed(self, name: str, values: Sequence[Any]) -> tuple[Mapping[str, Any], dict[str, dict[str, Any]]]:
         """The clip's settings, and what the controls have instead, by label; a seed to draw counts beside others."""

@@ -20,6 +20,7 @@ from lib_svd.ui.measures import advice_html, measures_html
 AS_MEASURED = "What was measured"
 SAID = {AS_MEASURED: None, **{words: fault for fault, words in FAULTS.items()}}
 """What can be chosen as wrong, and the fault that it is."""
+NO_CLIP = "No single clip is shown: make one, or choose one of the sweep."
 MARKS = [str(mark) for mark in range(1, history.BEST + 1)]
 
 
@@ -100,13 +101,17 @@ class Reviewing:
     def applied(self, controls: Controls, name: str, said: str) -> Sequence[Any]:
         """The clip's own settings and seed with that one change, so that nothing else differs."""
         entry = self._entry(name)
-        advice = None if entry is None else _advice(entry, said)
-        if entry is None or advice is None or advice.setting is None:
+        if entry is None:
+            raise gr.Error(NO_CLIP)
+        advice = _advice(entry, said)
+        if advice is None or advice.setting is None:
             raise gr.Error("There is no change to make: say what is wrong, or change a setting yourself.")
         return [said_html(advice.reason), *controls.take({**entry.settings, **advice.change})]
 
     def keep(self, name: str, note: str, *marks: str | None) -> str:
         """Write the user's marks and note beside the clip."""
+        if not name:
+            return error_html(NO_CLIP)
         try:
             history.mark(self._studio.clip(name), marks=_given(marks), note=note)
         except BadInput as error:

@@ -7,6 +7,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -108,7 +109,7 @@ class Tab:
                 show_copy_button=True,
                 lines=2,
             )
-            self._status = gr.HTML(elem_id=f"{PART}_status", elem_classes=["svd-status"])
+            self._status = gr.HTML(elem_id=f"{PART}_status")
             self._swept = self._sweeping.build_results()
             self._reviewing = Reviewing(self._studio, PART, self._made)
         self._frame = gr.Image(
@@ -130,9 +131,10 @@ class Tab:
         chosen = self._presets.wire(controls)
         brought = [self.framing.picture, *controls.restored, *shown]
         back = self._browsing.wire(self._history, brought, self.restored)
+        gone = self._browsing.trashed.then(fn=self.still_there, inputs=[self._made], outputs=shown, **QUIET)
         sweeping.wire([made, opened, back], self._made)
-        self._reviewing.wire([made, swept, opened, back], controls)
-        self._one_change.wire([made, swept, opened, back], [chosen], self.framing.picture, controls)
+        self._reviewing.wire([made, swept, opened, back, gone], controls)
+        self._one_change.wire([made, swept, opened, back, gone], [chosen], self.framing.picture, controls)
         controls.reuse.click(fn=_seed_of, inputs=[self._infotext], outputs=[controls["seed"]], **QUIET)
         for target, button in self._sends.items():
             self._page.send(button, target, self._frame)
@@ -207,6 +209,12 @@ class Tab:
             saved = replace(saved, notes=(*saved.notes, note))
         picture = gr.update() if back.picture is None else back.picture
         return [picture, *self.controls.restore(back.settings), *self._shown(saved)]
+
+    def still_there(self, name: str) -> Sequence[Any]:
+        """Nothing is shown of a clip that was thrown away."""
+        if not name or self._studio.clip(name).is_file():
+            return [gr.update() for _ in range(6)]
+        return ["", [], None, "", "", said_html(f"{Path(name).name} is in the trash.")]
 
     def select(self, name: str, chosen: gr.SelectData) -> Any:
         """The frame clicked on, without loss: the gallery's own pictures may be smaller or JPEG."""

@@ -357,6 +357,14 @@ def test_what_cannot_be_done_is_said_in_a_sentence(tab, picture):
     expect(part(tab, "generate")).to_be_visible()
 
 
+def test_a_picture_that_cannot_be_used_is_told_from_one_that_can(tab, tmp_path):
+    Image.new("RGB", (16, 16)).save(tmp_path / "icon.png")
+    part(tab, "picture", "input[type=file]").set_input_files(tmp_path / "icon.png")
+    said = part(tab, "seen_note", ".error")
+    expect(said).to_contain_text("choose a larger picture")
+    expect(said).to_have_css("font-weight", "600")
+
+
 def test_only_the_folder_of_the_clips_is_served(served, tmp_path):
     secret = tmp_path / "secret.txt"
     secret.write_text("secret")

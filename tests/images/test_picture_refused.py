@@ -74,7 +74,7 @@ CASES = {
     "archive.png": (b"PK\3\4" + bytes(range(256)) * 9, "not a picture", "convert it to PNG"),
     "header.png": (stored(noise(80, 80), "PNG")[:20], "PNG", "download it again"),
     "header.gif": (stored(noise(80, 80), "GIF")[:8], "GIF", "download it again"),
-    "icon.png": (stored(noise(63, 400), "PNG"), "63x400", "choose a larger picture"),
+    "icon.png": (stored(noise(31, 400), "PNG"), "31x400", "choose a larger picture"),
     "strip.png": (stored(noise(64, 1100), "PNG"), "64x1100", "crop it first"),
     "bomb.png": (claiming(60_000, 60_000), "megapixels", "make it smaller"),
     "largeish.png": (claiming(15_000, 11_000), "15000x11000", "make it smaller"),

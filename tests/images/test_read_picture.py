@@ -225,6 +225,15 @@ def test_an_alpha_channel_that_hides_nothing_needs_no_note() -> None:
     assert picture.notes == ()
 
 
+def test_settings_that_a_web_ui_hid_in_the_alpha_are_no_transparency() -> None:
+    marked = noise().convert("RGBA")
+    for x in range(0, marked.width, 3):
+        marked.putpixel((x, 1), (*marked.getpixel((x, 1))[:3], 254))  # type: ignore[index, misc]
+    picture = read_picture(stored(marked, "PNG"), "#ffffff")
+    assert same(picture.image, noise())
+    assert picture.notes == ()
+
+
 def test_a_background_that_is_no_colour_is_refused() -> None:
     with pytest.raises(BadRequest, match="colour such as #ffffff, not 'sunset'"):
         read_picture(plain(), "sunset")

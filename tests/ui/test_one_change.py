@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 import pytest
+from PIL import Image
 
 from lib_svd.jobs import history
 from lib_svd.request import FIELDS, CompleteRequest
@@ -27,6 +28,17 @@ def panel(studio):
     history.remember(video, MADE_WITH, "", review(clips.pan(1), clips.pan(1)[0]))
     found.controls = controls
     return found
+
+
+def test_a_picture_that_comes_with_its_clip_is_no_new_beginning(panel, studio, tmp_path):
+    given, other = (Image.fromarray(clips.pan(1)[frame]) for frame in (0, 1))
+    given.save(tmp_path / "given.png")
+    video = studio.host.output_dir() / "b.mp4"
+    video.write_bytes(b"video")
+    history.remember(video, MADE_WITH, str(tmp_path / "given.png"), None)
+    assert panel.begin(given, "b.mp4")[0] == "b.mp4"
+    for picture, name in ((other, "b.mp4"), (None, "b.mp4"), (given, "a.mp4"), (given, "gone.mp4"), (given, "")):
+        assert panel.begin(picture, name)[0] == ""
 
 
 @pytest.fixture

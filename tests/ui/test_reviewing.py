@@ -182,6 +182,9 @@ def test_a_clip_of_yesterday_is_reviewed_in_its_own_folder(panel, made, studio, 
 def test_without_a_clip_the_panel_is_empty(panel):
     assert panel.show("")[0] == ""
     assert panel.advise("", "too chaotic") == ""
+    assert "No single clip is shown" in panel.keep("", "x", None, None, None)
+    with pytest.raises(gr.Error, match="No single clip is shown"):
+        panel.applied(panel.controls, "", "too chaotic")
 
 
 def test_what_a_user_wrote_is_escaped():

@@ -11,6 +11,7 @@ from PIL import Image
 
 from lib_svd.errors import OutOfMemory
 from lib_svd.infotext import read_infotext
+from lib_svd.jobs import history
 from lib_svd.request import ClipRequest
 from lib_svd.ui import clips, tab
 from tests.ui.conftest import parsed, pasted
@@ -122,6 +123,15 @@ def test_frames_of_the_last_clips_are_at_hand_to_go_on_from(generate, built):
     for _ in range(tab.SHELF):
         generate()
     assert built.select(found["made"], chosen) == gr.update()
+
+
+def test_nothing_is_shown_of_a_clip_that_was_thrown_away(generate, built, studio):
+    name = generate()["made"]
+    assert built.still_there(name) == built.still_there("") == [gr.update()] * 6
+    history.to_trash(studio.clip(name))
+    *nothing, said = built.still_there(name)
+    assert nothing == ["", [], None, "", ""]
+    assert "is in the trash" in said
 
 
 def test_the_preview_is_the_picture_that_the_model_gets(built, picture):

@@ -122,6 +122,8 @@ def the_history_compares_restores_and_throws_away(t: Tried) -> str:
     t.waits_for("was => document.querySelector('#svd_clip_infotext textarea').value !== was", before)
     back = t.request_shown()
     assert t.number("motion_bucket_id") == back.motion_bucket_id
+    t.fill("svd_clip", motion_bucket_id=back.motion_bucket_id + 20, fps=12)
+    t.page.wait_for_selector("#svd_clip_changes >> text=you changed FPS and Motion", timeout=SOON)
     assert t.one("#svd_clip_clip video").get_attribute("src").endswith(swept.rsplit("/", 1)[-1])  # type: ignore[union-attr]
     t.one(HISTORY).click()
     t.page.wait_for_timeout(1000)
@@ -130,6 +132,7 @@ def the_history_compares_restores_and_throws_away(t: Tried) -> str:
     said = re.sub("/.*/", ".../", t.one("#svd_clip_history_said").inner_text())
     assert swept not in t.page.evaluate(CARDS)
     t.open_tab()
+    t.page.locator("#svd_clip_clip video").wait_for(state="detached", timeout=SOON)
     return f"two compared, {', '.join(differing)} differ; one restored, Animate in front; {said}"
 
 

@@ -71,16 +71,21 @@ def txt2img_sends_its_picture(t: Tried) -> str:
     t.page.wait_for_function(
         "was => document.querySelector('#svd_clip_seen img')?.getAttribute('src') !== was", arg=before, timeout=SOON
     )
-    return "the picture stands in the SVD tab"
+    said = t.one("#svd_clip_seen_note").inner_text()
+    assert "transparent" not in said, said  # of what the web UI hides in the alpha
+    return f"the picture stands in the SVD tab: {said.splitlines()[0]}"
 
 
 def the_last_frame_goes_to_img2img_and_is_animated_there(t: Tried) -> str:
+    t.makes_a_clip("#svd_clip_generate")
     t.one("#svd_clip_send_to_img2img").click()
     t.one("#img2img_generate").wait_for(timeout=SOON)
     t.page.wait_for_timeout(2000)
     t.one("#img2img_svd").get_by_text("Animate with SVD").first.click()
     t.one("#img2img_svd_enable input[type=checkbox]").check()
     t.page.wait_for_timeout(2000)
+    corner = t.one("#img2img_svd_speed_best").evaluate("button => getComputedStyle(button).borderTopLeftRadius")
+    assert corner != "0px", "the web UI's own styles reach into the accordion"
     t.fill("img2img_svd", num_frames=SHORT["num_frames"], num_steps=SHORT["num_steps"])
     t.fill("img2img", steps=2, width=64, height=64)
     t.one("#img2img_generate").click()

@@ -146,6 +146,8 @@ def test_pictures_are_animated_where_it_is_switched_on(on, webui):
     on.finish("txt2img")
     assert on.see("#txt2img_svd_clips video").count() == 0
     on.unfold("txt2img_svd", "txt2img_svd_enable")
+    corner = "button => getComputedStyle(button).borderTopLeftRadius"
+    assert on.page.eval_on_selector("#txt2img_svd_speed_best", corner) != "0px"  # scripts stand in a group
     on.page.check("#txt2img_svd_enable input")
     wait_for(lambda: on.read("txt2img_svd_num_frames") == "5", 10, lambda: on.read("txt2img_svd_checkpoint"))
     before = set((webui.data / "outputs" / "svd").rglob("*.mp4"))
