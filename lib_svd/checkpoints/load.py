@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from lib_svd.checkpoints import networks
+from lib_svd.checkpoints.ahead import AHEAD, ReadAhead
 from lib_svd.checkpoints.families import Family
 from lib_svd.checkpoints.header import Stamp, opened, refusal, stamp_of
 from lib_svd.checkpoints.native_layout import PARTS
@@ -94,10 +95,28 @@ def load(checkpoint: Checkpoint, host: Host, parts: Sequence[Part] = PARTS) -> S
         Interrupted: the user stopped it; nothing is kept.
     """
     total = sum(_bytes(source) for part in parts for source in checkpoint.sources[part].values())
-    progress = _progress(checkpoint, host, total)
     mapped = min(MOST_MAPPED, max(LEAST_MAPPED, total // MAPPED_SHARE))
-    filled = {part: _filled(part, checkpoint, host, mapped, progress) for part in parts}
+    in_order = sorted(parts, key=lambda part: _place(checkpoint.sources[part]))
+    files = _files(checkpoint, in_order)
+    passed_over = max(0, sum(stamp.size for stamp in checkpoint.stamps if stamp.path in files) - total)
+    with ReadAhead(files, AHEAD + passed_over) as ahead:
+        progress = _progress(checkpoint, host, total, ahead)
+        filled = {part: _filled(part, checkpoint, host, mapped, progress) for part in in_order}
     return Svd(checkpoint=checkpoint, residents={part: host.adopt(filled[part], host.dtype(part)) for part in parts})
+
+
+def _place(sources: Mapping[str, Source]) -> tuple[tuple[Path, str], ...]:
+    """Where a network begins: keys stand in a file in their order."""
+    return min(source.tensors for source in sources.values() if source.tensors)
+
+
+def _files(checkpoint: Checkpoint, parts: Sequence[Part]) -> list[Path]:
+    """In the order in which they are read."""
+    return list(dict.fromkeys(path for part in parts for path, _ in _tensors(checkpoint.sources[part])))
+
+
+def _tensors(sources: Mapping[str, Source]) -> Iterator[tuple[Path, str]]:
+    return (tensor for source in sorted(sources.values(), key=lambda each: each.tensors) for tensor in source.tensors)
 
 
 def read_weights(
@@ -223,13 +242,14 @@ def _changed(path: Path) -> BadCheckpoint:
     return refusal(path, "was changed while it was being loaded", "wait until it is written, then load it again")
 
 
-def _progress(checkpoint: Checkpoint, host: Host, total: int) -> Read:
+def _progress(checkpoint: Checkpoint, host: Host, total: int, ahead: ReadAhead) -> Read:
     """Report megabytes to the host, a hundred times at most, and stop when it says so."""
     done = shown = 0
 
     def on_read(size: int) -> None:
         nonlocal done, shown
         done += size
+        ahead.used(size)
         if host.interrupted():
             raise Interrupted(f"Loading {checkpoint.path.name} was stopped.")
         if (done - shown) * 100 >= total:
