@@ -19,13 +19,13 @@ class Speed:
 
     label: str
     share: float  # of the steps that the model was made for
-    cost: str  # PSNR of the frames, the least of five pictures of the demo; docs/speed.md
+    cost: str  # of frames of 0 to 255, root mean square, the worst of five pictures; docs/speed.md
 
 
 SPEEDS = {
     "best": Speed(label="Best", share=1.0, cost="every step that the model was made for"),
-    "balanced": Speed(label="Balanced", share=0.4, cost="0.4 of the steps; frames within 52 dB of Best's"),
-    "draft": Speed(label="Draft", share=0.24, cost="0.24 of the steps; within 44 dB"),
+    "balanced": Speed(label="Balanced", share=0.4, cost="0.4 of the steps; on the demo 0.6 of 255 off Best"),
+    "draft": Speed(label="Draft", share=0.24, cost="0.24 of the steps; on the demo 1.5 of 255 off"),
 }
 
 
