@@ -14,7 +14,7 @@ from lib_svd.errors import BadInput
 from lib_svd.request import FITS, ClipRequest, CompleteRequest
 from lib_svd.studio import Studio
 from lib_svd.ui.clips import error_html, notes_html, said_html
-from lib_svd.ui.compat import LOSSLESS, QUIET, UPLOADS, js
+from lib_svd.ui.compat import LOSSLESS, QUIET, UPLOADS, answer, js
 from lib_svd.ui.controls import Controls
 
 SEEN = (
@@ -60,9 +60,7 @@ class Framing:
         self._controls = controls
         given = [self.picture, *(controls[name] for name in SEEN)]
         shown, view = [self._seen, self._note], [controls[name] for name in VIEW]
-        for component in given:
-            fn = self.preview if component is self.picture else self.preview_again
-            component.change(fn=fn, inputs=given, outputs=shown, **QUIET)
+        answer(f"{self._part}_preview", [component.change for component in given], self.preview, given, shown)
         self._closer.click(fn=self.closer, inputs=given, outputs=[self._note, controls["fit"], *view], **QUIET)
         for shape, button in self._shapes.items():
             button.click(
@@ -90,10 +88,6 @@ class Framing:
         kept = _kept(source, fitted, request) if request.fit == "crop" else ""
         fitted.image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
         return fitted.image, said + warnings + kept
-
-    def preview_again(self, picture: Image.Image | None, *values: Any) -> tuple[Any, Any]:
-        """After a setting changed. Without a picture nothing is cleared: one may have come since this was sent."""
-        return (gr.update(), gr.update()) if picture is None else self.preview(picture, *values)
 
     def closer(self, picture: Image.Image | None, *values: Any) -> list[Any]:
         """What to say, the fit, and the view that shows the subject and little more."""

@@ -22,6 +22,8 @@ from tests.browser.tab import (
     choose_model,
     choose_picture,
     generate,
+    late_answers,
+    let_answers_come,
     number,
     part,
     request_shown,
@@ -110,10 +112,10 @@ def test_several_changes_since_the_last_clip_are_said_and_one_is_kept(tab_of_a_n
     generate(tab)
     changes_said = part(tab, "changes")
     expect(part(tab, "measures")).to_contain_text("Speed")
-    number(tab, "motion_bucket_id", 60)
-    tab.wait_for_timeout(1000)
-    expect(changes_said).not_to_be_visible()
+    with late_answers(tab):
+        number(tab, "motion_bucket_id", 60)
     number(tab, "fps", 12)
+    let_answers_come(tab)
     expect(changes_said).to_contain_text("you changed FPS and Motion")
     shoot(tab, "changes")
     part(tab, "changes_kept", "input").click()
@@ -217,6 +219,18 @@ def test_the_crop_is_dragged_resized_and_brought_to_the_subject(tab, tmp_path):
     expect(part(tab, "zoom", "input[type=number]")).to_have_value("1")
     part(tab, "fit").get_by_text("Letterbox").click()
     expect(frame).not_to_be_visible()
+
+
+def test_a_late_answer_does_not_undo_what_was_chosen_since(tab, tmp_path):
+    choose_picture(tab, save_picture(tmp_path / "wide.png", 800, 100))
+    frame = tab.locator(".svd-crop-frame")
+    expect(frame).to_be_visible()
+    with late_answers(tab):
+        number(tab, "zoom", 2)
+    part(tab, "fit").get_by_text("Letterbox").click()
+    let_answers_come(tab)
+    expect(frame).not_to_be_visible()
+    expect(part(tab, "seen_note")).to_contain_text("Blurred bars")
 
 
 def test_the_picture_under_the_frame_can_be_taken_away(tab, picture):
