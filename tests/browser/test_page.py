@@ -144,6 +144,8 @@ def test_one_setting_is_swept_in_one_job_and_each_clip_is_shown_when_it_is_chose
     expect(part(tab, "clip", "video")).to_have_attribute("src", re.compile(r"sweep-svd-0001\.mp4"))
     expect(part(tab, "measures", "table")).to_have_count(0)
     shoot(tab, "sweep")
+    tab.wait_for_timeout(1000)
+    expect(part(tab, "status")).to_contain_text("Time taken")
     part(tab, "sweep_shown").get_by_text("200", exact=True).click()
     expect(part(tab, "clip", "video")).to_have_attribute("src", re.compile(r"sweep-svd-0001-200\.mp4"))
     expect(part(tab, "measures")).to_contain_text("the camera moves")
