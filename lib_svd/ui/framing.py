@@ -48,7 +48,7 @@ class Framing:
         with gr.Row(elem_id=f"{part}_pictures"):
             self.picture = gr.Image(label="Picture", elem_id=f"{part}_picture", **UPLOADS, **shown)
             self._seen = gr.Image(label="What the model will see", interactive=False, elem_id=f"{part}_seen", **shown)
-        self._note = gr.HTML(elem_id=f"{part}_seen_note")
+        self._note = gr.HTML(elem_id=f"{part}_seen_note", elem_classes=["svd-status"])
         with gr.Row(elem_classes=["svd-buttons"]):
             self._shapes = {(x, y): self._button(f"{x}:{y}", f"shape_{x}_{y}") for x, y in SHAPES}
             self._closer = self._button("Closer to subject", "closer", scale=3)
@@ -93,7 +93,7 @@ class Framing:
         """What to say, the fit, and the view that shows the subject and little more."""
         stays = [gr.update() for _ in ("fit", *VIEW)]
         if picture is None:
-            return [said_html("There is no picture yet."), *stays]
+            return [error_html("There is no picture yet: choose one."), *stays]
         try:
             source, request, _ = self._asked(picture, values)
         except BadInput as error:
