@@ -99,7 +99,7 @@ class Framing:
         except BadInput as error:
             return [error_html(str(error)), *stays]
         view = images.tighter_crop(source, (request.width, request.height))
-        if view.zoom == 1:
+        if view.zoom == 1 and not _shows_elsewhere(source, view, request):
             return [self.preview(picture, *values)[1] + said_html(NOTHING_TO_GAIN), *stays]
         return [gr.update(), FITS["crop"], *view]
 
@@ -122,6 +122,15 @@ class Framing:
 
     def _button(self, text: str, name: str, scale: int = 1) -> Any:
         return gr.Button(text, size="sm", min_width=40, scale=scale, elem_id=f"{self._part}_{name}")
+
+
+def _shows_elsewhere(source: Image.Image, view: images.View, request: CompleteRequest) -> bool:
+    """Whether the largest crop would stand elsewhere by that view than it is asked for, by a hundredth or more."""
+    size = request.width, request.height
+    asked = images.View.of(request)
+    boxes = [images.fit_picture(source, size, "crop", each).box for each in (view, asked)]
+    moved = max(abs(a - b) for a, b in zip(*boxes, strict=True))
+    return asked.zoom == 1 and moved > max(source.size) / 100
 
 
 def _kept(source: Image.Image, fitted: images.Fitted, request: CompleteRequest) -> str:
