@@ -272,6 +272,24 @@ def test_the_model_is_remembered_after_a_reload(tab):
         expect(part(tab, "about")).to_contain_text(title)
 
 
+CUT_OFF = """() => Array.from(document.querySelectorAll(".svd-row input[type=number]")).filter((field) => {
+    const [own, block] = [field.getBoundingClientRect(), field.closest(".block").getBoundingClientRect()];
+    return own.width > 0 && (own.right > block.right || own.left < block.left);
+}).map((field) => field.closest("[id^=svd_clip_]").id)"""
+HEIGHTS = """marks => new Set(marks.map((mark) => mark.getBoundingClientRect().top)).size"""
+
+
+@pytest.mark.parametrize("width", [1400, 700])
+def test_no_number_is_cut_off_and_marks_stand_in_one_row(tab, width):
+    tab.set_viewport_size({"width": width, "height": 1000})
+    part(tab, "more").get_by_text("More settings").click()
+    expect(part(tab, "guidance_high", "input[type=number]")).to_be_visible()
+    assert tab.evaluate(CUT_OFF) == []
+    for name in history.MARKED:
+        marks = tab.locator(f"#svd_clip_mark_{name} label:has(input)")
+        assert (marks.count(), marks.evaluate_all(HEIGHTS)) == (5, 1)
+
+
 def test_a_seed_is_reused_and_drawn_again(tab, picture):
     choose_picture(tab, picture)
     generate(tab)
