@@ -29,6 +29,26 @@ function svdSubmit(part, given, count) {
     return [id, ...Array.from(given).slice(1, count)];
 }
 
+// Questions that are under way, by the id of the button that asks them; true: something has changed since.
+const svdAsked = new Map();
+
+// Ask by a button, or once more when the answer is there: so answers come in the order of what they are about.
+function svdAsk(button) {
+    if (svdAsked.has(button)) {
+        svdAsked.set(button, true);
+        return;
+    }
+    svdAsked.set(button, false);
+    gradioApp().querySelector("#" + button).click();
+}
+
+// The answer is on the page, or there is none.
+function svdAnswered(button) {
+    const isOld = svdAsked.get(button);
+    svdAsked.delete(button);
+    if (isOld) svdAsk(button);
+}
+
 // Tabs have no ids in gradio 3, and another one may be called SVD too: the button stands where the tab's content does.
 function svdOpenTab(id) {
     const content = gradioApp().querySelector("#" + id);

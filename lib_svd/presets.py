@@ -142,7 +142,7 @@ class Presets:
         if name not in own:
             if any(name == each.name for each in BUILT_IN):
                 raise BadRequest(f"{name} comes with the program: save it under a name of your own to change it.")
-            raise BadRequest(f"There is no preset {name!r} of your own.")
+            raise BadRequest(f"There is no preset {name!r} of your own: choose one that you saved.")
         return own[name]
 
     def _own(self) -> dict[str, Preset]:
@@ -192,5 +192,5 @@ def _read(text: str) -> dict[str, Preset]:
         if not all(isinstance(each.name, str) and isinstance(each.settings, dict) for each in found):
             raise ValueError("a name is no text, or settings have no names")
     except (ValueError, KeyError, TypeError) as error:
-        raise BadRequest("These are no presets: paste what `Share` gave.") from error
+        raise BadRequest("These are no presets: paste the JSON that somebody's presets were shown as.") from error
     return {preset.name: _checked(preset) for preset in found}

@@ -77,7 +77,8 @@ def tighter_crop(image: Image.Image, size: tuple[int, int]) -> View:
     x = min(max((left + right - width) / 2, 0), image.width - width)
     y = min(max((top + bottom - width / aspect) / 2, 0), image.height - width / aspect)
     centre = ((x + width / 2) / image.width, (y + width / aspect / 2) / image.height)
-    return View(round(centre[0], 3), round(centre[1], 3), math.floor(100 * widest / width) / 100)
+    zoom = max(1.0, math.floor(100 * widest / width) / 100)
+    return View(round(centre[0], 3), round(centre[1], 3), zoom)
 
 
 def _size(image: Image.Image, fitted: Fitted) -> tuple[Concern, ...]:

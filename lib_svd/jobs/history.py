@@ -236,7 +236,7 @@ def _entry(video: Path, changed: float, names: Collection[str]) -> Entry:
     kept = _kept(video.with_suffix(".json")) if f"{video.stem}.json" in names else None
     if kept is not None:
         return Entry(video=video, **kept)
-    return Entry(video=video, made=changed, settings=_from_text(video) if f"{video.stem}.txt" in names else {})
+    return Entry(video=video, made=changed, **(_from_text(video) if f"{video.stem}.txt" in names else {}))
 
 
 def _kept(path: Path) -> dict[str, Any] | None:
@@ -274,10 +274,19 @@ _KEPT: Mapping[str, Callable[[Any], bool]] = {
 
 
 def _from_text(video: Path) -> dict[str, Any]:
+    """Settings; and of a video that shows a whole sweep, what was swept as its note instead of the first value."""
     try:
-        return asdict(ClipRequest.from_infotext(video.with_suffix(".txt").read_text("utf-8")))
+        text = video.with_suffix(".txt").read_text("utf-8")
+        settings = asdict(ClipRequest.from_infotext(text))
     except (OSError, ValueError, BadRequest):
         return {}
+    first, _, rest = text.partition("\n")
+    label, _, values = first.partition(": ")
+    swept = {entry.label: entry.name for entry in FIELDS}.get(label)
+    if swept is None or not rest.startswith("Steps: "):
+        return {"settings": settings}
+    note = f"{label.removeprefix('SVD ').capitalize()} {values}, side by side"
+    return {"settings": {**settings, swept: None}, "note": note}
 
 
 def _has(each: Entry, word: str) -> bool:

@@ -24,7 +24,7 @@ from lib_svd.review import MEASURES
 from lib_svd.studio import Studio
 from lib_svd.ui.cards import cards_html, compare_html
 from lib_svd.ui.clips import error_html, said_html
-from lib_svd.ui.compat import QUIET, js
+from lib_svd.ui.compat import QUIET, answer, js
 from lib_svd.ui.controls import tool
 
 PAGE = 24  # clips
@@ -109,6 +109,8 @@ class Browsing:
             self._previous = gr.Button("Previous page", size="sm", elem_id=f"{part}_history_previous")
             self._next = gr.Button("Next page", size="sm", elem_id=f"{part}_history_next")
         self._number = gr.State(0)
+        # The first one stands in for the chosen clips, which the script knows.
+        self._given = [self._words, self._words, self._order, self._direction, self._number]
         for given in (self._words, self._order, self._direction):
             given.do_not_save_to_config = True
 
@@ -126,8 +128,9 @@ class Browsing:
         listing = [self._said, self._cards, self._number]
         self._on(opened.select, self.look, listing)
         self._on(self._refresh.click, self.look, listing)
-        for changed in (self._words.submit, self._order.change, self._direction.change):
-            self._on(changed, lambda asked: self.listed(asked._replace(page=0)), listing)
+        changed = [self._words.submit, self._order.change, self._direction.change]
+        first_page = self._saying_why(lambda asked: self.listed(asked._replace(page=0)), len(listing))
+        answer(f"{self._part}_history_list", changed, first_page, self._given, listing, _handing(len(self._given)))
         self._on(self._previous.click, lambda asked: self.listed(asked._replace(page=asked.page - 1)), listing)
         self._on(self._next.click, lambda asked: self.listed(asked._replace(page=asked.page + 1)), listing)
         self._on(self._compare.click, self.compare, [self._said, self._compared])
@@ -139,7 +142,12 @@ class Browsing:
         return back
 
     def _on(self, event: Any, do: Callable[[Asked], Sequence[Any]], outputs: Sequence[Any]) -> Any:
-        """Let an event do something; where it fails, a sentence in the first output says why, and nothing changes."""
+        """Let an event do something."""
+        fn, handing = self._saying_why(do, len(outputs)), _handing(len(self._given))
+        return event(fn=fn, inputs=self._given, outputs=list(outputs), **QUIET, **js(handing))
+
+    def _saying_why(self, do: Callable[[Asked], Sequence[Any]], count: int) -> Callable[..., Sequence[Any]]:
+        """A handler with so many outputs: where it fails, the first one says why, and nothing changes."""
 
         def handled(*given: Any) -> Sequence[Any]:
             try:
@@ -149,12 +157,9 @@ class Browsing:
             except Exception as error:
                 log.exception("The history could not do that")
                 said = f"That could not be done ({type(error).__name__}: {error}): the log has more."
-            return [error_html(said), *(gr.update() for _ in outputs[1:])]
+            return [error_html(said), *(gr.update() for _ in range(count - 1))]
 
-        # The first input stands in for the chosen clips, which the script knows.
-        given = [self._words, self._words, self._order, self._direction, self._number]
-        handed = f"function() {{ return svdChosen(arguments, {len(given)}); }}"
-        return event(fn=handled, inputs=given, outputs=list(outputs), **QUIET, **js(handed))
+        return handled
 
     def look(self, asked: Asked) -> list[Any]:
         """Read the folders anew, and show the page that was shown."""
@@ -234,6 +239,11 @@ class Browsing:
         if len(chosen) != 1:
             raise BadRequest(f"One clip can be restored: {_are_chosen(chosen)}")
         return history.entry(chosen[0])
+
+
+def _handing(count: int) -> str:
+    """The script that puts the chosen clips before the other inputs."""
+    return f"function() {{ return svdChosen(arguments, {count}); }}"
 
 
 def _are_chosen(clips: Sequence[Path]) -> str:

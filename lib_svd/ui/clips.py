@@ -23,8 +23,9 @@ STYLE = """<style>
 .svd-measures td:first-child { white-space: nowrap; }
 :is(.svd-measures, .svd-card, .svd-compare) .svd-fault { color: #b45309; font-weight: 600; }
 .dark :is(.svd-measures, .svd-card, .svd-compare) .svd-fault { color: #f59e0b; }
-.svd-marks .wrap { gap: .25em !important; }
-.svd-marks .wrap label { position: relative; gap: 0 !important; padding: .3em .6em !important; }
+.svd-marks { padding: .6em !important; }
+.svd-marks .wrap { gap: .2em !important; flex-wrap: nowrap !important; }
+.svd-marks .wrap label { position: relative; gap: 0 !important; padding: .3em .45em !important; }
 .svd-marks .wrap label span { margin: 0 !important; }
 .svd-marks .wrap label input { position: absolute !important; opacity: 0; pointer-events: none; }
 .svd-marks .wrap label:has(:checked) { border-color: var(--color-accent) !important; font-weight: 700;
@@ -32,6 +33,15 @@ STYLE = """<style>
 .svd-marks .wrap label:has(:focus-visible) { outline: 2px solid currentColor; }
 .svd-scrolled { overflow-x: auto; padding: .3em; }
 .svd-row > .form { flex-grow: 1; }
+.svd-row > button { align-self: end; }
+.svd-row .head { display: grid !important; grid-template-columns: 1fr auto; align-items: start; }
+.svd-row .head label { display: contents; }
+.svd-row .head input { grid-area: 1 / 2; min-width: 0; max-width: 5.5em; }
+.svd-row .head label > div { grid-area: 2 / 1 / auto / -1; }
+.svd-about-measures { font-size: .85em; margin: .4em 0; }
+.svd-about-measures summary { cursor: pointer; opacity: .8; }
+.svd-about-measures dt { font-weight: 600; margin-top: .4em; }
+.svd-about-measures dd { margin: 0; }
 .svd-buttons { gap: .4em !important; }
 .svd-buttons button { padding: .3em !important; white-space: nowrap; min-width: max-content !important; }
 /* Forge has its scripts in a group, which takes room and corners from all that is in it. */

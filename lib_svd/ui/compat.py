@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,36 @@ comes just as the page closes its stream after another one; what it was to chang
 def js(code: str) -> dict[str, str]:
     """The keyword of an event that runs a script in the browser."""
     return {"js" if IS_GRADIO_4 else "_js": code}
+
+
+def answer(
+    name: str,
+    events: Sequence[Any],
+    fn: Callable[..., Any],
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+    handed: str | None = None,
+) -> None:
+    """Let one function answer several events, by what stands on the page after the last of them.
+
+    If each event asked by itself, an answer could overtake a later one and stay; and gradio 3 drops an event that comes
+    while the same one waits. So the events press a hidden button, which asks one question at a time: `svdAsk` in
+    `javascript/svd.js`.
+
+    Args:
+        name: the button's id.
+        events: of components, as methods.
+        fn: what answers.
+        inputs: its components.
+        outputs: its components.
+        handed: a script that the inputs go through.
+    """
+    button = gr.Button(elem_id=name, elem_classes=["svd-hidden"])
+    for event in events:
+        event(fn=None, inputs=[], outputs=[], **QUIET, **js(f"() => svdAsk('{name}')"))
+    through = {} if handed is None else js(handed)
+    asked = button.click(fn=fn, inputs=list(inputs), outputs=list(outputs), **QUIET, **through)
+    asked.then(fn=None, inputs=[], outputs=[], **QUIET, **js(f"() => svdAnswered('{name}')"))
 
 
 def mount(app: Any, blocks: Any, folder: Path) -> Any:

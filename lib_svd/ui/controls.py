@@ -16,7 +16,7 @@ from lib_svd.speeds import SPEEDS, steps_of
 from lib_svd.studio import Model, Studio
 from lib_svd.ui.choices import FIELD_OF, FOLLOWING, Made, model_line, no_model
 from lib_svd.ui.clips import said_html
-from lib_svd.ui.compat import QUIET, js
+from lib_svd.ui.compat import QUIET, answer, js
 
 NO_PROMPT = (
     "There is no prompt, because the model takes none: it was trained on pictures alone. "
@@ -291,11 +291,12 @@ class Controls:
 
     def _follow_model(self) -> None:
         moved = [self[name] for name in FOLLOWING]
-        self["checkpoint"].change(
-            fn=self._followed,
-            inputs=[self["checkpoint"], self._basis, *moved],
-            outputs=[self._about, self._basis, self._path, self["decode_chunk"], *moved],
-            **QUIET,
+        answer(
+            f"{self._part}_follow",
+            [self["checkpoint"].change],
+            self._followed,
+            [self["checkpoint"], self._basis, *moved],
+            [self._about, self._basis, self._path, self["decode_chunk"], *moved],
         )
         for name, button in self._speeds.items():
             steps = [self[each] for each in STEPS]

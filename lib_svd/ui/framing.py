@@ -14,7 +14,7 @@ from lib_svd.errors import BadInput
 from lib_svd.request import FITS, ClipRequest, CompleteRequest
 from lib_svd.studio import Studio
 from lib_svd.ui.clips import error_html, notes_html, said_html
-from lib_svd.ui.compat import LOSSLESS, QUIET, UPLOADS, js
+from lib_svd.ui.compat import LOSSLESS, QUIET, UPLOADS, answer, js
 from lib_svd.ui.controls import Controls
 
 SEEN = (
@@ -48,7 +48,7 @@ class Framing:
         with gr.Row(elem_id=f"{part}_pictures"):
             self.picture = gr.Image(label="Picture", elem_id=f"{part}_picture", **UPLOADS, **shown)
             self._seen = gr.Image(label="What the model will see", interactive=False, elem_id=f"{part}_seen", **shown)
-        self._note = gr.HTML(elem_id=f"{part}_seen_note")
+        self._note = gr.HTML(elem_id=f"{part}_seen_note", elem_classes=["svd-status"])
         with gr.Row(elem_classes=["svd-buttons"]):
             self._shapes = {(x, y): self._button(f"{x}:{y}", f"shape_{x}_{y}") for x, y in SHAPES}
             self._closer = self._button("Closer to subject", "closer", scale=3)
@@ -60,9 +60,7 @@ class Framing:
         self._controls = controls
         given = [self.picture, *(controls[name] for name in SEEN)]
         shown, view = [self._seen, self._note], [controls[name] for name in VIEW]
-        for component in given:
-            fn = self.preview if component is self.picture else self.preview_again
-            component.change(fn=fn, inputs=given, outputs=shown, **QUIET)
+        answer(f"{self._part}_preview", [component.change for component in given], self.preview, given, shown)
         self._closer.click(fn=self.closer, inputs=given, outputs=[self._note, controls["fit"], *view], **QUIET)
         for shape, button in self._shapes.items():
             button.click(
@@ -91,21 +89,17 @@ class Framing:
         fitted.image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
         return fitted.image, said + warnings + kept
 
-    def preview_again(self, picture: Image.Image | None, *values: Any) -> tuple[Any, Any]:
-        """After a setting changed. Without a picture nothing is cleared: one may have come since this was sent."""
-        return (gr.update(), gr.update()) if picture is None else self.preview(picture, *values)
-
     def closer(self, picture: Image.Image | None, *values: Any) -> list[Any]:
         """What to say, the fit, and the view that shows the subject and little more."""
         stays = [gr.update() for _ in ("fit", *VIEW)]
         if picture is None:
-            return [said_html("There is no picture yet."), *stays]
+            return [error_html("There is no picture yet: choose one."), *stays]
         try:
             source, request, _ = self._asked(picture, values)
         except BadInput as error:
             return [error_html(str(error)), *stays]
         view = images.tighter_crop(source, (request.width, request.height))
-        if view.zoom == 1:
+        if view.zoom == 1 and not _shows_elsewhere(source, view, request):
             return [self.preview(picture, *values)[1] + said_html(NOTHING_TO_GAIN), *stays]
         return [gr.update(), FITS["crop"], *view]
 
@@ -128,6 +122,15 @@ class Framing:
 
     def _button(self, text: str, name: str, scale: int = 1) -> Any:
         return gr.Button(text, size="sm", min_width=40, scale=scale, elem_id=f"{self._part}_{name}")
+
+
+def _shows_elsewhere(source: Image.Image, view: images.View, request: CompleteRequest) -> bool:
+    """Whether the largest crop would stand elsewhere by that view than it is asked for, by a hundredth or more."""
+    size = request.width, request.height
+    asked = images.View.of(request)
+    boxes = [images.fit_picture(source, size, "crop", each).box for each in (view, asked)]
+    moved = max(abs(a - b) for a, b in zip(*boxes, strict=True))
+    return asked.zoom == 1 and moved > max(source.size) / 100
 
 
 def _kept(source: Image.Image, fitted: images.Fitted, request: CompleteRequest) -> str:

@@ -22,7 +22,16 @@ def measures_html(entry: Entry) -> str:
         for part, title in PARTS.items()
     )
     missing = "" if can_see_motion() else f'<p class="svd-said">{escape(CV2_MISSING)}</p>'
-    return f'<table class="svd-measures">{rows}</table>{missing}'
+    return f'<table class="svd-measures">{rows}</table>{missing}{ABOUT}'
+
+
+def _about() -> str:
+    """What each number is and where it usually lies, for who cannot point at it."""
+    told = "".join(f"<dt>{measure.title}</dt><dd>{escape(measure.about)}</dd>" for measure in MEASURES)
+    return f'<details class="svd-about-measures"><summary>What these numbers are</summary><dl>{told}</dl></details>'
+
+
+ABOUT = _about()
 
 
 def advice_html(advice: Advice | None) -> str:

@@ -15,7 +15,7 @@ from lib_svd.jobs import history
 from lib_svd.request import FIELDS
 from lib_svd.studio import Studio
 from lib_svd.ui.clips import said_html
-from lib_svd.ui.compat import QUIET
+from lib_svd.ui.compat import QUIET, answer
 from lib_svd.ui.controls import HELP, RANDOM_SEED, Controls
 
 TOGETHER = {"Size": ("width", "height"), "Crop": ("fit", "focus_x", "focus_y", "zoom")}
@@ -38,7 +38,7 @@ class OneChange:
     """
 
     def __init__(self, studio: Studio, part: str, clip: Any) -> None:
-        self._studio, self._clip = studio, clip
+        self._studio, self._part, self._clip = studio, part, clip
         # The clip that the settings are held against: the one shown, as long as its picture is the one chosen.
         self._since = gr.Textbox("", visible=False, elem_id=f"{part}_since")
         self._since.do_not_save_to_config = True
@@ -64,11 +64,8 @@ class OneChange:
         for event in events:
             event.then(fn=_since, inputs=[self._clip], outputs=[self._since, self._panel], **QUIET)
         picture.change(fn=self.begin, inputs=[picture, self._clip], outputs=[self._since, self._panel], **QUIET)
-        for component in controls.components:
-            by_user = component.release if isinstance(component, gr.Slider) else component.input
-            by_user(fn=self.told, inputs=given, outputs=shown, **QUIET)
-        for event in chosen:
-            event.then(fn=self.told, inputs=given, outputs=shown, **QUIET)
+        by_user = [each.release if isinstance(each, gr.Slider) else each.input for each in controls.components]
+        answer(f"{self._part}_changes_ask", [*by_user, *(each.then for each in chosen)], self.told, given, shown)
         self._keep.click(
             fn=self.only, inputs=[self._kept, *given], outputs=[self._panel, *controls.components], **QUIET
         )

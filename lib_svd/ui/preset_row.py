@@ -29,20 +29,22 @@ class PresetRow:
     """
 
     def __init__(self, studio: Studio, page: Page, part: str) -> None:
-        self._studio, self._page = studio, page
+        self._studio, self._page, self._part = studio, page, part
         self.chosen = gr.Dropdown([NONE], value=NONE, label="Preset", elem_id=f"{part}_preset")
         self.chosen.do_not_save_to_config = True  # the page remembers it
-        self._reason = gr.HTML(elem_id=f"{part}_preset_reason")
+        self._reason = gr.HTML(elem_id=f"{part}_preset_reason", elem_classes=["svd-status"])
         with gr.Accordion("Presets of your own", open=False, elem_id=f"{part}_presets"):
-            with gr.Row(elem_classes=["svd-row"]):
-                self._name = gr.Textbox(label="Name", elem_id=f"{part}_preset_name", scale=3)
-                self._save = gr.Button("Save these settings", elem_id=f"{part}_preset_save")
-                self._rename = gr.Button("Rename the chosen one", elem_id=f"{part}_preset_rename")
-                self._delete = gr.Button("Delete the chosen one", elem_id=f"{part}_preset_delete")
-            with gr.Row(elem_classes=["svd-row"]):
-                self._shared = gr.Textbox(label="To share", lines=1, elem_id=f"{part}_preset_json", scale=3)
-                self._share = gr.Button("Show mine", elem_id=f"{part}_preset_share")
-                self._take = gr.Button("Take these", elem_id=f"{part}_preset_take")
+            named = "The name to save the settings by, or to rename the preset to."
+            self._name = gr.Textbox(label="Name", info=named, lines=1, elem_id=f"{part}_preset_name")
+            with gr.Row(elem_classes=["svd-buttons"]):
+                self._save = self._button("Save these settings", "save")
+                self._rename = self._button("Rename the chosen one", "rename")
+                self._delete = self._button("Delete the chosen one", "delete")
+            pasted = "JSON: show yours and copy them, or paste somebody's and take them."
+            self._shared = gr.Textbox(label="To share", info=pasted, lines=1, elem_id=f"{part}_preset_json")
+            with gr.Row(elem_classes=["svd-buttons"]):
+                self._share = self._button("Show mine", "share")
+                self._take = self._button("Take these", "take")
         for box in (self._name, self._shared):
             box.do_not_save_to_config = True
 
@@ -53,7 +55,7 @@ class PresetRow:
 
     def fill(self) -> list[Any]:
         """The presets there are, the one used last chosen; or why they cannot be read."""
-        return self._changing(lambda _: None)(str(self._studio.host.option(REMEMBERED, "")))
+        return self._changing(lambda name: (name, ""))(str(self._studio.host.option(REMEMBERED, "")))
 
     def wire(self, controls: Controls) -> Any:
         """Let the list move the controls; the event that does."""
@@ -64,13 +66,13 @@ class PresetRow:
             **QUIET,
         )
 
-        def on(button: Any, do: Callable[..., None], *given: Any) -> None:
+        def on(button: Any, do: Callable[..., tuple[str, str]], *given: Any) -> None:
             button.click(fn=self._changing(do), inputs=[self.chosen, *given], outputs=self.filled, **QUIET)
 
         on(self._save, lambda _, name, *values: self._saved(controls, name, values), self._name, *controls.components)
-        on(self._rename, lambda chosen, name: self._presets.rename(chosen, name), self._name)
-        on(self._delete, lambda chosen: self._presets.delete(chosen))
-        on(self._take, lambda _, text: self._taken(text), self._shared)
+        on(self._rename, self._renamed, self._name)
+        on(self._delete, self._deleted)
+        on(self._take, self._taken, self._shared)
         self._share.click(fn=self.share, inputs=[], outputs=[self._shared, self._reason], **QUIET)
         return chosen
 
@@ -81,7 +83,7 @@ class PresetRow:
         except BadInput as error:
             return [error_html(str(error)), *(gr.update() for _ in controls.components)]
         if self._studio.host.option(REMEMBERED, "") != preset.name:
-            self._page.remember(REMEMBERED, preset.name)
+            self._used(preset.name)
         return [said_html(preset.reason), *controls.take({**controls.defaults(model), **preset.settings})]
 
     def share(self) -> list[Any]:
@@ -98,6 +100,9 @@ class PresetRow:
         except BadInput:  # it was deleted since
             return {}
 
+    def _button(self, text: str, name: str) -> Any:
+        return gr.Button(text, size="sm", min_width=60, elem_id=f"{self._part}_preset_{name}")
+
     @property
     def _presets(self) -> Presets:
         return Presets(self._studio.host.clip_dirs()[-1] / "presets.json")
@@ -105,25 +110,38 @@ class PresetRow:
     def _named(self, name: str) -> Preset:
         return Preset(name="") if name in ("", NONE) else self._presets.named(name)
 
-    def _listing(self, name: str) -> list[Any]:
+    def _listing(self, name: str, said: str) -> list[Any]:
         presets = {preset.name: preset for preset in self._presets.all()}
-        reason = presets[name].reason if name in presets else ""
-        return [gr.update(choices=[NONE, *presets], value=name if name in presets else NONE), said_html(reason)]
+        text = said or (presets[name].reason if name in presets else "")
+        return [gr.update(choices=[NONE, *presets], value=name if name in presets else NONE), said_html(text)]
 
-    def _saved(self, controls: Controls, name: str, values: Sequence[Any]) -> None:
+    def _saved(self, controls: Controls, name: str, values: Sequence[Any]) -> tuple[str, str]:
         settings = {each: value for each, value in controls.read(values).items() if each in KEPT}
         self._presets.save(Preset(name=name, settings=settings))
+        return self._used(name.strip()), f"{name.strip()} is saved."
 
-    def _taken(self, text: str) -> None:
-        self._presets.take(text)
+    def _renamed(self, chosen: str, name: str) -> tuple[str, str]:
+        self._presets.rename(chosen, name)
+        return self._used(name.strip()), f"{chosen} is called {name.strip()} now."
 
-    def _changing(self, do: Callable[..., None]) -> Callable[..., list[Any]]:
-        """A handler that does it and lists what there is then, or says why not."""
+    def _deleted(self, chosen: str) -> tuple[str, str]:
+        self._presets.delete(chosen)
+        return self._used(NONE), f"{chosen} is deleted; the controls stay as they are."
+
+    def _taken(self, chosen: str, text: str) -> tuple[str, str]:
+        return chosen, f"In the list now: {', '.join(self._presets.take(text)) or 'no more than before'}."
+
+    def _used(self, name: str) -> str:
+        """The name itself, which is the one used last from now on."""
+        self._page.remember(REMEMBERED, "" if name == NONE else name)
+        return name
+
+    def _changing(self, do: Callable[..., tuple[str, str]]) -> Callable[..., list[Any]]:
+        """A handler that does it and lists what there is, or says why not; `do` gives the one chosen, and a word."""
 
         def changed(chosen: str, *given: Any) -> list[Any]:
             try:
-                do(chosen, *given)
-                return self._listing(chosen)
+                return self._listing(*do(chosen, *given))
             except BadInput as error:
                 return [gr.update(), error_html(str(error))]
 

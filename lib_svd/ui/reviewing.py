@@ -21,6 +21,7 @@ AS_MEASURED = "What was measured"
 SAID = {AS_MEASURED: None, **{words: fault for fault, words in FAULTS.items()}}
 """What can be chosen as wrong, and the fault that it is."""
 NO_CLIP = "No single clip is shown: make one, or choose one of the sweep."
+NO_CHANGE = "There is no change to make: say what is wrong, or change a setting yourself."
 MARKS = [str(mark) for mark in range(1, history.BEST + 1)]
 
 
@@ -59,7 +60,7 @@ class Reviewing:
             with gr.Row(elem_classes=["svd-row"]):
                 self._note = gr.Textbox(label="Note", lines=1, elem_id=f"{part}_note", scale=4)
                 self._keep = gr.Button("Keep marks and note", elem_id=f"{part}_keep", scale=2)
-            self._kept = gr.HTML(elem_id=f"{part}_kept")
+            self._kept = gr.HTML(elem_id=f"{part}_kept", elem_classes=["svd-status"])
 
     def wire(self, events: Sequence[Any], controls: Controls) -> None:
         """Let the panel follow the events that show a clip, and its advice change the controls."""
@@ -74,8 +75,8 @@ class Reviewing:
             outputs=[self._kept, *controls.components],
             **QUIET,
         )
-        press = f"() => {{ document.querySelector('#{self._part}_generate').click(); }}"
-        changed.success(fn=None, inputs=[], outputs=[], **js(press))
+        press = f"(why) => {{ if (!why) document.querySelector('#{self._part}_generate').click(); }}"
+        changed.success(fn=None, inputs=[self._kept], outputs=[], **QUIET, **js(press))
         self._keep.click(fn=self.keep, inputs=given, outputs=[self._kept], **QUIET)
 
     def turn(self, name: str, of: str, note: str, *marks: str | None) -> list[Any]:
@@ -99,14 +100,16 @@ class Reviewing:
         return "" if entry is None or not entry.measures else advice_html(_advice(entry, said))
 
     def applied(self, controls: Controls, name: str, said: str) -> Sequence[Any]:
-        """The clip's own settings and seed with that one change, so that nothing else differs."""
+        """The clip's own settings and seed with that one change, so that nothing else differs; or why there is none.
+
+        That is no error of gradio's: where a button is pressed twice, gradio 4.40 is deaf to it after one.
+        """
         entry = self._entry(name)
-        if entry is None:
-            raise gr.Error(NO_CLIP)
-        advice = _advice(entry, said)
-        if advice is None or advice.setting is None:
-            raise gr.Error("There is no change to make: say what is wrong, or change a setting yourself.")
-        return [said_html(advice.reason), *controls.take({**entry.settings, **advice.change})]
+        advice = None if entry is None else _advice(entry, said)
+        if entry is None or advice is None or advice.setting is None:
+            why = NO_CLIP if entry is None else NO_CHANGE
+            return [error_html(why), *(gr.update() for _ in controls.components)]
+        return ["", *controls.take({**entry.settings, **advice.change})]
 
     def keep(self, name: str, note: str, *marks: str | None) -> str:
         """Write the user's marks and note beside the clip."""

@@ -123,7 +123,7 @@ class Tab:
         made = self._on(self._generate, self._job, asked, shown)
         swept = self._on(sweeping.button, self._sweep, [*asked, *sweeping.inputs], [*self._swept, *shown])
         opened = sweeping.chosen.input(
-            fn=self.show_swept, inputs=[sweeping.chosen, sweeping.name], outputs=shown, **QUIET
+            fn=self.show_swept, inputs=[sweeping.chosen, sweeping.name, self._made], outputs=shown, **QUIET
         )
         self.framing.wire(controls)
         self._gallery.select(fn=self.select, inputs=[self._made], outputs=[self._frame], **QUIET)
@@ -171,9 +171,13 @@ class Tab:
 
         return _done(work, 6 + len(self._swept))
 
-    def show_swept(self, chosen: str, name: str) -> Sequence[Any]:
-        """One clip of the last sweep, or all of them."""
+    def show_swept(self, chosen: str, name: str, made: str) -> Sequence[Any]:
+        """One clip of the last sweep, or all of them, unless that is the clip shown: a choice that we make ourselves is
+        told by gradio 4 as the user's, and what was said of the sweep would go.
+        """
         path = self._studio.clip(self._sweeping.named(chosen, name))
+        if made == ("" if chosen == ALL else str(path)):
+            return [gr.update() for _ in range(6)]
         return _done(lambda: self._shown(reopened(path), is_grid=chosen == ALL), 6)
 
     def _order(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
@@ -86,6 +88,35 @@ def card(tab: Page, name: str) -> Locator:
 
 def press(tab: Page, button: str) -> None:
     part(tab, f"history_{button}").click()
+
+
+DELAYING = """() => {
+    const fetched = window.fetch;
+    window.fetch = async (...given) => {
+        const isLate = window.answersAreLate;
+        const answer = await fetched(...given);
+        if (isLate) await new Promise((wake) => setTimeout(wake, 2000));
+        return answer;
+    };
+}"""
+
+
+@contextmanager
+def late_answers(tab: Page) -> Iterator[None]:
+    """What is asked meanwhile is answered late, as by a server that is busy; so what comes after may be answered first.
+
+    It ends when something was asked; the answers come a good while after that.
+    """
+    if not tab.evaluate("() => 'answersAreLate' in window"):
+        tab.evaluate(DELAYING)
+    tab.evaluate("() => { window.answersAreLate = true; }")
+    with tab.expect_request("**/run/predict*"):
+        yield
+    tab.evaluate("() => { window.answersAreLate = false; }")
+
+
+def let_answers_come(tab: Page) -> None:
+    tab.wait_for_timeout(2500)
 
 
 def shoot(tab: Page, name: str) -> None:

@@ -23,6 +23,8 @@ from tests.browser.tab import (
     choose_picture,
     find,
     generate,
+    late_answers,
+    let_answers_come,
     number,
     open_history,
     part,
@@ -193,8 +195,13 @@ def test_pages_are_turned_and_what_is_chosen_stays_chosen(tab_of_a_new_user, man
     press(tab, "previous")
     expect(chosen).to_have_text("Clips 1 to 24 of 30.")
     expect(card(tab, many_clips[1])).to_have_attribute("aria-pressed", "true")
-    part(tab, "direction", "input").click()
-    tab.locator("ul.options li", has_text="Ascending").click()
+    with late_answers(tab):
+        part(tab, "direction", "input").click()
+        tab.locator("ul.options li", has_text="Ascending").click()
+    find(tab, many_clips[3])
+    let_answers_come(tab)
+    expect(tab.locator(".svd-card")).to_have_count(1)
+    find(tab, "")
     expect(tab.locator(".svd-card").first).to_contain_text(many_clips[-1])
 
 

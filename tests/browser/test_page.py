@@ -22,6 +22,8 @@ from tests.browser.tab import (
     choose_model,
     choose_picture,
     generate,
+    late_answers,
+    let_answers_come,
     number,
     part,
     request_shown,
@@ -110,10 +112,10 @@ def test_several_changes_since_the_last_clip_are_said_and_one_is_kept(tab_of_a_n
     generate(tab)
     changes_said = part(tab, "changes")
     expect(part(tab, "measures")).to_contain_text("Speed")
-    number(tab, "motion_bucket_id", 60)
-    tab.wait_for_timeout(1000)
-    expect(changes_said).not_to_be_visible()
+    with late_answers(tab):
+        number(tab, "motion_bucket_id", 60)
     number(tab, "fps", 12)
+    let_answers_come(tab)
     expect(changes_said).to_contain_text("you changed FPS and Motion")
     shoot(tab, "changes")
     part(tab, "changes_kept", "input").click()
@@ -142,6 +144,8 @@ def test_one_setting_is_swept_in_one_job_and_each_clip_is_shown_when_it_is_chose
     expect(part(tab, "clip", "video")).to_have_attribute("src", re.compile(r"sweep-svd-0001\.mp4"))
     expect(part(tab, "measures", "table")).to_have_count(0)
     shoot(tab, "sweep")
+    tab.wait_for_timeout(1000)
+    expect(part(tab, "status")).to_contain_text("Time taken")
     part(tab, "sweep_shown").get_by_text("200", exact=True).click()
     expect(part(tab, "clip", "video")).to_have_attribute("src", re.compile(r"sweep-svd-0001-200\.mp4"))
     expect(part(tab, "measures")).to_contain_text("the camera moves")
@@ -219,6 +223,18 @@ def test_the_crop_is_dragged_resized_and_brought_to_the_subject(tab, tmp_path):
     expect(frame).not_to_be_visible()
 
 
+def test_a_late_answer_does_not_undo_what_was_chosen_since(tab, tmp_path):
+    choose_picture(tab, save_picture(tmp_path / "wide.png", 800, 100))
+    frame = tab.locator(".svd-crop-frame")
+    expect(frame).to_be_visible()
+    with late_answers(tab):
+        number(tab, "zoom", 2)
+    part(tab, "fit").get_by_text("Letterbox").click()
+    let_answers_come(tab)
+    expect(frame).not_to_be_visible()
+    expect(part(tab, "seen_note")).to_contain_text("Blurred bars")
+
+
 def test_the_picture_under_the_frame_can_be_taken_away(tab, picture):
     choose_picture(tab, picture)
     expect(tab.locator(".svd-crop-frame")).to_be_visible()
@@ -254,6 +270,24 @@ def test_the_model_is_remembered_after_a_reload(tab):
         expect(part(tab, "about")).to_contain_text(title)
         tab.reload()
         expect(part(tab, "about")).to_contain_text(title)
+
+
+CUT_OFF = """() => Array.from(document.querySelectorAll(".svd-row input[type=number]")).filter((field) => {
+    const [own, block] = [field.getBoundingClientRect(), field.closest(".block").getBoundingClientRect()];
+    return own.width > 0 && (own.right > block.right || own.left < block.left);
+}).map((field) => field.closest("[id^=svd_clip_]").id)"""
+HEIGHTS = """marks => new Set(marks.map((mark) => mark.getBoundingClientRect().top)).size"""
+
+
+@pytest.mark.parametrize("width", [1400, 700])
+def test_no_number_is_cut_off_and_marks_stand_in_one_row(tab, width):
+    tab.set_viewport_size({"width": width, "height": 1000})
+    part(tab, "more").get_by_text("More settings").click()
+    expect(part(tab, "guidance_high", "input[type=number]")).to_be_visible()
+    assert tab.evaluate(CUT_OFF) == []
+    for name in history.MARKED:
+        marks = tab.locator(f"#svd_clip_mark_{name} label:has(input)")
+        assert (marks.count(), marks.evaluate_all(HEIGHTS)) == (5, 1)
 
 
 def test_a_seed_is_reused_and_drawn_again(tab, picture):

@@ -16,6 +16,7 @@ from lib_svd.engine.vae import VaeEncoder
 from lib_svd.errors import BadRequest, Interrupted
 from lib_svd.hosts.standalone import StandaloneHost
 from lib_svd.infotext import read_infotext
+from lib_svd.jobs import history
 from lib_svd.request import ClipRequest
 from lib_svd.video import probe
 
@@ -97,6 +98,9 @@ def test_all_clips_are_in_one_video_with_what_was_swept(swept, tmp_path):
     found = probe(whole.video)
     assert (found.num_frames, found.width, found.height) == (5, 2 * 96, 2 * (64 + 14))
     assert "SVD motion: 30, 90, 200" in read_infotext(whole.video)
+    listed = history.entry(whole.video)  # it has no one motion, and says so
+    assert (listed.settings["motion_bucket_id"], listed.settings["seed"]) == (None, 3)
+    assert listed.note == "Motion 30, 90, 200, side by side"
 
 
 def test_every_clip_of_a_grid_has_its_label_below():

@@ -59,6 +59,16 @@ def test_where_a_closer_crop_gains_nothing_it_says_so(framing):
     assert rest == [gr.update()] * 4
 
 
+def test_where_it_cannot_be_closer_it_still_brings_the_subject_into_view(framing):
+    small = disc(1000, 300, 60).resize((96, 64))
+    upright = ("svd_xt.safetensors", False, 64, 96, "Crop", 0.5, 0.5, 1.0, "#000000")
+    said, fit, x, _, zoom = framing.closer(small, *upright)
+    assert (said, fit, zoom) == (gr.update(), "Crop", 1)
+    assert x > 0.7
+    again = (*upright[:5], x, 0.5, 1.0, "#000000")
+    assert "gain nothing" in framing.closer(small, *again)[0]
+
+
 def test_without_a_picture_or_with_a_size_that_cannot_be_it_says_so(framing):
     assert "no picture yet" in framing.closer(None, *VALUES)[0]
     wrong = ("svd_xt.safetensors", False, 65, 64, "Crop", 0.5, 0.5, 1.0, "#000000")

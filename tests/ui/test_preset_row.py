@@ -78,17 +78,29 @@ def press(built, do, *given):
     return built._presets._changing(do)(*given)
 
 
-def test_ones_own_are_saved_from_the_controls_renamed_and_deleted(built, row):
+def test_ones_own_are_saved_from_the_controls_renamed_deleted_and_taken(built, row, noting_page):
     controls = built.controls
     values = dict(zip(controls.names, (component.value for component in controls.components), strict=True))
     values |= {"checkpoint": MODEL, "motion_bucket_id": 33, "seed": 5}
-    listed, _ = press(built, lambda _, n, *v: row._saved(controls, n, v), NONE, "Mine", *values.values())
-    assert listed["choices"][-1] == "Mine"
+    listed, said = press(built, lambda _, n, *v: row._saved(controls, n, v), NONE, "Mine", *values.values())
+    assert (listed["choices"][-1], listed["value"]) == ("Mine", "Mine")
+    assert "Mine is saved." in said
+    assert noting_page.remembered == {REMEMBERED: "Mine"}
     kept = row._presets.named("Mine").settings
     assert kept["motion_bucket_id"] == 33
     assert not {"seed", "checkpoint"} & set(kept)
-    assert press(built, row._presets.rename, "Mine", "Cats")[0]["choices"][-1] == "Cats"
-    assert "Cats" not in press(built, row._presets.delete, "Cats")[0]["choices"]
+    listed, said = press(built, row._renamed, "Mine", "Cats")
+    assert (listed["choices"][-1], listed["value"]) == ("Cats", "Cats")
+    assert "Mine is called Cats now." in said
+    assert noting_page.remembered == {REMEMBERED: "Cats"}
+    shared = row.share()[0]
+    listed, said = press(built, row._deleted, "Cats")
+    assert ("Cats" in listed["choices"], listed["value"]) == (False, NONE)
+    assert "Cats is deleted" in said
+    assert noting_page.remembered == {REMEMBERED: ""}
+    listed, said = press(built, row._taken, "Loop", shared)
+    assert ("Cats" in listed["choices"], listed["value"]) == (True, "Loop")
+    assert "In the list now: Cats." in said
 
 
 def test_a_damaged_file_of_presets_is_said_when_the_page_loads(built, row, studio):
@@ -100,8 +112,8 @@ def test_a_damaged_file_of_presets_is_said_when_the_page_loads(built, row, studi
 
 
 def test_what_cannot_be_is_a_sentence(built, row):
-    assert "comes with the program" in press(built, row._presets.delete, "Loop")[1]
-    assert "no presets" in press(built, lambda _, text: row._taken(text), NONE, "{}")[1]
+    assert "comes with the program" in press(built, row._deleted, "Loop")[1]
+    assert "no presets" in press(built, row._taken, NONE, "{}")[1]
     assert "no preset" in row.choose(built.controls, "Gone", MODEL)[0]
 
 

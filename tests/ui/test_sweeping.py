@@ -67,15 +67,21 @@ def test_the_table_has_a_column_a_clip_and_links_to_each(sweep, studio):
 
 def test_each_clip_of_it_is_shown_when_it_is_chosen(sweep, built, studio):
     name = sweep(seed=5)["name"]
-    shown = dict(zip(OUTPUTS[4:], built.show_swept("200", name), strict=True))
+    shown = dict(zip(OUTPUTS[4:], built.show_swept("200", name, ""), strict=True))
     assert "sweep-svd-0001-200.mp4" in shown["clip"]
     assert shown["made"] == str(studio.host.output_dir() / "sweep-svd-0001-200.mp4")
     assert ClipRequest.from_infotext(shown["infotext"]).motion_bucket_id == 200
     assert len(shown["gallery"]) == 3
-    together = dict(zip(OUTPUTS[4:], built.show_swept("All side by side", name), strict=True))
+    together = dict(zip(OUTPUTS[4:], built.show_swept("All side by side", name, shown["made"]), strict=True))
     assert "sweep-svd-0001.mp4" in together["clip"]
     assert (together["made"], together["frame"]) == ("", None)  # no clip to review, no frame to go on from
-    assert "is not there" in built.show_swept("75", name)[-1]
+    assert "is not there" in built.show_swept("75", name, "")[-1]
+
+
+def test_what_was_said_of_a_sweep_stays_where_its_own_clip_is_chosen_again(sweep, built):
+    found = sweep(seed=5)
+    for choice, made in (("All side by side", ""), ("200", f"{found['name']}-200.mp4")):
+        assert built.show_swept(choice, found["name"], made) == [gr.update()] * 6
 
 
 def test_what_is_chosen_is_the_clip_that_is_shown(sweep, built, studio):

@@ -149,13 +149,6 @@ def test_what_may_go_wrong_with_a_picture_is_said_below_it_with_a_remedy(built, 
     assert "It is very dark. Brighten it first" in note
 
 
-def test_a_setting_that_changes_before_the_picture_comes_does_not_clear_the_preview_that_follows(built, picture):
-    values = ("svd_xt.safetensors", False, 64, 64, "Crop", 0.0, 0.5, 1.0, "#000000")
-    assert built.framing.preview_again(None, *values) == (gr.update(), gr.update())
-    shown, note = built.framing.preview_again(opened(picture), *values)
-    assert (shown.size, note) == (built.framing.preview(opened(picture), *values)[0].size, note)
-
-
 def test_the_preview_says_what_is_wrong(built, picture):
     shown, note = built.framing.preview(
         opened(picture), "svd_xt.safetensors", False, 65, 64, "Crop", 0.5, 0.5, 1.0, "#000000"
