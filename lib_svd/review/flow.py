@@ -17,6 +17,7 @@ CV2_MISSING = (
     "run `python -m pip install opencv-python-headless` in the environment of your web UI."
 )
 SEEN_AT = 640  # pixels of the longer side at which flow is worked out
+LEAST_SIDE = 16  # pixels; opencv's flow of a thinner frame fails, or takes the program with it
 CUT = 0.2  # of a frame is seen again in the next one; less is a cut
 
 
@@ -98,7 +99,7 @@ def flows(frames: Frames) -> Flows:
     from lib_svd.review.dense import pair
 
     height, width = frames.shape[1:3]
-    scale = max(1.0, max(height, width) / SEEN_AT)
+    scale = max(1.0, min(max(height, width) / SEEN_AT, min(height, width) / LEAST_SIDE))
     if scale > 1:
         size = (round(width / scale), round(height / scale))
         frames = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])

@@ -90,7 +90,7 @@ def review(frames: Frames, picture: Frames | None = None, embed: Embed | None = 
     """Measure a clip; seconds on a CPU.
 
     Args:
-        frames: [T, H, W, 3] uint8, RGB, T at least 2.
+        frames: [T, H, W, 3] uint8, RGB, T at least 2, H and W at least LEAST_SIDE.
         picture: [H, W, 3] uint8, what the model was given, of the clip's size.
         embed: the image tower of the clip's checkpoint, where similarity is wanted.
     """
