@@ -110,6 +110,7 @@ def test_a_frozen_clip_does_not_look_good(here, lib_svd):
     ("words", "said"),
     [
         (["none.mp4"], "There is no file none.mp4: check the name."),
+        (["thin.mp4"], "thin.mp4 is 192x12: choose a clip of at least 16x16 to measure."),
         (["pan.mp4", "--picture", "none.png"], "none.png"),
         (["pan.mp4", "--checkpoint", "none"], "No model is called 'none'"),
         (["made.mp4", "--wrong", "ugly"], "say one of static, chaotic"),
@@ -117,6 +118,7 @@ def test_a_frozen_clip_does_not_look_good(here, lib_svd):
 )
 def test_what_cannot_be_looked_at_is_refused_in_a_sentence(words, said, here, lib_svd):
     saved(clips.pan(1), here / "pan.mp4")
+    saved(clips.pan(1)[:, :12], here / "thin.mp4")
     save(Clip(frames=clips.pan(1), fps=7, infotext=CompleteRequest().infotext()), here / "made.mp4")
     ran = lib_svd("review", *words)
     assert ran.code == 2

@@ -16,7 +16,7 @@ from lib_svd.errors import BadInput, BadRequest
 from lib_svd.infotext import read_infotext
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest, CompleteRequest
-from lib_svd.review import CV2_MISSING, Advice, Embed, Review, advise, can_see_motion, review
+from lib_svd.review import CV2_MISSING, LEAST_SIDE, Advice, Embed, Review, advise, can_see_motion, review
 from lib_svd.stages import Run, embed
 
 
@@ -55,13 +55,15 @@ def look(path: Path, *, picture: Path | None = None, tower: tuple[Svd, Host] | N
         tower: a loaded checkpoint whose image tower tells likeness, and where it runs; without it none is told.
 
     Raises:
-        BadInput: the clip or the picture cannot be read.
+        BadInput: the clip or the picture cannot be read, or the clip is too small.
     """
     frames, fps = video.read_frames(path)
+    height, width = frames.shape[1:3]
+    if min(height, width) < LEAST_SIDE:
+        raise BadInput(f"{path} is {width}x{height}: choose a clip of at least {LEAST_SIDE}x{LEAST_SIDE} to measure.")
     settings = settings_of_clip(path)
     source = None if picture is None else as_the_model_got_it(picture, settings, frames)
     found = review(frames, source, None if tower is None else embedding(*tower))
-    height, width = frames.shape[1:3]
     return Looked(
         review=found,
         num_frames=len(frames),

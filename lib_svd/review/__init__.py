@@ -1,7 +1,7 @@
 """What can be measured on a finished clip: motion, fidelity to the picture, consistency, and the loop's seam."""
 
 from lib_svd.review.advice import Advice, advise
-from lib_svd.review.flow import CV2_MISSING, can_see_motion
+from lib_svd.review.flow import CV2_MISSING, LEAST_SIDE, can_see_motion
 from lib_svd.review.measure import Embed, Review, review
 from lib_svd.review.words import BRIEF, FAULTS, MEASURES, Measure, Measures
 
@@ -9,6 +9,7 @@ __all__ = [
     "BRIEF",
     "CV2_MISSING",
     "FAULTS",
+    "LEAST_SIDE",
     "MEASURES",
     "Advice",
     "Embed",

@@ -38,8 +38,13 @@ class Advice:
 
 
 def faults(measures: Measures) -> list[str]:
-    """What the measures say is wrong, of FAULTS; of a clip that stands still, nothing else says anything."""
+    """What the measures say is wrong, of FAULTS; of a clip that stands still, nothing else says anything.
+
+    A clip that tears or jumps does not stand still, though nothing can be followed in it.
+    """
     found = {band.fault for band in (measure.band(measures) for measure in MEASURES) if band is not None}
+    if {"static", "chaotic"} <= found:
+        found.remove("static")
     return ["static"] if "static" in found else [fault for fault in FAULTS if fault in found]
 
 

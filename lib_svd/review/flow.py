@@ -1,4 +1,4 @@
-"""Optical flow between neighbouring frames, and what it explains. The only place that imports opencv."""
+"""The motion of a clip. Only here and in `dense` opencv is imported, and only where there is something to measure."""
 
 from __future__ import annotations
 
@@ -10,18 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from lib_svd.clip import Frames
-
-Floats = npt.NDArray[np.float32]
+from lib_svd.review.camera import Floats
 
 CV2_MISSING = (
     "Motion, drift and flicker cannot be measured, since opencv is not installed or cannot be loaded: "
     "run `python -m pip install opencv-python-headless` in the environment of your web UI."
 )
 SEEN_AT = 640  # pixels of the longer side at which flow is worked out
-FITTED_ON = 4096  # points to which the camera's motion is fitted
-ROUNDS = 5  # of reweighting in that fit
+LEAST_SIDE = 16  # pixels; opencv's flow of a thinner frame fails, or takes the program with it
 CUT = 0.2  # of a frame is seen again in the next one; less is a cut
-NOISE = 0.05  # pixels; flow below is none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +27,7 @@ class Flows:
 
     forward: Floats  # [T - 1, H, W, 2] x and y in pixels of `frames`, from frame t to t + 1
     backward: Floats  # from frame t + 1 to t
+    alike: Floats  # [T - 1] share of frame t that is seen in frame t + 1, 0..1
     frames: Frames  # [T, H, W, 3], the clip, made smaller if it is large
     scale: float  # pixels of the clip for one of `frames`
 
@@ -40,13 +38,30 @@ class Flows:
 
     def warped(self, image: Floats, t: int, *, ahead: bool) -> Floats:
         """Frame t's view of a picture [H, W, ...] of the next frame (ahead) or of the one before, bilinear."""
+        from lib_svd.review.dense import remap
+
+        return remap(image, self.forward[t] if ahead else self.backward[t - 1])
+
+    def grows(self, t: int) -> bool:
+        """Whether things are larger in frame t + 1 than in frame t, as when the camera nears."""
+        flow = self.forward[t]
+        return bool(np.diff(flow[..., 0], axis=1).mean() + np.diff(flow[..., 1], axis=0).mean() >= 0)
+
+    def aligned(
+        self, here: Floats, there: Floats, t: int, *, ahead: bool
+    ) -> tuple[tuple[Floats, Floats], npt.NDArray[np.bool_]]:
+        """Frame t and the next one (ahead) or the one before, moved onto it; [H, W] of the clip's own size.
+
+        Both are interpolated alike, so that both lose as much by it. And where both are seen.
+        """
         import cv2
 
-        flow = self.forward[t] if ahead else self.backward[t - 1]
-        height, width = flow.shape[:2]
-        x = np.arange(width, dtype=np.float32) + flow[..., 0]
-        y = np.arange(height, dtype=np.float32)[:, None] + flow[..., 1]
-        return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+        from lib_svd.review.dense import remap
+
+        size = (here.shape[1], here.shape[0])
+        flow = self.scale * cv2.resize(self.forward[t] if ahead else self.backward[t - 1], size)
+        seen = cv2.resize(self.matched(t, ahead=ahead).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        return (remap(here, np.abs(flow - np.round(flow))), remap(there, flow)), seen.astype(bool)
 
     def matched(self, t: int, *, ahead: bool) -> npt.NDArray[np.bool_]:
         """Where frame t is seen in the next frame (or the one before) too, [H, W]."""
@@ -54,7 +69,7 @@ class Flows:
 
     def is_cut(self, t: int) -> bool:
         """Whether frame t + 1 shows another scene than frame t."""
-        return bool(self._matched[t, True].mean() < CUT)
+        return bool(self.alike[t] < CUT)
 
     @cached_property
     def _matched(self) -> dict[tuple[int, bool], npt.NDArray[np.bool_]]:
@@ -78,20 +93,25 @@ def can_see_motion() -> bool:
 
 
 def flows(frames: Frames) -> Flows:
-    """Dense flow by inverse search (DIS, Kroeger et al. 2016) of frames [T, H, W, 3], T at least 2."""
+    """The motion of frames [T, H, W, 3] uint8, RGB, T at least 2."""
     import cv2
 
+    from lib_svd.review.dense import pair
+
     height, width = frames.shape[1:3]
-    scale = max(1.0, max(height, width) / SEEN_AT)
+    scale = max(1.0, min(max(height, width) / SEEN_AT, min(height, width) / LEAST_SIDE))
     if scale > 1:
         size = (round(width / scale), round(height / scale))
         frames = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    pairs = list(zip(grey, grey[1:], strict=False))
-    forward = np.stack([dis.calc(a, b, None) for a, b in pairs])  # type: ignore[call-overload]
-    backward = np.stack([dis.calc(b, a, None) for a, b in pairs])  # type: ignore[call-overload]
-    return Flows(forward=forward, backward=backward, frames=frames, scale=scale)
+    pairs = [pair(a, b) for a, b in zip(grey, grey[1:], strict=False)]
+    return Flows(
+        forward=np.stack([each.forward for each in pairs]),
+        backward=np.stack([each.backward for each in pairs]),
+        alike=np.array([each.alike for each in pairs], np.float32),
+        frames=frames,
+        scale=scale,
+    )
 
 
 def _inside(flow: Floats) -> npt.NDArray[np.bool_]:
@@ -99,28 +119,3 @@ def _inside(flow: Floats) -> npt.NDArray[np.bool_]:
     height, width = flow.shape[:2]
     x, y = np.arange(width) + flow[..., 0], np.arange(height)[:, None] + flow[..., 1]
     return np.asarray((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1))
-
-
-def camera_share(flow: Floats) -> float | None:
-    """How much of a flow [H, W, 2] one move of the camera explains, 0..1; None: nothing moves.
-
-    The move is affine (pan, zoom, turn, tilt), fitted by least squares reweighted after Cauchy, so that a thing which
-    moves on its own does not pull at it.
-    """
-    height, width = flow.shape[:2]
-    step = max(1, int((height * width / FITTED_ON) ** 0.5))
-    rows, columns = np.mgrid[0:height:step, 0:width:step].reshape(2, -1)
-    moved = flow[rows, columns].astype(np.float64)
-    total = float((moved**2).sum())
-    if total < NOISE**2 * len(moved):
-        return None
-    places = np.stack([np.ones(len(rows)), columns / width - 0.5, rows / height - 0.5], 1)
-    weights = np.ones(len(rows))
-    left = moved
-    for _ in range(ROUNDS):
-        root = np.sqrt(weights)[:, None]
-        solution = np.linalg.lstsq(root * places, root * moved, rcond=None)[0]
-        left = moved - places @ solution
-        errors = (left**2).sum(-1)
-        weights = 1 / (1 + errors / max(float(np.median(errors)), NOISE**2))
-    return max(0.0, 1 - float((left**2).sum()) / total)

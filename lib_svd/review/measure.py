@@ -13,7 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lib_svd.clip import Frames
-from lib_svd.review.flow import CUT, Floats, Flows, camera_share, can_see_motion, flows
+from lib_svd.review.camera import Floats, camera_share
+from lib_svd.review.detail import detail_grown
+from lib_svd.review.flow import CUT, Flows, can_see_motion, flows
 
 Embed = Callable[[Frames], Tensor]
 """Frames [N, H, W, 3] to embeddings [N, D] by a checkpoint's own image tower."""
@@ -52,7 +54,7 @@ class Consistency:
     warped_error: float | None  # mean difference of a frame and its neighbour moved back onto it, 0..1
     flicker: float | None  # how far brightness jumps from between its neighbours', 0..1; None: no frame goes with both
     difference: float  # mean difference of neighbours where they stand, 0..1
-    sharpness: float  # of the end, times that of the beginning (variance of the Laplacian): 1 is kept, 0.5 is half
+    sharpness: float  # of what is seen all along, at the end, times that at the beginning: 1 is kept, 0.5 is half
     cuts: int | None  # frames that show another scene than the one before
 
 
@@ -88,7 +90,7 @@ def review(frames: Frames, picture: Frames | None = None, embed: Embed | None = 
     """Measure a clip; seconds on a CPU.
 
     Args:
-        frames: [T, H, W, 3] uint8, RGB, T at least 2.
+        frames: [T, H, W, 3] uint8, RGB, T at least 2, H and W at least LEAST_SIDE.
         picture: [H, W, 3] uint8, what the model was given, of the clip's size.
         embed: the image tower of the clip's checkpoint, where similarity is wanted.
     """
@@ -108,7 +110,8 @@ def _motion(moves: Flows | None, side: int, series: dict[str, list[float]]) -> M
     if moves is None:
         return Motion(flow=None, flow_top5=None, speed=None, camera=None, subject=None)
     lengths = moves.lengths.reshape(len(moves.forward), -1)
-    top = np.sort(lengths, 1)[:, -max(1, round(TOP * lengths.shape[1])) :].mean(1)
+    fastest_from = -max(1, round(TOP * lengths.shape[1]))
+    top = np.partition(lengths, fastest_from, 1)[:, fastest_from:].mean(1)
     series["flow"], series["flow_top5"] = np.median(lengths, 1).tolist(), top.tolist()
     within = np.array([not moves.is_cut(t) for t in range(len(lengths))])  # a cut is no motion
     if not within.any():
@@ -145,19 +148,21 @@ def _likeness(
 
 
 def _drift(moves: Flows | None, series: dict[str, list[float]]) -> dict[str, float | None]:
-    """Colours are followed along the motion: what comes into view and goes is no drift."""
+    """Colours are followed along the motion: what comes into view and goes is no drift.
+
+    Chroma is that of each frame's own pixels: mixed by the motion, grain would lose some in every step.
+    """
     if moves is None:
         return {"drift": None, "saturation": None}
     colours = lab(moves.frames)
+    colours = np.concatenate([colours, np.hypot(colours[..., 1:2], colours[..., 2:])], -1)
     steps: list[npt.NDArray[np.float64]] = [np.zeros(4)]
     for t in range(len(moves.forward)):
         if moves.is_cut(t):
             steps.append(np.zeros(4))
             continue
         seen, ahead = moves.matched(t, ahead=True), moves.warped(colours[t + 1], t, ahead=True)
-        here, there = colours[t][seen], ahead[seen]
-        chroma = np.hypot(there[:, 1], there[:, 2]).mean() - np.hypot(here[:, 1], here[:, 2]).mean()
-        steps.append(np.append((there - here).mean(0), chroma))
+        steps.append((ahead - colours[t])[seen].astype(np.float64).mean(0))
     whole = _straight(np.cumsum(steps, 0))
     series["drift"] = np.linalg.norm(np.cumsum(steps, 0)[:, :3], axis=1).tolist()
     return {"drift": float(np.linalg.norm(whole[:3])), "saturation": float(whole[3])}
@@ -165,9 +170,9 @@ def _drift(moves: Flows | None, series: dict[str, list[float]]) -> dict[str, flo
 
 def _consistency(frames: Frames, moves: Flows | None, series: dict[str, list[float]]) -> Consistency:
     differences = _neighbours(frames)
-    edges = np.array([_sharpness(frame) for frame in frames])
-    series["difference"], series["sharpness"] = differences, (edges / edges[0]).tolist()
-    sharpness = float(np.exp(_straight(np.log(edges)[:, None])[0]))
+    grown = detail_grown(frames, moves)
+    series["difference"], series["sharpness"] = differences, np.exp(grown).tolist()
+    sharpness = float(np.exp(_straight(grown[:, None])[0]))
     warped_error = flicker = cuts = None
     if moves is not None:
         errors, cuts = _warped_errors(moves)
@@ -184,33 +189,43 @@ def _consistency(frames: Frames, moves: Flows | None, series: dict[str, list[flo
 
 
 def _warped_errors(moves: Flows) -> tuple[list[float], int]:
-    """Mean difference of each frame and the next one moved back onto it, where both are seen; and cuts."""
+    """Mean difference of each frame and the next one moved back onto it, where both are seen; and cuts.
+
+    Less what is the same over a square: that is flicker or drift.
+    """
     errors, cuts = [], [moves.is_cut(t) for t in range(len(moves.forward))]
     for t, is_cut in enumerate(cuts):
-        apart = np.abs(moves.warped(moves.frames[t + 1].astype(np.float32), t, ahead=True) - moves.frames[t]) / 255
-        errors.append(float(apart.mean() if is_cut else apart[moves.matched(t, ahead=True)].mean()))
+        apart = (moves.warped(moves.frames[t + 1].astype(np.float32), t, ahead=True) - moves.frames[t]) / 255
+        if is_cut:
+            errors.append(float(np.abs(apart).mean()))
+            continue
+        squares, seen = _squares(apart), _squares(moves.matched(t, ahead=True)[..., None].astype(np.float32))
+        same = (squares * seen).sum((1, 3), keepdims=True) / np.maximum(seen.sum((1, 3), keepdims=True), 1)
+        errors.append(float((np.abs(squares - same) * seen).sum() / max(float(seen.sum()) * 3, 1)))
     return errors, sum(cuts)
 
 
 def _flickers(moves: Flows) -> list[float]:
     """How far the brightness of each square of a frame is from the mean of its two neighbours', moved onto it."""
     grey = moves.frames.astype(np.float32).mean(-1) / 255
-    size = max(1, min(grey.shape[1:]) // BLOCK)
     found = []
     for t in range(1, len(grey) - 1):
+        if moves.is_cut(t - 1) or moves.is_cut(t):
+            continue
         seen = moves.matched(t, ahead=True) & moves.matched(t, ahead=False)
         between = (moves.warped(grey[t + 1], t, ahead=True) + moves.warped(grey[t - 1], t, ahead=False)) / 2
-        apart, weight = _blocks(np.where(seen, grey[t] - between, 0), size), _blocks(seen.astype(np.float32), size)
+        apart = _squares(np.where(seen, grey[t] - between, 0)[..., None]).mean((1, 3))
+        weight = _squares(seen[..., None].astype(np.float32)).mean((1, 3))
         if weight.sum() >= CUT * weight.size:
             found.append(float(np.abs(apart).sum() / weight.sum()))
     return found
 
 
-def _blocks(values: Floats, size: int) -> Floats:
-    """[H, W] to means over squares; what is left at the right and the bottom is dropped."""
-    rows, columns = (n // size for n in values.shape)
-    squares = values[: rows * size, : columns * size].reshape(rows, size, columns, size)
-    return np.asarray(squares.mean((1, 3)), np.float32)
+def _squares(values: Floats) -> Floats:
+    """[H, W, C] to squares [rows, size, columns, size, C]; what is left at the right and the bottom is dropped."""
+    size = max(1, min(values.shape[:2]) // BLOCK)
+    rows, columns = (n // size for n in values.shape[:2])
+    return values[: rows * size, : columns * size].reshape(rows, size, columns, size, values.shape[2])
 
 
 def _seam(frames: Frames) -> float | None:
@@ -227,18 +242,10 @@ def _difference(a: Frames, b: Frames) -> float:
     return float(np.abs(a.astype(np.int16) - b).mean() / 255)
 
 
-def _straight(values: Floats) -> Floats:
+def _straight(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """How much values [T, n] grow from the first to the last along the straight line that fits them best."""
     t = np.linspace(-0.5, 0.5, len(values))[:, None]
     return np.asarray((t * (values - values.mean(0))).sum(0) / (t**2).sum())
-
-
-def _sharpness(frame: Frames) -> float:
-    """Variance of the Laplacian of grey 0..255 (Pech-Pacheco et al. 2000), and 1, so that flat frames compare."""
-    grey = frame.astype(np.float32).mean(-1)
-    inside = grey[1:-1, 1:-1]
-    laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * inside
-    return float(laplacian.var()) + 1
 
 
 def ssim(a: Frames, b: Frames) -> float:

@@ -42,7 +42,7 @@ def _from_video(path: Path) -> tuple[Frames, float]:
     try:
         source = [find_ffmpeg(), "-hide_banner", "-nostdin", "-v", "error", "-noautorotate", "-i", f"file:{path}"]
         # Times are counted anew, one frame after the other: else ffmpeg doubles and drops some to keep a steady rate.
-        frames_once = ["-map", "0:V:0", "-vf", "setpts=N/25/TB", "-r", "25", "-f", "rawvideo", "-pix_fmt", "rgb24"]
+        frames_once = ["-map", "0:V:0", "-vf", "settb=1/25,setpts=N", "-r", "25", "-f", "rawvideo", "-pix_fmt", "rgb24"]
         raw = output([*source, *frames_once, "pipe:1"])
     except FfmpegMissing as error:
         raise SvdError(str(error)) from error

@@ -43,6 +43,14 @@ def walker(pixels):
     return frames
 
 
+def square(pixels):
+    """A square of one colour goes right before a backdrop of one colour."""
+    frames = np.full((T, HEIGHT, WIDTH, 3), (30, 60, 120), np.uint8)
+    for t in range(T):
+        frames[t, 40:90, 20 + pixels * t : 70 + pixels * t] = (220, 40, 40)
+    return frames
+
+
 def flickering(frames, levels):
     """Every second frame is so many levels brighter."""
     brighter = levels * (np.arange(len(frames)) % 2)
@@ -53,6 +61,29 @@ def drifting(frames, levels):
     """Red grows by so many levels from the first frame to the last."""
     redder = np.linspace(0, levels, len(frames))[:, None, None, None] * np.array([1.0, 0, 0])
     return rounded(frames + redder)
+
+
+def fading(frames, share):
+    """Darker and darker, to a share of the light."""
+    return rounded(frames * np.linspace(1, share, len(frames))[:, None, None, None])
+
+
+def grainy(frames, levels):
+    """Other noise of that deviation in every frame."""
+    return rounded(frames + np.random.default_rng(0).normal(0, levels, frames.shape))
+
+
+def coded(frames, quality):
+    """As a coder with few bits leaves them."""
+    packed = [cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, quality])[1] for frame in frames]
+    return np.stack([cv2.imdecode(each, cv2.IMREAD_COLOR) for each in packed])
+
+
+def twinkling(frames, levels):
+    """Every second frame is brighter in its lower left sixth."""
+    brighter = np.zeros((len(frames), HEIGHT, WIDTH, 1))
+    brighter[1::2, HEIGHT // 2 :, : WIDTH // 3] = levels
+    return rounded(frames + brighter)
 
 
 def blurring(frames, sigma):

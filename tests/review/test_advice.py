@@ -36,7 +36,23 @@ def test_a_clip_with_a_fault_is_found_to_have_it_first(fault):
     assert faults(review(frames, frames[0], embed).measures)[:1] == [fault]
 
 
-@pytest.mark.parametrize("made", [MOVING, clips.zoom(3), clips.walker(4)], ids=["pan", "zoom", "walker"])
+@pytest.mark.parametrize(
+    ("made", "fault"),
+    [
+        (clips.flickering(MOVING, 25), "flickers"),
+        (clips.fading(MOVING, 0.2), "colours"),
+        (clips.grainy(clips.pan(0), 10), "static"),
+        (clips.cut(MOVING), "chaotic"),
+        (clips.cut(clips.pan(0)), "chaotic"),
+        (clips.grainy(MOVING, 80), "chaotic"),
+    ],
+    ids=["flicker", "fade", "grain", "cut", "two stills", "noise"],
+)
+def test_a_fault_does_not_look_like_another(made, fault):
+    assert faults(review(made).measures) == [fault]
+
+
+@pytest.mark.parametrize("made", [MOVING, clips.zoom(3), clips.walker(4), clips.grainy(MOVING, 5)])
 def test_a_good_clip_gets_no_advice(made):
     found = review(made, made[0], lambda seen: torch.ones(len(seen), 4)).measures
     assert faults(found) == []

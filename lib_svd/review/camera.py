@@ -1,0 +1,53 @@
+"""The move of the camera in a field of flow."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+FITTED_ON = 4096  # points to which the camera's move is fitted
+ROUNDS = 6  # of reweighting in that fit
+AGREE = 0.25  # of the points decide how near the others have to be
+NOISE = 0.05  # pixels; flow below is none
+LEAST_TRUST = 0.01  # mean trust; below, nothing is seen that could tell how the camera moves
+
+
+def camera_share(flow: Floats) -> float | None:
+    """How much of a flow [H, W, 2] one move of the camera explains, 0..1; None: nothing moves."""
+    total = float((flow.astype(np.float64) ** 2).sum())
+    if total < NOISE**2 * flow[..., 0].size:
+        return None
+    left = flow - camera_move(flow, np.ones(flow.shape[:2], np.float32))
+    return max(0.0, 1 - float((left.astype(np.float64) ** 2).sum()) / total)
+
+
+def camera_move(flow: Floats, trust: Floats) -> Floats:
+    """The one move that fits a flow [H, W, 2] best, as a flow; trust [H, W] is 0..1.
+
+    The move is affine (pan, zoom, turn, tilt), fitted from the median on by least squares reweighted after Cauchy, so
+    that a thing which moves on its own does not pull at it.
+    """
+    height, width = trust.shape
+    if trust.mean() < LEAST_TRUST:
+        return np.zeros_like(flow)
+    step = max(1, int((height * width / FITTED_ON) ** 0.5))
+    y, x = np.mgrid[0:height:step, 0:width:step].reshape(2, -1)
+    moved, trusted = flow[y, x].astype(np.float64), trust[y, x].astype(np.float64)
+    places = _places(x, y, width, height)
+    solution = np.zeros((3, 2))
+    left = moved - np.median(moved, 0)
+    for _ in range(ROUNDS):
+        errors = (left**2).sum(-1)
+        root = np.sqrt(trusted / (1 + errors / max(float(np.quantile(errors, AGREE)), NOISE**2)))[:, None]
+        solution = np.linalg.lstsq(root * places, root * moved, rcond=None)[0]
+        left = moved - places @ solution
+    across, down = np.meshgrid(np.arange(width), np.arange(height))
+    everywhere = _places(across, down, width, height)
+    return np.asarray(everywhere @ solution, np.float32)
+
+
+def _places(x: npt.NDArray[np.int_], y: npt.NDArray[np.int_], width: int, height: int) -> npt.NDArray[np.float64]:
+    """[..., 3]: one, and how far right and down of the middle."""
+    return np.stack([np.ones(x.shape), x / width - 0.5, y / height - 0.5], -1)

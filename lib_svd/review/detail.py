@@ -1,0 +1,50 @@
+"""How sharp frames are, and whether that is lost or gained on the way."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from lib_svd.clip import Frames
+from lib_svd.review.camera import Floats
+from lib_svd.review.flow import Flows
+
+ROUNDED = 20 / 12  # variance of the Laplacian that rounding to whole grey levels makes
+LEAST = 0.1  # so that flat frames compare
+
+
+def detail_grown(frames: Frames, moves: Flows | None) -> npt.NDArray[np.float64]:
+    """Logarithm of every frame's sharpness, times that of the first, [T].
+
+    What two neighbours both show is compared along its motion, where it is smaller of the two: so neither what comes
+    into view nor a zoom counts. Without motion (None) the frames are compared as they are.
+    """
+    grey = [frame.astype(np.float32).mean(-1) for frame in frames]
+    if moves is None:
+        return np.log([_sharpness(each) / _sharpness(grey[0]) for each in grey])
+    steps = [_step(grey[t], grey[t + 1], moves, t) for t in range(len(grey) - 1)]
+    return np.cumsum([0.0, *steps])
+
+
+def _step(before: Floats, after: Floats, moves: Flows, t: int) -> float:
+    if moves.is_cut(t):
+        return 0.0
+    if moves.grows(t):
+        (here, there), seen = moves.aligned(before, after, t, ahead=True)
+        return float(np.log(_sharpness(there, seen) / _sharpness(here, seen)))
+    (here, there), seen = moves.aligned(after, before, t + 1, ahead=False)
+    return float(np.log(_sharpness(here, seen) / _sharpness(there, seen)))
+
+
+def _sharpness(grey: Floats, seen: npt.NDArray[np.bool_] | None = None) -> float:
+    """Variance of the Laplacian of grey 0..255 (Pech-Pacheco et al. 2000) over that of grey itself, where seen.
+
+    A fade takes as much from the one as from the other.
+    """
+    inside = grey[1:-1, 1:-1]
+    laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * inside
+    if seen is not None:
+        inside, laplacian = inside[seen[1:-1, 1:-1]], laplacian[seen[1:-1, 1:-1]]
+    if inside.size == 0:
+        return 1.0
+    return (max(float(laplacian.var()) - ROUNDED, 0.0) + LEAST) / (float(inside.var()) + 1)
