@@ -159,10 +159,11 @@ def _drift(moves: Flows | None, series: dict[str, list[float]]) -> dict[str, flo
     colours = np.concatenate([colours, np.hypot(colours[..., 1:2], colours[..., 2:])], -1)
     steps: list[npt.NDArray[np.float64]] = [np.zeros(4)]
     for t in range(len(moves.forward)):
-        if moves.is_cut(t):
+        seen = moves.matched(t, ahead=True)
+        if moves.is_cut(t) or not seen.any():
             steps.append(np.zeros(4))
             continue
-        seen, ahead = moves.matched(t, ahead=True), moves.warped(colours[t + 1], t, ahead=True)
+        ahead = moves.warped(colours[t + 1], t, ahead=True)
         steps.append((ahead - colours[t])[seen].astype(np.float64).mean(0))
     whole = _straight(np.cumsum(steps, 0))
     series["drift"] = np.linalg.norm(np.cumsum(steps, 0)[:, :3], axis=1).tolist()
