@@ -169,6 +169,11 @@ def test_the_command_line_starts_without_anything_heavy(here):
     assert in_new_python(code, here) == "[]\n"
 
 
+def test_the_history_does_not_wait_for_torch(here):
+    code = "import sys; from lib_svd.jobs import history; print('torch' in sys.modules)"
+    assert in_new_python(code, here) == "False\n"
+
+
 def test_looking_at_a_picture_does_not_wait_for_torch(here):
     code = "import sys, lib_svd.images, lib_svd.video; print('torch' in sys.modules)"
     assert in_new_python(code, here) == "False\n"

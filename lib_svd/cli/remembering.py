@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -57,16 +56,19 @@ def _listed(folder: Path, options: dict[str, Any], as_json: bool) -> None:
     if options["csv_file"]:
         history.write_csv(clips, options["csv_file"])
     if as_json:
-        click.echo(json.dumps([{**asdict(each), "video": str(each.video)} for each in clips], ensure_ascii=False))
+        click.echo(json.dumps([{**vars(each), "video": str(each.video)} for each in clips], ensure_ascii=False))
         return
+    differing = history.differing(clips) if options["compare"] else ()
     for each in clips:
-        click.echo(_line(each, history.differing(clips) if options["compare"] else ()))
+        click.echo(_line(each, differing))
     click.echo(f"{len(clips)} clips in {folder}.")
 
 
 def _line(each: Any, differing: Any) -> str:
-    row = each.shown()
-    shown = [f"{name} {row[name]}" for name in ("num_frames", "motion_bucket_id", "seed", *differing) if row[name]]
+    from lib_svd.jobs.history import COLUMNS
+
+    settings = {name: each.settings.get(name) for name in ("num_frames", "motion_bucket_id", "seed", *differing)}
+    shown = [f"{name} {value}" for name, value in settings.items() if value]
     shown += [f"{name} {each.measures[name]:.3g}" for name in ("flow", "drift", "flicker") if each.measures.get(name)]
     shown += [f"{name} {mark} of 5" for name, mark in each.marks.items()]
-    return ", ".join([f"{row['made']} {row['clip']}", *dict.fromkeys(shown)]) + (f": {each.note}" if each.note else "")
+    return ", ".join([f"{COLUMNS['made'](each)} {each.video.name}", *shown]) + (f": {each.note}" if each.note else "")

@@ -15,6 +15,7 @@ Grey = npt.NDArray[np.float64]
 
 LOOKED_AT = 512  # pixels of the longer side at which sharpness and edges are measured
 BLURRED = 40.0  # variance of the Laplacian of grey 0..255 below which a picture looks blurred
+CONTRAST = 30.0  # deviation of grey levels; the Laplacian of a picture with less is smaller by that
 EDGE, BUSY = 60.0, 0.2  # gradient of an edge, grey levels a pixel; share of edges from which a picture is busy
 CUT_OFF = 0.3  # share of the picture that a crop takes away
 DARK, BRIGHT = 45.0, 215.0  # mean grey
@@ -101,7 +102,7 @@ def _sharpness(grey: Grey) -> tuple[Concern, ...]:
     inside = grey[1:-1, 1:-1]
     laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * inside
     blur = float(laplacian.var())
-    if blur < BLURRED:
+    if blur <= BLURRED * min(1.0, float(grey.std()) / CONTRAST) ** 2:  # what is dark or pale is not blurred by that
         remedy = "Use a sharper picture; the model makes what is blurred wobble."
         return (Concern(name="blurred", value=blur, text="It is blurred, or has hardly any detail.", remedy=remedy),)
     slopes = np.hypot(grey[1:-1, 2:] - grey[1:-1, :-2], grey[2:, 1:-1] - grey[:-2, 1:-1])

@@ -1,10 +1,17 @@
-"""What is done with more than one clip, or with a clip that is there: sweep a setting, look at a clip, remember."""
+"""What is done with more than one clip, or with a clip that is there: sweep a setting, look at a clip, remember.
 
-from lib_svd.jobs import history
-from lib_svd.jobs.looking import Looked, embedding, look, settings_of_clip
-from lib_svd.jobs.noting import noted
-from lib_svd.jobs.restoring import Restored, reopened, restored
-from lib_svd.jobs.sweep import Swept, grid, orders, read_values, save_grid, sweep, sweepable
+What needs a model is imported when it is asked for, so that the history opens without waiting for torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lib_svd.jobs import history
+    from lib_svd.jobs.looking import Looked, embedding, look, settings_of_clip
+    from lib_svd.jobs.noting import noted
+    from lib_svd.jobs.restoring import Restored, reopened, restored
+    from lib_svd.jobs.sweeping import Swept, grid, orders, read_values, save_grid, sweep, sweepable
 
 __all__ = [
     "Looked",
@@ -24,3 +31,17 @@ __all__ = [
     "sweep",
     "sweepable",
 ]
+
+_PLACES = {
+    "looking": ("Looked", "embedding", "look", "settings_of_clip"),
+    "noting": ("noted",),
+    "restoring": ("Restored", "reopened", "restored"),
+    "sweeping": ("Swept", "grid", "orders", "read_values", "save_grid", "sweep", "sweepable"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _PLACES.items():
+        if name in names:
+            return getattr(import_module(f"lib_svd.jobs.{module}"), name)
+    raise AttributeError(f"lib_svd.jobs has no {name}")

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from lib_svd.clip import Frames
 from lib_svd.review.camera import Floats, camera_share
 from lib_svd.review.detail import detail_grown
 from lib_svd.review.flow import CUT, Flows, can_see_motion, flows
 
-Embed = Callable[[Frames], Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Embed = Callable[[Frames], "Tensor"]
 """Frames [N, H, W, 3] to embeddings [N, D] by a checkpoint's own image tower."""
 
 TOP = 0.05  # share of a frame's pixels, the fastest
@@ -141,7 +141,8 @@ def _likeness(
         return {"similarity": None, "similarity_lowest": None}
     which = np.unique(np.linspace(0, len(frames) - 1, SAMPLED).round().astype(int))
     seen = np.concatenate([(frames[0] if picture is None else picture)[None], frames[which]])
-    vectors = F.normalize(embed(seen).float(), dim=-1)
+    vectors = embed(seen).float()
+    vectors = vectors / vectors.norm(dim=-1, keepdim=True)
     likeness = (vectors[1:] @ vectors[0]).tolist()
     series["similarity"] = likeness
     return {"similarity": float(np.mean(likeness)), "similarity_lowest": min(likeness)}
@@ -158,10 +159,11 @@ def _drift(moves: Flows | None, series: dict[str, list[float]]) -> dict[str, flo
     colours = np.concatenate([colours, np.hypot(colours[..., 1:2], colours[..., 2:])], -1)
     steps: list[npt.NDArray[np.float64]] = [np.zeros(4)]
     for t in range(len(moves.forward)):
-        if moves.is_cut(t):
+        seen = moves.matched(t, ahead=True)
+        if moves.is_cut(t) or not seen.any():
             steps.append(np.zeros(4))
             continue
-        seen, ahead = moves.matched(t, ahead=True), moves.warped(colours[t + 1], t, ahead=True)
+        ahead = moves.warped(colours[t + 1], t, ahead=True)
         steps.append((ahead - colours[t])[seen].astype(np.float64).mean(0))
     whole = _straight(np.cumsum(steps, 0))
     series["drift"] = np.linalg.norm(np.cumsum(steps, 0)[:, :3], axis=1).tolist()
@@ -250,12 +252,14 @@ def _straight(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def ssim(a: Frames, b: Frames) -> float:
     """Structural similarity of two pictures [H, W, 3] uint8 (Wang et al. 2004): Gaussian of 11, sigma 1.5, on luma."""
+    import torch
+
     x = torch.arange(11) - 5.0
     line = torch.exp(-(x**2) / (2 * 1.5**2))
     window = torch.outer(line, line)[None, None] / line.sum() ** 2
 
     def smooth(image: Tensor) -> Tensor:
-        return F.conv2d(image, window)
+        return torch.nn.functional.conv2d(image, window)
 
     luma = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float32)
     p, q = ((torch.from_numpy(np.array(i)).float() @ luma)[None, None] for i in (a, b))

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from lib_svd.errors import BadRequest
-from lib_svd.jobs.sweep import SWEPT
+from lib_svd.jobs.sweeping import SWEPT
 from lib_svd.pages import Page
 from lib_svd.studio import Studio
 from lib_svd.ui.choices import FIELD_OF

@@ -11,7 +11,7 @@ from lib_svd import jobs
 from lib_svd.animate import Order
 from lib_svd.clip import SavedClip
 from lib_svd.errors import SvdError
-from lib_svd.jobs.sweep import DEFAULT_VALUES, SWEPT
+from lib_svd.jobs.sweeping import DEFAULT_VALUES, SWEPT
 from lib_svd.pages import Page
 from lib_svd.request import Field
 from lib_svd.studio import Studio

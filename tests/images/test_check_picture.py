@@ -41,6 +41,8 @@ def test_a_good_picture_is_no_concern():
         (lighthouse().filter(ImageFilter.GaussianBlur(8)), SIZE, "blurred"),
         (busy(), SIZE, "busy"),
         (ImageEnhance.Brightness(lighthouse()).enhance(0.3), SIZE, "dark"),
+        (ImageEnhance.Brightness(lighthouse()).enhance(0.12), SIZE, "dark"),
+        (lighthouse().point(lambda level: 230 + level / 10), SIZE, "bright"),
         (lighthouse().point(lambda level: 255 * (level / 255) ** 0.15), SIZE, "bright"),
         (ImageEnhance.Contrast(lighthouse()).enhance(4), SIZE, "clipped"),
         (disc(300, 250, 60), SIZE, "subject"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -241,6 +242,27 @@ def test_without_opencv_the_rest_is_measured(monkeypatch):
     assert (found.motion.flow, found.consistency.flicker, found.fidelity.drift) == (None, None, None)
     assert found.consistency.sharpness < 0.5
     assert found.fidelity.ssim > 0.9
+
+
+def other_scenes(num_frames, side):
+    """Every frame is coarse noise of its own."""
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (num_frames, side // 8, side // 8, 3), np.uint8).repeat(8, 1).repeat(8, 2)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        *(other_scenes(num_frames, side) for num_frames in (2, 5) for side in (16, 64)),
+        clips.grainy(clips.fading(clips.pan(3), 0), 20)[-3:],
+        np.zeros((3, 64, 64, 3), np.uint8),
+        clips.pan(60)[:, :64, :64],
+        clips.pan(3)[:2, :63, :47],
+    ],
+    ids=["2 of 16", "2 of 64", "5 of 16", "5 of 64", "grain", "black", "too fast", "odd"],
+)
+def test_whatever_a_clip_shows_no_measure_is_nan_or_infinite(made):
+    assert json.dumps(review(made, made[0]).as_dict(), allow_nan=False)
 
 
 @pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.name)
