@@ -54,7 +54,7 @@ def compare(order: Order, peer: str, repeats: int, *, quiet: bool = False) -> Ro
             tell(f"{name}: loading")
             loaded[name] = worker.do("load")
             made[name] = worker.do("check")
-        if order.device == "cuda":
+        if order.device == "cuda" or order.compiled:
             for name, worker in workers.items():
                 tell(f"{name}: warming up")
                 worker.do("clip")
