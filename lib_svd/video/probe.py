@@ -33,8 +33,9 @@ class Probe:
     codec: str  # such as h264
     profile: str | None  # such as High
     pixel_format: str  # such as yuv420p
-    width: int  # pixels
+    width: int  # pixels, as stored
     height: int
+    turned: bool  # players turn it by a quarter, as a phone that was held upright asks
     fps: float  # frames per second, to two decimals
     num_frames: int
     duration: float  # seconds, from the first frame shown to the end of the last
@@ -85,6 +86,7 @@ def _read(said: str, packets: str, metadata: dict[str, str], faststart: bool) ->
         pixel_format=pixels,
         width=int(size[1]),
         height=int(size[2]),
+        turned=_is_quarter(said),
         fps=float(rate[1]),
         num_frames=num_frames,
         duration=float(duration),
@@ -92,6 +94,11 @@ def _read(said: str, packets: str, metadata: dict[str, str], faststart: bool) ->
         metadata=metadata,
         faststart=faststart,
     )
+
+
+def _is_quarter(said: str) -> bool:
+    angle = re.search(r"rotation of (-?[\d.]+) degrees", said)
+    return angle is not None and round(float(angle[1])) % 180 == 90
 
 
 def _timing(packets: str) -> tuple[int, Fraction]:

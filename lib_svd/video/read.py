@@ -40,7 +40,7 @@ def _from_video(path: Path) -> tuple[Frames, float]:
     about = probe(path)
     _check_length(path, about.num_frames, (about.width, about.height))
     try:
-        source = [find_ffmpeg(), "-hide_banner", "-nostdin", "-v", "error", "-noautorotate", "-i", f"file:{path}"]
+        source = [find_ffmpeg(), "-hide_banner", "-nostdin", "-v", "error", "-i", f"file:{path}"]
         # Times are counted anew, one frame after the other: else ffmpeg doubles and drops some to keep a steady rate.
         frames_once = ["-map", "0:V:0", "-vf", "settb=1/25,setpts=N", "-r", "25", "-f", "rawvideo", "-pix_fmt", "rgb24"]
         raw = output([*source, *frames_once, "pipe:1"])
@@ -48,8 +48,9 @@ def _from_video(path: Path) -> tuple[Frames, float]:
         raise SvdError(str(error)) from error
     except FfmpegFailed as error:
         raise BadInput(f"{path} cannot be read ({error}): choose another file.") from error
-    whole = len(raw) // (about.width * about.height * 3) * about.width * about.height * 3
-    frames = np.frombuffer(raw, np.uint8)[:whole].reshape(-1, about.height, about.width, 3)
+    height, width = (about.width, about.height) if about.turned else (about.height, about.width)
+    whole = len(raw) // (width * height * 3) * width * height * 3
+    frames = np.frombuffer(raw, np.uint8)[:whole].reshape(-1, height, width, 3)
     return frames, about.fps
 
 

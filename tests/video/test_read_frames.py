@@ -96,3 +96,11 @@ def test_a_film_is_refused_before_it_fills_the_memory(frames, tmp_path, monkeypa
     monkeypatch.setattr("lib_svd.video.read.MOST_BYTES", frames.nbytes - 1)
     with pytest.raises(BadInput, match="too long"):
         read_frames(tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize(("degrees", "quarters"), [(90, 1), (180, 2), (-90, 3)])
+def test_a_video_comes_as_players_turn_it(degrees, quarters, frames, tmp_path):
+    save(Clip(frames=frames, fps=9, infotext=""), tmp_path / "a.mp4")
+    turned = ["-display_rotation:v:0", str(degrees), "-i", tmp_path / "a.mp4", "-c", "copy", tmp_path / "b.mp4"]
+    subprocess.run([get_ffmpeg_exe(), "-v", "error", *turned], check=True)
+    near(read_frames(tmp_path / "b.mp4")[0], np.rot90(frames, quarters, axes=(1, 2)))
