@@ -18,6 +18,7 @@ CALM, LIVELY = 0.75, 1.25  # factors of motion
 MOST_GUIDANCE, GUIDANCE_STEP = 5.0, 0.5
 LEAST_AUGMENTATION, USUAL_AUGMENTATION = 0.01, 0.02
 ENOUGH_STEPS = 25
+CHANGES = {"chaotic", "flickers", "colours"}  # faults by which a viewer sees something happen
 CLOSER, CLOSEST = 1.25, 2.0  # factor of zoom; beyond that few pictures have the pixels
 
 
@@ -40,11 +41,11 @@ class Advice:
 def faults(measures: Measures) -> list[str]:
     """What the measures say is wrong, of FAULTS; of a clip that stands still, nothing else says anything.
 
-    A clip that tears or jumps does not stand still, though nothing can be followed in it.
+    A clip that tears, jumps, flickers or fades does not stand still, though nothing in it goes anywhere.
     """
     found = {band.fault for band in (measure.band(measures) for measure in MEASURES) if band is not None}
-    if {"static", "chaotic"} <= found:
-        found.remove("static")
+    if found & CHANGES:
+        found.discard("static")
     return ["static"] if "static" in found else [fault for fault in FAULTS if fault in found]
 
 
