@@ -24,8 +24,8 @@ class Speed:
 
 SPEEDS = {
     "best": Speed(label="Best", share=1.0, cost="every step that the model was made for"),
-    "balanced": Speed(label="Balanced", share=0.4, cost="0.4 of the steps; on the demo 0.6 of 255 off Best"),
-    "draft": Speed(label="Draft", share=0.24, cost="0.24 of the steps; on the demo 1.5 of 255 off"),
+    "balanced": Speed(label="Balanced", share=0.4, cost="0.4 of the steps; frames 0.6 of 255 off Best"),
+    "draft": Speed(label="Draft", share=0.24, cost="0.24 of the steps; 1.5 of 255 off"),
 }
 
 
