@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from lib_svd.testing import write_checkpoint
 
 settings.register_profile("patient", deadline=None)  # other work on the machine is no fault of ours
 settings.load_profile("patient")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores Ctrl-C for what it runs in the background
 
 NARROW = NetworkConfigs(
     unet=UNetConfig(channels=(64, 64), num_res_blocks=1, attention=(True, True), emb_dim=64, context_dim=32),
