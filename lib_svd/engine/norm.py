@@ -26,7 +26,7 @@ def group_norm(channels: int, eps: float) -> nn.GroupNorm:
 
 def normed(x: Tensor, norm: nn.GroupNorm) -> Tensor:
     """`norm(x)` of [N, C, H, W], in the layout and dtype of x; a tensor of its own, which may be written to."""
-    if keeps_layout(x):
+    if keeps_layout(x) or x.device.type == "mps":  # whose kernel takes any layout
         return norm(x)
     return scaled(x, *scale_and_shift(norm.weight, norm.bias, norm.eps, moments(x)))
 
@@ -102,6 +102,7 @@ def scale_and_shift(weight: Tensor, bias: Tensor, eps: float, of: Moments) -> tu
 
 def scaled(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """scale x + shift, worked out in float32, in the layout and dtype of x: one pass on a GPU."""
-    if torch.is_grad_enabled():
-        return torch.addcmul(shift, x, scale).to(x.dtype)  # what is written into an `out` has no gradient
+    if torch.is_grad_enabled() or x.device.type == "mps":
+        # What is written into an `out` has no gradient; nor has every backend an `out` of another dtype.
+        return torch.addcmul(shift, x, scale).to(x.dtype)
     return torch.addcmul(shift, x, scale, out=torch.empty_like(x))
