@@ -9,6 +9,7 @@ from PIL import Image
 from tqdm import tqdm
 
 FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_inv_fmt}]"
+NOW = 1e-9  # seconds; at 0 tqdm shows a bar before it is whole, and Ctrl-C just then makes it complain
 
 
 class ProgressBar:
@@ -25,7 +26,10 @@ class ProgressBar:
         if self._bar is None or self._bar.desc != stage:
             self.close()
             pause = 0.1 if sys.stderr.isatty() else 10.0  # a log file needs no bar every tenth of a second
-            self._bar = tqdm([], desc=stage, total=total, bar_format=FORMAT, mininterval=pause, maxinterval=pause)
+            self._bar = tqdm(
+                [], desc=stage, total=total, bar_format=FORMAT, mininterval=pause, maxinterval=pause, delay=NOW
+            )
+            self._bar.refresh()
         self._bar.update(done - self._bar.n)
         if done >= total:
             self.close()

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -302,14 +301,12 @@ def test_ctrl_c_while_sampling_leaves_nothing(here, checkpoint, picture):
     words = ["--checkpoint", checkpoint, "--steps", 100, "--size", "128x128", "--frames", 10]
     with started("animate", picture, *words, cwd=here) as running:
         said = wait_for("Sampling", running.stderr)
-        time.sleep(0.5)
         running.send_signal(signal.SIGINT)
-        began = time.monotonic()
         out, rest = running.communicate(timeout=60)
-    assert time.monotonic() - began < 5
     assert (running.returncode, out) == (130, "")
     assert rest.splitlines()[-1] == "Stopped."
     assert "Traceback" not in said + rest
+    assert "100/100" not in said + rest
     assert snapshot(here) == {}
 
 

@@ -311,8 +311,8 @@ def test_a_clip_goes_on_from_the_last_frame_and_from_a_chosen_one(tab, served, p
     part(tab, "continue").click()
     changes(tab, "picture", before)
     assert same_picture(tab, frames[-1], tmp_path)
-    part(tab, "gallery", ".thumbnail-item").nth(1).click()
-    tab.wait_for_timeout(1000)  # the choice has nothing to show for itself
+    with tab.expect_response("**/run/predict*"):  # the choice has nothing to show for itself
+        part(tab, "gallery", ".thumbnail-item").nth(1).click()
     before = shown(tab, "picture")
     part(tab, "continue").click()
     changes(tab, "picture", before)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import time
 
 import gradio as gr
 import pytest
@@ -239,13 +238,11 @@ class Blind:
         raise AssertionError("models were looked for while the page was being built")
 
 
-def test_building_looks_for_no_model_and_is_quick(studio, noting_page):
-    began = time.perf_counter()
+def test_building_looks_for_no_model(studio, noting_page):
     tab.build(Blind(studio), noting_page)
     with gr.Blocks(analytics_enabled=False):
         accordion.build(Blind(studio), "txt2img")
         accordion.build(Blind(studio), "img2img")
-    assert time.perf_counter() - began < 5  # a hang, not a slow machine
 
 
 def test_the_accordion_is_off_unless_it_is_ticked(folded):

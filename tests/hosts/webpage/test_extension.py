@@ -187,11 +187,15 @@ def test_a_page_at_rest_asks_the_server_for_nothing(on):
     picture_job(on, "txt2img")
     on.generate("txt2img")
     on.finish("txt2img")
-    on.page.wait_for_timeout(2000)
     asked = []
     on.page.on("request", lambda request: asked.append(request.url))
-    on.page.wait_for_timeout(2000)
-    assert asked == []
+
+    def nothing_asked() -> bool:
+        asked.clear()
+        on.page.wait_for_timeout(3000)
+        return asked == []
+
+    wait_for(nothing_asked, 60, lambda: f"asked for {asked}")
 
 
 def test_png_info_gives_settings_back_to_accordion_and_tab(on, webui, tmp_path):
