@@ -56,12 +56,14 @@ READS = {
 class Count:
     """Of all operations of a kind."""
 
+    calls: int = 0
     flops: float = 0
     bytes: float = 0
     seconds: float = 0
 
     def add(self, flops: float, moved: float) -> None:
         """One operation."""
+        self.calls += 1
         self.flops += flops
         self.bytes += moved
         self.seconds += max(flops / RATE, moved / BANDWIDTH)
@@ -177,7 +179,7 @@ def main() -> None:
 
 
 def counted_stages() -> dict[str, dict[str, dict[str, Any]]]:
-    """By stage, then by who computes it, then by kind of operation: flops, bytes, seconds."""
+    """By stage, then by who computes it, then by kind of operation: calls, flops, bytes, seconds."""
     stages = {"a step": (_our_step, _their_step), "decoding": (_our_decode, _their_decode)}
     made = {
         stage: {

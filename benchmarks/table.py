@@ -86,8 +86,8 @@ def _summed(counts: Iterable[Row]) -> Row:
 
 
 def _floor(who: str) -> Callable[[Row], str]:
-    return lambda line: "{:.1f}, {:.0f}, {:.0f}".format(
-        line[who]["flops"] / 1e12, line[who]["bytes"] / 1e9, 1000 * line[who]["seconds"]
+    return lambda line: "{}, {:.1f}, {:.0f}, {:.0f}".format(
+        line[who]["calls"], line[who]["flops"] / 1e12, line[who]["bytes"] / 1e9, 1000 * line[who]["seconds"]
     )
 
 
@@ -175,7 +175,7 @@ SHORTCUT: Columns = {
 
 
 FLOOR: Columns = {"stage": lambda line: line["stage"], "operations": lambda line: line["what"]}
-FLOORS: Columns = {f"{who}: TFLOP, GB, ms": _floor(who) for who in ("ours", "--compile", "diffusers")}
+FLOORS: Columns = {f"{who}: calls, TFLOP, GB, ms": _floor(who) for who in ("ours", "--compile", "diffusers")}
 CLIP: Columns = {
     "frames": lambda row: str(row["frames"]),
     "size": lambda row: "{}x{}".format(*row["size"]),

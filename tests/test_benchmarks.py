@@ -73,6 +73,7 @@ def test_an_operation_counts_as_its_arithmetic_and_what_it_touches():
     assert counter.counts["matrix products"].flops == 2 * 3 * 5 * 7
     assert counter.counts["matrix products"].bytes == 2 * (3 * 5 + 7 * 5 + 3 * 7)
     assert counter.counts["activations"].bytes == 2 * (3 * 7 + 3 * 7)
+    assert counter.counts["activations"].calls == 1
     assert counter.counts["activations"].seconds == 2 * (3 * 7 + 3 * 7) / BANDWIDTH
 
 

@@ -31,6 +31,7 @@ class TransformerTable(NamedTuple):
     spatial: Tensor  # [B, 1, C] what cross-attention to the image embedding adds, in the spatial block
     temporal: Tensor  # [B, 1, C] the same in the temporal block
     position: Tensor  # [T, C] frame position embedding
+    spatial_share: Tensor  # [1] of the spatial side in the sum
 
 
 class GEGLU(nn.Module):
@@ -182,6 +183,7 @@ class SpatioTemporalTransformer(nn.Module):
             spatial=self.spatial_block.attn2(context),
             temporal=self.temporal_block.attn2(context),
             position=self.time_pos_embed(frame),
+            spatial_share=self.time_mixer.spatial_share(context),
         )
 
     def forward(self, x: Tensor, table: TransformerTable) -> Tensor:
@@ -205,7 +207,6 @@ class SpatioTemporalTransformer(nn.Module):
     def _along_time(self, h: Tensor, table: TransformerTable) -> Tensor:
         """Tokens [B*T, S, C] through the temporal block, some pixels at a time, and mixed with the spatial side."""
         num_frames = table.position.shape[0]
-        share = self.time_mixer.spatial_share(h)
         count = max(1, rows_a_chunk(h, 2 * FF_MULT * h.shape[-1]) // num_frames)
         out = torch.empty_like(h)
         clips, mixed = (rearrange(x, "(b t) s c -> b t s c", t=num_frames) for x in (h, out))
@@ -213,7 +214,7 @@ class SpatioTemporalTransformer(nn.Module):
             for s in range(0, h.shape[1], count):
                 part = clips[b, :, s : s + count]
                 u = self.temporal_block(part + table.position[:, None], table.temporal[b])
-                mixed[b, :, s : s + count] = torch.lerp(u, part, share)
+                mixed[b, :, s : s + count] = torch.lerp(u, part, table.spatial_share)
         return out
 
 

@@ -71,8 +71,9 @@ def _moments(x: Tensor) -> Moments:
     rows = x.permute(0, 2, 3, 1).flatten(1, 2)
     groups = (len(x), GROUPS, -1)
     mean = rows.mean(1, dtype=torch.float32).view(groups).mean(-1)
-    squares = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float32).square().view(groups).mean(-1) / rows.shape[1]
-    return Moments(x[0].numel() // GROUPS, mean, (squares - mean.square()).clamp(min=0))
+    root = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float32) / rows.shape[1] ** 0.5
+    var = root.square().view(groups).mean(-1).addcmul_(mean, mean, value=-1)
+    return Moments(x[0].numel() // GROUPS, mean, var.clamp_(min=0))
 
 
 def _moments_of_torch(x: Tensor) -> Moments:
@@ -95,8 +96,9 @@ def merged(parts: Sequence[Moments]) -> Moments:
 
 def scale_and_shift(weight: Tensor, bias: Tensor, eps: float, of: Moments) -> tuple[Tensor, Tensor]:
     """The norm of x is scale x + shift, each [N, C, 1, 1] float32; weight and bias [C]."""
-    scale = weight.to(of.mean).view(GROUPS, -1) * (of.var + eps).rsqrt()[..., None]
-    shift = bias.to(of.mean).view(GROUPS, -1) - of.mean[..., None] * scale
+    weight, bias = (each.to(of.mean.device).view(GROUPS, -1) for each in (weight, bias))  # a host may have left them
+    scale = weight * (of.var + eps).rsqrt()[..., None]
+    shift = bias - of.mean[..., None] * scale
     return scale.flatten(1)[..., None, None], shift.flatten(1)[..., None, None]
 
 

@@ -31,10 +31,11 @@ RES_EPS = 1e-5
 
 
 class EmbeddingTable(NamedTuple):
-    """What a residual block adds for the noise level and the conditioning vector, at every step of a schedule."""
+    """What a residual block needs beside x: what it adds for the noise level and the conditioning vector, by step."""
 
     spatial: Tensor  # [n, R, C], R = 1 row for all frames, or one row a frame
     temporal: Tensor  # [n, R, C]
+    temporal_share: Tensor  # [1] of the temporal side in the sum
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class UNetTables:
     def branch(self, b: int) -> UNetTables:
         """The rows of one branch, for running the branches one after the other."""
         rows = {
-            block: TransformerTable(table.spatial[b : b + 1], table.temporal[b : b + 1], table.position)
+            block: table._replace(spatial=table.spatial[b : b + 1], temporal=table.temporal[b : b + 1])
             for block, table in self.contexts.items()
         }
         return UNetTables(self.num_frames, self.embeddings, rows)
@@ -89,17 +90,19 @@ class ResBlock(nn.Module):
         self.time_mixer = Mixer()
 
     def table(self, emb: Tensor) -> EmbeddingTable:
-        """[n, R, E] to what this block adds."""
-        return EmbeddingTable(self.emb_layers(emb), self.time_stack.emb_layers(emb))
+        """[n, R, E] to what does not depend on x."""
+        share = 1 - self.time_mixer.spatial_share(emb)
+        return EmbeddingTable(self.emb_layers(emb), self.time_stack.emb_layers(emb), share)
 
-    def forward(self, x: Tensor, emb_spatial: Tensor, emb_temporal: Tensor, num_frames: int) -> Tensor:
-        """[B*T, C, H, W] and this step's rows [R, C] to [B*T, C', H, W]."""
-        rows = emb_spatial if len(emb_spatial) == 1 else repeat(emb_spatial, "t c -> (b t) c", b=len(x) // num_frames)
+    def forward(self, x: Tensor, table: EmbeddingTable, step: int, num_frames: int) -> Tensor:
+        """[B*T, C, H, W] and which rows of the table to [B*T, C', H, W]."""
+        rows = table.spatial[step]
+        rows = rows if len(rows) == 1 else repeat(rows, "t c -> (b t) c", b=len(x) // num_frames)
         h = self.in_layers(x).add_(rows[..., None, None])
         h = self.out_layers(h).add_(self.skip_connection(x))
         clip = clip_view(h, num_frames)
-        added = self.time_stack(clip, emb_temporal)
-        return frames_view(torch.addcmul(clip, added, 1 - self.time_mixer.spatial_share(h)), x.shape[-2])
+        added = self.time_stack(clip, table.temporal[step])
+        return frames_view(torch.addcmul(clip, added, table.temporal_share), x.shape[-2])
 
 
 class Downsample(nn.Module):
@@ -119,8 +122,7 @@ class Stage(nn.ModuleList):
     def forward(self, x: Tensor, tables: UNetTables, step: int) -> Tensor:
         for layer in self:
             if isinstance(layer, ResBlock):
-                spatial, temporal = tables.embeddings[layer]
-                x = layer(x, spatial[step], temporal[step], tables.num_frames)
+                x = layer(x, tables.embeddings[layer], step, tables.num_frames)
             elif isinstance(layer, SpatioTemporalTransformer):
                 x = layer(x, tables.contexts[layer])
             else:
