@@ -111,10 +111,18 @@ def served(request, tmp_path_factory, checkpoint_of) -> Iterator[Served]:
     yield from _served(request.param, here, models)
 
 
-@pytest.fixture(params=PYTHONS.values(), ids=PYTHONS.keys())
-def served_to_a_new_user(request, tmp_path) -> Iterator[Served]:
-    """Without any model of the user's."""
-    yield from _served(request.param, tmp_path, tmp_path / "models")
+@pytest.fixture(scope="session", params=PYTHONS.values(), ids=PYTHONS.keys())
+def served_without_models(request, tmp_path_factory) -> Iterator[Served]:
+    here = tmp_path_factory.mktemp("served_without_models")
+    yield from _served(request.param, here, here / "models")
+
+
+@pytest.fixture
+def served_to_a_new_user(served_without_models) -> Served:
+    """Without any model, clip or setting of the user's."""
+    if served_without_models.folder.exists():
+        shutil.rmtree(served_without_models.folder)
+    return served_without_models
 
 
 def _served(python: Path, here: Path, models: Path) -> Iterator[Served]:
