@@ -28,8 +28,8 @@ GPU_CHUNK_BYTES = 256 * 2**20
 class TransformerTable(NamedTuple):
     """What a transformer needs of the clip, the same at every step."""
 
-    spatial: Tensor  # [B, 1, C] what cross-attention to the image embedding adds, in the spatial block
-    temporal: Tensor  # [B, 1, C] the same in the temporal block
+    spatial: Tensor  # [B*T, 1, C] what cross-attention to the image embedding adds to a frame, in the spatial block
+    temporal: Tensor  # [B, 1, C] the same in the temporal block, to a whole clip
     position: Tensor  # [T, C] frame position embedding
     spatial_share: Tensor  # [1] of the spatial side in the sum
 
@@ -122,7 +122,7 @@ class SpatialBlock(nn.Module):
         self.ff = FeedForward(dim)
 
     def forward(self, h: Tensor, cross: Tensor) -> Tensor:
-        """Tokens [frames, S, C] and the cross-attention's vector [1, C] to tokens [frames, S, C]."""
+        """Tokens [frames, S, C] and the cross-attention's vectors [frames, 1, C] to tokens [frames, S, C]."""
         h = h + self.attn1(self.norm1(h), "a b n d -> a n b d").add_(cross)
         return self.ff(self.norm3(h)).add_(h)
 
@@ -180,7 +180,7 @@ class SpatioTemporalTransformer(nn.Module):
         channels = self.norm.num_channels
         frame = sinusoid(torch.arange(num_frames, device=context.device), channels).to(context.dtype)
         return TransformerTable(
-            spatial=self.spatial_block.attn2(context),
+            spatial=self.spatial_block.attn2(context).repeat_interleave(num_frames, 0),
             temporal=self.temporal_block.attn2(context),
             position=self.time_pos_embed(frame),
             spatial_share=self.time_mixer.spatial_share(context),
@@ -195,13 +195,11 @@ class SpatioTemporalTransformer(nn.Module):
 
     def _along_space(self, h: Tensor, table: TransformerTable) -> Tensor:
         """Tokens [B*T, S, C] through the spatial block, some frames at a time."""
-        branches, num_frames = table.spatial.shape[0], table.position.shape[0]
         frames = max(1, rows_a_chunk(h, 2 * FF_MULT * h.shape[-1]) // h.shape[1])
         out = torch.empty_like(h)
-        for b in range(branches):
-            for t in range(b * num_frames, (b + 1) * num_frames, frames):
-                part = slice(t, min(t + frames, (b + 1) * num_frames))
-                out[part] = self.spatial_block(h[part], table.spatial[b])
+        for t in range(0, len(h), frames):
+            part = slice(t, t + frames)
+            out[part] = self.spatial_block(h[part], table.spatial[part])
         return out
 
     def _along_time(self, h: Tensor, table: TransformerTable) -> Tensor:

@@ -49,7 +49,10 @@ class UNetTables:
     def branch(self, b: int) -> UNetTables:
         """The rows of one branch, for running the branches one after the other."""
         rows = {
-            block: table._replace(spatial=table.spatial[b : b + 1], temporal=table.temporal[b : b + 1])
+            block: table._replace(
+                spatial=table.spatial[b * self.num_frames : (b + 1) * self.num_frames],
+                temporal=table.temporal[b : b + 1],
+            )
             for block, table in self.contexts.items()
         }
         return UNetTables(self.num_frames, self.embeddings, rows)
