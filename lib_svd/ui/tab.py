@@ -131,7 +131,9 @@ class Tab:
         chosen = self._presets.wire(controls)
         brought = [self.framing.picture, *controls.restored, *shown]
         back = self._browsing.wire(self._history, brought, self.restored)
-        gone = self._browsing.trashed.then(fn=self.still_there, inputs=[self._made], outputs=shown, **QUIET)
+        gone = self._browsing.trashed.then(
+            fn=self.still_there, inputs=[self._made, sweeping.name], outputs=shown, **QUIET
+        )
         sweeping.wire([made, opened, back], self._made)
         self._reviewing.wire([made, swept, opened, back, gone], controls)
         self._one_change.wire([made, swept, opened, back, gone], [chosen], self.framing.picture, controls)
@@ -214,8 +216,9 @@ class Tab:
         picture = gr.update() if back.picture is None else back.picture
         return [picture, *self.controls.restore(back.settings), *self._shown(saved)]
 
-    def still_there(self, name: str) -> Sequence[Any]:
-        """Nothing is shown of a clip that was thrown away."""
+    def still_there(self, made: str, swept: str) -> Sequence[Any]:
+        """Nothing is shown of a clip that was thrown away, nor of a sweep's side by side."""
+        name = made or (self._sweeping.named(ALL, swept) if swept else "")
         if not name or self._studio.clip(name).is_file():
             return [gr.update() for _ in range(6)]
         return ["", [], None, "", "", said_html(f"{Path(name).name} is in the trash.")]

@@ -91,6 +91,16 @@ def test_what_is_chosen_is_the_clip_that_is_shown(sweep, built, studio):
     assert chosen == ["200", "All side by side", None]
 
 
+def test_nothing_is_shown_of_all_side_by_side_once_it_was_thrown_away(sweep, built, studio):
+    found = sweep()
+    assert built.still_there(found["made"], found["name"]) == [gr.update()] * 6
+    history.to_trash(studio.clip(f"{found['name']}.mp4"))
+    *nothing, said = built.still_there(found["made"], found["name"])
+    assert nothing == ["", [], None, "", ""]
+    assert "sweep-svd-0001.mp4 is in the trash." in said
+    assert built.still_there(f"{found['name']}-30.mp4", found["name"]) == [gr.update()] * 6
+
+
 def test_seeds_are_swept_to_choose_the_best(sweep, studio):
     found = sweep("Seed", "7-9")
     assert found["choice"]["choices"] == ["All side by side", "7", "8", "9"]

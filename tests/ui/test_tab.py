@@ -127,9 +127,9 @@ def test_frames_of_the_last_clips_are_at_hand_to_go_on_from(generate, built):
 
 def test_nothing_is_shown_of_a_clip_that_was_thrown_away(generate, built, studio):
     name = generate()["made"]
-    assert built.still_there(name) == built.still_there("") == [gr.update()] * 6
+    assert built.still_there(name, "") == built.still_there("", "") == [gr.update()] * 6
     history.to_trash(studio.clip(name))
-    *nothing, said = built.still_there(name)
+    *nothing, said = built.still_there(name, "")
     assert nothing == ["", [], None, "", ""]
     assert "is in the trash" in said
 
