@@ -21,6 +21,7 @@ STYLE = """<style>
 .svd-measures th { text-align: left; padding: .5em 0 0 !important; }
 .svd-measures td { padding: .1em .6em .1em 0 !important; vertical-align: middle; }
 .svd-measures td:first-child { white-space: nowrap; }
+.svd-measures svg { display: block; margin: 2px 0; }
 :is(.svd-measures, .svd-card, .svd-compare) .svd-fault { color: #b45309; font-weight: 600; }
 .dark :is(.svd-measures, .svd-card, .svd-compare) .svd-fault { color: #f59e0b; }
 .svd-marks { padding: .6em !important; }

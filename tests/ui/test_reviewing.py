@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from html import escape
 
@@ -104,6 +105,23 @@ def test_measures_are_said_in_words_with_number_range_and_a_line_over_the_frames
     assert "most of the picture moves" in html
     assert html.count("<polyline") >= 5
     assert "svd-fault" not in html
+
+
+@pytest.mark.parametrize(("name", "limits"), [("flow", 0), ("flicker", 1), ("similarity", 1)])
+def test_a_line_stands_on_zero_and_shows_where_a_fault_begins(name, limits):
+    entry = history.Entry(video=clips.ROOT / "x.mp4", made=0, measures={name: 0.5}, series={name: [0, 0.5, 1]})
+    (plot,) = re.findall("<svg.*</svg>", measures_html(entry))
+    zero, *faults = (float(y) for y in re.findall(r"M0 ([\d.]+)H", plot))
+    first, middle, last = (float(y) for y in re.findall(r",([\d.]+)", plot))
+    assert (first, middle) == (zero, (zero + last) / 2)
+    assert len(faults) == plot.count('stroke-dasharray="4 3"') == limits
+
+
+def test_a_line_below_its_limit_stays_below_it():
+    entry = history.Entry(video=clips.ROOT / "x.mp4", made=0, series={"flicker": [0, 0.006]}, measures={"flicker": 0})
+    plot = measures_html(entry)
+    zero, fault = (float(y) for y in re.findall(r"M0 ([\d.]+)H", plot))
+    assert float(re.findall(r",([\d.]+)\" fill", plot)[0]) == (zero + fault) / 2  # half of what can be seen
 
 
 def test_a_fault_stands_out_and_a_frozen_clip_does_not_look_good(panel, made):
