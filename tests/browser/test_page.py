@@ -247,8 +247,19 @@ def test_a_late_answer_does_not_undo_what_was_chosen_since(tab, tmp_path):
     expect(part(tab, "seen_note")).to_contain_text("Blurred bars")
 
 
-def test_the_picture_under_the_frame_can_be_taken_away(tab, picture):
+def test_what_was_said_of_a_crop_and_its_frame_go_with_what_they_are_about(tab, picture, tmp_path):
+    disc(850, 300, 60).resize((96, 64)).save(tmp_path / "small.png")
+    choose_picture(tab, tmp_path / "small.png")
+    note = part(tab, "seen_note")
+    part(tab, "closer").click()
+    expect(note).to_contain_text("A closer crop would gain nothing")
+    part(tab, "largest").click()
+    expect(note).not_to_contain_text("A closer crop would gain nothing")
+    expect(note).to_contain_text("96x64 pixels.")
+    part(tab, "closer").click()
+    expect(note).to_contain_text("A closer crop would gain nothing")
     choose_picture(tab, picture)
+    expect(note).not_to_contain_text("A closer crop would gain nothing")
     expect(tab.locator(".svd-crop-frame")).to_be_visible()
     tab.locator(
         "#svd_clip_picture button[aria-label='Remove Image'], #svd_clip_picture button[aria-label='Clear']"
