@@ -136,7 +136,8 @@ class Tab:
         )
         sweeping.wire([made, opened, back], self._made)
         self._reviewing.wire([made, swept, opened, back, gone], controls)
-        self._one_change.wire([made, swept, opened, back, gone], [chosen], self.framing.picture, controls)
+        begun = [self._generate, sweeping.button]
+        self._one_change.wire(begun, [made, swept, opened, back, gone], [chosen], self.framing.picture, controls)
         controls.reuse.click(fn=_seed_of, inputs=[self._infotext], outputs=[controls["seed"]], **QUIET)
         for target, button in self._sends.items():
             self._page.send(button, target, self._frame)
