@@ -39,6 +39,7 @@ STYLE = """<style>
 .svd-row .head label { display: contents; }
 .svd-row .head input { grid-area: 1 / 2; min-width: 0; max-width: 5.5em; }
 .svd-row .head label > div { grid-area: 2 / 1 / auto / -1; }
+.svd-row:has([id$="_auto_size"] :checked) :is([id$="_width"], [id$="_height"]) { display: none !important; }
 .svd-about-measures { font-size: .85em; margin: .4em 0; }
 .svd-about-measures summary { cursor: pointer; opacity: .8; }
 .svd-about-measures dt { font-weight: 600; margin-top: .4em; }

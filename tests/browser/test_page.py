@@ -207,8 +207,13 @@ def test_the_preview_follows_focus_and_fit(tab, tmp_path):
 
 def test_the_crop_is_dragged_resized_and_brought_to_the_subject(tab, tmp_path):
     disc(850, 300, 60).save(tmp_path / "disc.png")
+    sides = [part(tab, side, "input[type=number]") for side in ("width", "height")]
+    for side in sides:
+        expect(side).to_be_hidden()  # while the picture decides
     part(tab, "shape_1_1").click()
-    expect(part(tab, "width", "input[type=number]")).to_have_value("80")
+    for side in sides:
+        expect(side).to_have_value("80")
+        expect(side).to_be_visible()
     expect(part(tab, "auto_size", "input")).not_to_be_checked()
     choose_picture(tab, tmp_path / "disc.png")
     frame = tab.locator(".svd-crop-frame")
