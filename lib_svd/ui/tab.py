@@ -32,6 +32,7 @@ from lib_svd.ui.reviewing import Reviewing
 from lib_svd.ui.sweeping import ALL, Sweeping
 
 LABEL, PART = "SVD", "svd_clip"
+INFOTEXT_LINES = 6  # in a browser that cannot fit a box to its text
 SHELF = 4  # clips whose frames are at hand to go on from; the oldest goes first
 
 log = logging.getLogger("svd")
@@ -107,7 +108,8 @@ class Tab:
                 elem_id=f"{PART}_infotext",
                 interactive=False,
                 show_copy_button=True,
-                lines=2,
+                lines=INFOTEXT_LINES,
+                max_lines=INFOTEXT_LINES,  # the same: gradio's own measuring fails while the tab is not in view
             )
             self._status = gr.HTML(elem_id=f"{PART}_status")
             self._swept = self._sweeping.build_results()

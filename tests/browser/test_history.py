@@ -131,6 +131,7 @@ def test_a_clip_is_found_by_its_note_compared_brought_back_and_thrown_away(
     expect(part(tab, "note", "input, textarea").last).to_have_value("the tower bends")
     expect(part(tab, "gallery", ".thumbnail-item")).to_have_count(8)
     assert request_shown(tab) == first
+    assert part(tab, "infotext", "textarea").evaluate("box => box.scrollHeight <= box.clientHeight")
     shoot(tab, "restored")
     number(tab, "num_steps", first.num_steps + 1)
     number(tab, "num_steps", first.num_steps)
