@@ -16,6 +16,7 @@ STYLE = """<style>
 .svd-about summary { cursor: pointer; opacity: .8; }
 [id^="svd_clip_"] .error { color: #dc2626; font-weight: 600; }
 .dark [id^="svd_clip_"] .error { color: #f87171; }
+#svd_clip_gallery .grid-wrap { min-height: 240px; max-height: 380px; }
 #svd_clip_infotext textarea { field-sizing: content; }
 .svd-measures { width: 100%; font-size: .85em; border-collapse: collapse; }
 .svd-measures, .svd-measures :is(tr, th, td) { border: none !important; background: none !important; }

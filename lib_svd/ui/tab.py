@@ -93,7 +93,6 @@ class Tab:
                     show_label=False,
                     elem_id=f"{PART}_gallery",
                     columns=4,
-                    height=380,
                     object_fit="contain",
                     **SMALL,
                 )

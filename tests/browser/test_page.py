@@ -342,12 +342,21 @@ def test_a_clip_goes_on_from_the_last_frame_and_from_a_chosen_one(tab, served, p
     part(tab, "continue").click()
     changes(tab, "picture", before)
     assert same_picture(tab, frames[-1], tmp_path)
+    height, below = gallery_height(tab)
+    assert below < 20
     part(tab, "gallery", ".thumbnail-item").nth(1).click()
     tab.wait_for_timeout(1000)  # the choice has nothing to show for itself
+    assert gallery_height(tab)[0] == height
     before = shown(tab, "picture")
     part(tab, "continue").click()
     changes(tab, "picture", before)
     assert same_picture(tab, frames[1], tmp_path)
+
+
+def gallery_height(tab: Page) -> tuple[float, float]:
+    """Pixels of the whole, and of what is empty below the last frame."""
+    whole, last = part(tab, "gallery").bounding_box(), part(tab, "gallery", ".thumbnail-lg").last.bounding_box()
+    return whole["height"], whole["y"] + whole["height"] - last["y"] - last["height"]
 
 
 def same_picture(tab: Page, frame: Path, folder: Path) -> bool:
