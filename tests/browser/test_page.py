@@ -393,15 +393,28 @@ def test_a_clip_is_stopped(tab, served, picture, how):
     assert len(list(served.folder.glob("*.mp4"))) == clips
 
 
-def test_progress_is_shown_again_after_a_reload(tab, picture):
+def test_progress_and_how_it_ended_are_shown_again_after_a_reload(tab, picture):
     choose_long_clip(tab, picture)
+    load_again_meanwhile(tab)
+    expect(tab.locator(".progressDiv")).to_contain_text("Sampling")
+    tab.keyboard.press("Escape")
+    expect(part(tab, "status")).to_contain_text("was stopped")
+    expect(part(tab, "generate")).to_be_visible()
+    expect(tab.locator(".progressDiv")).to_have_count(0)
+    choose_picture(tab, picture)
+    number(tab, "num_steps", LONG)
+    load_again_meanwhile(tab)
+    expect(part(tab, "clip", "video")).to_be_visible()
+    expect(part(tab, "status")).to_contain_text("5 frames of 96x64")
+    expect(part(tab, "review")).to_be_visible()
+    assert request_shown(tab).num_steps == LONG
+
+
+def load_again_meanwhile(tab: Page) -> None:
+    """Begin a clip, and load the page again while it is being made."""
     part(tab, "generate").click()
     expect(tab.locator(".progressDiv")).to_contain_text("Sampling")
     tab.reload()
-    expect(tab.locator(".progressDiv")).to_contain_text("Sampling")
-    tab.keyboard.press("Escape")
-    expect(part(tab, "generate")).to_be_visible()
-    expect(tab.locator(".progressDiv")).to_have_count(0)
 
 
 def test_the_bar_never_goes_back(tab, picture):

@@ -134,6 +134,16 @@ def test_nothing_is_shown_of_a_clip_that_was_thrown_away(generate, built, studio
     assert "is in the trash" in said
 
 
+def test_a_page_that_was_loaded_again_gets_what_its_own_job_showed(built):
+    handle = built._kept(lambda task, *shown: [gr.update(), *shown])
+    assert built.ended("a") == [gr.update()] * 6
+    handle("a", *"clip a")
+    assert built.ended("a") == [*"clip a"]
+    handle("b", *"clip b")
+    assert built.ended("b") == [*"clip b"]
+    assert built.ended("a") == [gr.update()] * 6
+
+
 def test_the_preview_is_the_picture_that_the_model_gets(built, picture):
     shown, note = built.framing.preview(
         opened(picture), "svd_xt.safetensors", False, 64, 64, "Crop", 0.0, 0.5, 1.0, "#000000"
