@@ -382,6 +382,8 @@ def test_a_clip_is_stopped(tab, served, picture, how):
     part(tab, "generate").click()
     expect(tab.locator(".progressDiv")).to_contain_text(re.compile(rf"Sampling \d+/{LONG}: \d+ %.* left"))
     expect(tab.locator(".livePreview")).to_be_visible()
+    preview, room = tab.locator(".livePreview").bounding_box(), part(tab, "gallery").bounding_box()
+    assert preview["height"] <= room["height"]
     if how == "button":
         shoot(tab, "progress")
         part(tab, "interrupt").click()
