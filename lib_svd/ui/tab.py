@@ -126,9 +126,8 @@ class Tab:
         asked = [self._task, self.framing.picture, controls.with_frames, *controls.components]
         made = self._on(self._generate, self._job, asked, shown)
         swept = self._on(sweeping.button, self._sweep, [*asked, *sweeping.inputs], [*self._swept, *shown])
-        opened = sweeping.chosen.input(
-            fn=self.show_swept, inputs=[sweeping.chosen, sweeping.name, self._made], outputs=shown, **QUIET
-        )
+        choice = [sweeping.chosen, sweeping.name, self._made, self._infotext]
+        opened = sweeping.chosen.input(fn=self.show_swept, inputs=choice, outputs=shown, **QUIET)
         returned = self._returned.click(
             fn=self.ended, inputs=[self._task], outputs=shown, **QUIET, **js(f"() => [svdTaken('{PART}')]")
         )
@@ -197,12 +196,12 @@ class Tab:
 
         return _done(work, len(self._swept) + SHOWN)
 
-    def show_swept(self, chosen: str, name: str, made: str) -> Sequence[Any]:
+    def show_swept(self, chosen: str, name: str, made: str, infotext: str) -> Sequence[Any]:
         """One clip of the last sweep, or all of them, unless that is the clip shown: a choice that we make ourselves is
         told by gradio 4 as the user's, and what was said of the sweep would go.
         """
         path = self._studio.clip(self._sweeping.named(chosen, name))
-        if made == ("" if chosen == ALL else str(path)):
+        if infotext and made == ("" if chosen == ALL else str(path)):
             return _stays()
         return _done(lambda: self._shown(reopened(path), is_grid=chosen == ALL), SHOWN)
 
