@@ -11,21 +11,28 @@ window.addEventListener("beforeunload", () => {
     svdIsLeft = true;
 });
 
-// Follow a task until it ends: bar above the frames, preview over them, Interrupt instead of Generate.
-function svdFollow(part, id) {
+// Follow a task until it ends: bar above the frames, preview over them, Interrupt instead of Generate; then `atEnd`.
+function svdFollow(part, id, atEnd) {
     const find = (name) => gradioApp().querySelector("#" + part + "_" + name);
     showSubmitButtons(part, false);
     sessionStorage.setItem(svdTaskKey(part), id);
     requestProgress(id, find("gallery_container"), find("gallery"), () => {
         showSubmitButtons(part, true);
-        if (!svdIsLeft) sessionStorage.removeItem(svdTaskKey(part));
+        if (!svdIsLeft) atEnd();
     });
+}
+
+// The id of the task that was followed; from now on it is not.
+function svdTaken(part) {
+    const id = sessionStorage.getItem(svdTaskKey(part));
+    sessionStorage.removeItem(svdTaskKey(part));
+    return id;
 }
 
 // Gradio hands over inputs and then outputs; `count` is the number of inputs, of which the first is the task's id.
 function svdSubmit(part, given, count) {
     const id = randomId();
-    svdFollow(part, id);
+    svdFollow(part, id, () => svdTaken(part));
     return [id, ...Array.from(given).slice(1, count)];
 }
 
@@ -70,10 +77,11 @@ function recalculate_prompts_svd_clip() {
     return Array.from(arguments);
 }
 
-// A page that was loaded again while a clip is being made shows its progress; the clip itself is in the folder.
+// A page that was loaded again while a clip is being made shows its progress, and asks for what the old page was to show.
 function svdRestore(part) {
     const id = sessionStorage.getItem(svdTaskKey(part));
-    if (id && gradioApp().querySelector("#" + part + "_gallery_container")) svdFollow(part, id);
+    const button = gradioApp().querySelector("#" + part + "_returned");
+    if (id && button) svdFollow(part, id, () => button.click());
 }
 
 if (typeof onUiLoaded === "function") onUiLoaded(() => svdRestore("svd_clip"));

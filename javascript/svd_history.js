@@ -11,6 +11,22 @@ function svdChosen(given, count) {
     return [JSON.stringify(svdChosenPaths()), ...Array.from(given).slice(1, count)];
 }
 
+// Pages to turn by clicks that have not been handed over yet: several may come while one is being answered.
+let svdPagesToTurn = 0;
+
+function svdTurn(pages, button) {
+    svdPagesToTurn += pages;
+    svdAsk(button);
+}
+
+// The same inputs, of which the last is the number of the page that shall be shown.
+function svdTurned(given, count) {
+    const inputs = svdChosen(given, count);
+    inputs[count - 1] += svdPagesToTurn;
+    svdPagesToTurn = 0;
+    return inputs;
+}
+
 function svdInside(event, what) {
     return event.target instanceof Element ? event.target.closest(what) : null;
 }

@@ -72,6 +72,12 @@ class Measure:
         value = measures.get(self.name)
         return None if value is None else next(band for band in self.bands if value < band.limit)
 
+    @property
+    def fault_limits(self) -> list[float]:
+        """Numbers on one side of which there is a fault, and none on the other."""
+        pairs = zip(self.bands, self.bands[1:], strict=False)
+        return [below.limit for below, above in pairs if bool(below.fault) != bool(above.fault)]
+
 
 def is_frozen(measures: Measures) -> bool:
     """Whether a viewer would see a still picture; then all that speaks for steadiness says nothing."""

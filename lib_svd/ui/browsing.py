@@ -108,10 +108,10 @@ class Browsing:
         with gr.Row(elem_classes=["svd-row"]):
             self._previous = gr.Button("Previous page", size="sm", elem_id=f"{part}_history_previous")
             self._next = gr.Button("Next page", size="sm", elem_id=f"{part}_history_next")
-        self._number = gr.State(0)
+        self._number = gr.Number(0, precision=0, visible=False, elem_id=f"{part}_history_page")
         # The first one stands in for the chosen clips, which the script knows.
         self._given = [self._words, self._words, self._order, self._direction, self._number]
-        for given in (self._words, self._order, self._direction):
+        for given in self._given:
             given.do_not_save_to_config = True
 
     def wire(self, opened: Any, restored: Sequence[Any], restore: Callable[[Entry], Sequence[Any]]) -> Any:
@@ -130,9 +130,11 @@ class Browsing:
         self._on(self._refresh.click, self.look, listing)
         changed = [self._words.submit, self._order.change, self._direction.change]
         first_page = self._saying_why(lambda asked: self.listed(asked._replace(page=0)), len(listing))
-        answer(f"{self._part}_history_list", changed, first_page, self._given, listing, _handing(len(self._given)))
-        self._on(self._previous.click, lambda asked: self.listed(asked._replace(page=asked.page - 1)), listing)
-        self._on(self._next.click, lambda asked: self.listed(asked._replace(page=asked.page + 1)), listing)
+        answer(f"{self._part}_history_list", changed, first_page, self._given, listing, _handing("svdChosen"))
+        turn, turned = f"{self._part}_history_turn", self._saying_why(self.listed, len(listing))
+        answer(turn, [], turned, self._given, listing, _handing("svdTurned"))
+        for button, pages in ((self._previous, -1), (self._next, 1)):
+            button.click(fn=None, inputs=[], outputs=[], **QUIET, **js(f"() => svdTurn({pages}, '{turn}')"))
         self._on(self._compare.click, self.compare, [self._said, self._compared])
         self.trashed = self._on(self._trash.click, self.trash, [*listing, self._compared])
         self._on(self._csv.click, self.table, [self._said])
@@ -143,8 +145,8 @@ class Browsing:
 
     def _on(self, event: Any, do: Callable[[Asked], Sequence[Any]], outputs: Sequence[Any]) -> Any:
         """Let an event do something."""
-        fn, handing = self._saying_why(do, len(outputs)), _handing(len(self._given))
-        return event(fn=fn, inputs=self._given, outputs=list(outputs), **QUIET, **js(handing))
+        fn = self._saying_why(do, len(outputs))
+        return event(fn=fn, inputs=self._given, outputs=list(outputs), **QUIET, **js(_handing("svdChosen")))
 
     def _saying_why(self, do: Callable[[Asked], Sequence[Any]], count: int) -> Callable[..., Sequence[Any]]:
         """A handler with so many outputs: where it fails, the first one says why, and nothing changes."""
@@ -241,9 +243,9 @@ class Browsing:
         return history.entry(chosen[0])
 
 
-def _handing(count: int) -> str:
-    """The script that puts the chosen clips before the other inputs."""
-    return f"function() {{ return svdChosen(arguments, {count}); }}"
+def _handing(through: str) -> str:
+    """The script that the inputs go through: it puts the chosen clips before the others."""
+    return f"function() {{ return {through}(arguments, {len(Asked._fields)}); }}"
 
 
 def _are_chosen(clips: Sequence[Path]) -> str:

@@ -16,11 +16,14 @@ STYLE = """<style>
 .svd-about summary { cursor: pointer; opacity: .8; }
 [id^="svd_clip_"] .error { color: #dc2626; font-weight: 600; }
 .dark [id^="svd_clip_"] .error { color: #f87171; }
+#svd_clip_gallery .grid-wrap { min-height: 240px; max-height: 380px; }
+#svd_clip_infotext textarea { field-sizing: content; }
 .svd-measures { width: 100%; font-size: .85em; border-collapse: collapse; }
 .svd-measures, .svd-measures :is(tr, th, td) { border: none !important; background: none !important; }
 .svd-measures th { text-align: left; padding: .5em 0 0 !important; }
 .svd-measures td { padding: .1em .6em .1em 0 !important; vertical-align: middle; }
 .svd-measures td:first-child { white-space: nowrap; }
+.svd-measures svg { display: block; margin: 2px 0; }
 :is(.svd-measures, .svd-card, .svd-compare) .svd-fault { color: #b45309; font-weight: 600; }
 .dark :is(.svd-measures, .svd-card, .svd-compare) .svd-fault { color: #f59e0b; }
 .svd-marks { padding: .6em !important; }
@@ -38,6 +41,7 @@ STYLE = """<style>
 .svd-row .head label { display: contents; }
 .svd-row .head input { grid-area: 1 / 2; min-width: 0; max-width: 5.5em; }
 .svd-row .head label > div { grid-area: 2 / 1 / auto / -1; }
+.svd-row:has([id$="_auto_size"] :checked) :is([id$="_width"], [id$="_height"]) { display: none !important; }
 .svd-about-measures { font-size: .85em; margin: .4em 0; }
 .svd-about-measures summary { cursor: pointer; opacity: .8; }
 .svd-about-measures dt { font-weight: 600; margin-top: .4em; }

@@ -60,7 +60,9 @@ class Framing:
         self._controls = controls
         given = [self.picture, *(controls[name] for name in SEEN)]
         shown, view = [self._seen, self._note], [controls[name] for name in VIEW]
-        answer(f"{self._part}_preview", [component.change for component in given], self.preview, given, shown)
+        # A button that changes nothing is answered too: what was said of a closer crop goes then.
+        asked = [*(component.change for component in given), self._largest.click]
+        answer(f"{self._part}_preview", asked, self.preview, given, shown)
         self._closer.click(fn=self.closer, inputs=given, outputs=[self._note, controls["fit"], *view], **QUIET)
         for shape, button in self._shapes.items():
             button.click(

@@ -11,6 +11,7 @@ from lib_svd.ui.choices import FIELD_OF
 
 PARTS = {"motion": "Motion", "fidelity": "Fidelity", "consistency": "Consistency", "loop": "Loop"}
 PLOT_WIDTH, PLOT_HEIGHT = 120, 22  # pixels
+ABOUT_LINES = "From the first frame to the last, above a faint line at 0; a dashed one is where a fault begins."
 
 
 def measures_html(entry: Entry) -> str:
@@ -28,7 +29,9 @@ def measures_html(entry: Entry) -> str:
 def _about() -> str:
     """What each number is and where it usually lies, for who cannot point at it."""
     told = "".join(f"<dt>{measure.title}</dt><dd>{escape(measure.about)}</dd>" for measure in MEASURES)
-    return f'<details class="svd-about-measures"><summary>What these numbers are</summary><dl>{told}</dl></details>'
+    lines = f"<dt>Lines</dt><dd>{ABOUT_LINES}</dd>"
+    summary = "<summary>What these numbers are</summary>"
+    return f'<details class="svd-about-measures">{summary}<dl>{told}{lines}</dl></details>'
 
 
 ABOUT = _about()
@@ -71,7 +74,7 @@ def _row(measure: Measure, entry: Entry) -> str:
     return (
         f'<tr title="{escape(measure.about, quote=True)}"><td>{measure.title}</td>'
         f"<td>{escape(measure.number(entry.measures))}</td><td{faulty}>{escape(measure.word(entry.measures))}</td>"
-        f"<td>{_plot(entry.series.get(measure.name, ()))}</td></tr>"
+        f"<td>{_plot(entry.series.get(measure.name, ()), measure.fault_limits)}</td></tr>"
     )
 
 
@@ -80,18 +83,26 @@ def _faulty(measure: Measure, measures: Measures) -> str:
     return " class='svd-fault'" if band is not None and band.fault else ""
 
 
-def _plot(values: Sequence[float]) -> str:
-    """A line from the first frame to the last, from 0 at the bottom to the highest value."""
+def _plot(values: Sequence[float], limits: Sequence[float]) -> str:
+    """A line from the first frame to the last, above a faint one at 0; dashed ones where a fault begins."""
     if len(values) < 2:
         return ""
-    top = max(*values, 1e-9)
-    x = [PLOT_WIDTH * i / (len(values) - 1) for i in range(len(values))]
-    y = [1 + (PLOT_HEIGHT - 2) * (1 - max(0.0, value) / top) for value in values]
-    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+    top = max(*values, *limits, 1e-9)
+
+    def down(value: float) -> float:
+        return 1 + (PLOT_HEIGHT - 2) * (1 - max(0.0, value) / top)
+
+    points = " ".join(f"{PLOT_WIDTH * i / (len(values) - 1):.1f},{down(v):.1f}" for i, v in enumerate(values))
+    faint = _across(down(0), "none") + "".join(_across(down(limit), "4 3") for limit in limits)
+    label = f"over the frames, up to {max(values):.3g}"
     return (
-        f'<svg width="{PLOT_WIDTH}" height="{PLOT_HEIGHT}" role="img" aria-label="over the frames, up to {top:.3g}">'
-        f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="1.5"/></svg>'
+        f'<svg width="{PLOT_WIDTH}" height="{PLOT_HEIGHT}" role="img" aria-label="{label}">'
+        f'{faint}<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="1.5"/></svg>'
     )
+
+
+def _across(y: float, dashes: str) -> str:
+    return f'<path d="M0 {y:.1f}H{PLOT_WIDTH}" stroke="currentColor" opacity=".4" stroke-dasharray="{dashes}"/>'
 
 
 def _change(advice: Advice) -> str:

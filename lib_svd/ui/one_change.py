@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 from PIL import Image
@@ -16,7 +16,7 @@ from lib_svd.request import FIELDS
 from lib_svd.studio import Studio
 from lib_svd.ui.clips import said_html
 from lib_svd.ui.compat import QUIET, answer
-from lib_svd.ui.controls import HELP, RANDOM_SEED, Controls
+from lib_svd.ui.controls import HELP, Controls
 
 TOGETHER = {"Size": ("width", "height"), "Crop": ("fit", "focus_x", "focus_y", "zoom")}
 """Settings that are one control to the user."""
@@ -26,6 +26,14 @@ CHANGES = {
     **TOGETHER,
 }
 """What may change, by label: the settings that it is made of."""
+
+
+class Apart(NamedTuple):
+    """How the next clip would differ from the one shown."""
+
+    settings: Mapping[str, Any]  # of the one shown
+    changed: Mapping[str, Mapping[str, Any]]  # by the user: what the controls have instead, by label
+    draws_seed: bool  # which is no change of the user's, but makes another clip all the same
 
 
 class OneChange:
@@ -49,10 +57,18 @@ class OneChange:
                 self._kept = gr.Dropdown([""], value="", label="Keep", elem_id=f"{part}_changes_kept", scale=2)
                 self._keep = gr.Button("Take the others back", elem_id=f"{part}_changes_keep", scale=2)
 
-    def wire(self, events: Sequence[Any], chosen: Sequence[Any], picture: Any, controls: Controls) -> None:
+    def wire(
+        self,
+        begun: Sequence[Any],
+        events: Sequence[Any],
+        chosen: Sequence[Any],
+        picture: Any,
+        controls: Controls,
+    ) -> None:
         """Let it follow the controls.
 
         Args:
+            begun: buttons that make a clip; nothing is said until it is there.
             events: that show a clip.
             chosen: that move several controls at once.
             picture: the component of the picture; another one is another beginning.
@@ -61,6 +77,8 @@ class OneChange:
         self._controls = controls
         given = [self._since, *controls.components]
         shown = [self._panel, self._said, self._kept]
+        for button in begun:
+            button.click(fn=_since, inputs=[], outputs=[self._since, self._panel], **QUIET)
         for event in events:
             event.then(fn=_since, inputs=[self._clip], outputs=[self._since, self._panel], **QUIET)
         picture.change(fn=self.begin, inputs=[picture, self._clip], outputs=[self._since, self._panel], **QUIET)
@@ -79,16 +97,18 @@ class OneChange:
 
     def told(self, name: str, *values: Any) -> list[Any]:
         """Updates for the panel, its sentence and its list."""
-        changed = list(self._changed(name, values)[1])
-        if len(changed) < 2:
+        apart = self._apart(name, values)
+        changed = list(apart.changed)
+        if len(changed) + apart.draws_seed < 2:
             return [gr.update(visible=False), "", gr.update()]
-        named = f"{', '.join(changed[:-1])} and {changed[-1]}"
-        said = f"Since this clip you changed {named}: the next one will not tell which of them did it."
+        named = " and ".join(filter(None, (", ".join(changed[:-1]), changed[-1])))
+        drawn = ", and the seed will be drawn anew" if apart.draws_seed else ""
+        said = f"Since this clip you changed {named}{drawn}: the next one will not tell which of them did it."
         return [gr.update(visible=True), said_html(said), gr.update(choices=changed, value=changed[0])]
 
     def only(self, kept: str, name: str, *values: Any) -> list[Any]:
         """Updates for the panel and the controls: the clip's own settings and seed, with one change left."""
-        settings, changed = self._changed(name, values)
+        settings, changed, _ = self._apart(name, values)
         return [gr.update(visible=False), *self._controls.take({**settings, **changed.get(kept, {})})]
 
     def _is_of(self, picture: Image.Image, name: str) -> bool:
@@ -99,15 +119,14 @@ class OneChange:
             return False
         return made_from == shown
 
-    def _changed(self, name: str, values: Sequence[Any]) -> tuple[Mapping[str, Any], dict[str, dict[str, Any]]]:
-        """The clip's settings, and what the controls have instead, by label; a seed to draw counts beside others."""
+    def _apart(self, name: str, values: Sequence[Any]) -> Apart:
         try:
             settings = history.entry(self._studio.clip(name)).settings if name else {}
             asked = self._controls.read(values)
         except BadInput:
-            return {}, {}
+            return Apart({}, {}, False)
         if not settings:
-            return {}, {}
+            return Apart({}, {}, False)
         asked["checkpoint"] = Path(asked.get("checkpoint", settings["checkpoint"])).name
         now = {field: asked.get(field, settings[field]) for field in settings}
         changed = {
@@ -115,9 +134,7 @@ class OneChange:
             for label, fields in CHANGES.items()
             if all(field in settings for field in fields) and any(now[field] != settings[field] for field in fields)
         }
-        if changed and "seed" not in asked:
-            changed["Seed"] = {"seed": RANDOM_SEED}
-        return settings, changed
+        return Apart(settings, changed, "seed" not in asked)
 
 
 def _since(name: str = "") -> list[Any]:

@@ -71,8 +71,8 @@ async function requestProgress(id, container, gallery, atEnd) {
             transition: width .3s; width: 0; }
         .progressDiv span { position: absolute; inset: 0; text-align: center; line-height: 1.5em; font-size: .9em; }
         [id$="_gallery"] { position: relative; }
-        .livePreview { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; z-index: 30;
-            background: var(--background-fill-primary); }
+        .livePreview { position: absolute; inset: 0; width: 100%; height: 100% !important; object-fit: contain;
+            z-index: 30; background: var(--background-fill-primary); }
         button.tool { min-width: 2.4em !important; max-width: 2.8em; align-self: end; height: 2.6em; padding: 0; }
         footer { display: none !important; }
     `;

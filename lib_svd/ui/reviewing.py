@@ -26,7 +26,7 @@ MARKS = [str(mark) for mark in range(1, history.BEST + 1)]
 
 
 class Reviewing:
-    """A panel below the clip.
+    """A panel below the clip, hidden while there is no single clip to review.
 
     Args:
         studio: where clips are.
@@ -38,7 +38,8 @@ class Reviewing:
         self._studio, self._part, self._clip = studio, part, clip
         self._of = gr.Textbox("", visible=False, elem_id=f"{part}_reviewed")  # the clip that the panel is about
         self._of.do_not_save_to_config = True
-        with gr.Accordion("Review", open=True, elem_id=f"{part}_review"):
+        self._panel = gr.Accordion("Review", open=True, visible=False, elem_id=f"{part}_review")
+        with self._panel:
             self._measures = gr.HTML(elem_id=f"{part}_measures")
             with gr.Row(elem_classes=["svd-row"]):
                 self._said = gr.Dropdown(
@@ -64,7 +65,7 @@ class Reviewing:
 
     def wire(self, events: Sequence[Any], controls: Controls) -> None:
         """Let the panel follow the events that show a clip, and its advice change the controls."""
-        shown = [self._of, self._measures, self._said, self._advice, *self._marks, self._note, self._kept]
+        shown = [self._of, self._panel, self._measures, self._said, self._advice, *self._marks, self._note, self._kept]
         given = [self._of, self._note, *self._marks]
         for event in events:
             event.then(fn=self.turn, inputs=[self._clip, *given], outputs=shown, **QUIET)
@@ -90,9 +91,10 @@ class Reviewing:
         """What is known of a clip."""
         entry = self._entry(name)
         if entry is None:
-            return ["", AS_MEASURED, "", *[None for _ in self._marks], "", ""]
+            return [gr.update(visible=False), "", AS_MEASURED, "", *[None for _ in self._marks], "", ""]
         marks = [str(entry.marks[each]) if each in entry.marks else None for each in history.MARKED]
-        return [measures_html(entry), AS_MEASURED, self.advise(name, AS_MEASURED), *marks, entry.note, ""]
+        measured, advice = measures_html(entry), self.advise(name, AS_MEASURED)
+        return [gr.update(visible=True), measured, AS_MEASURED, advice, *marks, entry.note, ""]
 
     def advise(self, name: str, said: str) -> str:
         """The one change to try, as HTML."""

@@ -32,6 +32,8 @@ from lib_svd.ui.reviewing import Reviewing
 from lib_svd.ui.sweeping import ALL, Sweeping
 
 LABEL, PART = "SVD", "svd_clip"
+INFOTEXT_LINES = 6  # in a browser that cannot fit a box to its text
+SHOWN = 6  # components that show a clip; the last one is the sentence about it
 SHELF = 4  # clips whose frames are at hand to go on from; the oldest goes first
 
 log = logging.getLogger("svd")
@@ -55,6 +57,7 @@ class Tab:
     def __init__(self, studio: Studio, page: Page, blocks: Any) -> None:
         self._studio, self._page = studio, page
         self._shelf: OrderedDict[str, Frames] = OrderedDict()
+        self._ended: tuple[str, Sequence[Any]] = "", _stays()  # the last job's task, and what it showed
         self._task = gr.Textbox("", visible=False, elem_id=f"{PART}_task")
         self._made = gr.Textbox("", visible=False, elem_id=f"{PART}_made")  # the clip shown, by its place on the shelf
         with gr.Tabs(elem_id=f"{PART}_tabs") as tabs:
@@ -68,6 +71,7 @@ class Tab:
             with gr.Tab("History", elem_id=f"{PART}_history") as self._history:
                 self._browsing = Browsing(studio, page, PART)
         tabs.do_not_save_to_config = True  # send-to opens the first one
+        self._returned = gr.Button(elem_id=f"{PART}_returned", elem_classes=["svd-hidden"])
         for hidden in (self._task, self._made, self._infotext):
             hidden.do_not_save_to_config = True
         self._wire()
@@ -92,7 +96,6 @@ class Tab:
                     show_label=False,
                     elem_id=f"{PART}_gallery",
                     columns=4,
-                    height=380,
                     object_fit="contain",
                     **SMALL,
                 )
@@ -107,7 +110,8 @@ class Tab:
                 elem_id=f"{PART}_infotext",
                 interactive=False,
                 show_copy_button=True,
-                lines=2,
+                lines=INFOTEXT_LINES,
+                max_lines=INFOTEXT_LINES,  # the same: gradio's own measuring fails while the tab is not in view
             )
             self._status = gr.HTML(elem_id=f"{PART}_status")
             self._swept = self._sweeping.build_results()
@@ -122,8 +126,10 @@ class Tab:
         asked = [self._task, self.framing.picture, controls.with_frames, *controls.components]
         made = self._on(self._generate, self._job, asked, shown)
         swept = self._on(sweeping.button, self._sweep, [*asked, *sweeping.inputs], [*self._swept, *shown])
-        opened = sweeping.chosen.input(
-            fn=self.show_swept, inputs=[sweeping.chosen, sweeping.name, self._made], outputs=shown, **QUIET
+        choice = [sweeping.chosen, sweeping.name, self._made, self._infotext]
+        opened = sweeping.chosen.input(fn=self.show_swept, inputs=choice, outputs=shown, **QUIET)
+        returned = self._returned.click(
+            fn=self.ended, inputs=[self._task], outputs=shown, **QUIET, **js(f"() => [svdTaken('{PART}')]")
         )
         self.framing.wire(controls)
         self._gallery.select(fn=self.select, inputs=[self._made], outputs=[self._frame], **QUIET)
@@ -131,10 +137,14 @@ class Tab:
         chosen = self._presets.wire(controls)
         brought = [self.framing.picture, *controls.restored, *shown]
         back = self._browsing.wire(self._history, brought, self.restored)
-        gone = self._browsing.trashed.then(fn=self.still_there, inputs=[self._made], outputs=shown, **QUIET)
+        gone = self._browsing.trashed.then(
+            fn=self.still_there, inputs=[self._made, sweeping.name], outputs=shown, **QUIET
+        )
         sweeping.wire([made, opened, back], self._made)
-        self._reviewing.wire([made, swept, opened, back, gone], controls)
-        self._one_change.wire([made, swept, opened, back, gone], [chosen], self.framing.picture, controls)
+        shows = [made, swept, opened, returned, back, gone]
+        self._reviewing.wire(shows, controls)
+        begun = [self._generate, sweeping.button]
+        self._one_change.wire(begun, shows, [chosen], self.framing.picture, controls)
         controls.reuse.click(fn=_seed_of, inputs=[self._infotext], outputs=[controls["seed"]], **QUIET)
         for target, button in self._sends.items():
             self._page.send(button, target, self._frame)
@@ -144,12 +154,27 @@ class Tab:
     def _on(self, button: Any, job: Job, given: Sequence[Any], outputs: Sequence[Any]) -> Any:
         """Let a button put a job into the page's queue; the event."""
         return button.click(
-            fn=self._page.queued(job, [gr.update() for _ in outputs[:-1]]),
+            fn=self._kept(self._page.queued(job, _stays(len(outputs) - 1))),
             inputs=given,
             outputs=outputs,
             show_progress=False,
             **js(f"function() {{ return svdSubmit('{PART}', arguments, {len(given)}); }}"),
         )
+
+    def _kept(self, queued: Callable[..., Sequence[Any]]) -> Callable[..., Sequence[Any]]:
+        """The same, and what it shows is kept for a page that is loaded again meanwhile."""
+
+        def handle(task: str, *values: Any) -> Sequence[Any]:
+            outputs = queued(task, *values)
+            self._ended = task, outputs[-SHOWN:]
+            return outputs
+
+        return handle
+
+    def ended(self, task: str) -> Sequence[Any]:
+        """What a job showed that ended after its page was loaded again, if no other one ended since."""
+        last, outputs = self._ended
+        return outputs if task == last else _stays()
 
     def _job(self, picture: Image.Image | None, with_frames: bool, *values: Any) -> Sequence[Any]:
         """Make a clip."""
@@ -157,7 +182,7 @@ class Tab:
         def work() -> Sequence[Any]:
             return self._shown(self._studio.animate(self._order(picture, with_frames, values)))
 
-        return _done(work, 6)
+        return _done(work, SHOWN)
 
     def _sweep(self, picture: Image.Image | None, with_frames: bool, *values: Any) -> Sequence[Any]:
         """Make a clip for each value of a setting."""
@@ -169,16 +194,16 @@ class Tab:
             *shown, status = self._shown(whole, is_grid=whole.video == first.out)
             return [*panel, *shown, said_html(ended) + status if ended else status]
 
-        return _done(work, 6 + len(self._swept))
+        return _done(work, len(self._swept) + SHOWN)
 
-    def show_swept(self, chosen: str, name: str, made: str) -> Sequence[Any]:
+    def show_swept(self, chosen: str, name: str, made: str, infotext: str) -> Sequence[Any]:
         """One clip of the last sweep, or all of them, unless that is the clip shown: a choice that we make ourselves is
         told by gradio 4 as the user's, and what was said of the sweep would go.
         """
         path = self._studio.clip(self._sweeping.named(chosen, name))
-        if made == ("" if chosen == ALL else str(path)):
-            return [gr.update() for _ in range(6)]
-        return _done(lambda: self._shown(reopened(path), is_grid=chosen == ALL), 6)
+        if infotext and made == ("" if chosen == ALL else str(path)):
+            return _stays()
+        return _done(lambda: self._shown(reopened(path), is_grid=chosen == ALL), SHOWN)
 
     def _order(
         self, picture: Image.Image | None, with_frames: bool, values: Sequence[Any], stem: str = "clip"
@@ -214,10 +239,11 @@ class Tab:
         picture = gr.update() if back.picture is None else back.picture
         return [picture, *self.controls.restore(back.settings), *self._shown(saved)]
 
-    def still_there(self, name: str) -> Sequence[Any]:
-        """Nothing is shown of a clip that was thrown away."""
+    def still_there(self, made: str, swept: str) -> Sequence[Any]:
+        """Nothing is shown of a clip that was thrown away, nor of a sweep's side by side."""
+        name = made or (self._sweeping.named(ALL, swept) if swept else "")
         if not name or self._studio.clip(name).is_file():
-            return [gr.update() for _ in range(6)]
+            return _stays()
         return ["", [], None, "", "", said_html(f"{Path(name).name} is in the trash.")]
 
     def select(self, name: str, chosen: gr.SelectData) -> Any:
@@ -234,9 +260,14 @@ def _small(text: str, name: str) -> Any:
     return gr.Button(text, size="sm", min_width=80, elem_id=f"{PART}_{name}")
 
 
+def _stays(count: int = SHOWN) -> list[Any]:
+    """Updates that change nothing."""
+    return [gr.update() for _ in range(count)]
+
+
 def _done(work: Callable[[], Sequence[Any]], count: int) -> Sequence[Any]:
     """What work gives for `count` outputs; where it fails, what was there stays and the last one says why."""
-    stays = [gr.update() for _ in range(count - 1)]
+    stays = _stays(count - 1)
     try:
         return work()
     except Interrupted as stop:

@@ -131,6 +131,7 @@ def test_a_clip_is_found_by_its_note_compared_brought_back_and_thrown_away(
     expect(part(tab, "note", "input, textarea").last).to_have_value("the tower bends")
     expect(part(tab, "gallery", ".thumbnail-item")).to_have_count(8)
     assert request_shown(tab) == first
+    assert part(tab, "infotext", "textarea").evaluate("box => box.scrollHeight <= box.clientHeight")
     shoot(tab, "restored")
     number(tab, "num_steps", first.num_steps + 1)
     number(tab, "num_steps", first.num_steps)
@@ -160,11 +161,11 @@ def test_a_clip_is_found_by_its_note_compared_brought_back_and_thrown_away(
 
 @pytest.fixture
 def many_clips(served_to_a_new_user: Served) -> list[str]:
-    """30 clips in the folder; their names, the newest first."""
+    """50 clips in the folder; their names, the newest first."""
     folder = served_to_a_new_user.folder
     folder.mkdir(exist_ok=True)
     frames = np.random.default_rng(5).integers(0, 255, (6, 48, 80, 3), np.uint8)
-    names = [f"clip-svd-{number:04d}" for number in range(1, 31)]
+    names = [f"clip-svd-{number:04d}" for number in range(1, 51)]
     settings = CompleteRequest(num_frames=6, fps=6, width=80, height=48, checkpoint="gone.safetensors")
     first = Clip(frames=frames, fps=6, infotext=settings.infotext())
     made = video.save(first, folder / f"{names[0]}.mp4").video
@@ -180,20 +181,23 @@ def test_pages_are_turned_and_what_is_chosen_stays_chosen(tab_of_a_new_user, man
     tab = tab_of_a_new_user
     open_history(tab)
     chosen = part(tab, "cards", ".svd-chosen")
-    expect(chosen).to_have_text("Clips 1 to 24 of 30.")
+    expect(chosen).to_have_text("Clips 1 to 24 of 50.")
     assert names_shown(tab) == many_clips[:24]
     card(tab, many_clips[1]).click()
+    with late_answers(tab):
+        press(tab, "next")
     press(tab, "next")
-    expect(chosen).to_have_text("Clips 25 to 30 of 30.")
-    assert names_shown(tab) == many_clips[24:]
-    card(tab, many_clips[27]).click()
+    expect(chosen).to_have_text("Clips 49 to 50 of 50.")
+    assert names_shown(tab) == many_clips[48:]
+    card(tab, many_clips[49]).click()
     press(tab, "next")
     expect(chosen).to_have_attribute("data-count", "2")
     press(tab, "compare")
     expect(tab.locator(".svd-compare th").nth(1)).to_have_text(many_clips[1])
-    expect(tab.locator(".svd-compare th").nth(2)).to_have_text(many_clips[27])
+    expect(tab.locator(".svd-compare th").nth(2)).to_have_text(many_clips[49])
     press(tab, "previous")
-    expect(chosen).to_have_text("Clips 1 to 24 of 30.")
+    press(tab, "previous")
+    expect(chosen).to_have_text("Clips 1 to 24 of 50.")
     expect(card(tab, many_clips[1])).to_have_attribute("aria-pressed", "true")
     with late_answers(tab):
         part(tab, "direction", "input").click()

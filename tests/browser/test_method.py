@@ -45,6 +45,9 @@ def test_the_method_from_a_picture_to_a_clip_that_is_found_again(tab_of_a_new_us
     shoot(tab, "method-sweep")
 
     open_history(tab)
+    card(tab, "sweep-svd-0001.mp4").click()
+    press(tab, "trash")
+    expect(card(tab, "sweep-svd-0001.mp4")).to_have_count(0)
     for motion in (60, 75, 90):
         card(tab, f"sweep-svd-0001-{motion}.mp4").click()
     press(tab, "compare")
@@ -52,6 +55,8 @@ def test_the_method_from_a_picture_to_a_clip_that_is_found_again(tab_of_a_new_us
     assert tab.locator(".svd-differs td:first-child").all_inner_texts() == ["Motion"]
     shoot(tab, "method-compare")
     tab.locator("#svd_clip_tabs > .tab-nav button", has_text="Animate").click()
+    expect(part(tab, "status")).to_contain_text("sweep-svd-0001.mp4 is in the trash.")
+    expect(part(tab, "clip", "video")).to_have_count(0)
 
     part(tab, "sweep_shown").get_by_text("90", exact=True).click()
     expect(part(tab, "clip", "video")).to_have_attribute("src", re.compile(r"0001-90\.mp4"))

@@ -44,6 +44,8 @@ PLAYING = """async () => {
             loops: video.loop, paused: video.paused};
 }"""
 
+HEIGHTS = """marks => new Set(marks.map((mark) => mark.getBoundingClientRect().top)).size"""
+
 
 def test_a_picture_becomes_a_clip_that_plays_by_itself(tab, served, picture):
     choose_picture(tab, picture)
@@ -79,12 +81,14 @@ def test_a_new_user_sees_the_demo_move(tab_of_a_new_user, picture):
 def test_a_clip_is_reviewed_one_change_is_applied_and_notes_are_kept(tab_of_a_new_user, served_to_a_new_user):
     """The demo at motion 200 is said to be too chaotic: 75 is tried with the same seed and nothing else changed."""
     tab = tab_of_a_new_user
+    expect(part(tab, "review")).to_be_hidden()
     choose_picture(tab, ROOT / "examples" / "lighthouse.jpg")
     number(tab, "motion_bucket_id", 200)
     number(tab, "seed", 5)
     generate(tab)
     first = request_shown(tab)
     expect(part(tab, "measures")).to_contain_text("the camera moves")
+    marks_stand_in_one_row(tab)
     expect(part(tab, "measures", "svg")).not_to_have_count(0)
     part(tab, "wrong", "input").click()
     tab.locator("ul.options li", has_text="too chaotic").click()
@@ -103,6 +107,14 @@ def test_a_clip_is_reviewed_one_change_is_applied_and_notes_are_kept(tab_of_a_ne
     assert (newest[1].marks, newest[1].note) == ({"motion": 2}, "the tower bends")
     assert newest[0].measures["flow"] < 0.7 * newest[1].measures["flow"]
     expect(part(tab, "note", "input, textarea").last).to_have_value("")
+
+
+def marks_stand_in_one_row(tab: Page) -> None:
+    for width in (700, 1400):
+        tab.set_viewport_size({"width": width, "height": 1000})
+        for name in history.MARKED:
+            marks = tab.locator(f"#svd_clip_mark_{name} label:has(input):visible")
+            assert (marks.count(), marks.evaluate_all(HEIGHTS)) == (5, 1)
 
 
 def test_several_changes_since_the_last_clip_are_said_and_one_is_kept(tab_of_a_new_user):
@@ -124,8 +136,15 @@ def test_several_changes_since_the_last_clip_are_said_and_one_is_kept(tab_of_a_n
     expect(part(tab, "fps", "input[type=number]")).to_have_value("7")
     expect(part(tab, "motion_bucket_id", "input[type=number]")).to_have_value("60")
     expect(changes_said).not_to_be_visible()
-    number(tab, "num_steps", 4)
+    number(tab, "num_steps", 20)
     expect(changes_said).to_be_visible()
+    part(tab, "generate").click()
+    expect(tab.locator(".progressDiv")).to_contain_text("Sampling")
+    expect(changes_said).not_to_be_visible()
+    expect(part(tab, "generate")).to_be_visible()
+    part(tab, "random_seed").click()
+    number(tab, "num_steps", 4)
+    expect(changes_said).to_contain_text("you changed Steps, and the seed will be drawn anew")
     part(tab, "continue").click()
     expect(changes_said).not_to_be_visible()
 
@@ -142,7 +161,7 @@ def test_one_setting_is_swept_in_one_job_and_each_clip_is_shown_when_it_is_chose
     expect(part(tab, "infotext", "textarea")).not_to_have_value(before)
     expect(part(tab, "sweep_table", "th a")).to_have_text(["20", "75", "200"])
     expect(part(tab, "clip", "video")).to_have_attribute("src", re.compile(r"sweep-svd-0001\.mp4"))
-    expect(part(tab, "measures", "table")).to_have_count(0)
+    expect(part(tab, "review")).to_be_hidden()
     shoot(tab, "sweep")
     tab.wait_for_timeout(1000)
     expect(part(tab, "status")).to_contain_text("Time taken")
@@ -188,8 +207,13 @@ def test_the_preview_follows_focus_and_fit(tab, tmp_path):
 
 def test_the_crop_is_dragged_resized_and_brought_to_the_subject(tab, tmp_path):
     disc(850, 300, 60).save(tmp_path / "disc.png")
+    sides = [part(tab, side, "input[type=number]") for side in ("width", "height")]
+    for side in sides:
+        expect(side).to_be_hidden()  # while the picture decides
     part(tab, "shape_1_1").click()
-    expect(part(tab, "width", "input[type=number]")).to_have_value("80")
+    for side in sides:
+        expect(side).to_have_value("80")
+        expect(side).to_be_visible()
     expect(part(tab, "auto_size", "input")).not_to_be_checked()
     choose_picture(tab, tmp_path / "disc.png")
     frame = tab.locator(".svd-crop-frame")
@@ -235,8 +259,19 @@ def test_a_late_answer_does_not_undo_what_was_chosen_since(tab, tmp_path):
     expect(part(tab, "seen_note")).to_contain_text("Blurred bars")
 
 
-def test_the_picture_under_the_frame_can_be_taken_away(tab, picture):
+def test_what_was_said_of_a_crop_and_its_frame_go_with_what_they_are_about(tab, picture, tmp_path):
+    disc(850, 300, 60).resize((96, 64)).save(tmp_path / "small.png")
+    choose_picture(tab, tmp_path / "small.png")
+    note = part(tab, "seen_note")
+    part(tab, "closer").click()
+    expect(note).to_contain_text("A closer crop would gain nothing")
+    part(tab, "largest").click()
+    expect(note).not_to_contain_text("A closer crop would gain nothing")
+    expect(note).to_contain_text("96x64 pixels.")
+    part(tab, "closer").click()
+    expect(note).to_contain_text("A closer crop would gain nothing")
     choose_picture(tab, picture)
+    expect(note).not_to_contain_text("A closer crop would gain nothing")
     expect(tab.locator(".svd-crop-frame")).to_be_visible()
     tab.locator(
         "#svd_clip_picture button[aria-label='Remove Image'], #svd_clip_picture button[aria-label='Clear']"
@@ -276,18 +311,14 @@ CUT_OFF = """() => Array.from(document.querySelectorAll(".svd-row input[type=num
     const [own, block] = [field.getBoundingClientRect(), field.closest(".block").getBoundingClientRect()];
     return own.width > 0 && (own.right > block.right || own.left < block.left);
 }).map((field) => field.closest("[id^=svd_clip_]").id)"""
-HEIGHTS = """marks => new Set(marks.map((mark) => mark.getBoundingClientRect().top)).size"""
 
 
 @pytest.mark.parametrize("width", [1400, 700])
-def test_no_number_is_cut_off_and_marks_stand_in_one_row(tab, width):
+def test_no_number_is_cut_off(tab, width):
     tab.set_viewport_size({"width": width, "height": 1000})
     part(tab, "more").get_by_text("More settings").click()
     expect(part(tab, "guidance_high", "input[type=number]")).to_be_visible()
     assert tab.evaluate(CUT_OFF) == []
-    for name in history.MARKED:
-        marks = tab.locator(f"#svd_clip_mark_{name} label:has(input)")
-        assert (marks.count(), marks.evaluate_all(HEIGHTS)) == (5, 1)
 
 
 def test_a_seed_is_reused_and_drawn_again(tab, picture):
@@ -311,12 +342,21 @@ def test_a_clip_goes_on_from_the_last_frame_and_from_a_chosen_one(tab, served, p
     part(tab, "continue").click()
     changes(tab, "picture", before)
     assert same_picture(tab, frames[-1], tmp_path)
+    height, below = gallery_height(tab)
+    assert below < 20
     with tab.expect_response("**/run/predict*"):  # the choice has nothing to show for itself
         part(tab, "gallery", ".thumbnail-item").nth(1).click()
+    assert gallery_height(tab)[0] == height
     before = shown(tab, "picture")
     part(tab, "continue").click()
     changes(tab, "picture", before)
     assert same_picture(tab, frames[1], tmp_path)
+
+
+def gallery_height(tab: Page) -> tuple[float, float]:
+    """Pixels of the whole, and of what is empty below the last frame."""
+    whole, last = part(tab, "gallery").bounding_box(), part(tab, "gallery", ".thumbnail-lg").last.bounding_box()
+    return whole["height"], whole["y"] + whole["height"] - last["y"] - last["height"]
 
 
 def same_picture(tab: Page, frame: Path, folder: Path) -> bool:
@@ -342,6 +382,8 @@ def test_a_clip_is_stopped(tab, served, picture, how):
     part(tab, "generate").click()
     expect(tab.locator(".progressDiv")).to_contain_text(re.compile(rf"Sampling \d+/{LONG}: \d+ %.* left"))
     expect(tab.locator(".livePreview")).to_be_visible()
+    preview, room = tab.locator(".livePreview").bounding_box(), part(tab, "gallery").bounding_box()
+    assert preview["height"] <= room["height"]
     if how == "button":
         shoot(tab, "progress")
         part(tab, "interrupt").click()
@@ -353,15 +395,28 @@ def test_a_clip_is_stopped(tab, served, picture, how):
     assert len(list(served.folder.glob("*.mp4"))) == clips
 
 
-def test_progress_is_shown_again_after_a_reload(tab, picture):
+def test_progress_and_how_it_ended_are_shown_again_after_a_reload(tab, picture):
     choose_long_clip(tab, picture)
+    load_again_meanwhile(tab)
+    expect(tab.locator(".progressDiv")).to_contain_text("Sampling")
+    tab.keyboard.press("Escape")
+    expect(part(tab, "status")).to_contain_text("was stopped")
+    expect(part(tab, "generate")).to_be_visible()
+    expect(tab.locator(".progressDiv")).to_have_count(0)
+    choose_picture(tab, picture)
+    number(tab, "num_steps", LONG)
+    load_again_meanwhile(tab)
+    expect(part(tab, "clip", "video")).to_be_visible()
+    expect(part(tab, "status")).to_contain_text("5 frames of 96x64")
+    expect(part(tab, "review")).to_be_visible()
+    assert request_shown(tab).num_steps == LONG
+
+
+def load_again_meanwhile(tab: Page) -> None:
+    """Begin a clip, and load the page again while it is being made."""
     part(tab, "generate").click()
     expect(tab.locator(".progressDiv")).to_contain_text("Sampling")
     tab.reload()
-    expect(tab.locator(".progressDiv")).to_contain_text("Sampling")
-    tab.keyboard.press("Escape")
-    expect(part(tab, "generate")).to_be_visible()
-    expect(tab.locator(".progressDiv")).to_have_count(0)
 
 
 def test_the_bar_never_goes_back(tab, picture):

@@ -22,7 +22,7 @@ def panel(studio):
     with gr.Blocks(analytics_enabled=False):
         found = OneChange(studio, "svd_clip", gr.Textbox("", visible=False))
         controls = Controls(studio, "svd_clip")
-        found.wire([], [], gr.Image(), controls)
+        found.wire([], [], [], gr.Image(), controls)
     video = studio.host.output_dir() / "a.mp4"
     video.write_bytes(b"video")
     history.remember(video, MADE_WITH, "", review(clips.pan(1), clips.pan(1)[0]))
@@ -69,7 +69,7 @@ def test_one_change_is_no_matter(panel, values, changed):
     ("changed", "named"),
     [
         ({"motion_bucket_id": 90, "fps": 10}, "FPS and Motion"),
-        ({"motion_bucket_id": 90, "seed": -1}, "Motion and Seed"),
+        ({"motion_bucket_id": 90, "fps": 10, "seed": 10}, "Seed, FPS and Motion"),
         ({"motion_bucket_id": 90, "zoom": 2.0, "seed": 3}, "Seed, Motion and Crop"),
     ],
 )
@@ -81,11 +81,29 @@ def test_several_changes_are_said_by_name(panel, values, changed, named):
 
 
 @pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"motion_bucket_id": 90}, "you changed Motion, and the seed will be drawn anew:"),
+        ({"motion_bucket_id": 90, "fps": 10}, "you changed FPS and Motion, and the seed will be drawn anew:"),
+    ],
+)
+def test_a_seed_that_is_drawn_anew_is_no_change_of_the_users_but_hides_what_one_did(panel, values, changed, said):
+    given = values(**changed, seed=-1)
+    told = panel.told("a.mp4", *given)
+    assert is_shown(told)
+    assert said in told[1]
+    assert "Seed" not in told[2]["choices"]
+    _, *moved = panel.only("Motion", "a.mp4", *given)
+    left = dict(zip(panel.controls.names, moved, strict=True))
+    assert (left["motion_bucket_id"], left["seed"], left["fps"]) == (90, MADE_WITH.seed, MADE_WITH.fps)
+
+
+@pytest.mark.parametrize(
     ("kept", "left"),
-    [("Motion", {"motion_bucket_id": 90}), ("Seed", {"seed": -1}), ("Crop", {"focus_x": 0.1, "zoom": 2.0})],
+    [("Motion", {"motion_bucket_id": 90}), ("Seed", {"seed": 3}), ("Crop", {"focus_x": 0.1, "zoom": 2.0})],
 )
 def test_one_is_kept_and_the_others_are_as_in_the_clip_again(panel, values, kept, left):
-    changed = {"motion_bucket_id": 90, "focus_x": 0.1, "zoom": 2.0, "seed": -1}
+    changed = {"motion_bucket_id": 90, "focus_x": 0.1, "zoom": 2.0, "seed": 3}
     hidden, *moved = panel.only(kept, "a.mp4", *values(**changed))
     assert hidden["visible"] is False
     found = dict(zip(panel.controls.names, moved, strict=True))

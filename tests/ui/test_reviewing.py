@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from html import escape
 
@@ -97,7 +98,7 @@ def test_a_clip_of_one_frame_has_nothing_to_measure(studio, picture):
 
 
 def test_measures_are_said_in_words_with_number_range_and_a_line_over_the_frames(panel, made):
-    html = panel.show(made(clips.pan(3)))[0]
+    html = panel.show(made(clips.pan(3)))[1]
     for measure in MEASURES:
         assert f"<td>{measure.title}</td>" in html
         assert f"<dt>{measure.title}</dt><dd>{escape(measure.about)}</dd>" in html
@@ -106,8 +107,25 @@ def test_measures_are_said_in_words_with_number_range_and_a_line_over_the_frames
     assert "svd-fault" not in html
 
 
+@pytest.mark.parametrize(("name", "limits"), [("flow", 0), ("flicker", 1), ("similarity", 1)])
+def test_a_line_stands_on_zero_and_shows_where_a_fault_begins(name, limits):
+    entry = history.Entry(video=clips.ROOT / "x.mp4", made=0, measures={name: 0.5}, series={name: [0, 0.5, 1]})
+    (plot,) = re.findall("<svg.*</svg>", measures_html(entry))
+    zero, *faults = (float(y) for y in re.findall(r"M0 ([\d.]+)H", plot))
+    first, middle, last = (float(y) for y in re.findall(r",([\d.]+)", plot))
+    assert (first, middle) == (zero, (zero + last) / 2)
+    assert len(faults) == plot.count('stroke-dasharray="4 3"') == limits
+
+
+def test_a_line_below_its_limit_stays_below_it():
+    entry = history.Entry(video=clips.ROOT / "x.mp4", made=0, series={"flicker": [0, 0.006]}, measures={"flicker": 0})
+    plot = measures_html(entry)
+    zero, fault = (float(y) for y in re.findall(r"M0 ([\d.]+)H", plot))
+    assert float(re.findall(r",([\d.]+)\" fill", plot)[0]) == (zero + fault) / 2  # half of what can be seen
+
+
 def test_a_fault_stands_out_and_a_frozen_clip_does_not_look_good(panel, made):
-    html = panel.show(made(clips.pan(0)))[0]
+    html = panel.show(made(clips.pan(0)))[1]
     assert "<td class='svd-fault'>frozen</td>" in html
     assert "steady, but nothing moves" in html
 
@@ -141,7 +159,7 @@ def test_marks_and_note_are_kept_beside_the_clip_and_shown_again(panel, made, st
     assert "Kept." in panel.keep(name, "good <tail>", "4", None, "2")
     entry = history.entry(studio.host.output_dir() / name)
     assert (entry.marks, entry.note) == ({"motion": 4, "consistency": 2}, "good <tail>")
-    assert panel.show(name)[3:7] == ["4", None, "2", "good <tail>"]
+    assert panel.show(name)[4:8] == ["4", None, "2", "good <tail>"]
     assert "There is no clip" in panel.keep("none.mp4", "x", None, None, None)
 
 
@@ -152,7 +170,7 @@ def test_what_was_written_about_a_clip_is_kept_when_another_one_comes(panel, mad
     second.write_bytes(b"video")
     shown = panel.turn("b.mp4", name, "half a sen", None, "3", None)
     assert shown[0] == "b.mp4"
-    assert shown[4:8] == [None, None, None, ""]
+    assert shown[5:9] == [None, None, None, ""]
     entry = history.entry(first)
     assert (entry.note, entry.marks) == ("half a sen", {"fidelity": 3})
     assert history.entry(second).note == ""
@@ -182,8 +200,14 @@ def test_a_clip_of_yesterday_is_reviewed_in_its_own_folder(panel, made, studio, 
     assert history.entry(yesterday).note == "good"
 
 
+def test_the_panel_is_there_while_there_is_a_clip_to_review(panel, made):
+    assert panel._panel.visible is False
+    for name, is_shown in ((made(clips.pan(3)), True), ("", False), ("gone.mp4", False)):
+        assert panel.turn(name, "", "", None, None, None)[1] == gr.update(visible=is_shown)
+
+
 def test_without_a_clip_the_panel_is_empty(panel):
-    assert panel.show("")[0] == ""
+    assert panel.show("")[1] == ""
     assert panel.advise("", "too chaotic") == ""
     assert "No single clip is shown" in panel.keep("", "x", None, None, None)
     assert "No single clip is shown" in panel.applied(panel.controls, "", "too chaotic")[0]

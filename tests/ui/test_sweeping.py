@@ -12,6 +12,7 @@ from lib_svd.errors import Interrupted, OutOfMemory
 from lib_svd.jobs import history
 from lib_svd.request import ClipRequest
 from lib_svd.ui import tab
+from lib_svd.ui.sweeping import ALL
 from lib_svd.video import probe
 
 pytestmark = [
@@ -67,21 +68,30 @@ def test_the_table_has_a_column_a_clip_and_links_to_each(sweep, studio):
 
 def test_each_clip_of_it_is_shown_when_it_is_chosen(sweep, built, studio):
     name = sweep(seed=5)["name"]
-    shown = dict(zip(OUTPUTS[4:], built.show_swept("200", name, ""), strict=True))
+    shown = dict(zip(OUTPUTS[4:], built.show_swept("200", name, "", "Steps: 1"), strict=True))
     assert "sweep-svd-0001-200.mp4" in shown["clip"]
     assert shown["made"] == str(studio.host.output_dir() / "sweep-svd-0001-200.mp4")
     assert ClipRequest.from_infotext(shown["infotext"]).motion_bucket_id == 200
     assert len(shown["gallery"]) == 3
-    together = dict(zip(OUTPUTS[4:], built.show_swept("All side by side", name, shown["made"]), strict=True))
+    given = built.show_swept(ALL, name, shown["made"], shown["infotext"])
+    together = dict(zip(OUTPUTS[4:], given, strict=True))
     assert "sweep-svd-0001.mp4" in together["clip"]
     assert (together["made"], together["frame"]) == ("", None)  # no clip to review, no frame to go on from
-    assert "is not there" in built.show_swept("75", name, "")[-1]
+    assert "is not there" in built.show_swept("75", name, "", "Steps: 1")[-1]
 
 
 def test_what_was_said_of_a_sweep_stays_where_its_own_clip_is_chosen_again(sweep, built):
     found = sweep(seed=5)
     for choice, made in (("All side by side", ""), ("200", f"{found['name']}-200.mp4")):
-        assert built.show_swept(choice, found["name"], made) == [gr.update()] * 6
+        assert built.show_swept(choice, found["name"], made, found["infotext"]) == [gr.update()] * 6
+
+
+def test_all_side_by_side_can_be_shown_after_one_of_them_was_thrown_away(sweep, built, studio):
+    name = sweep()["name"]
+    history.to_trash(studio.clip(f"{name}-200.mp4"))
+    nothing = dict(zip(OUTPUTS[4:], built.still_there(f"{name}-200.mp4", name), strict=True))
+    shown = dict(zip(OUTPUTS[4:], built.show_swept(ALL, name, nothing["made"], nothing["infotext"]), strict=True))
+    assert "sweep-svd-0001.mp4" in shown["clip"]
 
 
 def test_what_is_chosen_is_the_clip_that_is_shown(sweep, built, studio):
@@ -89,6 +99,16 @@ def test_what_is_chosen_is_the_clip_that_is_shown(sweep, built, studio):
     chosen_for = [f"{name}-200.mp4", "", str(studio.host.output_dir() / "clip-svd-0001.mp4")]
     chosen = [built._sweeping.choice_of(clip, name)["value"] for clip in chosen_for]
     assert chosen == ["200", "All side by side", None]
+
+
+def test_nothing_is_shown_of_all_side_by_side_once_it_was_thrown_away(sweep, built, studio):
+    found = sweep()
+    assert built.still_there(found["made"], found["name"]) == [gr.update()] * 6
+    history.to_trash(studio.clip(f"{found['name']}.mp4"))
+    *nothing, said = built.still_there(found["made"], found["name"])
+    assert nothing == ["", [], None, "", ""]
+    assert "sweep-svd-0001.mp4 is in the trash." in said
+    assert built.still_there(f"{found['name']}-30.mp4", found["name"]) == [gr.update()] * 6
 
 
 def test_seeds_are_swept_to_choose_the_best(sweep, studio):

@@ -127,11 +127,21 @@ def test_frames_of_the_last_clips_are_at_hand_to_go_on_from(generate, built):
 
 def test_nothing_is_shown_of_a_clip_that_was_thrown_away(generate, built, studio):
     name = generate()["made"]
-    assert built.still_there(name) == built.still_there("") == [gr.update()] * 6
+    assert built.still_there(name, "") == built.still_there("", "") == [gr.update()] * 6
     history.to_trash(studio.clip(name))
-    *nothing, said = built.still_there(name)
+    *nothing, said = built.still_there(name, "")
     assert nothing == ["", [], None, "", ""]
     assert "is in the trash" in said
+
+
+def test_a_page_that_was_loaded_again_gets_what_its_own_job_showed(built):
+    handle = built._kept(lambda task, *shown: [gr.update(), *shown])
+    assert built.ended("a") == [gr.update()] * 6
+    handle("a", *"clip a")
+    assert built.ended("a") == [*"clip a"]
+    handle("b", *"clip b")
+    assert built.ended("b") == [*"clip b"]
+    assert built.ended("a") == [gr.update()] * 6
 
 
 def test_the_preview_is_the_picture_that_the_model_gets(built, picture):
