@@ -13,6 +13,8 @@ from lib_svd.clip import Frames
 from lib_svd.review.camera import Floats, camera_share
 from lib_svd.review.detail import detail_grown
 from lib_svd.review.flow import CUT, Flows, can_see_motion, flows
+from lib_svd.review.repeats import own_pictures
+from lib_svd.review.words import FROZEN
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +34,7 @@ class Motion:
     flow: float | None  # pixels a frame, median over pixels and pairs of frames
     flow_top5: float | None  # pixels a frame, mean of the fastest twentieth of each frame's pixels
     speed: float | None  # the same twentieth, in percent of the shorter side a frame
+    standstill: float | None  # share of the pairs of frames between which a viewer sees nothing move, 0..1
     camera: float | None  # share of the motion that one move of the camera explains, 0..1; None: nothing moves
     subject: float | None  # the rest
 
@@ -56,6 +59,7 @@ class Consistency:
     difference: float  # mean difference of neighbours where they stand, 0..1
     sharpness: float  # of what is seen all along, at the end, times that at the beginning: 1 is kept, 0.5 is half
     cuts: int | None  # frames that show another scene than the one before
+    repeated: float  # share of the frames that show the picture before once more, 0..1; all else is without them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,12 +98,13 @@ def review(frames: Frames, picture: Frames | None = None, embed: Embed | None = 
         picture: [H, W, 3] uint8, what the model was given, of the clip's size.
         embed: the image tower of the clip's checkpoint, where similarity is wanted.
     """
+    stored, frames = len(frames), frames[own_pictures(frames)]
     moves = flows(frames) if can_see_motion() else None
     series: dict[str, list[float]] = {}
     motion = _motion(moves, min(frames.shape[1:3]), series)
     likeness = _likeness(frames, picture, embed, series)
     drift = _drift(moves, series)
-    consistency = _consistency(frames, moves, series)
+    consistency = _consistency(frames, moves, series, repeated=1 - len(frames) / stored)
     fidelity = Fidelity(ssim=None if picture is None else ssim(frames[0], picture), **likeness, **drift)
     return Review(
         motion=motion, fidelity=fidelity, consistency=consistency, loop=Loop(seam=_seam(frames)), series=series
@@ -108,7 +113,7 @@ def review(frames: Frames, picture: Frames | None = None, embed: Embed | None = 
 
 def _motion(moves: Flows | None, side: int, series: dict[str, list[float]]) -> Motion:
     if moves is None:
-        return Motion(flow=None, flow_top5=None, speed=None, camera=None, subject=None)
+        return Motion(flow=None, flow_top5=None, speed=None, standstill=None, camera=None, subject=None)
     lengths = moves.lengths.reshape(len(moves.forward), -1)
     fastest_from = -max(1, round(TOP * lengths.shape[1]))
     top = np.partition(lengths, fastest_from, 1)[:, fastest_from:].mean(1)
@@ -117,11 +122,12 @@ def _motion(moves: Flows | None, side: int, series: dict[str, list[float]]) -> M
     if not within.any():
         within[:] = True
     camera = _camera([flow for flow, counts in zip(moves.forward, within, strict=True) if counts])
-    fastest = float(top[within].mean())
+    speeds = 100 * top[within] / side
     return Motion(
         flow=float(np.median(lengths[within])),
-        flow_top5=fastest,
-        speed=100 * fastest / side,
+        flow_top5=float(top[within].mean()),
+        speed=float(speeds.mean()),
+        standstill=float((speeds < FROZEN).mean()),
         camera=camera,
         subject=None if camera is None else 1 - camera,
     )
@@ -170,7 +176,9 @@ def _drift(moves: Flows | None, series: dict[str, list[float]]) -> dict[str, flo
     return {"drift": float(np.linalg.norm(whole[:3])), "saturation": float(whole[3])}
 
 
-def _consistency(frames: Frames, moves: Flows | None, series: dict[str, list[float]]) -> Consistency:
+def _consistency(
+    frames: Frames, moves: Flows | None, series: dict[str, list[float]], *, repeated: float
+) -> Consistency:
     differences = _neighbours(frames)
     grown = detail_grown(frames, moves)
     series["difference"], series["sharpness"] = differences, np.exp(grown).tolist()
@@ -187,6 +195,7 @@ def _consistency(frames: Frames, moves: Flows | None, series: dict[str, list[flo
         difference=float(np.mean(differences)),
         sharpness=sharpness,
         cuts=cuts,
+        repeated=repeated,
     )
 
 

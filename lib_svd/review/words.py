@@ -96,6 +96,14 @@ MEASURES = (
     ),
     Measure(
         part="motion",
+        name="standstill",
+        title="Standstill",
+        percent=True,
+        bands=(Band(0.1, "moves all along"), Band(0.5, "halts"), Band(inf, "mostly stands still", "static")),
+        about="Share of the frames in which nothing moves on; 0 is right.",
+    ),
+    Measure(
+        part="motion",
         name="flow",
         title="Flow",
         unit="px a frame",
@@ -181,6 +189,14 @@ MEASURES = (
         title="Cuts",
         bands=(Band(0.5, "none"), Band(inf, "jumps to another scene", "chaotic")),
         about="Frames that show another scene than the one before; 0 is right.",
+    ),
+    Measure(
+        part="consistency",
+        name="repeated",
+        title="Repeats",
+        percent=True,
+        bands=(Band(0.05, "every frame is new"), Band(inf, "stutters: pictures are shown more than once")),
+        about="Frames that show the picture before again, as at 7 fps stored at 30; all else is measured without them.",
     ),
     Measure(
         part="loop",
