@@ -19,11 +19,16 @@ def detail_grown(frames: Frames, moves: Flows | None) -> npt.NDArray[np.float64]
     What two neighbours both show is compared along its motion, where it is smaller of the two: so neither what comes
     into view nor a zoom counts. Without motion (None) the frames are compared as they are.
     """
-    grey = [frame.astype(np.float32).mean(-1) for frame in frames]
+    grey = [_grey(frame) for frame in frames]
     if moves is None:
         return np.log([_sharpness(each) / _sharpness(grey[0]) for each in grey])
     steps = [_step(grey[t], grey[t + 1], moves, t) for t in range(len(grey) - 1)]
     return np.cumsum([0.0, *steps])
+
+
+def times_as_sharp(frame: Frames, picture: Frames) -> float:
+    """Sharpness of a frame [H, W, 3], times that of a picture of its size."""
+    return _sharpness(_grey(frame)) / _sharpness(_grey(picture))
 
 
 def _step(before: Floats, after: Floats, moves: Flows, t: int) -> float:
@@ -34,6 +39,10 @@ def _step(before: Floats, after: Floats, moves: Flows, t: int) -> float:
         return float(np.log(_sharpness(there, seen) / _sharpness(here, seen)))
     (here, there), seen = moves.aligned(after, before, t + 1, ahead=False)
     return float(np.log(_sharpness(here, seen) / _sharpness(there, seen)))
+
+
+def _grey(frame: Frames) -> Floats:
+    return np.asarray(frame.astype(np.float32).mean(-1))
 
 
 def _sharpness(grey: Floats, seen: npt.NDArray[np.bool_] | None = None) -> float:

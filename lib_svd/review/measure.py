@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from lib_svd.clip import Frames
 from lib_svd.review.camera import Floats, camera_share
-from lib_svd.review.detail import detail_grown
+from lib_svd.review.detail import detail_grown, times_as_sharp
 from lib_svd.review.flow import CUT, Flows, can_see_motion, flows
 from lib_svd.review.repeats import own_pictures
 from lib_svd.review.words import FROZEN
@@ -44,6 +44,7 @@ class Fidelity:
     """How near the clip stays to its picture; without a picture, to its own first frame."""
 
     ssim: float | None  # of frame 0 and the picture, -1..1
+    first_frame_sharpness: float | None  # of frame 0, times that of the picture: 1 is the same, 0.5 is half
     similarity: float | None  # cosine of the image tower's embeddings, mean over frames, -1..1
     similarity_lowest: float | None  # of the frame that is least like it
     drift: float | None  # colour distance from beginning to end of what is seen in both (CIE 1976), Lab units
@@ -105,7 +106,12 @@ def review(frames: Frames, picture: Frames | None = None, embed: Embed | None = 
     likeness = _likeness(frames, picture, embed, series)
     drift = _drift(moves, series)
     consistency = _consistency(frames, moves, series, repeated=1 - len(frames) / stored)
-    fidelity = Fidelity(ssim=None if picture is None else ssim(frames[0], picture), **likeness, **drift)
+    fidelity = Fidelity(
+        ssim=None if picture is None else ssim(frames[0], picture),
+        first_frame_sharpness=None if picture is None else times_as_sharp(frames[0], picture),
+        **likeness,
+        **drift,
+    )
     return Review(
         motion=motion, fidelity=fidelity, consistency=consistency, loop=Loop(seam=_seam(frames)), series=series
     )

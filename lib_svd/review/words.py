@@ -135,6 +135,18 @@ MEASURES = (
     ),
     Measure(
         part="fidelity",
+        name="first_frame_sharpness",
+        title="Detail kept",
+        bands=(
+            Band(0.12, "blurred from the first on"),
+            Band(0.5, "softer than the picture"),
+            Band(1.6, "as sharp as the picture"),
+            Band(inf, "harder or grainier than the picture"),
+        ),
+        about="Sharpness of frame 0, times that of the picture; 1 is the same, 0.5 to 1.6 is usual.",
+    ),
+    Measure(
+        part="fidelity",
         name="similarity",
         title="Likeness",
         bands=(Band(0.75, "becomes something else", "leaves"), Band(0.88, "changes"), Band(inf, "stays what it is")),

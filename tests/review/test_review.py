@@ -194,6 +194,37 @@ def test_the_first_frame_is_held_against_the_picture():
     assert review(frames).fidelity.ssim is None
 
 
+def laplacians(frame):
+    """Variance of the Laplacian over that of grey."""
+    grey = frame.astype(np.float32).mean(-1)
+    return clips.cv2.Laplacian(grey, -1)[1:-1, 1:-1].var() / grey[1:-1, 1:-1].var()
+
+
+@pytest.mark.parametrize(("sigma", "said"), [(0.7, "softer than the picture"), (1.2, "blurred from the first on")])
+def test_a_clip_that_is_blurred_from_the_first_frame_on_is_softer_than_its_picture(sigma, said):
+    frames = clips.pan(3)
+    blurred = np.stack([clips.cv2.GaussianBlur(frame, (0, 0), sigma) for frame in frames])
+    found = review(blurred, frames[0])
+    assert found.consistency.sharpness == pytest.approx(1, abs=0.2)
+    expected = laplacians(blurred[0]) / laplacians(frames[0])
+    assert found.fidelity.first_frame_sharpness == pytest.approx(expected, rel=0.15)
+    assert word("first_frame_sharpness", found) == said
+
+
+def test_what_neither_blurs_nor_sharpens_keeps_the_detail_of_the_picture(tmp_path):
+    frames = clips.pan(3)
+    for made in (frames, clips.rounded(0.6 * frames), clips.as_video(frames, tmp_path, 23)):
+        found = review(made, frames[0])
+        assert found.fidelity.first_frame_sharpness == pytest.approx(1, abs=0.15)
+        assert word("first_frame_sharpness", found) == "as sharp as the picture"
+    assert review(frames).fidelity.first_frame_sharpness is None
+    assert word("first_frame_sharpness", review(clips.grainy(frames, 25), frames[0])).startswith("harder")
+
+
+def word(name, found):
+    return next(measure.word(found.measures) for measure in MEASURES if measure.name == name)
+
+
 def test_ssim_is_that_of_scikit_image():
     a, b = clips.pan(0)[0], clips.dissolving(clips.pan(0), 0.5)[-1]
     luma = np.array([0.299, 0.587, 0.114])
