@@ -45,9 +45,11 @@ def pair(a: Grey, b: Grey) -> Pair:
     even_a, even_b = _evened(a), _evened(b)
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     there, back = dis.calc(even_a, even_b, None), dis.calc(even_b, even_a, None)  # type: ignore[call-overload]
+    forward, leaves = _settled(even_a, even_b, there, back)
+    backward, arrives = _settled(even_b, even_a, back, there)
     return Pair(
-        forward=_settled(even_a, even_b, there, back),
-        backward=_settled(even_b, even_a, back, there),
+        forward=_agreed(forward, backward, leaves),
+        backward=_agreed(backward, forward, arrives),
         alike=1.0 if is_flat(a) or is_flat(b) else _alike(a, b, there, back),
     )
 
@@ -63,13 +65,21 @@ def _alike(a: Grey, b: Grey, there: Floats, back: Floats) -> float:
     return float((found | same).mean())
 
 
-def _settled(a: Grey, b: Grey, there: Floats, back: Floats) -> Floats:
-    """The flow from one evened frame to the other, where that is seen, and what goes with it where it is not."""
+def _settled(a: Grey, b: Grey, there: Floats, back: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """The flow from one evened frame to the other, where that is seen, and what goes with it where it is not.
+
+    And which pixels themselves were seen to move.
+    """
     before, after = a.astype(np.float32), b.astype(np.float32)
     still, moved = _mean((after - before) ** 2), _mean((remap(after, there) - before) ** 2)
     noise = float(np.median(np.minimum(still, moved))) / 2  # variance; each of the two frames has its own
     moves = still > GAIN * moved + LEAST
-    return _filled(there * moves[..., None], _trust(before, noise, _apart(there, back) * moves))
+    return _filled(there * moves[..., None], _trust(before, noise, _apart(there, back) * moves)), moves
+
+
+def _agreed(there: Floats, back: Floats, moves: npt.NDArray[np.bool_]) -> Floats:
+    """What stands still, but is reached from elsewhere, is a light on what moves: it goes with what is around it."""
+    return _filled(there, np.where(moves, 1, 1 / (1 + _apart(there, back) / APART**2)).astype(np.float32))
 
 
 def _evened(grey: Grey) -> Grey:

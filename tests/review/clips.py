@@ -90,6 +90,13 @@ def twinkling(frames, levels):
     return rounded(frames + brighter)
 
 
+def spotted(frames, levels):
+    """Every second frame is brighter in the middle, a quarter of it."""
+    brighter = np.zeros((len(frames), HEIGHT, WIDTH, 1))
+    brighter[1::2, HEIGHT // 4 : 3 * HEIGHT // 4, WIDTH // 4 : 3 * WIDTH // 4] = levels
+    return rounded(frames + brighter)
+
+
 def blurring(frames, sigma):
     """Sharp at first, blurred by a Gaussian of that deviation at the end."""
     deviations = np.linspace(0.01, sigma, len(frames))

@@ -101,6 +101,15 @@ def test_flicker_of_a_sixth_of_the_frame_is_a_sixth_of_the_flicker():
     assert review(clips.twinkling(clips.pan(0), 12)).consistency.flicker == pytest.approx(12 / 255 / 6, rel=0.2)
 
 
+@pytest.mark.parametrize("levels", [6, 13, 26])
+@pytest.mark.parametrize("made", [clips.pan(3), clips.zoom(3)], ids=["pan", "zoom"])
+def test_flicker_of_a_quarter_of_a_clip_that_moves_is_a_quarter_of_the_flicker(made, levels):
+    """In its middle, half of which is plain sky: there nothing but the edge of the light is seen, and stands still."""
+    found = review(clips.spotted(made, levels))
+    assert found.consistency.flicker == pytest.approx(levels / 255 / 4, rel=0.13)
+    assert found.motion.camera > 0.98
+
+
 def test_a_frozen_clip_does_not_look_good():
     found = review(clips.pan(0), clips.pan(0)[0])
     assert is_frozen(found.measures)
