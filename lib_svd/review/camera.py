@@ -27,7 +27,7 @@ def camera_move(flow: Floats, trust: Floats) -> Floats:
     """The one move that fits a flow [H, W, 2] best, as a flow; trust [H, W] is 0..1.
 
     The move is affine (pan, zoom, turn, tilt), fitted from the median on by least squares reweighted after Cauchy, so
-    that a thing which moves on its own does not pull at it.
+    that a thing which moves on its own does not pull at it; nor does a sky, however large, in which nothing is seen.
     """
     height, width = trust.shape
     if trust.mean() < LEAST_TRUST:
@@ -37,15 +37,22 @@ def camera_move(flow: Floats, trust: Floats) -> Floats:
     moved, trusted = flow[y, x].astype(np.float64), trust[y, x].astype(np.float64)
     places = _places(x, y, width, height)
     solution = np.zeros((3, 2))
-    left = moved - np.median(moved, 0)
+    left = moved - [_quantile(each, trusted, 0.5) for each in moved.T]
     for _ in range(ROUNDS):
         errors = (left**2).sum(-1)
-        root = np.sqrt(trusted / (1 + errors / max(float(np.quantile(errors, AGREE)), NOISE**2)))[:, None]
+        root = np.sqrt(trusted / (1 + errors / max(_quantile(errors, trusted, AGREE), NOISE**2)))[:, None]
         solution = np.linalg.lstsq(root * places, root * moved, rcond=None)[0]
         left = moved - places @ solution
     across, down = np.meshgrid(np.arange(width), np.arange(height))
     everywhere = _places(across, down, width, height)
     return np.asarray(everywhere @ solution, np.float32)
+
+
+def _quantile(values: npt.NDArray[np.float64], weights: npt.NDArray[np.float64], share: float) -> float:
+    """Below which lies a share of the weight."""
+    order = np.argsort(values)
+    weight = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(weight, share * weight[-1])])
 
 
 def _places(x: npt.NDArray[np.int_], y: npt.NDArray[np.int_], width: int, height: int) -> npt.NDArray[np.float64]:

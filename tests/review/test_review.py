@@ -70,6 +70,15 @@ def test_a_coder_with_few_bits_does_not_hide_the_camera():
     assert motion.camera > 0.9
 
 
+@pytest.mark.parametrize(("light", "quality", "short"), [(1, 30, 0.1), (0.16, 30, 0.5), (0.12, 27, 0.4)])
+def test_a_dark_sky_in_which_a_coder_leaves_nothing_does_not_hide_the_camera(light, quality, short, tmp_path):
+    """The darkest has a mean of 15 of 255. What nothing is seen of may stand, but not hold the camera still."""
+    made = clips.rounded(light * clips.pan(3))
+    motion = review(clips.as_video(made, tmp_path, quality)).motion
+    assert 3 * (1 - short) < motion.flow < 3.1
+    assert motion.camera > 0.8
+
+
 @pytest.mark.parametrize(
     "made",
     [clips.flickering(clips.pan(3), 25), clips.twinkling(clips.pan(3), 25), clips.fading(clips.pan(3), 0.1)],
