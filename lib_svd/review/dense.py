@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from lib_svd.review.camera import camera_move
+from lib_svd.review.camera import camera_move, squared
 
 Floats = npt.NDArray[np.float32]
 Grey = npt.NDArray[np.uint8]
@@ -60,7 +60,7 @@ def is_flat(grey: Grey) -> bool:
 
 
 def _alike(a: Grey, b: Grey, there: Floats, back: Floats) -> float:
-    found = _apart(there, back) < 0.02 * (there**2).sum(-1) + 0.5  # Sundaram et al. 2010, eq. 5
+    found = _apart(there, back) < 0.02 * squared(there) + 0.5  # Sundaram et al. 2010, eq. 5
     same = np.abs(_mean(a.astype(np.float32)) - _mean(b.astype(np.float32))) < SAME
     return float((found | same).mean())
 
@@ -98,7 +98,7 @@ def remap(image: Floats, flow: Floats) -> Floats:
 
 def _apart(there: Floats, back: Floats) -> Floats:
     """Squared pixels between where a pixel began and where it ends, forth and back."""
-    return np.asarray(((there + remap(back, there)) ** 2).sum(-1), np.float32)
+    return squared(there + remap(back, there))
 
 
 def _trust(frame: Floats, noise: float, apart: Floats) -> Floats:
@@ -120,7 +120,7 @@ def _filled(flow: Floats, trust: Floats) -> Floats:
     near = cv2.GaussianBlur(cv2.resize(weighted, small, interpolation=cv2.INTER_AREA), (0, 0), NEAR * min(small))
     near = cv2.resize(near, (width, height), interpolation=cv2.INTER_LINEAR)
     around = (near[..., :2] + FAR * camera_move(flow, trust)) / (near[..., 2:] + FAR)
-    return np.asarray(trust[..., None] * flow + (1 - trust[..., None]) * around, np.float32)
+    return np.asarray(around + trust[..., None] * (flow - around), np.float32)
 
 
 def _mean(values: Floats) -> Floats:

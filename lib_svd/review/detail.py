@@ -19,7 +19,7 @@ def detail_grown(frames: Frames, moves: Flows | None) -> npt.NDArray[np.float64]
     What two neighbours both show is compared along its motion, where it is smaller of the two: so neither what comes
     into view nor a zoom counts. Without motion (None) the frames are compared as they are.
     """
-    grey = [_grey(frame) for frame in frames]
+    grey = [as_grey(frame) for frame in frames]
     if moves is None:
         return np.log([_sharpness(each) / _sharpness(grey[0]) for each in grey])
     steps = [_step(grey[t], grey[t + 1], moves, t) for t in range(len(grey) - 1)]
@@ -28,7 +28,7 @@ def detail_grown(frames: Frames, moves: Flows | None) -> npt.NDArray[np.float64]
 
 def times_as_sharp(frame: Frames, picture: Frames) -> float:
     """Sharpness of a frame [H, W, 3], times that of a picture of its size."""
-    return _sharpness(_grey(frame)) / _sharpness(_grey(picture))
+    return _sharpness(as_grey(frame)) / _sharpness(as_grey(picture))
 
 
 def _step(before: Floats, after: Floats, moves: Flows, t: int) -> float:
@@ -41,8 +41,9 @@ def _step(before: Floats, after: Floats, moves: Flows, t: int) -> float:
     return float(np.log(_sharpness(here, seen) / _sharpness(there, seen)))
 
 
-def _grey(frame: Frames) -> Floats:
-    return np.asarray(frame.astype(np.float32).mean(-1))
+def as_grey(frames: Frames) -> Floats:
+    """Means of red, green and blue, 0..255; as a product, which takes a fifth of the time of a mean."""
+    return np.asarray(frames.astype(np.float32) @ np.full(3, 1 / 3, np.float32))
 
 
 def _sharpness(grey: Floats, seen: npt.NDArray[np.bool_] | None = None) -> float:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from lib_svd.clip import Frames
 from lib_svd.review.camera import Floats, camera_share
-from lib_svd.review.detail import detail_grown, times_as_sharp
+from lib_svd.review.detail import as_grey, detail_grown, times_as_sharp
 from lib_svd.review.flow import CUT, Flows, can_see_motion, flows
 from lib_svd.review.repeats import own_pictures
 from lib_svd.review.words import FROZEN
@@ -167,8 +167,7 @@ def _drift(moves: Flows | None, series: dict[str, list[float]]) -> dict[str, flo
     """
     if moves is None:
         return {"drift": None, "saturation": None}
-    colours = lab(moves.frames)
-    colours = np.concatenate([colours, np.hypot(colours[..., 1:2], colours[..., 2:])], -1)
+    colours = [_with_chroma(lab(frame)) for frame in moves.frames]
     steps: list[npt.NDArray[np.float64]] = [np.zeros(4)]
     for t in range(len(moves.forward)):
         seen = moves.matched(t, ahead=True)
@@ -180,6 +179,10 @@ def _drift(moves: Flows | None, series: dict[str, list[float]]) -> dict[str, flo
     whole = _straight(np.cumsum(steps, 0))
     series["drift"] = np.linalg.norm(np.cumsum(steps, 0)[:, :3], axis=1).tolist()
     return {"drift": float(np.linalg.norm(whole[:3])), "saturation": float(whole[3])}
+
+
+def _with_chroma(colours: Floats) -> Floats:
+    return np.concatenate([colours, np.hypot(colours[..., 1:2], colours[..., 2:])], -1)
 
 
 def _consistency(
@@ -224,7 +227,7 @@ def _warped_errors(moves: Flows) -> tuple[list[float], int]:
 
 def _flickers(moves: Flows) -> list[float]:
     """How far the brightness of each square of a frame is from the mean of its two neighbours', moved onto it."""
-    grey = moves.frames.astype(np.float32).mean(-1) / 255
+    grey = as_grey(moves.frames) / 255
     found = []
     for t in range(1, len(grey) - 1):
         if moves.is_cut(t - 1) or moves.is_cut(t):
@@ -270,11 +273,10 @@ def ssim(a: Frames, b: Frames) -> float:
     import torch
 
     x = torch.arange(11) - 5.0
-    line = torch.exp(-(x**2) / (2 * 1.5**2))
-    window = torch.outer(line, line)[None, None] / line.sum() ** 2
+    line = torch.softmax(-(x**2) / (2 * 1.5**2), 0)[None, None]
 
     def smooth(image: Tensor) -> Tensor:
-        return torch.nn.functional.conv2d(image, window)
+        return torch.nn.functional.conv2d(torch.nn.functional.conv2d(image, line[..., None]), line[..., None, :])
 
     luma = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float32)
     p, q = ((torch.from_numpy(np.array(i)).float() @ luma)[None, None] for i in (a, b))
