@@ -211,7 +211,7 @@ def _consistency(
 def _warped_errors(moves: Flows) -> tuple[list[float], int]:
     """Mean difference of each frame and the next one moved back onto it, where both are seen; and cuts.
 
-    Less what is the same over a square: that is flicker or drift.
+    Less what is the same over a square, which is flicker or drift, and what is other in every pixel, which is grain.
     """
     errors, cuts = [], [moves.is_cut(t) for t in range(len(moves.forward))]
     for t, is_cut in enumerate(cuts):
@@ -219,10 +219,19 @@ def _warped_errors(moves: Flows) -> tuple[list[float], int]:
         if is_cut:
             errors.append(float(np.abs(apart).mean()))
             continue
-        squares, seen = _squares(apart), _squares(moves.matched(t, ahead=True)[..., None].astype(np.float32))
+        matched = moves.matched(t, ahead=True)[..., None].astype(np.float32)
+        squares, seen = _squares(_without_grain(apart * matched)), _squares(matched)
         same = (squares * seen).sum((1, 3), keepdims=True) / np.maximum(seen.sum((1, 3), keepdims=True), 1)
         errors.append(float((np.abs(squares - same) * seen).sum() / max(float(seen.sum()) * 3, 1)))
     return errors, sum(cuts)
+
+
+def _without_grain(apart: Floats) -> Floats:
+    """Each pixel of [H, W, C] the mean of the 3 x 3 around it."""
+    height, width = apart.shape[:2]
+    wide = np.pad(apart, ((1, 1), (1, 1), (0, 0)), "edge")
+    rows = wide[:height] + wide[1:-1] + wide[2:]
+    return np.asarray((rows[:, :width] + rows[:, 1:-1] + rows[:, 2:]) / 9)
 
 
 def _flickers(moves: Flows) -> list[float]:

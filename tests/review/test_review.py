@@ -53,6 +53,15 @@ def test_a_plain_thing_before_a_plain_backdrop_does_not_take_it_along():
     assert motion.subject > 0.9
 
 
+@pytest.mark.parametrize("levels", [16, 25])
+def test_much_grain_is_no_tearing(levels):
+    for pixels in (0, 3):
+        alone, dissolved = clips.pan(pixels), clips.dissolving(clips.pan(pixels), 0.8)
+        found = [review(clips.grainy(made, levels)).consistency.warped_error for made in (alone, dissolved)]
+        assert found[0] < 0.04
+        assert found[1] > 0.05
+
+
 @pytest.mark.parametrize("levels", [4, 10])
 def test_grain_is_no_motion_and_no_change_of_colour(levels):
     still, moving = (review(clips.grainy(clips.pan(pixels), levels)) for pixels in (0, 3))
