@@ -27,7 +27,7 @@ def camera_move(flow: Floats, trust: Floats) -> Floats:
     """The one move that fits a flow [H, W, 2] best, as a flow; trust [H, W] is 0..1.
 
     The move is affine (pan, zoom, turn, tilt), fitted from the median on by least squares reweighted after Cauchy, so
-    that a thing which moves on its own does not pull at it.
+    that a thing which moves on its own does not pull at it; nor does a sky, however large, in which nothing is seen.
     """
     height, width = trust.shape
     if trust.mean() < LEAST_TRUST:
@@ -35,19 +35,32 @@ def camera_move(flow: Floats, trust: Floats) -> Floats:
     step = max(1, int((height * width / FITTED_ON) ** 0.5))
     y, x = np.mgrid[0:height:step, 0:width:step].reshape(2, -1)
     moved, trusted = flow[y, x].astype(np.float64), trust[y, x].astype(np.float64)
-    places = _places(x, y, width, height)
+    places = np.stack([np.ones(x.shape), _middled(x, width), _middled(y, height)], -1)
     solution = np.zeros((3, 2))
-    left = moved - np.median(moved, 0)
+    left = moved - [_quantile(each, trusted, 0.5) for each in moved.T]
     for _ in range(ROUNDS):
         errors = (left**2).sum(-1)
-        root = np.sqrt(trusted / (1 + errors / max(float(np.quantile(errors, AGREE)), NOISE**2)))[:, None]
+        root = np.sqrt(trusted / (1 + errors / max(_quantile(errors, trusted, AGREE), NOISE**2)))[:, None]
         solution = np.linalg.lstsq(root * places, root * moved, rcond=None)[0]
         left = moved - places @ solution
-    across, down = np.meshgrid(np.arange(width), np.arange(height))
-    everywhere = _places(across, down, width, height)
-    return np.asarray(everywhere @ solution, np.float32)
+    down, across = np.ogrid[:height, :width]
+    start, right, lower = solution.astype(np.float32)
+    line = start + _middled(across, width)[..., None] * right
+    return np.asarray(line + _middled(down, height)[..., None] * lower)
 
 
-def _places(x: npt.NDArray[np.int_], y: npt.NDArray[np.int_], width: int, height: int) -> npt.NDArray[np.float64]:
-    """[..., 3]: one, and how far right and down of the middle."""
-    return np.stack([np.ones(x.shape), x / width - 0.5, y / height - 0.5], -1)
+def squared(flow: Floats) -> Floats:
+    """Of the length of a flow [..., 2]."""
+    return np.asarray(flow[..., 0] ** 2 + flow[..., 1] ** 2)
+
+
+def _quantile(values: npt.NDArray[np.float64], weights: npt.NDArray[np.float64], share: float) -> float:
+    """Below which lies a share of the weight."""
+    order = np.argsort(values)
+    weight = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(weight, share * weight[-1])])
+
+
+def _middled(places: npt.NDArray[np.int_], size: int) -> Floats:
+    """How far from the middle, in sizes of the frame."""
+    return np.asarray(places / size - 0.5, np.float32)

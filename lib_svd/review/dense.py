@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from lib_svd.review.camera import camera_move
+from lib_svd.review.camera import camera_move, squared
 
 Floats = npt.NDArray[np.float32]
 Grey = npt.NDArray[np.uint8]
@@ -45,9 +45,11 @@ def pair(a: Grey, b: Grey) -> Pair:
     even_a, even_b = _evened(a), _evened(b)
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     there, back = dis.calc(even_a, even_b, None), dis.calc(even_b, even_a, None)  # type: ignore[call-overload]
+    forward, leaves = _settled(even_a, even_b, there, back)
+    backward, arrives = _settled(even_b, even_a, back, there)
     return Pair(
-        forward=_settled(even_a, even_b, there, back),
-        backward=_settled(even_b, even_a, back, there),
+        forward=_agreed(forward, backward, leaves),
+        backward=_agreed(backward, forward, arrives),
         alike=1.0 if is_flat(a) or is_flat(b) else _alike(a, b, there, back),
     )
 
@@ -58,18 +60,26 @@ def is_flat(grey: Grey) -> bool:
 
 
 def _alike(a: Grey, b: Grey, there: Floats, back: Floats) -> float:
-    found = _apart(there, back) < 0.02 * (there**2).sum(-1) + 0.5  # Sundaram et al. 2010, eq. 5
+    found = _apart(there, back) < 0.02 * squared(there) + 0.5  # Sundaram et al. 2010, eq. 5
     same = np.abs(_mean(a.astype(np.float32)) - _mean(b.astype(np.float32))) < SAME
     return float((found | same).mean())
 
 
-def _settled(a: Grey, b: Grey, there: Floats, back: Floats) -> Floats:
-    """The flow from one evened frame to the other, where that is seen, and what goes with it where it is not."""
+def _settled(a: Grey, b: Grey, there: Floats, back: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """The flow from one evened frame to the other, where that is seen, and what goes with it where it is not.
+
+    And which pixels themselves were seen to move.
+    """
     before, after = a.astype(np.float32), b.astype(np.float32)
     still, moved = _mean((after - before) ** 2), _mean((remap(after, there) - before) ** 2)
     noise = float(np.median(np.minimum(still, moved))) / 2  # variance; each of the two frames has its own
     moves = still > GAIN * moved + LEAST
-    return _filled(there * moves[..., None], _trust(before, noise, _apart(there, back) * moves))
+    return _filled(there * moves[..., None], _trust(before, noise, _apart(there, back) * moves)), moves
+
+
+def _agreed(there: Floats, back: Floats, moves: npt.NDArray[np.bool_]) -> Floats:
+    """What stands still, but is reached from elsewhere, is a light on what moves: it goes with what is around it."""
+    return _filled(there, np.where(moves, 1, 1 / (1 + _apart(there, back) / APART**2)).astype(np.float32))
 
 
 def _evened(grey: Grey) -> Grey:
@@ -88,7 +98,7 @@ def remap(image: Floats, flow: Floats) -> Floats:
 
 def _apart(there: Floats, back: Floats) -> Floats:
     """Squared pixels between where a pixel began and where it ends, forth and back."""
-    return np.asarray(((there + remap(back, there)) ** 2).sum(-1), np.float32)
+    return squared(there + remap(back, there))
 
 
 def _trust(frame: Floats, noise: float, apart: Floats) -> Floats:
@@ -110,7 +120,7 @@ def _filled(flow: Floats, trust: Floats) -> Floats:
     near = cv2.GaussianBlur(cv2.resize(weighted, small, interpolation=cv2.INTER_AREA), (0, 0), NEAR * min(small))
     near = cv2.resize(near, (width, height), interpolation=cv2.INTER_LINEAR)
     around = (near[..., :2] + FAR * camera_move(flow, trust)) / (near[..., 2:] + FAR)
-    return np.asarray(trust[..., None] * flow + (1 - trust[..., None]) * around, np.float32)
+    return np.asarray(around + trust[..., None] * (flow - around), np.float32)
 
 
 def _mean(values: Floats) -> Floats:

@@ -19,11 +19,16 @@ def detail_grown(frames: Frames, moves: Flows | None) -> npt.NDArray[np.float64]
     What two neighbours both show is compared along its motion, where it is smaller of the two: so neither what comes
     into view nor a zoom counts. Without motion (None) the frames are compared as they are.
     """
-    grey = [frame.astype(np.float32).mean(-1) for frame in frames]
+    grey = [as_grey(frame) for frame in frames]
     if moves is None:
         return np.log([_sharpness(each) / _sharpness(grey[0]) for each in grey])
     steps = [_step(grey[t], grey[t + 1], moves, t) for t in range(len(grey) - 1)]
     return np.cumsum([0.0, *steps])
+
+
+def times_as_sharp(frame: Frames, picture: Frames) -> float:
+    """Sharpness of a frame [H, W, 3], times that of a picture of its size."""
+    return _sharpness(as_grey(frame)) / _sharpness(as_grey(picture))
 
 
 def _step(before: Floats, after: Floats, moves: Flows, t: int) -> float:
@@ -34,6 +39,11 @@ def _step(before: Floats, after: Floats, moves: Flows, t: int) -> float:
         return float(np.log(_sharpness(there, seen) / _sharpness(here, seen)))
     (here, there), seen = moves.aligned(after, before, t + 1, ahead=False)
     return float(np.log(_sharpness(here, seen) / _sharpness(there, seen)))
+
+
+def as_grey(frames: Frames) -> Floats:
+    """Means of red, green and blue, 0..255; as a product, which takes a fifth of the time of a mean."""
+    return np.asarray(frames.astype(np.float32) @ np.full(3, 1 / 3, np.float32))
 
 
 def _sharpness(grey: Floats, seen: npt.NDArray[np.bool_] | None = None) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lib_svd.clip import Frames
-from lib_svd.review.camera import Floats
+from lib_svd.review.camera import Floats, squared
 
 CV2_MISSING = (
     "Motion, drift and flicker cannot be measured, since opencv is not installed or cannot be loaded: "
@@ -78,8 +78,8 @@ class Flows:
         for t in range(len(self.forward)):
             pair = ((t, True, self.forward[t], self.backward[t]), (t + 1, False, self.backward[t], self.forward[t]))
             for frame, ahead, there, back in pair:
-                apart = ((there + self.warped(back, frame, ahead=ahead)) ** 2).sum(-1)
-                found[frame, ahead] = _inside(there) & (apart < 0.01 * ((there**2).sum(-1) + (back**2).sum(-1)) + 0.5)
+                apart = squared(there + self.warped(back, frame, ahead=ahead))
+                found[frame, ahead] = _inside(there) & (apart < 0.01 * (squared(there) + squared(back)) + 0.5)
         return found
 
 

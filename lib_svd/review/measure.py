@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from lib_svd.clip import Frames
 from lib_svd.review.camera import Floats, camera_share
-from lib_svd.review.detail import detail_grown
+from lib_svd.review.detail import as_grey, detail_grown, times_as_sharp
 from lib_svd.review.flow import CUT, Flows, can_see_motion, flows
+from lib_svd.review.repeats import own_pictures
+from lib_svd.review.words import FROZEN
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +34,7 @@ class Motion:
     flow: float | None  # pixels a frame, median over pixels and pairs of frames
     flow_top5: float | None  # pixels a frame, mean of the fastest twentieth of each frame's pixels
     speed: float | None  # the same twentieth, in percent of the shorter side a frame
+    standstill: float | None  # share of the pairs of frames between which a viewer sees nothing move, 0..1
     camera: float | None  # share of the motion that one move of the camera explains, 0..1; None: nothing moves
     subject: float | None  # the rest
 
@@ -41,6 +44,7 @@ class Fidelity:
     """How near the clip stays to its picture; without a picture, to its own first frame."""
 
     ssim: float | None  # of frame 0 and the picture, -1..1
+    first_frame_sharpness: float | None  # of frame 0, times that of the picture: 1 is the same, 0.5 is half
     similarity: float | None  # cosine of the image tower's embeddings, mean over frames, -1..1
     similarity_lowest: float | None  # of the frame that is least like it
     drift: float | None  # colour distance from beginning to end of what is seen in both (CIE 1976), Lab units
@@ -56,6 +60,7 @@ class Consistency:
     difference: float  # mean difference of neighbours where they stand, 0..1
     sharpness: float  # of what is seen all along, at the end, times that at the beginning: 1 is kept, 0.5 is half
     cuts: int | None  # frames that show another scene than the one before
+    repeated: float  # share of the frames that show the picture before once more, 0..1; all else is without them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,13 +99,19 @@ def review(frames: Frames, picture: Frames | None = None, embed: Embed | None = 
         picture: [H, W, 3] uint8, what the model was given, of the clip's size.
         embed: the image tower of the clip's checkpoint, where similarity is wanted.
     """
+    stored, frames = len(frames), frames[own_pictures(frames)]
     moves = flows(frames) if can_see_motion() else None
     series: dict[str, list[float]] = {}
     motion = _motion(moves, min(frames.shape[1:3]), series)
     likeness = _likeness(frames, picture, embed, series)
     drift = _drift(moves, series)
-    consistency = _consistency(frames, moves, series)
-    fidelity = Fidelity(ssim=None if picture is None else ssim(frames[0], picture), **likeness, **drift)
+    consistency = _consistency(frames, moves, series, repeated=1 - len(frames) / stored)
+    fidelity = Fidelity(
+        ssim=None if picture is None else ssim(frames[0], picture),
+        first_frame_sharpness=None if picture is None else times_as_sharp(frames[0], picture),
+        **likeness,
+        **drift,
+    )
     return Review(
         motion=motion, fidelity=fidelity, consistency=consistency, loop=Loop(seam=_seam(frames)), series=series
     )
@@ -108,7 +119,7 @@ def review(frames: Frames, picture: Frames | None = None, embed: Embed | None = 
 
 def _motion(moves: Flows | None, side: int, series: dict[str, list[float]]) -> Motion:
     if moves is None:
-        return Motion(flow=None, flow_top5=None, speed=None, camera=None, subject=None)
+        return Motion(flow=None, flow_top5=None, speed=None, standstill=None, camera=None, subject=None)
     lengths = moves.lengths.reshape(len(moves.forward), -1)
     fastest_from = -max(1, round(TOP * lengths.shape[1]))
     top = np.partition(lengths, fastest_from, 1)[:, fastest_from:].mean(1)
@@ -117,11 +128,12 @@ def _motion(moves: Flows | None, side: int, series: dict[str, list[float]]) -> M
     if not within.any():
         within[:] = True
     camera = _camera([flow for flow, counts in zip(moves.forward, within, strict=True) if counts])
-    fastest = float(top[within].mean())
+    speeds = 100 * top[within] / side
     return Motion(
         flow=float(np.median(lengths[within])),
-        flow_top5=fastest,
-        speed=100 * fastest / side,
+        flow_top5=float(top[within].mean()),
+        speed=float(speeds.mean()),
+        standstill=float((speeds < FROZEN).mean()),
         camera=camera,
         subject=None if camera is None else 1 - camera,
     )
@@ -155,8 +167,7 @@ def _drift(moves: Flows | None, series: dict[str, list[float]]) -> dict[str, flo
     """
     if moves is None:
         return {"drift": None, "saturation": None}
-    colours = lab(moves.frames)
-    colours = np.concatenate([colours, np.hypot(colours[..., 1:2], colours[..., 2:])], -1)
+    colours = [_with_chroma(lab(frame)) for frame in moves.frames]
     steps: list[npt.NDArray[np.float64]] = [np.zeros(4)]
     for t in range(len(moves.forward)):
         seen = moves.matched(t, ahead=True)
@@ -170,7 +181,13 @@ def _drift(moves: Flows | None, series: dict[str, list[float]]) -> dict[str, flo
     return {"drift": float(np.linalg.norm(whole[:3])), "saturation": float(whole[3])}
 
 
-def _consistency(frames: Frames, moves: Flows | None, series: dict[str, list[float]]) -> Consistency:
+def _with_chroma(colours: Floats) -> Floats:
+    return np.concatenate([colours, np.hypot(colours[..., 1:2], colours[..., 2:])], -1)
+
+
+def _consistency(
+    frames: Frames, moves: Flows | None, series: dict[str, list[float]], *, repeated: float
+) -> Consistency:
     differences = _neighbours(frames)
     grown = detail_grown(frames, moves)
     series["difference"], series["sharpness"] = differences, np.exp(grown).tolist()
@@ -187,13 +204,14 @@ def _consistency(frames: Frames, moves: Flows | None, series: dict[str, list[flo
         difference=float(np.mean(differences)),
         sharpness=sharpness,
         cuts=cuts,
+        repeated=repeated,
     )
 
 
 def _warped_errors(moves: Flows) -> tuple[list[float], int]:
     """Mean difference of each frame and the next one moved back onto it, where both are seen; and cuts.
 
-    Less what is the same over a square: that is flicker or drift.
+    Less what is the same over a square, which is flicker or drift, and what is other in every pixel, which is grain.
     """
     errors, cuts = [], [moves.is_cut(t) for t in range(len(moves.forward))]
     for t, is_cut in enumerate(cuts):
@@ -201,15 +219,24 @@ def _warped_errors(moves: Flows) -> tuple[list[float], int]:
         if is_cut:
             errors.append(float(np.abs(apart).mean()))
             continue
-        squares, seen = _squares(apart), _squares(moves.matched(t, ahead=True)[..., None].astype(np.float32))
+        matched = moves.matched(t, ahead=True)[..., None].astype(np.float32)
+        squares, seen = _squares(_without_grain(apart * matched)), _squares(matched)
         same = (squares * seen).sum((1, 3), keepdims=True) / np.maximum(seen.sum((1, 3), keepdims=True), 1)
         errors.append(float((np.abs(squares - same) * seen).sum() / max(float(seen.sum()) * 3, 1)))
     return errors, sum(cuts)
 
 
+def _without_grain(apart: Floats) -> Floats:
+    """Each pixel of [H, W, C] the mean of the 3 x 3 around it."""
+    height, width = apart.shape[:2]
+    wide = np.pad(apart, ((1, 1), (1, 1), (0, 0)), "edge")
+    rows = wide[:height] + wide[1:-1] + wide[2:]
+    return np.asarray((rows[:, :width] + rows[:, 1:-1] + rows[:, 2:]) / 9)
+
+
 def _flickers(moves: Flows) -> list[float]:
     """How far the brightness of each square of a frame is from the mean of its two neighbours', moved onto it."""
-    grey = moves.frames.astype(np.float32).mean(-1) / 255
+    grey = as_grey(moves.frames) / 255
     found = []
     for t in range(1, len(grey) - 1):
         if moves.is_cut(t - 1) or moves.is_cut(t):
@@ -255,11 +282,10 @@ def ssim(a: Frames, b: Frames) -> float:
     import torch
 
     x = torch.arange(11) - 5.0
-    line = torch.exp(-(x**2) / (2 * 1.5**2))
-    window = torch.outer(line, line)[None, None] / line.sum() ** 2
+    line = torch.softmax(-(x**2) / (2 * 1.5**2), 0)[None, None]
 
     def smooth(image: Tensor) -> Tensor:
-        return torch.nn.functional.conv2d(image, window)
+        return torch.nn.functional.conv2d(torch.nn.functional.conv2d(image, line[..., None]), line[..., None, :])
 
     luma = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float32)
     p, q = ((torch.from_numpy(np.array(i)).float() @ luma)[None, None] for i in (a, b))

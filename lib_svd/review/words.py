@@ -102,6 +102,14 @@ MEASURES = (
     ),
     Measure(
         part="motion",
+        name="standstill",
+        title="Standstill",
+        percent=True,
+        bands=(Band(0.1, "moves all along"), Band(0.5, "halts"), Band(inf, "mostly stands still", "static")),
+        about="Share of the frames in which nothing moves on; 0 is right.",
+    ),
+    Measure(
+        part="motion",
         name="flow",
         title="Flow",
         unit="px a frame",
@@ -130,6 +138,18 @@ MEASURES = (
         title="First frame",
         bands=(Band(ANOTHER, "another picture", "leaves"), Band(0.8, "near the picture"), Band(inf, "the picture")),
         about="Structural similarity of frame 0 and the picture; 1 is the same, above 0.8 is usual.",
+    ),
+    Measure(
+        part="fidelity",
+        name="first_frame_sharpness",
+        title="Detail kept",
+        bands=(
+            Band(0.12, "blurred from the first on"),
+            Band(0.5, "softer than the picture"),
+            Band(1.6, "as sharp as the picture"),
+            Band(inf, "harder or grainier than the picture"),
+        ),
+        about="Sharpness of frame 0, times that of the picture; 1 is the same, 0.5 to 1.6 is usual.",
     ),
     Measure(
         part="fidelity",
@@ -187,6 +207,14 @@ MEASURES = (
         title="Cuts",
         bands=(Band(0.5, "none"), Band(inf, "jumps to another scene", "chaotic")),
         about="Frames that show another scene than the one before; 0 is right.",
+    ),
+    Measure(
+        part="consistency",
+        name="repeated",
+        title="Repeats",
+        percent=True,
+        bands=(Band(0.05, "every frame is new"), Band(inf, "stutters: pictures are shown more than once")),
+        about="Frames that show the picture before again, as at 7 fps stored at 30; all else is measured without them.",
     ),
     Measure(
         part="loop",

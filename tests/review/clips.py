@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image
+
+from lib_svd.video import read_frames
+from lib_svd.video.ffmpeg import find_ffmpeg
 
 ROOT = Path(__file__).parents[2]
 T, WIDTH, HEIGHT = 10, 192, 128
@@ -86,6 +90,13 @@ def twinkling(frames, levels):
     return rounded(frames + brighter)
 
 
+def spotted(frames, levels):
+    """Every second frame is brighter in the middle, a quarter of it."""
+    brighter = np.zeros((len(frames), HEIGHT, WIDTH, 1))
+    brighter[1::2, HEIGHT // 4 : 3 * HEIGHT // 4, WIDTH // 4 : 3 * WIDTH // 4] = levels
+    return rounded(frames + brighter)
+
+
 def blurring(frames, sigma):
     """Sharp at first, blurred by a Gaussian of that deviation at the end."""
     deviations = np.linspace(0.01, sigma, len(frames))
@@ -110,3 +121,17 @@ def dissolving(frames, share):
 def closing(frames):
     """Forth and back: the last frame goes over into the first."""
     return np.concatenate([frames, frames[-2:0:-1]])
+
+
+def repeated(frames, *times):
+    """Each frame is shown so many times, in turn: as a clip of few frames a second is stored at many."""
+    return frames.repeat(np.resize(times, len(frames)), 0)
+
+
+def as_video(frames, folder, quality):
+    """As H.264 of that constant rate factor leaves them."""
+    path, size = folder / "clip.mp4", f"{frames.shape[2]}x{frames.shape[1]}"
+    raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", "25", "-i", "pipe:0"]
+    coder = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", str(quality), "-threads", "1"]
+    subprocess.run([find_ffmpeg(), "-v", "error", "-y", *raw, *coder, path], input=frames.tobytes(), check=True)
+    return read_frames(path)[0]

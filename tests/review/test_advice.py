@@ -42,13 +42,14 @@ def test_a_clip_with_a_fault_is_found_to_have_it_first(fault):
         (clips.flickering(MOVING, 25), "flickers"),
         (clips.fading(MOVING, 0.2), "colours"),
         (clips.grainy(clips.pan(0), 10), "static"),
+        (clips.grainy(clips.pan(0), 25), "static"),
         (clips.flickering(clips.pan(0), 25), "flickers"),
         (clips.drifting(clips.pan(0), 60), "colours"),
         (clips.cut(MOVING), "chaotic"),
         (clips.cut(clips.pan(0)), "chaotic"),
         (clips.grainy(MOVING, 80), "chaotic"),
     ],
-    ids=["flicker", "fade", "grain", "still flicker", "still drift", "cut", "two stills", "noise"],
+    ids=["flicker", "fade", "grain", "much grain", "still flicker", "still drift", "cut", "two stills", "noise"],
 )
 def test_a_fault_does_not_look_like_another(made, fault):
     assert faults(review(made).measures) == [fault]

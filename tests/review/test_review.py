@@ -53,6 +53,15 @@ def test_a_plain_thing_before_a_plain_backdrop_does_not_take_it_along():
     assert motion.subject > 0.9
 
 
+@pytest.mark.parametrize("levels", [16, 25])
+def test_much_grain_is_no_tearing(levels):
+    for pixels in (0, 3):
+        alone, dissolved = clips.pan(pixels), clips.dissolving(clips.pan(pixels), 0.8)
+        found = [review(clips.grainy(made, levels)).consistency.warped_error for made in (alone, dissolved)]
+        assert found[0] < 0.04
+        assert found[1] > 0.05
+
+
 @pytest.mark.parametrize("levels", [4, 10])
 def test_grain_is_no_motion_and_no_change_of_colour(levels):
     still, moving = (review(clips.grainy(clips.pan(pixels), levels)) for pixels in (0, 3))
@@ -68,6 +77,15 @@ def test_a_coder_with_few_bits_does_not_hide_the_camera():
     assert motion.flow == pytest.approx(3, rel=0.15)
     assert motion.flow_top5 == pytest.approx(3, rel=0.3)
     assert motion.camera > 0.9
+
+
+@pytest.mark.parametrize(("light", "quality", "short"), [(1, 30, 0.1), (0.16, 30, 0.5), (0.12, 27, 0.4)])
+def test_a_dark_sky_in_which_a_coder_leaves_nothing_does_not_hide_the_camera(light, quality, short, tmp_path):
+    """The darkest has a mean of 15 of 255. What nothing is seen of may stand, but not hold the camera still."""
+    made = clips.rounded(light * clips.pan(3))
+    motion = review(clips.as_video(made, tmp_path, quality)).motion
+    assert 3 * (1 - short) < motion.flow < 3.1
+    assert motion.camera > 0.8
 
 
 @pytest.mark.parametrize(
@@ -99,6 +117,15 @@ def test_a_fade_to_black_is_no_cut():
 
 def test_flicker_of_a_sixth_of_the_frame_is_a_sixth_of_the_flicker():
     assert review(clips.twinkling(clips.pan(0), 12)).consistency.flicker == pytest.approx(12 / 255 / 6, rel=0.2)
+
+
+@pytest.mark.parametrize("levels", [6, 13, 26])
+@pytest.mark.parametrize("made", [clips.pan(3), clips.zoom(3)], ids=["pan", "zoom"])
+def test_flicker_of_a_quarter_of_a_clip_that_moves_is_a_quarter_of_the_flicker(made, levels):
+    """In its middle, half of which is plain sky: there nothing but the edge of the light is seen, and stands still."""
+    found = review(clips.spotted(made, levels))
+    assert found.consistency.flicker == pytest.approx(levels / 255 / 4, rel=0.13)
+    assert found.motion.camera > 0.98
 
 
 def test_a_frozen_clip_does_not_look_good():
@@ -192,6 +219,37 @@ def test_the_first_frame_is_held_against_the_picture():
     assert review(frames, frames[0]).fidelity.ssim == pytest.approx(1)
     assert review(frames, frames[0][::-1]).fidelity.ssim < 0.5
     assert review(frames).fidelity.ssim is None
+
+
+def laplacians(frame):
+    """Variance of the Laplacian over that of grey."""
+    grey = frame.astype(np.float32).mean(-1)
+    return clips.cv2.Laplacian(grey, -1)[1:-1, 1:-1].var() / grey[1:-1, 1:-1].var()
+
+
+@pytest.mark.parametrize(("sigma", "said"), [(0.7, "softer than the picture"), (1.2, "blurred from the first on")])
+def test_a_clip_that_is_blurred_from_the_first_frame_on_is_softer_than_its_picture(sigma, said):
+    frames = clips.pan(3)
+    blurred = np.stack([clips.cv2.GaussianBlur(frame, (0, 0), sigma) for frame in frames])
+    found = review(blurred, frames[0])
+    assert found.consistency.sharpness == pytest.approx(1, abs=0.2)
+    expected = laplacians(blurred[0]) / laplacians(frames[0])
+    assert found.fidelity.first_frame_sharpness == pytest.approx(expected, rel=0.15)
+    assert word("first_frame_sharpness", found) == said
+
+
+def test_what_neither_blurs_nor_sharpens_keeps_the_detail_of_the_picture(tmp_path):
+    frames = clips.pan(3)
+    for made in (frames, clips.rounded(0.6 * frames), clips.as_video(frames, tmp_path, 23)):
+        found = review(made, frames[0])
+        assert found.fidelity.first_frame_sharpness == pytest.approx(1, abs=0.15)
+        assert word("first_frame_sharpness", found) == "as sharp as the picture"
+    assert review(frames).fidelity.first_frame_sharpness is None
+    assert word("first_frame_sharpness", review(clips.grainy(frames, 25), frames[0])).startswith("harder")
+
+
+def word(name, found):
+    return next(measure.word(found.measures) for measure in MEASURES if measure.name == name)
 
 
 def test_ssim_is_that_of_scikit_image():
