@@ -15,7 +15,7 @@ from lib_svd.ui.clips import error_html, said_html
 from lib_svd.ui.compat import QUIET
 from lib_svd.ui.controls import Controls
 
-NONE = "The model's own"
+NONE, NONE_REASON = "The model's own", "All controls as the model's makers have them."
 REMEMBERED = "svd_preset"  # the option that holds the preset chosen last
 
 
@@ -108,11 +108,11 @@ class PresetRow:
         return Presets(self._studio.host.clip_dirs()[-1] / "presets.json")
 
     def _named(self, name: str) -> Preset:
-        return Preset(name="") if name in ("", NONE) else self._presets.named(name)
+        return Preset(name="", reason=NONE_REASON) if name in ("", NONE) else self._presets.named(name)
 
     def _listing(self, name: str, said: str) -> list[Any]:
         presets = {preset.name: preset for preset in self._presets.all()}
-        text = said or (presets[name].reason if name in presets else "")
+        text = said or (presets[name].reason if name in presets else NONE_REASON)
         return [gr.update(choices=[NONE, *presets], value=name if name in presets else NONE), said_html(text)]
 
     def _saved(self, controls: Controls, name: str, values: Sequence[Any]) -> tuple[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import unescape
+
 import gradio as gr
 import pytest
 
@@ -46,7 +48,9 @@ def test_what_a_preset_leaves_out_goes_to_the_models_own_but_for_the_size(built)
     _, request = chosen(built, "Baseline", fps=20, num_steps=50, auto_size=False, width=64, height=64)
     assert (request.fps, request.num_steps, request.num_frames) == (7, 3, 5)
     assert (request.width, request.height) == (64, 64)
-    assert chosen(built, NONE, motion_bucket_id=200)[1].motion_bucket_id != 200
+    reason, request = chosen(built, NONE, motion_bucket_id=200)
+    assert request.motion_bucket_id != 200
+    assert "as the model's makers have them" in unescape(reason)
 
 
 def test_the_list_has_those_that_come_along_and_ones_own(row):
