@@ -96,7 +96,7 @@ def merged(parts: Sequence[Moments]) -> Moments:
 
 def scale_and_shift(weight: Tensor, bias: Tensor, eps: float, of: Moments) -> tuple[Tensor, Tensor]:
     """The norm of x is scale x + shift, each [N, C, 1, 1] float32; weight and bias [C]."""
-    weight, bias = (each.to(of.mean.device).view(GROUPS, -1) for each in (weight, bias))  # a host may have left them
+    weight, bias = (each.to(of.mean.device).view(GROUPS, -1) for each in (weight, bias))  # from where a host left them
     scale = weight * (of.var + eps).rsqrt()[..., None]
     shift = bias - of.mean[..., None] * scale
     return scale.flatten(1)[..., None, None], shift.flatten(1)[..., None, None]
