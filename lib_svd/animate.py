@@ -173,7 +173,7 @@ def decode_again(
 
     def work() -> SavedClip:
         run = Run(load(checkpoint, host, ("decoder",)), saved.request, host)
-        with torch.inference_mode():
+        with torch.inference_mode(), run.compiled():
             return _finished(run, saved.latents, out, frames_dir)
 
     return host.exclusively("svd", work)

@@ -59,13 +59,14 @@ class Run:
         Raises:
             Interrupted: the user stopped it.
         """
-        device = self.svd.unet.device
         if not self.host.option("svd_compile", False):
             return nullcontext()
+        resident = self.svd.residents.get("unet") or self.svd.decoder  # which may be alone, for latents kept earlier
+        device = resident.device
         try:
             if device.type not in COMPILED_ON:
                 raise RuntimeError(f"on {device.type} it gains nothing")
-            for done, total in warm_up(device, self.svd.unet.dtype):
+            for done, total in warm_up(device, resident.dtype):
                 self.checked(done, total, "Compiling, once")
         except (RuntimeError, ImportError, OSError) as error:  # torch has no common type for what it misses
             self.notes.append(f"Nothing was compiled: {str(error).strip().splitlines()[0].rstrip('.')}.")
