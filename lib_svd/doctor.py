@@ -14,7 +14,7 @@ from lib_svd import __version__, video
 from lib_svd.checkpoints import find_checkpoints
 from lib_svd.hosts.standalone import StandaloneHost
 
-PACKAGES = ("torch", "diffusers", "safetensors", "einops", "pillow", "imageio-ffmpeg", "click", "tqdm", "psutil")
+PACKAGES = ("torch", "diffusers", "safetensors", "pillow", "imageio-ffmpeg", "click", "tqdm", "psutil")
 
 
 def examine(model_dirs: list[Path]) -> dict[str, Any]:

@@ -57,7 +57,7 @@ ARROWS = {
     "scripts": ("extension",),
     "extension": ("api", "clip", "errors", "hook", "hosts", "studio", "ui"),
 }
-PURE = ("torch", "einops", "numpy")
+PURE = ("torch", "numpy")
 """Beside the standard library, all that the engine may import."""
 
 
