@@ -21,7 +21,7 @@ train: .venv/installed
 	.venv/bin/python -W ignore -m training runs/demo
 
 test: .venv/installed .venv-gradio3/installed lint
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --numprocesses logical --dist loadgroup --no-loadscope-reorder
 
 lint: .venv/installed
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
