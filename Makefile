@@ -3,14 +3,14 @@ PYTHON ?= python3
 INSTALL = -m pip install --quiet --disable-pip-version-check
 NEEDS = $(or $(wildcard .venv/bin/python),$(PYTHON)) tests/needs.py
 
-.PHONY: venv demo train test lint clean test-needs
+.PHONY: venv demo train test lint pins clean test-needs
 
 venv: .venv/installed
 
 # What the program runs on, in the versions of requirements-dev.txt.
 .venv/runs: requirements-dev.txt pyproject.toml
 	@$(NEEDS) demo
-	@echo "Installing into .venv. Where pip takes PyTorch with CUDA, as on Linux, this is about GIGABYTES and some minutes."
+	@echo "Installing into .venv. Where pip takes PyTorch with CUDA, as on Linux, that is 3 GB to load and 5 GB on the disk."
 	$(PYTHON) -m venv .venv && .venv/bin/python $(INSTALL) --constraint requirements-dev.txt --editable . && touch $@
 
 # And what it is tested with.
@@ -38,6 +38,10 @@ test-needs:
 
 lint: .venv/installed
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+
+# Whether all that is pinned is there for every Python that `make test` takes, whatever pip is told on this machine.
+pins: .venv/installed
+	for python in 3.10 3.11 3.12; do for pins in requirements-*.txt; do .venv/bin/uv pip compile --quiet --no-config --only-binary :all: --python-platform x86_64-manylinux_2_28 --python-version $$python $$pins -o /dev/null || exit 1; done; done
 
 clean:
 	rm -rf .venv .venv-gradio3 demo.mp4 demo.txt

@@ -82,6 +82,9 @@ def page_problem() -> str | None:
         return f"gradio {found} is too old for the page: run `{page_remedy()}`."
     if numbers[0] > NEWEST_GRADIO:
         return f"gradio {found} is newer than the page knows: run `{page_remedy()}`."
+    starlette = _installed("starlette")
+    if numbers[0] < 5 and re.match(r"[1-9]", starlette):  # it takes other arguments for a page than gradio 4 gives it
+        return f"gradio {found} cannot show a page with starlette {starlette}: run `{page_remedy()}`."
     return None
 
 
@@ -111,9 +114,10 @@ def _remedy(missing: list[str]) -> str:
     if (environment / inside).exists() and Path(sys.prefix).resolve() != environment.resolve():
         return f"use {environment / inside}, which `make` has set up"
     what = shlex.quote(str(checkout)) if (checkout / "pyproject.toml").exists() else " ".join(missing)
-    if sys.prefix == sys.base_prefix:
-        return f"run `{shlex.quote(sys.executable)} -m venv .venv`, then `{Path('.venv', inside)} -m pip install {what}`"
-    return f"run `{shlex.quote(sys.executable)} -m pip install {what}`"
+    python = shlex.quote(sys.executable)
+    if sys.prefix == sys.base_prefix:  # a system's own Python, which often refuses to be installed into
+        return f"run `{python} -m venv .venv`, then `{Path('.venv', inside)} -m pip install {what}`"
+    return f"run `{python} -m pip install {what}`"
 
 
 def _told(look: Callable[[], Any]) -> Any:
