@@ -17,9 +17,9 @@ venv: .venv/installed
 .venv/installed: .venv/runs
 	.venv/bin/python $(INSTALL) --requirement requirements-dev.txt && touch $@
 
-# Gradio 3 for the page's tests; torch and the rest come from .venv, behind its own packages.
-.venv-gradio3/installed: requirements-gradio3.txt .venv/installed
-	$(PYTHON) -m venv .venv-gradio3 && .venv-gradio3/bin/python $(INSTALL) --requirement requirements-gradio3.txt && .venv/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > "$$(.venv-gradio3/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz_main.pth" && touch $@
+# Other versions of gradio for the page's tests; torch and the rest come from .venv, behind their own packages.
+.venv-gradio%/installed: requirements-gradio%.txt .venv/installed
+	$(PYTHON) -m venv $(@D) && $(@D)/bin/python $(INSTALL) --requirement $< && .venv/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > "$$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz_main.pth" && touch $@
 
 demo: .venv/runs
 	rm -f demo.mp4 demo.txt && .venv/bin/python -m lib_svd animate examples/lighthouse.jpg --checkpoint demo --seed 1 --enlarge 8 --out demo.mp4
@@ -29,7 +29,7 @@ demo: .venv/runs
 train: .venv/installed
 	.venv/bin/python -W ignore -m training runs/demo
 
-test: test-needs .venv/installed .venv-gradio3/installed lint
+test: test-needs .venv/installed .venv-gradio3/installed .venv-gradio6/installed lint
 	.venv/bin/python -m pytest
 
 # Said before anything is installed.
@@ -44,4 +44,4 @@ pins: .venv/installed
 	for python in 3.10 3.11 3.12; do for pins in requirements-*.txt; do .venv/bin/uv pip compile --quiet --no-config --only-binary :all: --python-platform x86_64-manylinux_2_28 --python-version $$python $$pins -o /dev/null || exit 1; done; done
 
 clean:
-	rm -rf .venv .venv-gradio3 demo.mp4 demo.txt
+	rm -rf .venv .venv-gradio3 .venv-gradio6 demo.mp4 demo.txt
