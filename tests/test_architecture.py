@@ -52,7 +52,7 @@ ARROWS = {
         *("animate", "checkpoints", "doctor", "errors", "hosts", "images", "infotext", "jobs", "latents", "presets"),
         *("progress", "request", "review", "speeds", "stages", "studio", "ui", "video"),
     ),
-    "__main__": ("cli",),
+    "__main__": ("cli", "doctor"),
     "testing": ("checkpoints", "engine", "hosts", "ports"),
     "scripts": ("extension",),
     "extension": ("api", "clip", "errors", "hook", "hosts", "studio", "ui"),
