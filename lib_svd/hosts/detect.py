@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import threading
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lib_svd.errors import BadRequest, SvdError
+from lib_svd.hosts.whose import is_own
 from lib_svd.ports import Host
 
 log = logging.getLogger("svd")
@@ -19,7 +19,7 @@ log = logging.getLogger("svd")
 class Adapter:
     """How to know a host, and how to make its adapter."""
 
-    features: tuple[str, ...]  # modules that it has, and those above it in the table do not
+    features: tuple[str, ...]  # modules of its own, which those below it in the table lack
     make: Callable[[], Host]
 
 
@@ -47,10 +47,11 @@ def _standalone() -> Host:
     return StandaloneHost()
 
 
-WEBUI = ("modules.shared", "modules.call_queue")
+WEBUI = ("modules.shared", "modules.script_callbacks")
+FORGE = (*WEBUI, "modules_forge")
 ADAPTERS = {
-    "forge": Adapter((*WEBUI, "backend.memory_management"), _forge),
-    "ldm": Adapter((*WEBUI, "ldm_patched.modules.model_management"), _ldm),
+    "forge": Adapter((*FORGE, "backend.memory_management"), _forge),
+    "ldm": Adapter((*FORGE, "ldm_patched.modules.model_management"), _ldm),
     "a1111": Adapter((*WEBUI, "modules.sd_models"), _a1111),
     "standalone": Adapter((), _standalone),
 }
@@ -93,10 +94,4 @@ def find_host() -> Host:
 
 
 def _missing(adapter: Adapter) -> list[str]:
-    return [module for module in adapter.features if not _is_there(module)]
-
-
-def _is_there(module: str) -> bool:
-    """Whether a module can be found; find_spec itself raises where the package around it is missing."""
-    package = module.rpartition(".")[0]
-    return (not package or _is_there(package)) and importlib.util.find_spec(module) is not None
+    return [module for module in adapter.features if not is_own(module)]

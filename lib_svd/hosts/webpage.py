@@ -185,11 +185,12 @@ def _guards(api_auth: str | None) -> list[Any]:
     if not api_auth:
         return []
     from fastapi import Depends, HTTPException
-    from fastapi.security import HTTPBasic, HTTPBasicCredentials
+    from fastapi.security import HTTPBasic
 
     known = dict(pair.split(":", 1) for pair in api_auth.split(","))
 
-    def guard(given: HTTPBasicCredentials = Depends(HTTPBasic())) -> None:  # noqa: B008 (how FastAPI wants it)
+    # Any, since FastAPI 0.94 looks annotations up in this module alone, which has none of FastAPI's names.
+    def guard(given: Any = Depends(HTTPBasic())) -> None:  # noqa: B008 (how FastAPI wants it)
         password = known.get(given.username, "")
         if not password or not secrets.compare_digest(given.password.encode(), password.encode()):
             raise HTTPException(401, "Incorrect username or password", {"WWW-Authenticate": "Basic"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import importlib.util
 import sys
 import threading
 import time
@@ -19,6 +18,7 @@ from typing import Any, TypeVar
 from PIL import Image
 
 from lib_svd.bar import Bar, enlarged
+from lib_svd.hosts.whose import is_own
 
 T = TypeVar("T")
 
@@ -167,7 +167,7 @@ class WebuiHost:
 
 def _host_loop() -> Any:
     """The code of the loop that a host's main thread spends its life in; None where the host has no such thread."""
-    if importlib.util.find_spec("modules_forge") is None:
+    if not is_own("modules_forge.main_thread"):
         return None
     from modules_forge import main_thread
 
