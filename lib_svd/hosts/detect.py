@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lib_svd.errors import BadRequest, SvdError
+from lib_svd.hosts.lacking import MEMORY, missing
 from lib_svd.hosts.whose import is_own
 from lib_svd.ports import Host
 
@@ -39,6 +40,12 @@ def _a1111() -> Host:
     from lib_svd.hosts.a1111 import A1111Host
 
     return A1111Host()
+
+
+def _beside(why: str) -> Host:
+    from lib_svd.hosts.beside import BesideHost
+
+    return BesideHost(why)
 
 
 def _standalone() -> Host:
@@ -85,12 +92,35 @@ def find_host() -> Host:
         raise BadRequest(f"SVD_HOST must be one of {', '.join(ADAPTERS)}, not {name!r}.")
     if missing := _missing(ADAPTERS[name]):
         raise SvdError(f"SVD_HOST is {name}, but {missing[0]} cannot be imported: unset SVD_HOST, or start that host.")
-    host = ADAPTERS[name].make()
-    log.info(
-        "SVD runs in %s on %s: UNet in %s stored as %s, decoder in %s",
-        *(host.name, host.device(), host.dtype("unet"), host.storage("unet"), host.dtype("decoder")),
-    )
+    host, computes = _made(name)
+    log.info("SVD runs in %s on %s: UNet in %s stored as %s, decoder in %s", host.name, *computes)
     return host
+
+
+def _made(name: str) -> tuple[Host, tuple[object, ...]]:
+    """An adapter, and where and in what it computes.
+
+    Where this version of a web UI has not the memory management that its adapter uses, our networks are kept beside its
+    models: slower where both do not fit, and right all the same.
+    """
+    why = missing(MEMORY.get(name, ()))
+    if not why:
+        try:
+            host = ADAPTERS[name].make()
+            return host, _computes(host)
+        except SvdError:
+            raise
+        except Exception as error:
+            if name not in MEMORY:
+                raise
+            log.debug("%s has another memory management", name, exc_info=True)
+            why = f"answers {type(error).__name__}: {error}".rstrip(".: ")
+    host = _beside(why)
+    return host, _computes(host)
+
+
+def _computes(host: Host) -> tuple[object, ...]:
+    return host.device(), host.dtype("unet"), host.storage("unet"), host.dtype("decoder")
 
 
 def _missing(adapter: Adapter) -> list[str]:

@@ -87,14 +87,18 @@ def test_one_line_says_which_host_it_is_and_in_what_it_computes(stub_host, caplo
     ]
 
 
-@pytest.mark.parametrize("named", ["standalone", "a1111"])
-def test_the_environment_names_another(stub_host, monkeypatch, named):
-    stub_host("forge")
+@pytest.mark.parametrize(
+    ("stub", "named", "name"),
+    [
+        ("forge", "standalone", "stand-alone"),
+        ("a1111", "standalone", "stand-alone"),
+        ("a1111", "a1111", "A1111"),
+    ],
+)
+def test_the_environment_names_another(stub_host, monkeypatch, stub, named, name):
+    stub_host(stub)
     monkeypatch.setenv("SVD_HOST", named)
-    if named == "standalone":
-        assert find_host().name == "stand-alone"
-    else:
-        assert find_host().name == "A1111"
+    assert find_host().name == name
 
 
 def test_a_name_that_is_none_is_refused(monkeypatch):
