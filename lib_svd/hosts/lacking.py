@@ -32,6 +32,7 @@ class Need(Enum):
     TURN = "clips by the API"
     THREAD = "work on the web UI's own thread"
     FOLDERS = "the web UI's folders"
+    OTHERS = "telling its own packages from other extensions'"
     FILES = "clips in folders outside of the web UI's own"
     SENDING = "sending pictures from tab to tab"
     OPENING = "Open folder"
@@ -56,6 +57,7 @@ HOST = {
     Need.TURN: ("modules.call_queue.queue_lock", "modules.shared.state.begin(job=_)", "modules.shared.state.end()"),
     Need.THREAD: ("modules_forge.main_thread.loop", "modules_forge.main_thread.run_and_wait_result(_)"),
     Need.FOLDERS: ("modules.paths.models_path", "modules.paths.data_path"),
+    Need.OTHERS: ("modules.paths.extensions_dir", "modules.paths.extensions_builtin_dir"),
 }
 """What every adapter uses, as it is used: `f(_, name=_)` takes one argument by position and one by name, a name without
 brackets must only be there, and of `a | b` one is enough."""

@@ -31,6 +31,7 @@ def _is_brought(place: str) -> bool:
         return False
     from modules import paths
 
-    folders = [Path(folder).absolute() for folder in (paths.extensions_dir, paths.extensions_builtin_dir)]
+    names = ("extensions_dir", "extensions_builtin_dir")  # `Need.OTHERS`
+    folders = [Path(getattr(paths, name)).absolute() for name in names if hasattr(paths, name)]
     there = [Path(place).absolute(), Path(place).resolve()]  # an extension may be a link to elsewhere, and so a folder
     return any(path.is_relative_to(each) for path in there for folder in folders for each in (folder, folder.resolve()))
