@@ -42,7 +42,7 @@ ARROWS = {
     "bar": (),
     "hosts": ("bar", "engine", "errors", "pages", "ports"),
     "doctor": ("checkpoints", "hosts", "video"),
-    "api": ("checkpoints", "clip", "errors", "jobs", "ports", "request", "studio"),
+    "api": ("checkpoints", "clip", "doctor", "errors", "hosts", "jobs", "ports", "request", "studio"),
     "hook": ("clip", "errors", "ports", "request", "studio"),
     "ui": (
         *("animate", "api", "bar", "checkpoints", "clip", "errors", "images", "infotext", "jobs", "pages", "ports"),

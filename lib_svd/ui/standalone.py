@@ -79,6 +79,7 @@ class StandalonePage:
         stop: set when the clip that is being made shall stop.
     """
 
+    problem = ""
     targets: Sequence[str] = ()
     opens_folders = True  # the browser and the server are on the same machine
 

@@ -42,6 +42,8 @@ log = logging.getLogger("svd")
 def build(studio: Studio, page: Page) -> Any:
     """The tab as gradio Blocks; models are looked for when the page loads, not now."""
     with gr.Blocks(analytics_enabled=False) as blocks:
+        if page.problem:
+            gr.HTML(error_html(page.problem), elem_id=f"{PART}_problem")
         Tab(studio, page, blocks)
     return blocks
 
