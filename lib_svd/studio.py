@@ -77,7 +77,8 @@ class Studio:
         """
         dirs = self._dirs()
         if name:
-            return recognise(resolve(name, dirs), search_dirs=self.host.model_dirs())
+            path = resolve(name, dirs, lambda path: isinstance(self._looked_at(path), Checkpoint))
+            return recognise(path, search_dirs=self.host.model_dirs())
         models = [model for model in self.models() if not model.is_demo]
         if not models:
             raise BadCheckpoint(

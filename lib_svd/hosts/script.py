@@ -6,21 +6,29 @@ import base64
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from lib_svd.hosts.lacking import Need
 from lib_svd.hosts.webui import WebuiHost
 
 
-def script_class(host: WebuiHost, hook: Any, build: Callable[[str], Any]) -> type[Any]:
+def script_class(host: WebuiHost, hook: Any, build: Callable[[str], Any]) -> type[Any] | None:
     """The class that a web UI finds in `scripts/svd.py` and makes an object of for each of the two tabs.
 
     Args:
         host: where it runs.
         hook: a `hook.Hook`: what to do with the pictures.
         build: shows the controls in a tab, by the tab's name, and gives an `ui.accordion.Accordion`.
-    """
-    from modules.scripts import Script
 
-    ours = {"host": host, "hook": hook, "build": staticmethod(build)}
-    return type("AnimateWithSvd", (PictureScript, Script), ours)
+    Returns:
+        None where the web UI has no such scripts.
+    """
+
+    def derive() -> type[Any]:
+        from modules.scripts import Script
+
+        ours = {"host": host, "hook": hook, "build": staticmethod(build)}
+        return type("AnimateWithSvd", (PictureScript, Script), ours)
+
+    return host.lacks.guarded(Need.SCRIPT, derive)()
 
 
 class PictureScript:

@@ -12,7 +12,7 @@ from lib_svd.clip import Clip, Frames, SavedClip
 from lib_svd.errors import BadOutput, ClipNotSaved, EncodeFailed, SvdError
 from lib_svd.video.copies import save_copies
 from lib_svd.video.encode import Encoding, encode, plain
-from lib_svd.video.ffmpeg import FfmpegFailed, as_typed
+from lib_svd.video.ffmpeg import FfmpegFailed, as_typed, best_encoder, find_ffmpeg
 from lib_svd.video.files import hidden_names, publish, publish_together, sync
 from lib_svd.video.probe import probe
 
@@ -166,10 +166,10 @@ def _save_frames_near(frames: Frames, wanted: Path, infotext: str, *, new: bool 
 
 
 def check_output(out: Path, frames_dir: Path | None) -> None:
-    """Refuse a place that `save` could not write to, before anything heavy is loaded. Leaves nothing behind.
+    """Refuse a clip that `save` could not write, before anything heavy is loaded. Leaves nothing behind.
 
     Raises:
-        BadOutput: one sentence that says what is wrong with the place and what to do.
+        BadOutput: one sentence that says what is wrong with the place, or with ffmpeg, and what to do.
     """
     for place, check in ((out, _check_video), (frames_dir, _check_frames_dir)):
         if place is None:
@@ -178,6 +178,10 @@ def check_output(out: Path, frames_dir: Path | None) -> None:
             check(place)
         except (OSError, ValueError) as error:
             raise BadOutput(_refusal(place, error)) from error
+    try:
+        best_encoder(find_ffmpeg())
+    except FfmpegFailed as error:
+        raise BadOutput(str(error)) from error
 
 
 def _check_video(out: Path) -> None:

@@ -132,7 +132,7 @@ def test_a_card_that_fills_up_at_work_is_emptied(card, stub):
     host = card(100 * MB)
     own, ours = checkpoint_of_the_host(stub, 4), adopted(host, 4)
     with pytest.raises(OutOfMemory), ours.on_gpu(MB):
-        raise torch.OutOfMemoryError("CUDA out of memory.")
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
     assert (stub.gpu.used(), stub.gpu.bytes_of(own.model)) == (0, 0)
     assert stub.gpu.emptied
 

@@ -136,7 +136,7 @@ def test_a_card_that_fills_up_at_work_still_gives_the_clip(managed, make, wanted
     def full(*_) -> None:
         if failures:
             failures.pop()
-            raise torch.OutOfMemoryError("CUDA out of memory.")
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
 
     last.register_forward_pre_hook(full)
     assert np.abs(make(studio).astype(int) - wanted).max() <= 1
