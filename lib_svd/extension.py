@@ -30,7 +30,8 @@ def register() -> type[Any] | None:
     from lib_svd.ui import accordion, clips, plain, send_to, settings, tab
 
     def show(saved: SavedClip) -> str:
-        return clips.clip_html(page.url(saved.video), saved.clip.size, saved.clip.infotext, saved.notes)
+        clip, plays = saved.clip, clips.plays(host.option)
+        return clips.clip_html(page.url(saved.video), clip.size, clip.infotext, saved.notes, plays=plays)
 
     host, studio = _host_and_studio()
     page = WebuiPage(host, plain.buttons)

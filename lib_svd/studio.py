@@ -146,6 +146,7 @@ class Studio:
         frames_dir = out.with_suffix("") if with_frames else None
         copies = self.host.option("svd_copies", ())
         made = order(request, picture, checkpoint, out, frames_dir=frames_dir, copies=copies, source=source)
+        made = replace(made, encoding=video.Encoding.chosen(self.host.option))
         return replace(made, picture_path=saved_as) if saved_as else made
 
     def animate(self, order: Order) -> SavedClip:

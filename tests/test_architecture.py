@@ -52,12 +52,12 @@ ARROWS = {
         *("animate", "checkpoints", "doctor", "errors", "hosts", "images", "infotext", "jobs", "latents", "presets"),
         *("progress", "request", "review", "speeds", "stages", "studio", "ui", "video"),
     ),
-    "__main__": ("cli",),
+    "__main__": ("cli", "doctor"),
     "testing": ("checkpoints", "engine", "hosts", "ports"),
     "scripts": ("extension",),
     "extension": ("api", "clip", "errors", "hook", "hosts", "studio", "ui"),
 }
-PURE = ("torch", "einops", "numpy")
+PURE = ("torch", "numpy")
 """Beside the standard library, all that the engine may import."""
 
 

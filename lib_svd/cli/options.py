@@ -197,16 +197,3 @@ def errors_as_json(as_json: bool) -> Iterator[None]:
         if as_json:
             click.echo(json.dumps({"error": type(error).__name__, "message": str(error)}, ensure_ascii=False))
         raise
-
-
-def as_lines(found: dict[str, Any], indent: str = "") -> str:
-    """Names and values below each other; groups indented."""
-    lines = []
-    for name, value in found.items():
-        if isinstance(value, dict):
-            lines += [f"{indent}{name}:", as_lines(value, indent + "  ")]
-        elif isinstance(value, list):
-            lines += [f"{indent}{name}:", *(f"{indent}  {entry}" for entry in value or ["none"])]
-        else:
-            lines.append(f"{indent}{name}: {value}")
-    return "\n".join(lines)

@@ -123,13 +123,12 @@ def _skipped() -> bool:
 def _tell(p: Any, processed: Any, made: Any) -> None:
     """Put a clip, or the sentence why there is none, where the host looks for what a job made.
 
-    The API passes a text among the images through: the clip in base64.
+    The API passes a text among the images through: the clip in base64. The page shows clips below its gallery, never by
+    Neo's `processed.video_path`: it would show that one video in place of all pictures of the job.
     """
     if isinstance(made, str):
         processed.comments += f"{made}\n"
         return
-    if hasattr(processed, "video_path"):  # Neo's own player
-        processed.video_path = str(made.video)
     if p.is_api:
         processed.images.append(base64.b64encode(made.video.read_bytes()).decode("ascii"))
         processed.infotexts.append(made.clip.infotext)

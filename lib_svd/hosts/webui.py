@@ -52,11 +52,12 @@ class WebuiHost:
         models = self._models_path().absolute()
         (models / "svd").mkdir(parents=True, exist_ok=True)
         named = [*(getattr(shared.cmd_opts, "svd_dir", None) or ()), self.option("svd_extra_dir", "")]
-        folders = [models / "svd", *named, getattr(shared.cmd_opts, "ckpt_dir", None), models / "Stable-diffusion"]
+        theirs = [getattr(shared.cmd_opts, "ckpt_dir", None), *(getattr(shared.cmd_opts, "ckpt_dirs", None) or ())]
+        folders = [models / "svd", *named, *theirs, models / "Stable-diffusion"]
         return list(dict.fromkeys(self._absolute(folder) for folder in folders if folder))
 
     def output_dir(self) -> Path:
-        """The user's folder for all pictures or for clips, else one beside the host's own; made when missing."""
+        """The user's folder for all pictures or for clips, or the host's for videos, else one beside its others."""
         folder = self._clips_root()
         if self.option("save_to_dirs", False):
             folder = folder / date.today().isoformat()
@@ -70,8 +71,12 @@ class WebuiHost:
         return list(dict.fromkeys([self.output_dir(), *(day for day in days if day.is_dir()), root]))
 
     def _clips_root(self) -> Path:
-        chosen = self.option("outdir_samples", "") or self.option("outdir_svd_samples", "")
-        return self._absolute(chosen or Path(self.option("outdir_txt2img_samples", "outputs/txt2img")).parent / "svd")
+        if chosen := self.option("outdir_samples", "") or self.option("outdir_svd_samples", ""):
+            return self._absolute(chosen)
+        videos = (
+            self.option("outdir_videos", "") or Path(self.option("outdir_txt2img_samples", "outputs/txt2img")).parent
+        )
+        return self._absolute(Path(videos) / "svd")
 
     def option(self, name: str, default: Any) -> Any:
         """A setting by name."""
