@@ -29,7 +29,7 @@ from tests.hosts.stub_hosts import FOLDERS
 ROOT = Path(__file__).parents[2]
 HOSTS = sorted((ROOT / "lib_svd" / "hosts").glob("*.py"))
 MODULES = {"MANAGEMENT", "backend.memory_management", "ldm_patched.modules.model_management"}
-ADAPTER = {"forge": "forge", "neo": "forge", "reforge": "ldm", "classic": "ldm", "a1111": "a1111"}
+ADAPTER = {"forge": "forge", "neo": "forge", "older_neo": "forge", "reforge": "ldm", "classic": "ldm", "a1111": "a1111"}
 pytestmark = pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning")  # gradio's own
 
 
@@ -60,11 +60,15 @@ def needs_of(stub: str, use: str) -> set[Need]:
     return {need for need, uses in tables(stub) if use in uses}
 
 
-def take(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Delete it, in an object, its class or a module."""
-    place, _, last = name.rpartition(".")
-    owner = pkgutil.resolve_name(place)
-    monkeypatch.delattr(owner if last in vars(owner) else type(owner), last)
+def take(use: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Delete what is used, in an object, its class or a module; of what may be either of two, the one that is there."""
+    for name in names(use):
+        place, _, last = name.rpartition(".")
+        owner = pkgutil.resolve_name(place)
+        if hasattr(owner, last):
+            monkeypatch.delattr(owner if last in vars(owner) else type(owner), last)
+            return
+    raise LookupError(f"the stub has no {use}")
 
 
 class Taken:
@@ -130,8 +134,8 @@ def start(stub_host, tmp_path, monkeypatch) -> Callable[..., Taken]:
         importlib.import_module("modules.extensions").list_extensions()
 
         def register() -> Any:  # as soon as the extension is loaded; before, the stub itself needs some of it
-            for name in taken:
-                take(name, monkeypatch)
+            for use in taken:
+                take(use, monkeypatch)
             return registered()
 
         registered = extension.register
@@ -213,15 +217,10 @@ WORKS: dict[Need, Callable[[Taken], bool]] = {
 """How to see that what needs something works; what is not here has no face of its own in a stub."""
 
 
-def is_there(name: str) -> bool:
-    """Of what may be called one thing or another, a host has not all."""
-    return name.rpartition(".")[2] not in ("inference_cast",)
-
-
 @pytest.mark.parametrize(("stub", "use"), cases())
 def test_what_is_taken_away_costs_what_needs_it_and_no_more(start, caplog, stub, use):
     with caplog.at_level(logging.WARNING, "svd"):
-        host = start(stub, *[name for name in names(use) if is_there(name)])
+        host = start(stub, use)
     lost = needs_of(stub, use)
     sentence = host.host.lacks.sentence()
     assert [record.message for record in caplog.records] == [sentence]
@@ -310,7 +309,7 @@ def test_all_that_is_used_is_in_the_tables(path):
 def test_nothing_is_in_the_tables_that_is_not_used():
     text = "".join(path.read_text("utf-8") for path in HOSTS if path.stem != "lacking")
     every = [use for table in (HOST, PAGE, DEVICE, MEMORY) for uses in table.values() for use in uses]
-    last = {name.rpartition(".")[2] for use in every for name in names(use)} - {"inference_cast"}
+    last = {name.rpartition(".")[2] for use in every for name in names(use)}
     assert [name for name in last if not re.search(rf"\b{name}\b", text)] == []
 
 
