@@ -116,7 +116,8 @@ MEMORY = {
         " | backend.memory_management.inference_cast(_, _)",
         "backend.memory_management.vae_dtype(_, allowed_dtypes=_)",
         *("backend.patcher.base.ModelPatcher(_, _, _)", "backend.args.dynamic_args"),
-        "backend.operations.using_forge_operations(dtype=_, manual_cast_enabled=_)",
+        "backend.operations.using_forge_operations(_, dtype=_, manual_cast_enabled=_)",
+        "backend.operations.ForgeOperations",
     ),
     "ldm": (
         *(f"ldm_patched.modules.model_management.{use}" for use in _MANAGED),

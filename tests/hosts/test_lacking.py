@@ -251,7 +251,8 @@ def test_the_doctor_says_what_the_tab_says(start):
     told = host.routes().get("/svd/v1/doctor").json()["web UI"]
     assert told["adapter"] == "Forge"
     assert told["lacks"] == host.host.lacks.sentence()
-    assert "modules.util.open_folder (for Open folder); has no modules.ui_tempdir.register_tmp_file" in told["lacks"]
+    assert "has no modules.util.open_folder (for Open folder)" in told["lacks"]
+    assert "has no modules.ui_tempdir.register_tmp_file (for clips in folders" in told["lacks"]
 
 
 def aliases(tree: ast.AST) -> dict[str, str]:
