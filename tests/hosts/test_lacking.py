@@ -72,7 +72,13 @@ def take(use: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Taken:
-    """A web UI that has loaded the extension and built its page."""
+    """A web UI that has loaded the extension and built its page.
+
+    Attributes:
+        script: the class that it was given for txt2img and img2img.
+    """
+
+    script: type[Any] | None
 
     def __init__(self) -> None:
         from modules import script_callbacks, scripts, shared
@@ -136,11 +142,15 @@ def start(stub_host, tmp_path, monkeypatch) -> Callable[..., Taken]:
         def register() -> Any:  # as soon as the extension is loaded; before, the stub itself needs some of it
             for use in taken:
                 take(use, monkeypatch)
-            return registered()
+            given.append(registered())
+            return given[0]
 
+        given: list[Any] = []
         registered = extension.register
         monkeypatch.setattr(extension, "register", register)
-        return Taken()
+        host = Taken()
+        host.script = given[0]
+        return host
 
     return started
 
@@ -175,12 +185,6 @@ def has_axes(host: Taken) -> bool:
     return any(axis.label.startswith("[SVD]") for plot in plots for axis in plot.axis_options)
 
 
-def is_animated(host: Taken) -> bool:
-    from modules import scripts
-
-    return any(each.script_class.__name__ == "AnimateWithSvd" for each in scripts.scripts_data)
-
-
 def is_set(host: Taken) -> bool:
     from modules import shared
 
@@ -210,7 +214,7 @@ WORKS: dict[Need, Callable[[Taken], bool]] = {
     Need.OPENING: lambda host: "svd_clip_open_folder" in host.elements(),
     Need.SETTINGS: is_set,
     Need.ROUTES: lambda host: host.routes().get("/svd/v1/models").status_code == 200,
-    Need.SCRIPT: is_animated,
+    Need.SCRIPT: lambda host: host.script is not None,
     Need.AXES: has_axes,
     Need.MEMORY: keeps_a_network,
 }
