@@ -102,7 +102,7 @@ def runs_out(part: Part, frames: int) -> Callable[[Svd], None]:
 
     def hook(_module, given):
         if len(given[0]) > frames:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
 
     return lambda svd: layer(svd, part).register_forward_pre_hook(hook)
 
@@ -206,7 +206,7 @@ def test_memory_that_ends_in_the_middle_is_enough_for_a_second_try_with_more_roo
 
         def hook(_module, given):
             if asked[-1] < 2 * asked[0] and next(calls) >= 3:
-                raise torch.OutOfMemoryError("CUDA out of memory.")
+                raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
 
         layer(svd, "unet").register_forward_pre_hook(hook)
         unet = svd.unet

@@ -159,7 +159,7 @@ def test_weights_are_counted_in_the_dtype_they_have():
     ("error", "counts"),
     [
         (MemoryError(), True),
-        (torch.OutOfMemoryError("CUDA out of memory"), True),
+        (torch.cuda.OutOfMemoryError("CUDA out of memory"), True),
         (RuntimeError("MPS backend out of memory"), True),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), True),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),

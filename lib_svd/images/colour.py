@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageCms
+from PIL import ExifTags, Image, ImageCms
 
 SAME_COLOURS = 2  # of 255; two spellings of sRGB differ by rounding, every other profile by more
 OPAQUE = 254  # of 255; Forge and reForge hide a picture's settings in the lowest bit of its alpha (stealth_infotext.py)
@@ -15,15 +15,17 @@ _WITH_ALPHA = ("RGBA", "RGBa", "PA")
 _KEEPS_COLOURANTS = ("L", "CMYK", "RGB")  # what a colour profile may describe
 
 
-def to_rgb(image: Image.Image, backdrop: tuple[int, ...]) -> tuple[Image.Image, tuple[str, ...]]:
+def to_rgb(
+    image: Image.Image, backdrop: tuple[int, ...], white: int | None = None
+) -> tuple[Image.Image, tuple[str, ...]]:
     """The picture as RGB in sRGB, and notes.
 
-    image: any mode. backdrop: sRGB, 0..255, seen through transparent pixels.
+    image: any mode. backdrop: sRGB, 0..255, seen through transparent pixels. white: of `stated_white`.
 
     Raises:
         ValueError: the picture holds no finite number.
     """
-    colour, alpha, notes = _split(image)
+    colour, alpha, notes = _split(image, white)
     colour, profile_notes = _in_srgb(colour, image.info.get("icc_profile"))
     notes += profile_notes
     if alpha is None or np.asarray(alpha).min() >= OPAQUE:
@@ -33,10 +35,22 @@ def to_rgb(image: Image.Image, backdrop: tuple[int, ...]) -> tuple[Image.Image, 
     return Image.composite(colour, Image.new("RGB", colour.size, backdrop), alpha), notes
 
 
-def _split(image: Image.Image) -> tuple[Image.Image, Image.Image | None, tuple[str, ...]]:
+def stated_white(image: Image.Image) -> int | None:
+    """The number that is white in a picture of more than 8 bits, as its file says; None: no file says.
+
+    To be asked of an image as it was opened: copies of it, turned or converted, forget their file. Pillow before 10.1
+    gives a PNG of 16 bits in mode I, as every release does a PGM; neither file can hold more.
+    """
+    if image.mode.startswith("I;16"):
+        tags = getattr(image, "tag_v2", None) or {}  # of a TIFF
+        return int(2 ** tags.get(ExifTags.Base.BitsPerSample, (16,))[0] - 1)
+    return 65535 if image.mode == "I" and image.format in ("PNG", "PPM") else None
+
+
+def _split(image: Image.Image, white: int | None) -> tuple[Image.Image, Image.Image | None, tuple[str, ...]]:
     """Colours in a mode that a profile may describe, the alpha channel (L) if there is one, and notes."""
     if image.mode == "F" or image.mode.startswith("I"):
-        return _split_numbers(image)
+        return _split_numbers(image, white)
     keyed = "transparency" in image.info  # one colour (tRNS) or one palette entry stands for transparent
     if image.mode in ("LA", "La") or (image.mode in ("1", "L") and keyed):
         grey = image.convert("LA")
@@ -49,17 +63,17 @@ def _split(image: Image.Image) -> tuple[Image.Image, Image.Image | None, tuple[s
     return image.convert("L" if image.mode == "1" else "RGB"), None, ()
 
 
-def _split_numbers(image: Image.Image) -> tuple[Image.Image, Image.Image | None, tuple[str, ...]]:
+def _split_numbers(image: Image.Image, white: int | None) -> tuple[Image.Image, Image.Image | None, tuple[str, ...]]:
     """Modes of more than 8 bits a pixel, all of them greyscale.
 
-    The rule: I;16 runs from 0 to 65535. I and F (whose files do not say) run from 0 to the smallest of 1 (F only),
-    255 and 65535 that holds every value, else from their lowest to their highest value. Rounded to nearest.
+    The rule: they run from 0 to white where that is known. Else they run from 0 to the smallest of 1 (F only), 255 and
+    65535 that holds every value, or from their lowest to their highest value. Rounded to nearest.
     """
     values = np.asarray(image)
     key = image.info.get("transparency")
     alpha = Image.fromarray((values != key).astype(np.uint8) * 255) if isinstance(key, int) else None
-    if image.mode.startswith("I;16"):
-        return _scaled(values, 0, 65535), alpha, ()
+    if white is not None:
+        return _scaled(values, 0, white), alpha, ()
     finite = values[np.isfinite(values)]
     if finite.size == 0:
         raise ValueError("it holds no finite number")

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 from lib_svd.errors import BadPicture, BadRequest
-from lib_svd.images.colour import to_rgb
+from lib_svd.images.colour import stated_white, to_rgb
 from lib_svd.images.foreign import HEAD_BYTES, describe
 
 MIN_SIDE = 32  # pixels; less is an icon, and a clip of the demo goes on from its own frames, of 48 to 88 pixels
@@ -67,8 +67,9 @@ def read_picture(source: str | Path | BinaryIO | Image.Image, background: str = 
         with _decoding(name):
             notes = [_FIRST_FRAME] if _has_more_frames(image) else []
             image.load()
+            white = stated_white(image)
             upright, orientation_notes = _upright(image)
-            rgb, colour_notes = to_rgb(upright, backdrop)
+            rgb, colour_notes = to_rgb(upright, backdrop, white)
     rgb.info.clear()  # a profile or transparency left there would be saved with pixels that it no longer describes
     return Picture(image=rgb, notes=(*notes, *orientation_notes, *colour_notes))
 

@@ -33,7 +33,12 @@ TITLE = "SVD for Forge"
 ADDRESS = "127.0.0.1"  # this machine only: there is no password
 CHOICES = "page.json"
 SECONDS_TO_END = 3  # open pages keep their connections as long as they are let
-SCRIPTS = (Path(__file__).with_name("page.js"), *sorted((Path(__file__).parents[2] / "javascript").glob("*.js")))
+PACKAGE = Path(__file__).parents[1]
+FOLDERS = (PACKAGE / "javascript", PACKAGE.parent / "javascript")  # in a wheel; in a checkout, where web UIs want it
+SCRIPTS = (
+    Path(__file__).with_name("page.js"),
+    *sorted(next(folder for folder in FOLDERS if folder.is_dir()).glob("*.js")),
+)
 
 log = logging.getLogger("svd")
 
@@ -74,6 +79,7 @@ class StandalonePage:
         stop: set when the clip that is being made shall stop.
     """
 
+    problem = ""
     targets: Sequence[str] = ()
     opens_folders = True  # the browser and the server are on the same machine
 

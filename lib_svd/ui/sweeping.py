@@ -83,7 +83,7 @@ class Sweeping:
             if not done:
                 raise
             ended = f"{error} {len(done)} of {len(orders)} clips are there."
-        whole = jobs.save_grid(done, setting, first.out) if len(done) > 1 else done[0].saved
+        whole = jobs.save_grid(done, setting, first.out, first.encoding) if len(done) > 1 else done[0].saved
         return whole, ended, self._told(done, setting, first)
 
     def wire(self, events: Sequence[Any], clip: Any) -> None:

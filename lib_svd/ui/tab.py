@@ -22,7 +22,7 @@ from lib_svd.pages import Job, Page
 from lib_svd.request import MAX_SEED, ClipRequest
 from lib_svd.studio import Studio
 from lib_svd.ui.browsing import Browsing
-from lib_svd.ui.clips import STYLE, clip_html, error_html, notes_html, said_html, time_html
+from lib_svd.ui.clips import STYLE, clip_html, error_html, notes_html, plays, said_html, time_html
 from lib_svd.ui.compat import COPYABLE, LOSSLESS, NO_SHARING, QUIET, SMALL, html, js
 from lib_svd.ui.controls import NO_PROMPT, Controls
 from lib_svd.ui.framing import Framing
@@ -42,6 +42,8 @@ log = logging.getLogger("svd")
 def build(studio: Studio, page: Page) -> Any:
     """The tab as gradio Blocks; models are looked for when the page loads, not now."""
     with gr.Blocks(analytics_enabled=False) as blocks:
+        if page.problem:
+            html(error_html(page.problem), elem_id=f"{PART}_problem")
         Tab(studio, page, blocks)
     return blocks
 
@@ -224,7 +226,8 @@ class Tab:
         gallery = [str(path) for path in saved.frames] or pictures
         status = notes_html(saved.notes) + time_html(clip.frames.shape, clip.fps, clip.seconds)
         last = None if is_grid else pictures[-1]
-        return [clip_html(self._page.url(saved.video), clip.size), gallery, last, name, clip.infotext, status]
+        player = clip_html(self._page.url(saved.video), clip.size, plays=plays(self._studio.host.option))
+        return [player, gallery, last, name, clip.infotext, status]
 
     def restored(self, entry: Entry) -> Sequence[Any]:
         """A clip of the history as if it had just been made: its picture, its settings and all that is shown of it.

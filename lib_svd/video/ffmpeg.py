@@ -1,13 +1,16 @@
 """Find ffmpeg, run it, and say what it can do.
 
-imageio-ffmpeg brings the binary. Its `write_frames` is not used: it neither reads ffmpeg's stderr nor looks at its
-exit code (imageio_ffmpeg/_io.py, `stderr=None`, no `returncode`), so a full disk would pass for a finished clip.
+imageio-ffmpeg brings the binary; without it the one on the PATH serves. Its `write_frames` is not used: it neither
+reads ffmpeg's stderr nor looks at its exit code (imageio_ffmpeg/_io.py, `stderr=None`, no `returncode`), so a full disk
+would pass for a finished clip.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
@@ -17,13 +20,16 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 ENCODERS: dict[str, tuple[str, ...]] = {
-    "libx264": ("-preset", "medium", "-crf", "17", "-profile:v", "high"),
+    "libx264": ("-preset", "{preset}", "-crf", "{crf}", "-profile:v", "{profile}"),
     "h264_nvenc": ("-rc", "vbr", "-cq", "19", "-b:v", "0", "-profile:v", "high"),
     "h264_qsv": ("-global_quality", "19", "-profile:v", "high"),
     "h264_videotoolbox": ("-b:v", "12M", "-profile:v", "high"),
     "libopenh264": ("-b:v", "12M", "-profile:v", "high"),
 }
-"""H.264 encoders that ffmpeg may have, best first, with what makes each give about the quality of crf 17."""
+"""H.264 encoders that ffmpeg may have, best first, with what makes each give about the quality of crf 17.
+
+The first takes an `encode.Encoding`; what the others would make of its numbers is not the same.
+"""
 
 _SHORT = 60.0  # seconds; for calls that only look
 _LONG = 600.0  # for calls that decode
@@ -67,19 +73,30 @@ def encoders() -> Encoders:
 
 
 def find_ffmpeg() -> str:
-    """Path of the ffmpeg to use: `IMAGEIO_FFMPEG_EXE`, else the one that imageio-ffmpeg brings or finds.
+    """Path of the ffmpeg to use: `IMAGEIO_FFMPEG_EXE`, else imageio-ffmpeg's where it runs, else the one on the PATH.
 
     Raises:
         FfmpegMissing: there is none.
+    """
+    found = os.environ.get("IMAGEIO_FFMPEG_EXE") or _brought() or shutil.which("ffmpeg")
+    if not found:
+        raise FfmpegMissing(
+            "No ffmpeg was found: run `pip install --upgrade imageio-ffmpeg`, or set IMAGEIO_FFMPEG_EXE to one."
+        )
+    return found
+
+
+def _brought() -> str | None:
+    """imageio-ffmpeg's binary, or what it finds where its own does not run; None: it is not there, or finds nothing.
+
+    An ImportError, too, is its release 0.4.9 without setuptools, which Python 3.12 no longer brings.
     """
     try:
         import imageio_ffmpeg  # costs 40 ms, so not at import
 
         return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except (ImportError, RuntimeError) as error:
-        raise FfmpegMissing(
-            "No ffmpeg was found: run `pip install imageio-ffmpeg`, or set IMAGEIO_FFMPEG_EXE to one."
-        ) from error
+    except (ImportError, RuntimeError):
+        return None
 
 
 def listed_encoders(ffmpeg: str) -> tuple[str, ...]:
@@ -122,8 +139,18 @@ def pixel_format(encoder: str) -> str:
 def _no_encoder(ffmpeg: str) -> str:
     return (
         f"The ffmpeg at {ffmpeg} has no H.264 encoder that works: "
-        "run `pip install imageio-ffmpeg` for one that has, or set IMAGEIO_FFMPEG_EXE to it."
+        "run `pip install --upgrade imageio-ffmpeg` for one that has, or set IMAGEIO_FFMPEG_EXE to it."
     )
+
+
+def as_they_come(ffmpeg: str) -> tuple[str, str]:
+    """Output options that write each frame once, whatever its time: the older spelling is gone in ffmpeg 9.
+
+    Raises:
+        FfmpegFailed: it cannot be run.
+    """
+    known = run([ffmpeg, "-hide_banner", "-h", "long"]).stdout
+    return ("-fps_mode", "passthrough") if "-fps_mode" in known else ("-vsync", "passthrough")
 
 
 def run(command: Sequence[str], *, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -248,7 +275,7 @@ def as_typed(command: Sequence[str]) -> str:
 
 
 def _cannot_start(command: Sequence[str], error: OSError) -> FfmpegMissing:
-    hint = "run `pip install imageio-ffmpeg`, or set IMAGEIO_FFMPEG_EXE to one that works"
+    hint = "run `pip install --upgrade imageio-ffmpeg`, or set IMAGEIO_FFMPEG_EXE to one that works"
     return FfmpegMissing(f"ffmpeg cannot be started ({error.strerror or error}: {command[0]}): {hint}.")
 
 

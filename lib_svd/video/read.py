@@ -8,7 +8,7 @@ import numpy as np
 
 from lib_svd.clip import Frames
 from lib_svd.errors import BadInput, SvdError
-from lib_svd.video.ffmpeg import FfmpegFailed, FfmpegMissing, find_ffmpeg, output
+from lib_svd.video.ffmpeg import FfmpegFailed, FfmpegMissing, as_they_come, find_ffmpeg, output
 from lib_svd.video.probe import probe
 
 MOST_BYTES = 4 << 30  # of frames in memory: 2,400 of 576x1024
@@ -40,10 +40,11 @@ def _from_video(path: Path) -> tuple[Frames, float]:
     about = probe(path)
     _check_length(path, about.num_frames, (about.width, about.height))
     try:
-        source = [find_ffmpeg(), "-hide_banner", "-nostdin", "-v", "error", "-i", f"file:{path}"]
-        # Times are counted anew, one frame after the other: else ffmpeg doubles and drops some to keep a steady rate.
-        frames_once = ["-map", "0:V:0", "-vf", "settb=1/25,setpts=N", "-r", "25", "-f", "rawvideo", "-pix_fmt", "rgb24"]
-        raw = output([*source, *frames_once, "pipe:1"])
+        ffmpeg = find_ffmpeg()
+        source = [ffmpeg, "-hide_banner", "-nostdin", "-v", "error", "-i", f"file:{path}"]
+        # Each frame once: else ffmpeg doubles and drops some to keep a steady rate.
+        pictures = ["-map", "0:V:0", *as_they_come(ffmpeg), "-f", "rawvideo", "-pix_fmt", "rgb24"]
+        raw = output([*source, *pictures, "pipe:1"])
     except FfmpegMissing as error:
         raise SvdError(str(error)) from error
     except FfmpegFailed as error:

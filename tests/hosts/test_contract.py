@@ -257,7 +257,7 @@ def test_an_error_inside_passes_unchanged_and_the_resident_still_works(host, err
 @pytest.mark.parametrize(
     "error",
     [
-        torch.OutOfMemoryError("CUDA out of memory."),
+        torch.cuda.OutOfMemoryError("CUDA out of memory."),
         RuntimeError("MPS backend out of memory (MPS allocated: 18.0 GB)"),
         RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
         MemoryError(),

@@ -142,7 +142,7 @@ def test_what_does_not_fit_at_all_comes_layer_by_layer(gpu, stays):
 def test_a_device_that_fills_up_halfway_is_left_clean(gpu, monkeypatch):
     def full(module: nn.Module, device: object) -> nn.Module:
         if torch.device(device) == META:  # type: ignore[arg-type]
-            raise torch.OutOfMemoryError("CUDA out of memory.")
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
         came_back.append(module)
         return module
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +125,47 @@ GRADIENT = np.tile(np.linspace(0, 65535, 256).round().astype(np.uint16), (64, 1)
 def test_a_16_bit_gradient_keeps_its_gradient(kind: str) -> None:
     grey = np.asarray(read_picture(stored(Image.fromarray(GRADIENT), kind)).image)
     assert (grey == np.arange(256)[None, :, None]).all()
+
+
+NIGHT = (np.arange(256, dtype=np.uint16) % 200)[None].repeat(64, 0)
+"""A nearly black picture of 16 bits: no number reaches 255, let alone 65535."""
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
+def test_a_nearly_black_16_bit_picture_stays_nearly_black(kind: str) -> None:
+    pixels = b"P5 256 64 65535 " + NIGHT.astype(">u2").tobytes()
+    picture = read_picture(io.BytesIO(pixels) if kind == "PPM" else stored(Image.fromarray(NIGHT), kind))
+    assert (np.asarray(picture.image) == np.rint(NIGHT / 257)[..., None]).all()
+    assert picture.notes == ()
+
+
+def test_a_nearly_black_16_bit_png_of_an_older_pillow_stays_nearly_black() -> None:
+    image = Image.fromarray(NIGHT.astype(np.int32))  # Pillow 9.5 and 10.0 open it so
+    image.format = "PNG"
+    image.getexif()[0x0112] = 3  # upside down, so that it is turned before its numbers are looked at
+    assert (np.asarray(read_picture(image).image) == np.rint(NIGHT[::-1, ::-1] / 257)[..., None]).all()
+
+
+def test_nearly_black_colours_of_16_bits_stay_nearly_black() -> None:
+    pixels = np.stack([NIGHT, NIGHT // 2, NIGHT * 0], -1).astype(">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)  # each after the number of its filter
+    head = struct.pack(">IIBBBBB", 256, 64, 16, 2, 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    png = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+    )
+    assert np.asarray(read_picture(io.BytesIO(png)).image).max() <= 1
+
+
+def test_a_tiff_of_12_bits_is_as_bright_as_it_says() -> None:
+    """White of 4095, two pixels in three bytes."""
+    tags = {256: 64, 257: 64, 258: 12, 259: 1, 262: 1, 273: 8, 277: 1, 278: 64, 279: 64 * 96}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    pixels = b"\xff" * (32 * 96) + b"\x80\x08\x00" * (32 * 32)  # 4095 above, 2048 below
+    file = b"II*\0" + struct.pack("<I", 8 + len(pixels)) + pixels + struct.pack("<H", len(tags)) + entries + bytes(4)
+    grey = np.asarray(read_picture(io.BytesIO(file)).image)
+    assert (grey[:32] == 255).all()
+    assert (grey[32:] == 128).all()
 
 
 def test_big_endian_16_bit_is_read_as_such() -> None:
@@ -308,7 +351,9 @@ def test_srgb_itself_leaves_every_pixel_alone(mode: str) -> None:
     assert picture.notes == ()
 
 
-@pytest.mark.parametrize(("mode", "icc"), [("RGB", b"not a profile"), ("CMYK", profile(swap=False))])
+@pytest.mark.parametrize(
+    ("mode", "icc"), [("RGB", b"not a profile"), ("CMYK", profile(swap=False))], ids=["not a profile", "of RGB"]
+)
 def test_a_profile_that_cannot_be_used_is_passed_over_with_a_note(mode: str, icc: bytes) -> None:
     with_it = read_picture(stored(noise().convert(mode), "TIFF", icc_profile=icc))
     without = read_picture(stored(noise().convert(mode), "TIFF"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,8 @@ from pathlib import Path
 import imageio_ffmpeg
 import pytest
 
-from lib_svd.errors import EncodeFailed
-from lib_svd.video import encoders, probe, save
+from lib_svd.errors import BadOutput, EncodeFailed
+from lib_svd.video import check_output, encoders, probe, read_frames, save
 from lib_svd.video.encode import _command
 
 LISTS = """
@@ -49,11 +50,58 @@ def test_the_doctor_says_that_ffmpeg_is_missing(tmp_path, monkeypatch):
     assert "cannot be started" in found.problem
 
 
-def test_the_doctor_says_that_imageio_ffmpeg_is_missing(monkeypatch):
+@pytest.fixture
+def nothing_brought(monkeypatch):
+    """No imageio-ffmpeg, no wish of the user's, and nothing on the PATH."""
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    monkeypatch.delenv("IMAGEIO_FFMPEG_EXE", raising=False)
+    monkeypatch.setenv("PATH", "")
+
+
+def test_the_doctor_says_that_no_ffmpeg_is_there(nothing_brought):
     found = encoders()
     assert (found.path, found.version, found.h264) == (None, None, ())
-    assert "pip install imageio-ffmpeg" in found.problem
+    assert "pip install --upgrade imageio-ffmpeg" in found.problem
+
+
+def test_the_one_on_the_path_serves_where_imageio_ffmpeg_is_missing(
+    nothing_brought, ffmpeg, new_clip, tmp_path, tmp_path_factory, monkeypatch
+):
+    on_path = on_the_path(ffmpeg, tmp_path_factory.mktemp("bin"), monkeypatch)
+    assert encoders().path == on_path
+    video = save(new_clip(), tmp_path / "clip.mp4").video
+    assert len(read_frames(video)[0]) == 5
+
+
+def test_the_one_on_the_path_serves_where_the_one_brought_does_not_run(ffmpeg, tmp_path_factory, monkeypatch):
+    def not_found() -> str:
+        raise RuntimeError("No ffmpeg exe could be found.")
+
+    monkeypatch.delenv("IMAGEIO_FFMPEG_EXE", raising=False)
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", not_found)
+    on_path = on_the_path(ffmpeg, tmp_path_factory.mktemp("bin"), monkeypatch)
+    assert encoders().path == on_path
+
+
+def on_the_path(real: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Put the real ffmpeg there, as a system has it."""
+    on_path = folder / ("ffmpeg.exe" if os.name == "nt" else "ffmpeg")
+    on_path.symlink_to(real)
+    monkeypatch.setenv("PATH", str(folder))
+    return str(on_path)
+
+
+def test_without_ffmpeg_a_clip_is_refused_before_anything_is_made(nothing_brought, tmp_path):
+    with pytest.raises(BadOutput, match=r"^No ffmpeg was found: run `pip install --upgrade imageio-ffmpeg`.*\.$"):
+        check_output(tmp_path / "clip.mp4", None)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("built_in", [["mpeg4"], ["h264_nvenc"]])
+def test_without_an_encoder_a_clip_is_refused_before_anything_is_made(fake_ffmpeg, tmp_path, built_in):
+    fake_ffmpeg("", LISTS.format(names=built_in, working=[]))
+    with pytest.raises(BadOutput, match=r"no H\.264 encoder that works: .*\.$"):
+        check_output(tmp_path / "clip.mp4", None)
 
 
 def test_the_doctor_says_that_no_encoder_is_there(fake_ffmpeg):

@@ -104,7 +104,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path):
 def test_without_ffmpeg_the_file_is_not_blamed(new_clip, tmp_path, monkeypatch):
     video = save(new_clip(1), tmp_path / "clip.mp4").video
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "missing"))
-    with pytest.raises(SvdError, match="pip install imageio-ffmpeg") as caught:
+    with pytest.raises(SvdError, match="pip install --upgrade imageio-ffmpeg") as caught:
         probe(video)
     assert not isinstance(caught.value, BadInput)
 

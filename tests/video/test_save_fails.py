@@ -116,7 +116,7 @@ def test_frames_are_kept_when_there_is_no_ffmpeg(new_clip, tmp_path, tmp_path_fa
     if kind == "none":
         monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", not_found)
     clip = new_clip()
-    with pytest.raises(EncodeFailed, match="pip install imageio-ffmpeg"):
+    with pytest.raises(EncodeFailed, match="pip install --upgrade imageio-ffmpeg"):
         save(clip, tmp_path / "clip.mp4")
     assert_only_frames_are_there(tmp_path, clip)
 

@@ -57,7 +57,7 @@ class Gpu:
         arriving = sum(getattr(part, name).nbytes for name in wanted - was)
         if arriving and (self.arrivals_that_fail or self.used() + arriving > self.budget):
             self.arrivals_that_fail = max(0, self.arrivals_that_fail - 1)
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate what is not there.")
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate what is not there.")
         self._there[part] = wanted
 
     def bytes_of(self, module: nn.Module) -> int:

@@ -17,7 +17,7 @@ class VRAMState(Enum):
 
 cpu = torch.device("cpu")
 vram_state = VRAMState.NORMAL_VRAM
-OOM_EXCEPTION = torch.OutOfMemoryError
+OOM_EXCEPTION = torch.cuda.OutOfMemoryError
 current_loaded_models: list[LoadedModel] = []
 
 

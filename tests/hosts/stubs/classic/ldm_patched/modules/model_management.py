@@ -14,7 +14,7 @@ class VRAMState(Enum):
 
 
 vram_state = VRAMState.NORMAL_VRAM
-OOM_EXCEPTION = torch.OutOfMemoryError
+OOM_EXCEPTION = torch.cuda.OutOfMemoryError
 current_loaded_models: list[LoadedModel] = []
 
 

@@ -1,0 +1,1 @@
+"""`python -m tests.pins [NAME...]`: tests, a clip and a step in the versions that users have, an environment a row."""
