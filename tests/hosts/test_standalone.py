@@ -50,11 +50,20 @@ def test_dtypes_by_name():
         choose_dtype("half", CPU)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_the_encoder_computes_in_float32_whatever_is_asked_for(dtype):
-    host = StandaloneHost("cpu", dtype)
+@pytest.mark.parametrize("lacking", [RuntimeError('"addmm_impl_cpu_" not implemented for \'Half\''), TypeError("No.")])
+def test_a_dtype_that_pytorch_lacks_is_refused_before_anything_is_loaded(monkeypatch, lacking):
+    def linear(*_given: object) -> None:
+        raise lacking
+
+    monkeypatch.setattr(torch.nn.functional, "linear", linear)
+    with pytest.raises(BadRequest, match=r"^PyTorch \S+ cannot compute in float16 on cpu \(.*\): use float32\.$"):
+        StandaloneHost("cpu", "float16")
+
+
+def test_the_encoder_computes_in_float32_whatever_is_asked_for():
+    host = StandaloneHost("cpu", "bfloat16")
     assert host.dtype("encoder") == torch.float32
-    assert {host.dtype(part) for part in ("vision", "unet", "decoder")} == {getattr(torch, dtype)}
+    assert {host.dtype(part) for part in ("vision", "unet", "decoder")} == {torch.bfloat16}
 
 
 def test_the_unets_matrices_can_wait_in_float8_and_nothing_else():
