@@ -10,7 +10,6 @@ import sys
 
 NEEDED = {
     "click": "click>=8.1,<9",
-    "einops": "einops>=0.4.1,<1",
     "imageio_ffmpeg": "imageio-ffmpeg>=0.4.9,<1",
     "psutil": "psutil>=5.9",
     "safetensors": "safetensors>=0.4.2,<1",

@@ -138,11 +138,10 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def git_revision() -> str:
-    """Of the working tree; -dirty where it differs from it."""
-    found = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--exclude=*"], capture_output=True, text=True, check=False
-    )
+def git_revision(checkout: Path = Path()) -> str:
+    """Of a working tree; -dirty where it differs from it."""
+    describe = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    found = subprocess.run(describe, cwd=checkout, capture_output=True, text=True, check=False)
     return found.stdout.strip() or "unknown"
 
 

@@ -15,7 +15,7 @@ from benchmarks.ladder import GB, growth, ladder
 
 HERE = Path(__file__).parent
 README, RESULTS = HERE / "README.md", HERE / "results"
-KINDS = ("clip", "choices", "shortcuts", "roofline")
+KINDS = ("clip", "choices", "shortcuts", "roofline", "start")
 
 Row = Mapping[str, Any]
 Columns = Mapping[str, Callable[[Row], str]]
@@ -47,6 +47,9 @@ def tables(kept: Iterable[Row]) -> dict[str, str]:
         "gpu": _table([row for row in clips if row["device"] != "cpu"], {**CONDITIONS, **SECONDS, **MEMORY, **SAME}),
         "cpu": _table([row for row in clips if row["device"] == "cpu"], {**CONDITIONS, **RATIOS, **SAME}),
         "choices": _table(choices, {**CONDITIONS, **CHOICE}),
+        "start": _table(
+            [{**row, **line} for row in kept if row["kind"] == "start" for line in row["lines"]], {**MACHINE, **START}
+        ),
         "ladder": _table(ladder(), LADDER),
         "growth": _table(growth(), GROWTH),
         "shortcuts": _table(
@@ -165,6 +168,17 @@ CHOICE: Columns = {
 }
 
 
+MACHINE: Columns = {
+    "device": lambda row: f"{row['device_name']}, {row['cores']} cores",
+    "torch": CONDITIONS["torch"],
+    "revision": CONDITIONS["revision"],
+}
+START: Columns = {
+    "against": lambda row: row["before"],
+    "beside": lambda row: row["beside"],
+    "time over before": lambda row: f"{row['wall_ratio']:.2f}",
+    "CPU time over before": lambda row: f"{row['cpu_ratio']:.2f}",
+}
 SHORTCUT: Columns = {
     "what": lambda line: line["name"],
     "CPU time of sampling": lambda line: f"{line['cpu_ratio']:.2f}",

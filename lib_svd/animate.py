@@ -36,6 +36,7 @@ class Order:
     frames_dir: Path | None = None
     latents_path: Path | None = None  # where the user wants the latents, to decode them again
     copies: tuple[str, ...] = ()  # kinds of moving pictures to write too, of video.COPIES
+    encoding: video.Encoding | None = None  # of the video; None: the usual one
     enlarge: int = 1  # the video shows every pixel as a square of so many
     source: str = ""  # the picture's own infotext
     picture_path: str = ""  # where the picture is, if it is a file
@@ -144,6 +145,7 @@ def animate(order: Order, host: Host, load: Load = load) -> SavedClip:
                 order.out,
                 order.frames_dir,
                 copies=order.copies,
+                encoding=order.encoding,
                 enlarge=order.enlarge,
                 source=order.source,
                 notes=order.notes,
@@ -206,6 +208,7 @@ def _finished(
     frames_dir: Path | None,
     *,
     copies: Sequence[str] = (),
+    encoding: video.Encoding | None = None,
     enlarge: int = 1,
     source: str = "",
     notes: tuple[str, ...] = (),
@@ -216,4 +219,4 @@ def _finished(
             frames = decode(run, latents)
         infotext = with_source(run.request.infotext(), source)
         clip = Clip(frames=frames, fps=run.request.fps, infotext=infotext, seconds=run.seconds, enlarge=enlarge)
-        return video.save(clip, out, frames_dir, copies, notes=(*notes, *run.notes))
+        return video.save(clip, out, frames_dir, copies, notes=(*notes, *run.notes), encoding=encoding)

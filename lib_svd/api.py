@@ -1,4 +1,4 @@
-"""Clips over HTTP, for programs: `POST /svd/v1/animate`, `GET /svd/v1/models`.
+"""Clips over HTTP, for programs: `POST /svd/v1/animate`, `GET /svd/v1/models`, `GET /svd/v1/doctor`.
 
 Progress and interrupt are the web UI's own: `/sdapi/v1/progress`, `/sdapi/v1/interrupt`.
 """
@@ -14,7 +14,9 @@ from typing import Any
 
 from lib_svd.checkpoints import describe
 from lib_svd.clip import SavedClip
+from lib_svd.doctor import examine
 from lib_svd.errors import BadInput, BadPicture, Interrupted, SvdError
+from lib_svd.hosts.lacking import described
 from lib_svd.request import MAX_SEED, ClipRequest
 from lib_svd.studio import Studio
 
@@ -41,6 +43,11 @@ def add_routes(app: Any, studio: Studio, guards: list[Any]) -> None:
         status, answered = answer(studio, order)
         return JSONResponse(answered, status)
 
+    def doctor() -> Any:
+        """What this machine has, and what the web UI lacks."""
+        return {"web UI": described(studio.host), **examine(studio.host.model_dirs())}
+
+    app.add_api_route("/svd/v1/doctor", doctor, methods=["GET"], dependencies=guards)
     app.add_api_route("/svd/v1/models", models, methods=["GET"], dependencies=guards)
     app.add_api_route("/svd/v1/animate", animate, methods=["POST"], dependencies=guards)
 

@@ -1,64 +1,186 @@
-"""What a machine has for making clips."""
+"""What a machine has for making clips. Nothing but the standard library is needed to look: what is missing is said."""
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import platform
+import re
+import shlex
+import sys
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import psutil
-import torch
+from lib_svd import __version__
 
-from lib_svd import __version__, video
-from lib_svd.checkpoints import find_checkpoints
-from lib_svd.hosts.standalone import StandaloneHost
+OLDEST_PYTHON = (3, 10)
+PACKAGES = {
+    "torch": "torch",
+    "diffusers": "diffusers",
+    "accelerate": "accelerate",
+    "safetensors": "safetensors",
+    "pillow": "PIL",
+    "imageio-ffmpeg": "imageio_ffmpeg",
+    "click": "click",
+    "tqdm": "tqdm",
+    "psutil": "psutil",
+    "numpy": "numpy",
+    "opencv-python-headless": "cv2",
+}
+"""What `pip install .` brings, and the module that each is."""
 
-PACKAGES = ("torch", "diffusers", "safetensors", "einops", "pillow", "imageio-ffmpeg", "click", "tqdm", "psutil")
+PAGE = "gradio>=6,<7"
+"""What pip is told to install for the page; the pages of the web UIs have older ones."""
+OLDEST_GRADIO, NEWEST_GRADIO = (3, 41), 6
+MISSING = "missing"
+
+
+def report(model_dirs: list[Path], *, as_json: bool) -> tuple[str, int]:
+    """What `examine` finds, as lines or as JSON, and the program's exit code: 1 where packages are missing."""
+    found = examine(model_dirs)
+    said = json.dumps(found, indent=2, ensure_ascii=False) if as_json else as_lines(found)
+    return said, int(found["problem"] != "none")
 
 
 def examine(model_dirs: list[Path]) -> dict[str, Any]:
-    """Device, dtypes, memory, ffmpeg and its encoders, models; fit for JSON. Nothing is raised or loaded."""
-    host = StandaloneHost()
-    memory = psutil.virtual_memory()
-    ffmpeg = video.encoders()
+    """Device, dtypes, memory, ffmpeg and its encoders, models, packages; fit for JSON. Nothing is raised or loaded."""
     return {
         "lib_svd": __version__,
-        "python": platform.python_version(),
+        "python": f"{platform.python_version()}, {sys.executable}",
         "system": platform.platform(),
-        "device": {
-            "would be used": str(host.device()),
-            "name": _device_name(host.device()),
-            "memory free": _gigabytes(host.capacity()),
-            "dtypes": {part: _short(host.dtype(part)) for part in ("vision", "encoder", "unet", "decoder")},
-        },
-        "memory": {"in all": _gigabytes(memory.total), "free": _gigabytes(memory.available)},
-        "ffmpeg": {
-            "path": ffmpeg.path or "none",
-            "version": ffmpeg.version or "none",
-            "H.264 encoders": list(ffmpeg.h264),
-            "problem": ffmpeg.problem or "none",
-        },
-        "models": [str(path) for path in find_checkpoints(model_dirs)],
+        "device": _told(_device),
+        "memory": _told(_memory),
+        "ffmpeg": _told(_ffmpeg),
+        "models": _told(lambda: _models(model_dirs)),
         "model folders": [str(folder) for folder in model_dirs],
         "packages": {name: _installed(name) for name in PACKAGES},
+        "page": page_problem() or f"gradio {version('gradio')}",
+        "problem": problem() or "none",
     }
 
 
-def _device_name(device: torch.device) -> str:
+def problem() -> str | None:
+    """One sentence about a Python that is too old or packages that are missing, with what to do; None: all is there."""
+    if sys.version_info < OLDEST_PYTHON:
+        return f"Python {platform.python_version()} is too old: it must be 3.10 or newer."
+    missing = [name for name in PACKAGES if _installed(name) == MISSING]
+    if not missing:
+        return None
+    return f"{', '.join(missing)} cannot be found by {sys.executable}: {_remedy(missing)}."
+
+
+def page_problem() -> str | None:
+    """One sentence about a gradio that the page cannot be shown with, and what to do; None: it should work."""
+    found = _installed("gradio")
+    if found == MISSING:
+        return f"The page needs gradio, which is not installed: run `{page_remedy()}`."
+    numbers = tuple(int(number) for number in re.findall(r"\d+", found)[:2])
+    if numbers < OLDEST_GRADIO:
+        return f"gradio {found} is too old for the page: run `{page_remedy()}`."
+    if numbers[0] > NEWEST_GRADIO:
+        return f"gradio {found} is newer than the page knows: run `{page_remedy()}`."
+    starlette = _installed("starlette")
+    if numbers[0] < 5 and re.match(r"[1-9]", starlette):  # it takes other arguments for a page than gradio 4 gives it
+        return f"gradio {found} cannot show a page with starlette {starlette}: run `{page_remedy()}`."
+    return None
+
+
+def page_remedy() -> str:
+    """The command that brings a gradio for the page."""
+    return f'{shlex.quote(sys.executable)} -m pip install "{PAGE}"'
+
+
+def as_lines(found: dict[str, Any], indent: str = "") -> str:
+    """Names and values below each other; groups indented."""
+    lines = []
+    for name, value in found.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{name}:", as_lines(value, indent + "  ")]
+        elif isinstance(value, list):
+            lines += [f"{indent}{name}:", *(f"{indent}  {entry}" for entry in value or ["none"])]
+        else:
+            lines.append(f"{indent}{name}: {value}")
+    return "\n".join(lines)
+
+
+def _remedy(missing: list[str]) -> str:
+    """What to type to have the packages that are missing."""
+    checkout = Path(__file__).parents[1]
+    environment = checkout / ".venv"
+    inside = "Scripts/python.exe" if sys.platform == "win32" else "bin/python"
+    if (environment / inside).exists() and Path(sys.prefix).resolve() != environment.resolve():
+        return f"use {environment / inside}, which `make` has set up"
+    what = shlex.quote(str(checkout)) if (checkout / "pyproject.toml").exists() else " ".join(missing)
+    python = shlex.quote(sys.executable)
+    if sys.prefix == sys.base_prefix:  # a system's own Python, which often refuses to be installed into
+        return f"run `{python} -m venv .venv`, then `{Path('.venv', inside)} -m pip install {what}`"
+    return f"run `{python} -m pip install {what}`"
+
+
+def _told(look: Callable[[], Any]) -> Any:
+    """What there is to see, or which package it cannot be seen without."""
+    try:
+        return look()
+    except ImportError as error:
+        return f"not known without {error.name}" if error.name else f"not known: {error}"
+
+
+def _device() -> dict[str, Any]:
+    from lib_svd.hosts.standalone import StandaloneHost
+
+    host = StandaloneHost()
+    return {
+        "would be used": str(host.device()),
+        "name": _device_name(host.device()),
+        "memory free": _gigabytes(host.capacity()),
+        "dtypes": {part: _short(host.dtype(part)) for part in ("vision", "encoder", "unet", "decoder")},
+    }
+
+
+def _device_name(device: Any) -> str:
+    import torch
+
     return torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+
+
+def _memory() -> dict[str, str]:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return {"in all": _gigabytes(memory.total), "free": _gigabytes(memory.available)}
+
+
+def _ffmpeg() -> dict[str, Any]:
+    from lib_svd import video
+
+    found = video.encoders()
+    return {
+        "path": found.path or "none",
+        "version": found.version or "none",
+        "H.264 encoders": list(found.h264),
+        "problem": found.problem or "none",
+    }
+
+
+def _models(folders: list[Path]) -> list[str]:
+    from lib_svd.checkpoints import find_checkpoints
+
+    return [str(path) for path in find_checkpoints(folders)]
 
 
 def _gigabytes(number: int) -> str:
     return f"{number / 1e9:.1f} GB"
 
 
-def _short(dtype: torch.dtype) -> str:
+def _short(dtype: Any) -> str:
     return str(dtype).removeprefix("torch.")
 
 
 def _installed(name: str) -> str:
+    """The version of a package; of one whose module came some other way, only that it is there."""
     try:
         return version(name)
     except PackageNotFoundError:
-        return "missing"
+        return "there" if importlib.util.find_spec(PACKAGES.get(name, name)) else MISSING

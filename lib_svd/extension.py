@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from lib_svd.clip import SavedClip
@@ -14,8 +15,10 @@ from lib_svd.studio import Studio
 _kept: list[tuple[WebuiHost, Studio]] = []  # one at most: the loaded model outlives "Reload UI"
 
 
-def register() -> type[Any]:
+def register() -> type[Any] | None:
     """Tell the web UI of the tab, the settings and the API; the class of the script is for it to find in a module.
+
+    Each part is left out by itself where this version of the web UI lacks what it needs, see `hosts.lacking`.
 
     Raises:
         SvdError: this is no web UI that we know.
@@ -24,21 +27,25 @@ def register() -> type[Any]:
     from lib_svd.hook import Hook
     from lib_svd.hosts.script import script_class
     from lib_svd.hosts.xyz import add_axes
-    from lib_svd.ui import accordion, clips, send_to, settings, tab
+    from lib_svd.ui import accordion, clips, plain, send_to, settings, tab
 
     def show(saved: SavedClip) -> str:
-        return clips.clip_html(page.url(saved.video), saved.clip.size, saved.clip.infotext, saved.notes)
+        clip, plays = saved.clip, clips.plays(host.option)
+        return clips.clip_html(page.url(saved.video), clip.size, clip.infotext, saved.notes, plays=plays)
 
     host, studio = _host_and_studio()
-    page = WebuiPage(host)
+    page = WebuiPage(host, plain.buttons)
     hook = Hook(studio, show)
     page.add_settings(tab.LABEL, settings.SETTINGS)
-    page.add_tab(lambda: tab.build(studio, page), tab.LABEL, tab.PART)
+    page.add_tab(lambda: tab.build(studio, page), plain.sentence, tab.LABEL, tab.PART)
     page.add_send_buttons(send_to.button, tab.PART)
     page.add_results(lambda part, description: send_to.results(part, description, hook.shown))
     page.add_routes(lambda app, guards: api.add_routes(app, studio, guards))
-    add_axes(accordion.AXES)
-    return script_class(host, hook, lambda part: accordion.build(studio, part, page))
+    page.leave_path(Path(__file__).parents[1])
+    add_axes(accordion.AXES, host.lacks)
+    script = script_class(host, hook, lambda part: accordion.build(studio, part, page))
+    host.lacks.tell()
+    return script
 
 
 def _host_and_studio() -> tuple[WebuiHost, Studio]:

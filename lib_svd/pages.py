@@ -17,6 +17,11 @@ class Page(Protocol):
     """A web page with a queue, progress bars, and perhaps other tabs."""
 
     @property
+    def problem(self) -> str:
+        """What the tab goes without here, a sentence to be shown; "" if nothing."""
+        ...
+
+    @property
     def targets(self) -> Sequence[str]:
         """Tabs that take a picture, by the web UI's own names: "img2img", "extras"."""
         ...

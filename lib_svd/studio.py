@@ -77,7 +77,8 @@ class Studio:
         """
         dirs = self._dirs()
         if name:
-            return recognise(resolve(name, dirs), search_dirs=self.host.model_dirs())
+            path = resolve(name, dirs, lambda path: isinstance(self._looked_at(path), Checkpoint))
+            return recognise(path, search_dirs=self.host.model_dirs())
         models = [model for model in self.models() if not model.is_demo]
         if not models:
             raise BadCheckpoint(
@@ -145,6 +146,7 @@ class Studio:
         frames_dir = out.with_suffix("") if with_frames else None
         copies = self.host.option("svd_copies", ())
         made = order(request, picture, checkpoint, out, frames_dir=frames_dir, copies=copies, source=source)
+        made = replace(made, encoding=video.Encoding.chosen(self.host.option))
         return replace(made, picture_path=saved_as) if saved_as else made
 
     def animate(self, order: Order) -> SavedClip:

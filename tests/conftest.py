@@ -13,6 +13,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+# Tests run side by side, a process a core, so threads would only get in one another's way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -51,6 +54,23 @@ FAMILIES = {
     "animatelcm_svd_xt": NARROW,
 }
 """One of each kind of model."""
+
+
+SERVERS = ("served", "served_without_models", "webui")
+"""Fixtures that start a server, which is worth starting once."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one server, and tests of one file, run in one process; those of servers take longest and come first."""
+
+    def server_of(item: pytest.Item) -> str:
+        params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        return next((f"{name} {params[name]}" for name in SERVERS if name in params), "")
+
+    items.sort(key=lambda item: not server_of(item))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(server_of(item) or item.path.name))
 
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")

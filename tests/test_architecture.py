@@ -42,7 +42,7 @@ ARROWS = {
     "bar": (),
     "hosts": ("bar", "engine", "errors", "pages", "ports"),
     "doctor": ("checkpoints", "hosts", "video"),
-    "api": ("checkpoints", "clip", "errors", "jobs", "ports", "request", "studio"),
+    "api": ("checkpoints", "clip", "doctor", "errors", "hosts", "jobs", "ports", "request", "studio"),
     "hook": ("clip", "errors", "ports", "request", "studio"),
     "ui": (
         *("animate", "api", "bar", "checkpoints", "clip", "errors", "images", "infotext", "jobs", "pages", "ports"),
@@ -52,12 +52,12 @@ ARROWS = {
         *("animate", "checkpoints", "doctor", "errors", "hosts", "images", "infotext", "jobs", "latents", "presets"),
         *("progress", "request", "review", "speeds", "stages", "studio", "ui", "video"),
     ),
-    "__main__": ("cli",),
+    "__main__": ("cli", "doctor"),
     "testing": ("checkpoints", "engine", "hosts", "ports"),
     "scripts": ("extension",),
     "extension": ("api", "clip", "errors", "hook", "hosts", "studio", "ui"),
 }
-PURE = ("torch", "einops", "numpy")
+PURE = ("torch", "numpy")
 """Beside the standard library, all that the engine may import."""
 
 

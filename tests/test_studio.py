@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from lib_svd import studio as studio_module
 from lib_svd.checkpoints import DEMO
@@ -77,6 +79,18 @@ def test_files_that_are_no_svd_models_are_not_offered_and_the_svd_folder_says_wh
     (reason,) = studio.refusals()
     assert reason.startswith("broken.safetensors")
     assert reason.endswith(".")
+
+
+def test_a_name_that_is_none_is_answered_with_models_that_would_be_taken(models, tmp_path):
+    images = tmp_path / "Stable-diffusion"
+    images.mkdir()
+    save_file({"model.diffusion_model.input_blocks.0.0.weight": torch.zeros(4, 4, 3, 3)}, images / "a.safetensors")
+    studio = Studio(StandaloneHost("cpu", model_dirs=(images, models), output_dir=tmp_path / "out"))
+    with pytest.raises(BadCheckpoint, match="No model is called 'gone'") as caught:
+        studio.checkpoint("gone")
+    offered = str(caught.value).partition(" and found ")[2].partition(";")[0].split(", ")
+    assert len(offered) == len(studio.models())
+    assert all(studio.checkpoint(name) for name in offered)
 
 
 def test_models_of_one_name_are_told_apart_by_their_folder(models, checkpoint_of, studio):

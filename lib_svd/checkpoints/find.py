@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from lib_svd.checkpoints.sources import is_model_folder
@@ -29,12 +29,13 @@ def find_checkpoints(dirs: Iterable[Path]) -> list[Path]:
     return list(found.values())
 
 
-def resolve(name: str, dirs: Iterable[Path]) -> Path:
+def resolve(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) -> Path:
     """The model that a user means.
 
     Args:
         name: a path, or a name in one of the folders, with or without suffix and subfolder.
         dirs: folders to look in, in this order.
+        is_usable: whether a model that is there may be offered instead; asked only where `name` is nowhere.
 
     Raises:
         BadCheckpoint: it is nowhere; says what is there and where was looked.
@@ -44,15 +45,29 @@ def resolve(name: str, dirs: Iterable[Path]) -> Path:
     if name and (given.is_file() or (given.is_dir() and is_model_folder(given)) or given.is_absolute()):
         return given
     models = find_checkpoints(folders)
-    wanted = name.replace("\\", "/").strip("/").lower()
-    for names in (_paths_below, _bare_names):  # svd_xt in the folder itself comes before old/svd_xt
-        for path in models:
-            if wanted and any(wanted in names(path, folder) for folder in folders):
-                return path
+    if meant := _meant(name, models, folders):
+        return meant
     for folder in folders:
         if name and (folder / name).is_file():
             return folder / name  # no model by its name; `recognise` says what it is
-    raise BadCheckpoint(_not_found(name, models, folders))
+    offered = [_name_of(path, models, folders) for path in models if is_usable(path)]
+    raise BadCheckpoint(_not_found(name, offered, folders))
+
+
+def _meant(name: str, models: list[Path], folders: list[Path]) -> Path | None:
+    """The model of that name among these; one in a folder itself comes before one in a subfolder."""
+    wanted = name.replace("\\", "/").strip("/").lower()
+    for names in (_paths_below, _bare_names):
+        for path in models:
+            if wanted and any(wanted in names(path, folder) for folder in folders):
+                return path
+    return None
+
+
+def _name_of(path: Path, models: list[Path], folders: list[Path]) -> str:
+    """The shortest name that means this model and no other of the same file name."""
+    below = next(path.relative_to(folder) for folder in folders if path.is_relative_to(folder))
+    return next((name for name in (path.name, below.as_posix()) if _meant(name, models, folders) == path), str(path))
 
 
 def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
@@ -91,10 +106,9 @@ def _with_and_without_suffix(name: str) -> set[str]:
     return {name.lower(), name.lower().removesuffix(SUFFIX)}
 
 
-def _not_found(name: str, models: list[Path], folders: list[Path]) -> str:
+def _not_found(name: str, offered: list[str], folders: list[Path]) -> str:
     where = ", ".join(str(folder) for folder in folders) or "no folder"
-    there = ", ".join(path.name for path in models[:SHOWN]) or "nothing"
-    more = f" and {len(models) - SHOWN} more" if len(models) > SHOWN else ""
-    return (
-        f"No model is called {name!r}: looked in {where} and found {there}{more}; name one of these or put yours there."
-    )
+    there = ", ".join(offered[:SHOWN]) or "no SVD model"
+    more = f" and {len(offered) - SHOWN} more" if len(offered) > SHOWN else ""
+    do = "name one of these or put yours there" if offered else "put yours there"
+    return f"No model is called {name!r}: looked in {where} and found {there}{more}; {do}."

@@ -81,6 +81,15 @@ def recognise(
     return _checkpoint(model, parts, variant, lender, (note,))
 
 
+def is_usable(path: Path, search_dirs: Iterable[Path] = ()) -> bool:
+    """Whether `recognise` would take a model, beside the models in `search_dirs`."""
+    try:
+        recognise(path, search_dirs=search_dirs)
+    except BadCheckpoint:
+        return False
+    return True
+
+
 def _opened(path: Path) -> tuple[Model, dict[Part, Sources], list[Part]]:
     """What a path holds, sorted by network, and the networks that it has nothing of."""
     model = read_model(path)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from lib_svd.cli.options import as_lines, errors_as_json, model_dirs, model_options, recognised
+from lib_svd.cli.options import errors_as_json, model_dirs, model_options, recognised
+from lib_svd.doctor import as_lines, report
 from lib_svd.request import ClipRequest
 
 
@@ -30,10 +32,9 @@ def inspect(checkpoint: str, as_json: bool, **options: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(models: tuple[Path, ...], as_json: bool) -> None:
     """Say what this machine has: device, memory, ffmpeg, models."""
-    from lib_svd.doctor import examine
-
-    found = examine(model_dirs(models))
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else as_lines(found))
+    said, code = report(model_dirs(models), as_json=as_json)
+    click.echo(said)
+    sys.exit(code)
 
 
 def _described(found: dict[str, Any]) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from lib_svd.cli.options import as_lines, errors_as_json, recognised, run_options, say, standalone_host
+from lib_svd.cli.options import errors_as_json, recognised, run_options, say, standalone_host
+from lib_svd.doctor import as_lines
 from lib_svd.errors import BadInput
 from lib_svd.request import ClipRequest, read_size
 

@@ -140,17 +140,18 @@ def whole(option: str, text: str, most: int) -> int:
 
 def recognised(options: dict[str, Any], request: ClipRequest) -> Any:
     """The model that the options name, or the request, or that is the only one there; raises BadInput."""
-    from lib_svd.checkpoints import DEMO, find_checkpoints, recognise, resolve
+    from lib_svd.checkpoints import DEMO, find_checkpoints, is_usable, recognise, resolve
 
     dirs = model_dirs(options["models"])
     name = options["checkpoint"] or request.checkpoint
     if not name:
-        found = find_checkpoints(dirs)
+        there = find_checkpoints(dirs)
+        found = [path for path in there if is_usable(path, dirs)] or there
         if len(found) != 1:
-            there = ", ".join(path.name for path in found[:5]) or "none"
-            raise BadRequest(f"Which model? Name one with --checkpoint; in {', '.join(map(str, dirs))}: {there}.")
+            names = ", ".join(path.name for path in found[:5]) or "none"
+            raise BadRequest(f"Which model? Name one with --checkpoint; in {', '.join(map(str, dirs))}: {names}.")
         name = str(found[0])
-    path = resolve(name, [*dirs, DEMO.parent])
+    path = resolve(name, [*dirs, DEMO.parent], lambda path: is_usable(path, dirs))
     return recognise(path, variant=options["variant"], companion=options["companion"], search_dirs=dirs)
 
 
@@ -196,16 +197,3 @@ def errors_as_json(as_json: bool) -> Iterator[None]:
         if as_json:
             click.echo(json.dumps({"error": type(error).__name__, "message": str(error)}, ensure_ascii=False))
         raise
-
-
-def as_lines(found: dict[str, Any], indent: str = "") -> str:
-    """Names and values below each other; groups indented."""
-    lines = []
-    for name, value in found.items():
-        if isinstance(value, dict):
-            lines += [f"{indent}{name}:", as_lines(value, indent + "  ")]
-        elif isinstance(value, list):
-            lines += [f"{indent}{name}:", *(f"{indent}  {entry}" for entry in value or ["none"])]
-        else:
-            lines.append(f"{indent}{name}: {value}")
-    return "\n".join(lines)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import click
 
 from lib_svd.cli.options import OUTPUT_DIR, host_options, model_dirs, standalone_host
+from lib_svd.doctor import page_problem, page_remedy
 from lib_svd.errors import SvdError
 
 
@@ -20,11 +21,9 @@ from lib_svd.errors import SvdError
 @host_options
 def serve(port: int, models: tuple[Path, ...], out: Path, opens_browser: bool, **options: Any) -> None:
     """Serve a page in which clips are made, for this machine only."""
-    if importlib.util.find_spec("gradio") is None:
-        raise SvdError("The page needs gradio, which is not installed: run `python -m pip install 'gradio>=4.40,<5'`.")
     from lib_svd.studio import Studio
-    from lib_svd.ui import standalone
 
+    standalone = _ui()
     page = standalone.StandalonePage(out)
     host = standalone_host(
         options,
@@ -35,3 +34,16 @@ def serve(port: int, models: tuple[Path, ...], out: Path, opens_browser: bool, *
         stop=page.stop,
     )
     standalone.serve(Studio(host), page, port, opens_browser=opens_browser)
+
+
+def _ui() -> Any:
+    """The module that serves; raises SvdError where this environment has no gradio that can be used."""
+    if problem := page_problem():
+        raise SvdError(problem)
+    try:
+        from lib_svd.ui import standalone
+    except ImportError as error:
+        if (error.name or "").startswith("lib_svd"):
+            raise
+        raise SvdError(f"gradio {version('gradio')} cannot be loaded ({error}): run `{page_remedy()}`.") from error
+    return standalone

@@ -10,7 +10,6 @@ from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from torch import Tensor, nn
 
 from lib_svd.engine import fused
@@ -75,23 +74,22 @@ class SelfAttention(nn.Module):
         self.to_v = nn.Linear(dim, dim, bias=False)
         self.to_out = nn.Sequential(nn.Linear(dim, dim))
 
-    def forward(self, x: Tensor, pattern: str) -> Tensor:
-        """Attention within sequences.
+    def forward(self, x: Tensor, along: int) -> Tensor:
+        """Attention within sequences, without a copy of q, k and v.
 
         Args:
             x: tokens [A, B, C].
-            pattern: einops pattern that brings [A, B, heads, width] to [sequences, heads, length, width], which stays a
-                view: "a b n d -> a n b d" attends over B, "a b n d -> b n a d" over A.
+            along: the dimension that the tokens of a sequence follow one another in, 0 or 1.
 
         Returns:
             [A, B, C].
         """
+        to_sequences, to_tokens = ((1, 2, 0, 3), (2, 0, 1, 3)) if along == 0 else ((0, 2, 1, 3), (0, 2, 1, 3))
         q, k, v = (
-            rearrange(proj(x).unflatten(-1, (self.heads, -1)), pattern) for proj in (self.to_q, self.to_k, self.to_v)
+            proj(x).unflatten(-1, (self.heads, -1)).permute(to_sequences) for proj in (self.to_q, self.to_k, self.to_v)
         )
         out = F.scaled_dot_product_attention(q, k, v)
-        before, after = pattern.split(" -> ")
-        return self.to_out(rearrange(out, f"{after} -> {before}").flatten(-2))
+        return self.to_out(out.permute(to_tokens).flatten(-2))
 
 
 class TokenCrossAttention(nn.Module):
@@ -123,7 +121,7 @@ class SpatialBlock(nn.Module):
 
     def forward(self, h: Tensor, cross: Tensor) -> Tensor:
         """Tokens [frames, S, C] and the cross-attention's vectors [frames, 1, C] to tokens [frames, S, C]."""
-        h = h + self.attn1(self.norm1(h), "a b n d -> a n b d").add_(cross)
+        h = h + self.attn1(self.norm1(h), along=1).add_(cross)
         return self.ff(self.norm3(h)).add_(h)
 
 
@@ -143,7 +141,7 @@ class TemporalBlock(nn.Module):
     def forward(self, u: Tensor, cross: Tensor) -> Tensor:
         """Tokens [T, pixels, C] of one clip and the cross-attention's vector [1, C] to tokens [T, pixels, C]."""
         u = self.ff_in(self.norm_in(u)).add_(u)
-        u = u + self.attn1(self.norm1(u), "a b n d -> b n a d").add_(cross)
+        u = u + self.attn1(self.norm1(u), along=0).add_(cross)
         return self.ff(self.norm3(u)).add_(u)
 
 
@@ -207,7 +205,7 @@ class SpatioTemporalTransformer(nn.Module):
         num_frames = table.position.shape[0]
         count = max(1, rows_a_chunk(h, 2 * FF_MULT * h.shape[-1]) // num_frames)
         out = torch.empty_like(h)
-        clips, mixed = (rearrange(x, "(b t) s c -> b t s c", t=num_frames) for x in (h, out))
+        clips, mixed = (x.unflatten(0, (-1, num_frames)) for x in (h, out))
         for b in range(len(clips)):  # by index: autograd refuses to write into what iterating over a tensor gives
             for s in range(0, h.shape[1], count):
                 part = clips[b, :, s : s + count]

@@ -12,7 +12,6 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange
 from torch import Tensor, nn
 
 from lib_svd.engine.norm import group_norm, norm_silu
@@ -35,24 +34,27 @@ def sinusoid(t: Tensor, width: int) -> Tensor:
 
 def clip_view(x: Tensor, num_frames: int) -> Tensor:
     """[B*T, C, H, W] as [B, C, T, H*W]; a view of channels-last memory, channels-last itself."""
-    # In two steps: in one, a single clip gets a stride by which torch takes it for something else and copies it.
-    rows = rearrange(x, "(b t) c h w -> b t (h w) c", t=num_frames)
-    return rearrange(rows, "b t s c -> b c t s")
+    n, channels, height, width = x.shape
+    # By `reshape`, which gives dimensions of size 1 the strides that torch knows channels-last memory by.
+    clips = x.permute(0, 2, 3, 1).reshape(n // num_frames, num_frames, height * width, channels)
+    return clips.permute(0, 3, 1, 2)
 
 
 def frames_view(x: Tensor, height: int) -> Tensor:
     """[B, C, T, H*W] as [B*T, C, H, W]; the way back from `clip_view`."""
-    return rearrange(x, "b c t (h w) -> (b t) c h w", h=height)
+    clips, channels, num_frames, pixels_a_frame = x.shape
+    frames = x.permute(0, 2, 3, 1).reshape(clips * num_frames, height, pixels_a_frame // height, channels)
+    return frames.permute(0, 3, 1, 2)
 
 
 def tokens(x: Tensor) -> Tensor:
     """[N, C, H, W] as [N, H*W, C]; a view of channels-last memory."""
-    return rearrange(x, "n c h w -> n (h w) c")
+    return x.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def pixels(x: Tensor, height: int) -> Tensor:
     """[N, H*W, C] as [N, C, H, W] in channels-last memory; the way back from `tokens`."""
-    return rearrange(x, "n (h w) c -> n c h w", h=height)
+    return x.unflatten(1, (height, -1)).permute(0, 3, 1, 2)
 
 
 def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from einops import rearrange, repeat
 from torch import Tensor, nn
 
 from lib_svd.engine.attention import SpatioTemporalTransformer, TransformerTable
@@ -75,7 +74,7 @@ class TimeStack(nn.Module):
         self.out_layers = NormSiluConv(channels, time_conv(channels, channels), RES_EPS, dropout_slot=True)
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
-        h = self.in_layers(x).add_(rearrange(emb, "r c -> 1 c r 1"))
+        h = self.in_layers(x).add_(emb.T[None, :, :, None])
         return self.out_layers(h)
 
 
@@ -100,7 +99,7 @@ class ResBlock(nn.Module):
     def forward(self, x: Tensor, table: EmbeddingTable, step: int, num_frames: int) -> Tensor:
         """[B*T, C, H, W] and which rows of the table to [B*T, C', H, W]."""
         rows = table.spatial[step]
-        rows = rows if len(rows) == 1 else repeat(rows, "t c -> (b t) c", b=len(x) // num_frames)
+        rows = rows if len(rows) == 1 else rows.repeat(len(x) // num_frames, 1)
         h = self.in_layers(x).add_(rows[..., None, None])
         h = self.out_layers(h).add_(self.skip_connection(x))
         clip = clip_view(h, num_frames)

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 import torch
 
-from lib_svd.hosts.standalone import StandaloneHost, StandaloneResident
-from lib_svd.hosts.webui import WebuiHost
+from lib_svd.hosts.beside import BesideHost
+from lib_svd.hosts.standalone import StandaloneResident
 from lib_svd.ports import Part
 
-T = TypeVar("T")
 
-
-class A1111Host(WebuiHost, StandaloneHost):
-    """A web UI's face on the stand-alone residency, with the host's checkpoint as one more that can make room."""
+class A1111Host(BesideHost):
+    """The host's checkpoint is one more that can make room."""
 
     name = "A1111"
 
     def __init__(self) -> None:
-        from modules import devices
-
-        WebuiHost.__init__(self)
-        StandaloneHost.__init__(self, "cpu")
-        self._device = devices.get_optimal_device()
+        super().__init__()
         self._sent_away = False  # the host's checkpoint, by us
 
     def dtype(self, part: Part) -> torch.dtype:
@@ -34,17 +25,6 @@ class A1111Host(WebuiHost, StandaloneHost):
         dtypes = {"encoder": torch.float32, "decoder": devices.dtype_vae}
         dtype: torch.dtype = dtypes.get(part, devices.dtype)
         return dtype
-
-    def exclusively(self, job: str, work: Callable[[], T]) -> T:
-        """Afterwards the GPU is the host's again: it does not know of our networks, nor how to send them away."""
-
-        def tidy() -> T:
-            try:
-                return work()
-            finally:
-                self._hand_back()
-
-        return super().exclusively(job, tidy)
 
     def capacity(self) -> int:
         """As stand-alone; the host's checkpoint can make room too."""
@@ -70,11 +50,11 @@ class A1111Host(WebuiHost, StandaloneHost):
             return 0
         return sum(p.nbytes for p in model.parameters() if p.device == self._device)
 
-    def _hand_back(self) -> None:
+    def hand_back(self) -> None:
+        """Send our networks away, and the host's checkpoint back to where it was."""
         from modules import devices, sd_models
 
-        for resident in self.residents():
-            resident.leave()
+        super().hand_back()
         devices.torch_gc()
         if self._sent_away:
             sd_models.send_model_to_device(sd_models.model_data.sd_model)

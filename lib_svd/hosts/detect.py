@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import threading
@@ -10,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lib_svd.errors import BadRequest, SvdError
+from lib_svd.hosts.lacking import MEMORY, missing
+from lib_svd.hosts.whose import is_own
 from lib_svd.ports import Host
 
 log = logging.getLogger("svd")
@@ -19,7 +20,7 @@ log = logging.getLogger("svd")
 class Adapter:
     """How to know a host, and how to make its adapter."""
 
-    features: tuple[str, ...]  # modules that it has, and those above it in the table do not
+    features: tuple[str, ...]  # modules of its own, which those below it in the table lack
     make: Callable[[], Host]
 
 
@@ -41,16 +42,23 @@ def _a1111() -> Host:
     return A1111Host()
 
 
+def _beside(why: str) -> Host:
+    from lib_svd.hosts.beside import BesideHost
+
+    return BesideHost(why)
+
+
 def _standalone() -> Host:
     from lib_svd.hosts.standalone import StandaloneHost
 
     return StandaloneHost()
 
 
-WEBUI = ("modules.shared", "modules.call_queue")
+WEBUI = ("modules.shared", "modules.script_callbacks")
+FORGE = (*WEBUI, "modules_forge")
 ADAPTERS = {
-    "forge": Adapter((*WEBUI, "backend.memory_management"), _forge),
-    "ldm": Adapter((*WEBUI, "ldm_patched.modules.model_management"), _ldm),
+    "forge": Adapter((*FORGE, "backend.memory_management"), _forge),
+    "ldm": Adapter((*FORGE, "ldm_patched.modules.model_management"), _ldm),
     "a1111": Adapter((*WEBUI, "modules.sd_models"), _a1111),
     "standalone": Adapter((), _standalone),
 }
@@ -84,19 +92,36 @@ def find_host() -> Host:
         raise BadRequest(f"SVD_HOST must be one of {', '.join(ADAPTERS)}, not {name!r}.")
     if missing := _missing(ADAPTERS[name]):
         raise SvdError(f"SVD_HOST is {name}, but {missing[0]} cannot be imported: unset SVD_HOST, or start that host.")
-    host = ADAPTERS[name].make()
-    log.info(
-        "SVD runs in %s on %s: UNet in %s stored as %s, decoder in %s",
-        *(host.name, host.device(), host.dtype("unet"), host.storage("unet"), host.dtype("decoder")),
-    )
+    host, computes = _made(name)
+    log.info("SVD runs in %s on %s: UNet in %s stored as %s, decoder in %s", host.name, *computes)
     return host
 
 
+def _made(name: str) -> tuple[Host, tuple[object, ...]]:
+    """An adapter, and where and in what it computes.
+
+    Where this version of a web UI has not the memory management that its adapter uses, our networks are kept beside its
+    models: slower where both do not fit, and right all the same.
+    """
+    why = missing(MEMORY.get(name, ()))
+    if not why:
+        try:
+            host = ADAPTERS[name].make()
+            return host, _computes(host)
+        except SvdError:
+            raise
+        except Exception as error:
+            if name not in MEMORY:
+                raise
+            log.debug("%s has another memory management", name, exc_info=True)
+            why = f"answers {type(error).__name__}: {error}".rstrip(".: ")
+    host = _beside(why)
+    return host, _computes(host)
+
+
+def _computes(host: Host) -> tuple[object, ...]:
+    return host.device(), host.dtype("unet"), host.storage("unet"), host.dtype("decoder")
+
+
 def _missing(adapter: Adapter) -> list[str]:
-    return [module for module in adapter.features if not _is_there(module)]
-
-
-def _is_there(module: str) -> bool:
-    """Whether a module can be found; find_spec itself raises where the package around it is missing."""
-    package = module.rpartition(".")[0]
-    return (not package or _is_there(package)) and importlib.util.find_spec(module) is not None
+    return [module for module in adapter.features if not is_own(module)]

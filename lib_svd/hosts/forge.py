@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Any
 
 import torch
 
@@ -22,8 +21,11 @@ class ForgeHost(PatcherHost):
         super().__init__(memory_management, ModelPatcher)
 
     def unet_dtype(self) -> torch.dtype:
-        """As for the host's own diffusion models."""
-        dtype: torch.dtype = self.management.get_computation_dtype(self.device(), parameters=UNET_PARAMETERS)
+        """As for the host's own diffusion models; newer ones are asked what they cast a storage dtype to."""
+        if hasattr(self.management, "get_computation_dtype"):
+            dtype: torch.dtype = self.management.get_computation_dtype(self.device(), parameters=UNET_PARAMETERS)
+        else:
+            dtype = self.management.inference_cast(self.unet_storage(), self.device())
         return dtype
 
     def unet_storage(self) -> torch.dtype:
@@ -31,10 +33,7 @@ class ForgeHost(PatcherHost):
         from backend.args import dynamic_args
 
         chosen = dynamic_args.get("forge_unet_storage_dtype")
-        if isinstance(chosen, torch.dtype):  # nf4 and fp4 are strings, and need a quantised file
-            return chosen
-        dtype: torch.dtype = self.management.unet_dtype(self.device(), model_params=UNET_PARAMETERS)
-        return dtype
+        return self.storable(chosen, self.management.unet_dtype(self.device(), model_params=UNET_PARAMETERS))
 
     def decoder_dtype(self) -> torch.dtype:
         """As for the host's own VAE."""
@@ -44,17 +43,12 @@ class ForgeHost(PatcherHost):
     def building(self, dtype: torch.dtype) -> AbstractContextManager[None]:
         """Layers that cast and copy their weights as they run.
 
-        Always, because a storage dtype may differ and because Forge's Conv3d runs in no other way.
+        Always, because a storage dtype may differ and because Forge's Conv3d runs in no other way. Its plain ones by
+        name: left to choose, Neo takes such for float8 as round what goes through them, too.
         """
         from backend import operations
 
-        context: AbstractContextManager[None] = operations.using_forge_operations(dtype=dtype, manual_cast_enabled=True)
+        context: AbstractContextManager[None] = operations.using_forge_operations(
+            operations.ForgeOperations, dtype=dtype, manual_cast_enabled=True
+        )
         return context
-
-    def load(self, patcher: Any, working_bytes: int) -> None:
-        """Only `hard_memory_preservation` leaves room beside this network; `memory_required` evicts others."""
-        self.management.load_models_gpu([patcher], hard_memory_preservation=working_bytes)
-
-    def loaded_bytes(self, entry: Any) -> int:
-        """Counted by parameter: layers may be swapped."""
-        return int(self.management.module_size(entry.model.model, include_device=entry.device))

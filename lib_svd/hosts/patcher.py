@@ -6,6 +6,8 @@ when a clip is, so nothing has to be brought back by hand.
 
 from __future__ import annotations
 
+import inspect
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -19,8 +21,12 @@ from lib_svd.errors import OutOfMemory
 from lib_svd.hosts.webui import WebuiHost
 from lib_svd.ports import Part
 
+log = logging.getLogger("svd")
+
 UNET_PARAMETERS = 1_500_000_000  # of the released models: old cards choose their dtype by it
 DECODER_DTYPES = [torch.float16, torch.bfloat16, torch.float32]  # best first: NaN of float16 is found and made good
+STORABLE = (torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2)
+"""What weights can wait in: numbers with a sign and a fraction, which a cast brings back."""
 
 
 class PatcherHost(WebuiHost, ABC):
@@ -36,6 +42,7 @@ class PatcherHost(WebuiHost, ABC):
     def __init__(self, management: Any, patcher: Any) -> None:
         super().__init__()
         self.management, self.patcher = management, patcher
+        self._refused: set[object] = set()  # storage dtypes that the log has a line about
 
     def device(self) -> torch.device:
         """Where the host computes."""
@@ -72,13 +79,50 @@ class PatcherHost(WebuiHost, ABC):
     def building(self, dtype: torch.dtype) -> AbstractContextManager[None]:
         """The host's layers, which copy their weights from host memory when they must."""
 
-    @abstractmethod
-    def load(self, patcher: Any, working_bytes: int) -> None:
-        """Put as much of a network on the device as leaves `working_bytes` beside it, others evicted."""
+    def storable(self, *choices: object) -> torch.dtype:
+        """The first of the host's choices of a storage dtype that weights can wait in; None stands for no choice.
 
-    @abstractmethod
+        Hosts have others, int8 and such of 4 bits, for which they quantise files of their own models.
+        """
+        found = next(each for each in (*choices, torch.float16) if each in STORABLE)
+        assert isinstance(found, torch.dtype)
+        for refused in {each for each in choices if each not in (None, *STORABLE)} - self._refused:
+            log.warning("SVD cannot keep its UNet as %s, so it is kept as %s", refused, found)
+            self._refused.add(refused)
+        return found
+
+    def load(self, patcher: Any, working_bytes: int) -> None:
+        """Put as much of a network on the device as leaves `working_bytes` beside it, others evicted.
+
+        Forge has an argument for that room; its `memory_required` evicts others and no more. Classic has none. reForge
+        and Neo have one, but give weights up to 40 % of what is free all the same. These three keep
+        `minimum_inference_memory()` free, so that is raised by the work.
+        """
+        load = self.management.load_models_gpu
+        if "hard_memory_preservation" in inspect.signature(load).parameters:
+            load([patcher], hard_memory_preservation=working_bytes)
+            return
+        with self._keeping_free(working_bytes):
+            load([patcher])
+
     def loaded_bytes(self, entry: Any) -> int:
-        """Bytes of the device that an entry of the host's list takes."""
+        """Bytes of the device that an entry of the host's list takes.
+
+        reForge and Neo count what is there; in the others, which may swap layers, only the weights' places tell.
+        """
+        if hasattr(entry, "model_loaded_memory"):
+            return int(entry.model_loaded_memory())
+        size, network = self.management.module_size, entry.model.model
+        return int(size(network) - size(network, exclude_device=entry.device))
+
+    @contextmanager
+    def _keeping_free(self, working_bytes: int) -> Iterator[None]:
+        floor = self.management.minimum_inference_memory
+        self.management.minimum_inference_memory = lambda: floor() + working_bytes
+        try:
+            yield
+        finally:
+            self.management.minimum_inference_memory = floor
 
     def adopt(self, network: nn.Module, dtype: torch.dtype) -> PatchedResident:
         """Hand a network to the host."""

@@ -6,21 +6,29 @@ import base64
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from lib_svd.hosts.lacking import Need
 from lib_svd.hosts.webui import WebuiHost
 
 
-def script_class(host: WebuiHost, hook: Any, build: Callable[[str], Any]) -> type[Any]:
+def script_class(host: WebuiHost, hook: Any, build: Callable[[str], Any]) -> type[Any] | None:
     """The class that a web UI finds in `scripts/svd.py` and makes an object of for each of the two tabs.
 
     Args:
         host: where it runs.
         hook: a `hook.Hook`: what to do with the pictures.
         build: shows the controls in a tab, by the tab's name, and gives an `ui.accordion.Accordion`.
-    """
-    from modules.scripts import Script
 
-    ours = {"host": host, "hook": hook, "build": staticmethod(build)}
-    return type("AnimateWithSvd", (PictureScript, Script), ours)
+    Returns:
+        None where the web UI has no such scripts.
+    """
+
+    def derive() -> type[Any]:
+        from modules.scripts import Script
+
+        ours = {"host": host, "hook": hook, "build": staticmethod(build)}
+        return type("AnimateWithSvd", (PictureScript, Script), ours)
+
+    return host.lacks.guarded(Need.SCRIPT, derive)()
 
 
 class PictureScript:
@@ -115,13 +123,12 @@ def _skipped() -> bool:
 def _tell(p: Any, processed: Any, made: Any) -> None:
     """Put a clip, or the sentence why there is none, where the host looks for what a job made.
 
-    The API passes a text among the images through: the clip in base64.
+    The API passes a text among the images through: the clip in base64. The page shows clips below its gallery, never by
+    Neo's `processed.video_path`: it would show that one video in place of all pictures of the job.
     """
     if isinstance(made, str):
         processed.comments += f"{made}\n"
         return
-    if hasattr(processed, "video_path"):  # Neo's own player
-        processed.video_path = str(made.video)
     if p.is_api:
         processed.images.append(base64.b64encode(made.video.read_bytes()).decode("ascii"))
         processed.infotexts.append(made.clip.infotext)

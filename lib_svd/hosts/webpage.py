@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import secrets
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from lib_svd.hosts.lacking import PAGE, Need, needing
 from lib_svd.hosts.webui import WebuiHost
 from lib_svd.pages import Job
 
@@ -19,23 +21,46 @@ SOURCES = ("txt2img", "img2img", "extras")
 
 
 class WebuiPage:
-    """See `pages.Page`. What is asked of the host before its page is built is done when it is."""
+    """See `pages.Page`. What is asked of the host before its page is built is done when it is.
 
-    targets = ("img2img", "extras")
+    Args:
+        host: the web UI.
+        plain_buttons: shows Generate and its companions by a tab's name, where the web UI has none to show.
+    """
 
-    def __init__(self, host: WebuiHost) -> None:
-        self._host = host
+    def __init__(self, host: WebuiHost, plain_buttons: Callable[[str], Any]) -> None:
+        self._host, self._plain_buttons = host, plain_buttons
         self._bindings: list[dict[str, Any]] = []
+        self.lacks = host.lacks
+        self.lacks.look(PAGE)
+
+    @property
+    def problem(self) -> str:
+        """What this version of the web UI lacks."""
+        return self.lacks.sentence()
+
+    @property
+    def targets(self) -> Sequence[str]:
+        """Those that every web UI has, if they can be reached."""
+        return () if Need.SENDING in self.lacks else ("img2img", "extras")
 
     @property
     def opens_folders(self) -> bool:
         """Not where the web UI hides its own folder buttons, as it does when it is shared."""
+        return self._opens_folders()
+
+    @needing(Need.OPENING, otherwise=False)
+    def _opens_folders(self) -> bool:
         from modules import shared
 
         return not shared.cmd_opts.hide_ui_dir_config
 
     def generate_buttons(self, part: str) -> Any:
         """The host's own, so that Esc, Interrupt and Skip work as everywhere."""
+        return self._host_buttons(part) or self._plain_buttons(part)
+
+    @needing(Need.BUTTONS)
+    def _host_buttons(self, part: str) -> Any:
         from modules.ui_toprow import Toprow
 
         toprow = Toprow(is_compact=True, is_img2img=False, id_part=part)
@@ -44,22 +69,31 @@ class WebuiPage:
 
     def queued(self, job: Job, extra_outputs: Sequence[Any]) -> Callable[..., Any]:
         """The host's wrapper takes its queue's lock and shows progress by the task's id."""
+        wrapped = self._wrapped(job, list(extra_outputs))
+        return (lambda task, *values: job(*values)) if wrapped is None else wrapped
+
+    @needing(Need.QUEUED)
+    def _wrapped(self, job: Job, extra_outputs: list[Any]) -> Callable[..., Any] | None:
         from modules.call_queue import wrap_gradio_gpu_call
 
         def in_turn(task: str, *values: Any) -> Sequence[Any]:
             with self._host.already_queued():
                 return job(*values)
 
-        return wrap_gradio_gpu_call(in_turn, extra_outputs=list(extra_outputs))  # type: ignore[no-any-return]
+        return wrap_gradio_gpu_call(in_turn, extra_outputs=extra_outputs)  # type: ignore[no-any-return]
 
     def url(self, path: Path) -> str:
         """The file in its place; the host's page may serve it from now on, wherever it is."""
+        self._let_serve(path.absolute())
+        return f"file={quote(path.absolute().as_posix())}"
+
+    @needing(Need.FILES)
+    def _let_serve(self, path: Path) -> None:
         from modules import shared, ui_tempdir
 
-        absolute = path.absolute()
-        ui_tempdir.register_tmp_file(shared.demo, str(absolute))
-        return f"file={quote(absolute.as_posix())}"
+        ui_tempdir.register_tmp_file(shared.demo, str(path))
 
+    @needing(Need.SENDING)
     def receive(self, part: str, picture: Any, fields: Sequence[tuple[Any, Callable[[dict[str, str]], Any]]]) -> None:
         """Enter the tab among those that pictures can be sent to."""
         from modules.infotext_utils import PasteField, add_paste_fields
@@ -70,12 +104,14 @@ class WebuiPage:
         """Bound when the whole tab has been built: a button for a tab that is not there stops the web UI."""
         self._bindings.append({"paste_button": button, "tabname": target, "source_image_component": picture})
 
+    @needing(Need.OPENING)
     def open_folder(self, folder: Path) -> None:
         """As the host's own folder buttons do."""
         from modules.util import open_folder
 
         open_folder(str(folder))
 
+    @needing(Need.REMEMBERING)
     def remember(self, name: str, value: Any) -> None:
         """Among the host's settings."""
         from modules import shared
@@ -83,24 +119,68 @@ class WebuiPage:
         shared.opts.set(name, value)
         shared.opts.save(shared.config_filename)
 
-    def add_tab(self, build: Callable[[], Any], label: str, part: str) -> None:
-        """A tab of the page. One that cannot be built is logged and left out; the web UI goes on without it."""
+    @needing(Need.TAB)
+    def add_tab(self, build: Callable[[], Any], explain: Callable[[str], Any], label: str, part: str) -> None:
+        """A tab of the page.
+
+        Args:
+            build: makes it; where that fails, the log says why, and the tab has nothing but a sentence.
+            explain: makes a tab of a sentence.
+            label: its name; another one where another tab is called so.
+            part: its id.
+        """
         from modules import script_callbacks
 
         def tabs() -> list[tuple[Any, str, str]]:
             sending, self._bindings = self._bindings, []
             try:
                 blocks = build()
-            except Exception:
-                log.exception("The %s tab could not be built, so it is not shown", label)
+            except Exception as error:
+                log.exception("The %s tab could not be built", label)
                 self._bindings = []
-                return []
+                why = f"The {label} tab could not be built ({type(error).__name__}: {error}): the log has more."
+                return [(explain(f"{why} {self.problem}".strip()), label, part)]
             self._bind([*sending, *self._bindings])
             self._bindings = []
-            return [(blocks, f"{label} clip" if _has_old_tab() else label, part)]
+            return [(blocks, label, part)]
 
         script_callbacks.on_ui_tabs(tabs)
+        self._tell_apart(part)
 
+    @needing(Need.LABEL)
+    def _tell_apart(self, part: str) -> None:
+        """Let our tab have another label where one of another extension, or of the host, has the same.
+
+        Only the whole list tells, and only the host has it: extensions are asked in an order of the user's.
+        """
+        from modules import script_callbacks
+
+        every = getattr(script_callbacks.ui_tabs_callback, "without_svd", script_callbacks.ui_tabs_callback)
+
+        def ui_tabs_callback() -> list[Any]:
+            tabs = every()
+            told_apart: list[Any] = self.lacks.guarded(Need.LABEL, _told_apart, tabs)(tabs, part)
+            return told_apart
+
+        ui_tabs_callback.without_svd = every  # type: ignore[attr-defined]  # "Reload UI" comes here again
+        script_callbacks.ui_tabs_callback = ui_tabs_callback
+
+    @needing(Need.PATH)
+    def leave_path(self, folder: Path) -> None:
+        """Take our folder off Python's path when all scripts are loaded.
+
+        Forge, reForge and Classic keep every extension's folder there, before their own and before installed packages,
+        so that our `tests`, `training` and `benchmarks` would be found in place of others'. What is imported of
+        `lib_svd` finds the rest by itself.
+        """
+        from modules import script_callbacks
+
+        def leave() -> None:
+            sys.path[:] = [entry for entry in sys.path if not entry or Path(entry).resolve() != folder.resolve()]
+
+        script_callbacks.on_before_ui(leave)
+
+    @needing(Need.SETTINGS)
     def add_settings(self, title: str, options: Mapping[str, Any]) -> None:
         """A section of the settings: each a `ui.settings.Setting`, by name."""
         from modules import script_callbacks, shared
@@ -110,8 +190,9 @@ class WebuiPage:
             for name, (default, label, component, how) in options.items():
                 shared.opts.add_option(name, shared.OptionInfo(default, label, component, how, section=section))
 
-        script_callbacks.on_ui_settings(settings)
+        script_callbacks.on_ui_settings(self.lacks.guarded(Need.SETTINGS, settings))
 
+    @needing(Need.SENDING)
     def add_send_buttons(self, make: Callable[[str, bool], Any], part: str) -> None:
         """Buttons that send a picture to our tab, beside the host's own for its tabs.
 
@@ -134,8 +215,9 @@ class WebuiPage:
                 self.send(make(f"pnginfo_send_to_{part}", False), part, seen["pnginfo_image"])
                 self._bindings[-1]["source_text_component"] = seen.pop("pnginfo_generation_info")
 
-        script_callbacks.on_after_component(after)
+        script_callbacks.on_after_component(self.lacks.guarded(Need.SENDING, after))
 
+    @needing(Need.RESULTS)
     def add_results(self, make: Callable[[str, Any], None]) -> None:
         """A place under the galleries of txt2img and img2img for what the script made.
 
@@ -149,8 +231,9 @@ class WebuiPage:
             if name in ("generation_info_txt2img", "generation_info_img2img"):
                 make(name.removeprefix("generation_info_"), component)
 
-        script_callbacks.on_after_component(after)
+        script_callbacks.on_after_component(self.lacks.guarded(Need.RESULTS, after))
 
+    @needing(Need.ROUTES)
     def add_routes(self, add: Callable[[Any, list[Any]], None]) -> None:
         """Routes beside the host's API, where that is on.
 
@@ -163,21 +246,24 @@ class WebuiPage:
             if shared.cmd_opts.api or shared.cmd_opts.nowebui:
                 add(app, _guards(shared.cmd_opts.api_auth))
 
-        script_callbacks.on_app_started(started)
+        script_callbacks.on_app_started(self.lacks.guarded(Need.ROUTES, started))
 
-    @staticmethod
-    def _bind(bindings: list[dict[str, Any]]) -> None:
+    @needing(Need.SENDING)
+    def _bind(self, bindings: list[dict[str, Any]]) -> None:
         from modules.infotext_utils import ParamBinding, register_paste_params_button
 
         for binding in bindings:
             register_paste_params_button(ParamBinding(**binding))
 
 
-def _has_old_tab() -> bool:
-    """Whether the web UI ships a tab of that name itself, as reForge does."""
-    from modules import extensions
+def _told_apart(tabs: list[Any], ours: str) -> list[Any]:
+    """All tabs as (blocks, label, id), ours by another label where theirs has the same."""
+    taken = {label.casefold() for _, label, part in tabs if part != ours}
 
-    return any(extension.name == "sd_forge_svd" for extension in extensions.active())
+    def named(label: str, part: str) -> str:
+        return f"{label} clip" if part == ours and label.casefold() in taken else label
+
+    return [(blocks, named(label, part), part) for blocks, label, part in tabs]
 
 
 def _guards(api_auth: str | None) -> list[Any]:
@@ -185,11 +271,12 @@ def _guards(api_auth: str | None) -> list[Any]:
     if not api_auth:
         return []
     from fastapi import Depends, HTTPException
-    from fastapi.security import HTTPBasic, HTTPBasicCredentials
+    from fastapi.security import HTTPBasic
 
     known = dict(pair.split(":", 1) for pair in api_auth.split(","))
 
-    def guard(given: HTTPBasicCredentials = Depends(HTTPBasic())) -> None:  # noqa: B008 (how FastAPI wants it)
+    # Any, since FastAPI 0.94 looks annotations up in this module alone, which has none of FastAPI's names.
+    def guard(given: Any = Depends(HTTPBasic())) -> None:  # noqa: B008 (how FastAPI wants it)
         password = known.get(given.username, "")
         if not password or not secrets.compare_digest(given.password.encode(), password.encode()):
             raise HTTPException(401, "Incorrect username or password", {"WWW-Authenticate": "Basic"})

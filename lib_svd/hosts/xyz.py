@@ -7,19 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from lib_svd.errors import BadInput, BadRequest
+from lib_svd.hosts.lacking import Lacks, Need
 from lib_svd.hosts.script import PictureScript
 
 OFF = "An X/Y/Z plot over an [SVD] axis needs clips: switch on Animate with SVD > Animate the pictures."
 
 
-def add_axes(settings: Mapping[str, Any]) -> None:
+def add_axes(settings: Mapping[str, Any], lacks: Lacks) -> None:
     """Add an axis for each setting, a `request.Field` by its label.
 
     When all scripts are loaded and no page is built: before, the plot's script may not be there; after, its lists are.
     """
-    from modules import script_callbacks
 
-    script_callbacks.on_before_ui(lambda: _add(settings))
+    def register() -> None:
+        from modules import script_callbacks
+
+        script_callbacks.on_before_ui(lambda: lacks.guarded(Need.AXES, _add)(settings))
+
+    lacks.guarded(Need.AXES, register)()
 
 
 def _add(settings: Mapping[str, Any]) -> None:

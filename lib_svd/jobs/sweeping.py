@@ -103,8 +103,14 @@ def sweep(made: Sequence[Order], setting: Field, host: Host, load: Load) -> Iter
         yield Swept(value=getattr(order.request, setting.name), saved=saved, review=found)
 
 
-def save_grid(swept: Sequence[Swept], setting: Field, out: Path) -> SavedClip:
+def save_grid(swept: Sequence[Swept], setting: Field, out: Path, encoding: video.Encoding | None = None) -> SavedClip:
     """All clips of a sweep in one video, each with its value below; those that end earlier keep their last frame.
+
+    Args:
+        swept: the clips.
+        setting: what differs between them.
+        out: the video file.
+        encoding: of the video; None: the usual one.
 
     Raises:
         ClipNotSaved: it could not be written; the clips themselves are there.
@@ -113,7 +119,7 @@ def save_grid(swept: Sequence[Swept], setting: Field, out: Path) -> SavedClip:
     labels = [f"{setting.label.removeprefix('SVD ')} {setting.written(each.value)}" for each in swept]
     frames = grid([clip.frames for clip in clips], labels)
     text = f"{setting.label}: {', '.join(str(each.value) for each in swept)}\n{clips[0].infotext}"
-    return video.save(Clip(frames=frames, fps=clips[0].fps, infotext=text), out)
+    return video.save(Clip(frames=frames, fps=clips[0].fps, infotext=text), out, encoding=encoding)
 
 
 def grid(clips: Sequence[Frames], labels: Sequence[str]) -> Frames:

@@ -24,7 +24,7 @@ from lib_svd.review import MEASURES
 from lib_svd.studio import Studio
 from lib_svd.ui.cards import cards_html, compare_html
 from lib_svd.ui.clips import error_html, said_html
-from lib_svd.ui.compat import QUIET, answer, js
+from lib_svd.ui.compat import QUIET, answer, html, js
 from lib_svd.ui.controls import tool
 
 PAGE = 24  # clips
@@ -102,9 +102,9 @@ class Browsing:
                     ("csv", "Table of all found"),
                 )
             )
-        self._said = gr.HTML(elem_id=f"{part}_history_said")
-        self._compared = gr.HTML(elem_id=f"{part}_compared")
-        self._cards = gr.HTML(elem_id=f"{part}_cards")
+        self._said = html(elem_id=f"{part}_history_said")
+        self._compared = html(elem_id=f"{part}_compared")
+        self._cards = html(elem_id=f"{part}_cards")
         with gr.Row(elem_classes=["svd-row"]):
             self._previous = gr.Button("Previous page", size="sm", elem_id=f"{part}_history_previous")
             self._next = gr.Button("Next page", size="sm", elem_id=f"{part}_history_next")

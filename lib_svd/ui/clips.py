@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from typing import Any
 
 STYLE = """<style>
 .svd-clip video { display: block; margin: 0 auto; max-width: 100%; max-height: 70vh; border-radius: 8px; }
@@ -94,7 +95,9 @@ SMALL, SHOWN = 200, 480
 """Pixels of the longer side: a clip smaller than the one is shown at about the other, its pixels as squares."""
 
 
-def clip_html(url: str, size: tuple[int, int], infotext: str = "", notes: Sequence[str] = ()) -> str:
+def clip_html(
+    url: str, size: tuple[int, int], infotext: str = "", notes: Sequence[str] = (), *, plays: str = "autoplay loop"
+) -> str:
     """A clip that plays by itself, over and over, with its settings and notes.
 
     Args:
@@ -102,16 +105,27 @@ def clip_html(url: str, size: tuple[int, int], infotext: str = "", notes: Sequen
         size: width and height of the frames, pixels.
         infotext: the settings, "" where they are shown elsewhere.
         notes: what the user should know.
+        plays: how it plays instead, see `plays`.
     """
     source, text = escape(url, quote=True), escape(url.removesuffix(".mp4") + ".txt", quote=True)
     about = f'<p class="svd-infotext infotext">{escape(infotext)}</p>' if infotext else ""
     times = SHOWN // max(size) if max(size) < SMALL else 1
     squares = f' class="svd-squares" style="width: {times * size[0]}px"' if times > 1 else ""
     return (
-        f'{STYLE}<div class="svd-clip"><video src="{source}"{squares} autoplay loop muted playsinline controls></video>'
+        f'{STYLE}<div class="svd-clip"><video src="{source}"{squares} {plays} muted playsinline controls></video>'
         f'<p class="svd-links"><a href="{source}" download>Download clip</a>'
         f'<a href="{text}" download>Download settings</a></p>{about}{notes_html(notes)}</div>'
     )
+
+
+def plays(option: Callable[[str, Any], Any]) -> str:
+    """How clips play, in words of HTML: by themselves and over and over, unless the settings of Neo's player say no.
+
+    Args:
+        option: gives a setting of the web UI, or the default that it is given.
+    """
+    words = {"autoplay": "video_player_auto", "loop": "video_player_loop"}
+    return " ".join(word for word, setting in words.items() if option(setting, True))
 
 
 def notes_html(notes: Sequence[str]) -> str:

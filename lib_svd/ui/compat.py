@@ -1,27 +1,34 @@
-"""What gradio 3.41 and gradio 4 spell differently."""
+"""What gradio 3.41, 4 and 6 spell differently."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-IS_GRADIO_4 = hasattr(gr, "on")
-UPLOADS: dict[str, Any] = {"sources": ["upload", "clipboard"]} if IS_GRADIO_4 else {"source": "upload"}
-LOSSLESS: dict[str, Any] = {"format": "png"} if IS_GRADIO_4 else {}  # 4 would write webp, 3 writes png anyway
-SMALL: dict[str, Any] = {"format": "jpeg"} if IS_GRADIO_4 else {}
-
+VERSION = int(gr.__version__.split(".")[0])
+UPLOADS: dict[str, Any] = {"sources": ["upload", "clipboard"]} if VERSION > 3 else {"source": "upload"}
+LOSSLESS: dict[str, Any] = {"format": "png"} if VERSION > 3 else {}  # 4 would write webp, 3 writes png anyway
+SMALL: dict[str, Any] = {"format": "jpeg"} if VERSION > 3 else {}
+COPYABLE: dict[str, Any] = {"buttons": ["copy"]} if VERSION > 5 else {"show_copy_button": True}
+FILES = "gradio_api/file=" if VERSION > 4 else "file="  # what the address of a file that is served begins with
 
 QUIET: dict[str, Any] = {"show_progress": False, "queue": False}
 """For events that are answered at once. In the queue of gradio 4.40 an answer is lost now and then, where an event
 comes just as the page closes its stream after another one; what it was to change then waits for ever."""
 
 
+def html(value: str = "", **how: Any) -> Any:
+    """HTML that looks as it says: gradio 6 would give links and buttons in it a look of its own."""
+    return gr.HTML(value, **how, **_known(gr.HTML, apply_default_css=False))
+
+
 def js(code: str) -> dict[str, str]:
     """The keyword of an event that runs a script in the browser."""
-    return {"js" if IS_GRADIO_4 else "_js": code}
+    return {"js" if VERSION > 3 else "_js": code}
 
 
 def answer(
@@ -54,11 +61,24 @@ def answer(
     asked.then(fn=None, inputs=[], outputs=[], **QUIET, **js(f"() => svdAnswered('{name}')"))
 
 
-def mount(app: Any, blocks: Any, folder: Path) -> Any:
+def whole_page(title: str, theme: Any) -> Any:
+    """Blocks that are a page of their own, for `mount`."""
+    return gr.Blocks(title=title, analytics_enabled=False, **_known(gr.Blocks, theme=theme))
+
+
+def mount(app: Any, blocks: Any, folder: Path, theme: Any) -> Any:
     """The app with a page at "/", with a queue for many visitors, that may serve files from a folder."""
-    many = "default_concurrency_limit" if IS_GRADIO_4 else "concurrency_count"
+    many = "default_concurrency_limit" if VERSION > 3 else "concurrency_count"
     blocks.queue(**{many: 64})  # clips wait in a queue of our own, which tells them their place
-    if IS_GRADIO_4:
-        return gr.mount_gradio_app(app, blocks, path="/", allowed_paths=[str(folder.absolute())])
-    blocks.allowed_paths, blocks.blocked_paths = [str(folder.absolute())], []
-    return gr.mount_gradio_app(app, blocks, path="/")
+    if VERSION == 3:
+        blocks.allowed_paths, blocks.blocked_paths = [str(folder.absolute())], []
+    # A reach is checked when a clip is asked for; gradio 6 would refuse what stood in a slider that was just moved.
+    if VERSION > 4:
+        gr.Slider.preprocess = lambda _slider, value: value
+    how = {"allowed_paths": [str(folder.absolute())], "theme": theme, "footer_links": [], "run_history": False}
+    return gr.mount_gradio_app(app, blocks, path="/", **_known(gr.mount_gradio_app, **how))
+
+
+def _known(function: Callable[..., Any], **keywords: Any) -> dict[str, Any]:
+    """Of these keywords those that the function has in the version that is installed."""
+    return {name: value for name, value in keywords.items() if name in signature(function).parameters}

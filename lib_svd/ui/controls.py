@@ -16,7 +16,7 @@ from lib_svd.speeds import SPEEDS, steps_of
 from lib_svd.studio import Model, Studio
 from lib_svd.ui.choices import FIELD_OF, FOLLOWING, Made, model_line, no_model
 from lib_svd.ui.clips import said_html
-from lib_svd.ui.compat import QUIET, answer, js
+from lib_svd.ui.compat import QUIET, answer, html, js
 
 NO_PROMPT = (
     "There is no prompt, because the model takes none: it was trained on pictures alone. "
@@ -182,7 +182,7 @@ class Controls:
             self._by_name["checkpoint"] = gr.Dropdown(choices=[FIRST_FOUND], value=FIRST_FOUND, scale=8, **named)
             self._by_name["checkpoint"].do_not_save_to_config = True  # the page remembers it
             self._refresh = tool("↻", f"{self._part}_refresh")
-        self._about = gr.HTML(elem_id=f"{self._part}_about", elem_classes=["svd-about"])
+        self._about = html(elem_id=f"{self._part}_about", elem_classes=["svd-about"])
         # Whose values the controls stand at. Pasting moves it along, so that the model pasted does not undo the rest.
         self._basis = gr.Textbox("", visible=False, elem_id=f"{self._part}_basis")
         self._row("motion_bucket_id", "noise_aug_strength")
@@ -192,7 +192,7 @@ class Controls:
         with gr.Row(elem_classes=["svd-buttons"]):
             self._speeds = {name: self._speed(name) for name in SPEEDS}
         costs = "; ".join(f"{speed.label}: {speed.cost}" for speed in SPEEDS.values())
-        gr.HTML(said_html(f"{costs} (on the demo)."))
+        html(said_html(f"{costs} (on the demo)."))
         self._row("fit")
         self._row("focus_x", "focus_y", "zoom")
         self._row("auto_size", "width", "height")

@@ -14,7 +14,7 @@ from lib_svd.errors import BadInput
 from lib_svd.request import FITS, ClipRequest, CompleteRequest
 from lib_svd.studio import Studio
 from lib_svd.ui.clips import error_html, notes_html, said_html
-from lib_svd.ui.compat import LOSSLESS, QUIET, UPLOADS, answer, js
+from lib_svd.ui.compat import LOSSLESS, QUIET, UPLOADS, answer, html, js
 from lib_svd.ui.controls import Controls
 
 SEEN = (
@@ -48,7 +48,7 @@ class Framing:
         with gr.Row(elem_id=f"{part}_pictures"):
             self.picture = gr.Image(label="Picture", elem_id=f"{part}_picture", **UPLOADS, **shown)
             self._seen = gr.Image(label="What the model will see", interactive=False, elem_id=f"{part}_seen", **shown)
-        self._note = gr.HTML(elem_id=f"{part}_seen_note", elem_classes=["svd-status"])
+        self._note = html(elem_id=f"{part}_seen_note", elem_classes=["svd-status"])
         with gr.Row(elem_classes=["svd-buttons"]):
             self._shapes = {(x, y): self._button(f"{x}:{y}", f"shape_{x}_{y}") for x, y in SHAPES}
             self._closer = self._button("Closer to subject", "closer", scale=3)

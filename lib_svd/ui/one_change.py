@@ -15,7 +15,7 @@ from lib_svd.jobs import history
 from lib_svd.request import FIELDS
 from lib_svd.studio import Studio
 from lib_svd.ui.clips import said_html
-from lib_svd.ui.compat import QUIET, answer
+from lib_svd.ui.compat import QUIET, answer, html
 from lib_svd.ui.controls import HELP, Controls
 
 TOGETHER = {"Size": ("width", "height"), "Crop": ("fit", "focus_x", "focus_y", "zoom")}
@@ -52,7 +52,7 @@ class OneChange:
         self._since.do_not_save_to_config = True
         self._panel = gr.Column(visible=False, variant="panel", elem_id=f"{part}_changes", elem_classes=["svd-tight"])
         with self._panel:
-            self._said = gr.HTML(elem_id=f"{part}_changes_said")
+            self._said = html(elem_id=f"{part}_changes_said")
             with gr.Row(elem_classes=["svd-row"]):
                 self._kept = gr.Dropdown([""], value="", label="Keep", elem_id=f"{part}_changes_kept", scale=2)
                 self._keep = gr.Button("Take the others back", elem_id=f"{part}_changes_keep", scale=2)

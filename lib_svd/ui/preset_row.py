@@ -12,7 +12,7 @@ from lib_svd.pages import Page
 from lib_svd.presets import KEPT, Preset, Presets
 from lib_svd.studio import Studio
 from lib_svd.ui.clips import error_html, said_html
-from lib_svd.ui.compat import QUIET
+from lib_svd.ui.compat import QUIET, html
 from lib_svd.ui.controls import Controls
 
 NONE, NONE_REASON = "The model's own", "All controls as the model's makers have them."
@@ -32,7 +32,7 @@ class PresetRow:
         self._studio, self._page, self._part = studio, page, part
         self.chosen = gr.Dropdown([NONE], value=NONE, label="Preset", elem_id=f"{part}_preset")
         self.chosen.do_not_save_to_config = True  # the page remembers it
-        self._reason = gr.HTML(elem_id=f"{part}_preset_reason", elem_classes=["svd-status"])
+        self._reason = html(elem_id=f"{part}_preset_reason", elem_classes=["svd-status"])
         with gr.Accordion("Presets of your own", open=False, elem_id=f"{part}_presets"):
             named = "The name to save the settings by, or to rename the preset to."
             self._name = gr.Textbox(label="Name", info=named, lines=1, elem_id=f"{part}_preset_name")

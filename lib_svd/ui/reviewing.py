@@ -13,7 +13,7 @@ from lib_svd.request import CompleteRequest
 from lib_svd.review import FAULTS, Advice, advise
 from lib_svd.studio import Studio
 from lib_svd.ui.clips import error_html, said_html
-from lib_svd.ui.compat import QUIET, js
+from lib_svd.ui.compat import QUIET, html, js
 from lib_svd.ui.controls import Controls
 from lib_svd.ui.measures import advice_html, measures_html
 
@@ -40,13 +40,13 @@ class Reviewing:
         self._of.do_not_save_to_config = True
         self._panel = gr.Accordion("Review", open=True, visible=False, elem_id=f"{part}_review")
         with self._panel:
-            self._measures = gr.HTML(elem_id=f"{part}_measures")
+            self._measures = html(elem_id=f"{part}_measures")
             with gr.Row(elem_classes=["svd-row"]):
                 self._said = gr.Dropdown(
                     list(SAID), value=AS_MEASURED, label="What is wrong?", elem_id=f"{part}_wrong", scale=3
                 )
                 self._apply = gr.Button("Change that and generate", elem_id=f"{part}_apply", scale=2)
-            self._advice = gr.HTML(elem_id=f"{part}_advice")
+            self._advice = html(elem_id=f"{part}_advice")
             with gr.Row(elem_classes=["svd-row"]):
                 self._marks = [
                     gr.Radio(
@@ -61,7 +61,7 @@ class Reviewing:
             with gr.Row(elem_classes=["svd-row"]):
                 self._note = gr.Textbox(label="Note", lines=1, elem_id=f"{part}_note", scale=4)
                 self._keep = gr.Button("Keep marks and note", elem_id=f"{part}_keep", scale=2)
-            self._kept = gr.HTML(elem_id=f"{part}_kept", elem_classes=["svd-status"])
+            self._kept = html(elem_id=f"{part}_kept", elem_classes=["svd-status"])
 
     def wire(self, events: Sequence[Any], controls: Controls) -> None:
         """Let the panel follow the events that show a clip, and its advice change the controls."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from lib_svd.ui.compat import QUIET
+from lib_svd.ui.compat import QUIET, html
 
 FILM = "🎬"
 
@@ -27,6 +27,6 @@ def results(part: str, description: Any, shown: Callable[[str], str]) -> None:
         description: holds the job's description when it is done.
         shown: that description to HTML.
     """
-    clips = gr.HTML(elem_id=f"{part}_svd_clips")
+    clips = html(elem_id=f"{part}_svd_clips")
     show = gr.Button(visible=False, elem_id=f"{part}_svd_show")
     show.click(fn=shown, inputs=[description], outputs=[clips], **QUIET)

@@ -26,14 +26,19 @@ from lib_svd.errors import BadRequest
 from lib_svd.pages import Job
 from lib_svd.studio import Studio
 from lib_svd.ui import tab
-from lib_svd.ui.compat import QUIET, js, mount
+from lib_svd.ui.compat import FILES, QUIET, js, mount, whole_page
 from lib_svd.ui.progress import Progress
 
 TITLE = "SVD for Forge"
 ADDRESS = "127.0.0.1"  # this machine only: there is no password
 CHOICES = "page.json"
 SECONDS_TO_END = 3  # open pages keep their connections as long as they are let
-SCRIPTS = (Path(__file__).with_name("page.js"), *sorted((Path(__file__).parents[2] / "javascript").glob("*.js")))
+PACKAGE = Path(__file__).parents[1]
+FOLDERS = (PACKAGE / "javascript", PACKAGE.parent / "javascript")  # in a wheel; in a checkout, where web UIs want it
+SCRIPTS = (
+    Path(__file__).with_name("page.js"),
+    *sorted(next(folder for folder in FOLDERS if folder.is_dir()).glob("*.js")),
+)
 
 log = logging.getLogger("svd")
 
@@ -74,6 +79,7 @@ class StandalonePage:
         stop: set when the clip that is being made shall stop.
     """
 
+    problem = ""
     targets: Sequence[str] = ()
     opens_folders = True  # the browser and the server are on the same machine
 
@@ -107,7 +113,7 @@ class StandalonePage:
 
     def url(self, path: Path) -> str:
         """Gradio serves the folder of the clips, and parts of a file too."""
-        return f"file={quote(path.absolute().as_posix())}"
+        return f"{FILES}{quote(path.absolute().as_posix())}"
 
     def receive(self, part: str, picture: Any, fields: Sequence[tuple[Any, Callable[[dict[str, str]], Any]]]) -> None:
         """There is no other tab."""
@@ -137,12 +143,13 @@ class StandalonePage:
     def app(self, studio: Studio) -> FastAPI:
         """The page as a web application."""
         fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}  # none from the net
-        with gr.Blocks(theme=gr.themes.Default(**fonts), title=TITLE, analytics_enabled=False) as blocks:
+        theme = gr.themes.Default(**fonts)
+        with whole_page(TITLE, theme) as blocks:
             tab.build(studio, self)  # takes its place here by itself
             blocks.load(fn=None, inputs=[], outputs=[], **js(_injected([path.read_text("utf-8") for path in SCRIPTS])))
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         app.add_api_route("/internal/progress", self._answer, methods=["POST"])
-        return mount(app, blocks, self._folder)  # type: ignore[no-any-return]
+        return mount(app, blocks, self._folder, theme)  # type: ignore[no-any-return]
 
     async def _answer(self, request: Request) -> JSONResponse:
         asked = await request.json()

@@ -15,7 +15,7 @@ from lib_svd.jobs.sweeping import DEFAULT_VALUES, SWEPT
 from lib_svd.pages import Page
 from lib_svd.request import Field
 from lib_svd.studio import Studio
-from lib_svd.ui.compat import QUIET
+from lib_svd.ui.compat import QUIET, html
 from lib_svd.ui.controls import HELP
 from lib_svd.ui.measures import sweep_html
 
@@ -57,7 +57,7 @@ class Sweeping:
         """The panel below the clip, made where it shall stand; its components."""
         self._results = gr.Column(visible=False, elem_id=f"{self._part}_sweep_results", elem_classes=["svd-tight"])
         with self._results:
-            self._table = gr.HTML(elem_id=f"{self._part}_sweep_table")
+            self._table = html(elem_id=f"{self._part}_sweep_table")
             self.chosen = gr.Radio([ALL], value=ALL, label="Show", elem_id=f"{self._part}_sweep_shown")
             self.name = gr.Textbox("", visible=False, elem_id=f"{self._part}_sweep_name")
         self.name.do_not_save_to_config = True
@@ -83,7 +83,7 @@ class Sweeping:
             if not done:
                 raise
             ended = f"{error} {len(done)} of {len(orders)} clips are there."
-        whole = jobs.save_grid(done, setting, first.out) if len(done) > 1 else done[0].saved
+        whole = jobs.save_grid(done, setting, first.out, first.encoding) if len(done) > 1 else done[0].saved
         return whole, ended, self._told(done, setting, first)
 
     def wire(self, events: Sequence[Any], clip: Any) -> None:

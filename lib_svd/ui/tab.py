@@ -22,8 +22,8 @@ from lib_svd.pages import Job, Page
 from lib_svd.request import MAX_SEED, ClipRequest
 from lib_svd.studio import Studio
 from lib_svd.ui.browsing import Browsing
-from lib_svd.ui.clips import STYLE, clip_html, error_html, notes_html, said_html, time_html
-from lib_svd.ui.compat import LOSSLESS, QUIET, SMALL, js
+from lib_svd.ui.clips import STYLE, clip_html, error_html, notes_html, plays, said_html, time_html
+from lib_svd.ui.compat import COPYABLE, LOSSLESS, QUIET, SMALL, html, js
 from lib_svd.ui.controls import NO_PROMPT, Controls
 from lib_svd.ui.framing import Framing
 from lib_svd.ui.one_change import OneChange
@@ -42,6 +42,8 @@ log = logging.getLogger("svd")
 def build(studio: Studio, page: Page) -> Any:
     """The tab as gradio Blocks; models are looked for when the page loads, not now."""
     with gr.Blocks(analytics_enabled=False) as blocks:
+        if page.problem:
+            gr.HTML(error_html(page.problem), elem_id=f"{PART}_problem")
         Tab(studio, page, blocks)
     return blocks
 
@@ -80,7 +82,7 @@ class Tab:
         page.receive(PART, self.framing.picture, self.controls.pastes)
 
     def _build_source(self) -> None:
-        gr.HTML(f"{STYLE}<p class='svd-about'>{NO_PROMPT}</p>")
+        html(f"{STYLE}<p class='svd-about'>{NO_PROMPT}</p>")
         self.framing = Framing(self._studio, PART)
         self._presets = PresetRow(self._studio, self._page, PART)
         self.controls = Controls(self._studio, PART, self._page)
@@ -89,7 +91,7 @@ class Tab:
 
     def _build_results(self) -> None:
         with gr.Column(variant="panel", elem_id=f"{PART}_results_panel"):
-            self._clip = gr.HTML(elem_id=f"{PART}_clip")
+            self._clip = html(elem_id=f"{PART}_clip")
             with gr.Group(elem_id=f"{PART}_gallery_container"):
                 self._gallery = gr.Gallery(
                     label="Frames of the clip",
@@ -109,11 +111,11 @@ class Tab:
                 label="Settings of this clip",
                 elem_id=f"{PART}_infotext",
                 interactive=False,
-                show_copy_button=True,
                 lines=INFOTEXT_LINES,
                 max_lines=INFOTEXT_LINES,  # the same: gradio's own measuring fails while the tab is not in view
+                **COPYABLE,
             )
-            self._status = gr.HTML(elem_id=f"{PART}_status")
+            self._status = html(elem_id=f"{PART}_status")
             self._swept = self._sweeping.build_results()
             self._reviewing = Reviewing(self._studio, PART, self._made)
         self._frame = gr.Image(
@@ -223,7 +225,8 @@ class Tab:
         gallery = [str(path) for path in saved.frames] or pictures
         status = notes_html(saved.notes) + time_html(clip.frames.shape, clip.fps, clip.seconds)
         last = None if is_grid else pictures[-1]
-        return [clip_html(self._page.url(saved.video), clip.size), gallery, last, name, clip.infotext, status]
+        player = clip_html(self._page.url(saved.video), clip.size, plays=plays(self._studio.host.option))
+        return [player, gallery, last, name, clip.infotext, status]
 
     def restored(self, entry: Entry) -> Sequence[Any]:
         """A clip of the history as if it had just been made: its picture, its settings and all that is shown of it.

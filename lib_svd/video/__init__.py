@@ -1,6 +1,7 @@
 """Clips on disk: write them (`save`), see whether they can be written (`check_output`), look into them (`probe`)."""
 
 from lib_svd.video.copies import COPIES
+from lib_svd.video.encode import Encoding
 from lib_svd.video.ffmpeg import Encoders, encoders
 from lib_svd.video.files import free_name
 from lib_svd.video.probe import Colour, Probe, probe
@@ -11,6 +12,7 @@ __all__ = [
     "COPIES",
     "Colour",
     "Encoders",
+    "Encoding",
     "Probe",
     "check_output",
     "encoders",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,12 +20,46 @@ _TO_BT709 = (
     "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
 )
 _TAGGED_BT709 = ["-color_range", "tv", "-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709"]
+PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+PROFILES = ("baseline", "main", "high")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoding:
+    """How libx264 weighs size, time, and who can play it."""
+
+    crf: int = 17  # 1, which is almost without loss, to 51
+    preset: str = "medium"  # of PRESETS
+    profile: str = "high"  # of PROFILES
+
+    @classmethod
+    def chosen(cls, option: Callable[[str, Any], Any]) -> Encoding:
+        """As a web UI has it in its own settings for videos; those that it lacks, or that cannot be, are as ever.
+
+        Args:
+            option: gives a setting by its name in Forge Neo, or the default that it is given too.
+        """
+        usual = cls()
+        crf = option("video_crf", usual.crf)
+        preset, profile = option("video_preset", usual.preset), option("video_profile", usual.profile)
+        return cls(
+            crf=min(51, max(1, int(crf))),  # 0 is lossless, which none of these profiles can be
+            preset=preset if preset in PRESETS else usual.preset,
+            profile=profile if profile in PROFILES else usual.profile,
+        )
 
 
 def encode(
-    frames: Frames, fps: int, path: Path, *, title: str, comment: str, patience: float | None = None
+    frames: Frames,
+    fps: int,
+    path: Path,
+    *,
+    title: str,
+    comment: str,
+    encoding: Encoding | None = None,
+    patience: float | None = None,
 ) -> tuple[str, ...]:
-    """Write an mp4: H.264 high profile, yuv420p, bt709, a keyframe a second, the index before the pictures.
+    """Write an mp4: H.264, yuv420p, bt709, a keyframe a second, the index before the pictures.
 
     `path` is written in place and may be left half written on an error; `save` gives the whole-or-nothing promise.
 
@@ -32,6 +69,7 @@ def encode(
         path: must not exist.
         title: metadata of the file; text without NUL and lone surrogates (see `plain`), of a file name's length.
         comment: metadata of the file; such text of any length.
+        encoding: None: the usual one.
         patience: seconds until ffmpeg is held to hang; None: a minute, and ten seconds a frame.
 
     Returns:
@@ -52,21 +90,26 @@ def encode(
     tags += ["-metadata", f"title={title}"]
     try:
         tags_path.write_bytes(written_comment(comment).encode())
-        command = _command(ffmpeg, encoder, f"{width}x{height}", fps, tags, path)
+        codec = _codec(encoder, encoding or Encoding(), fps)
+        command = _command(ffmpeg, codec, f"{width}x{height}", fps, tags, path)
         feed(command, (frame.tobytes() for frame in frames), patience or 60 + 10 * len(frames))
     finally:
         tags_path.unlink(missing_ok=True)
     return notes
 
 
-def _command(ffmpeg: str, encoder: str, size: str, fps: int, tags: list[str], path: Path) -> list[str]:
-    pictures = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", size, "-framerate", str(fps), "-i", "pipe:0"]
+def _codec(encoder: str, encoding: Encoding, fps: int) -> list[str]:
     colours = ["-vf", _TO_BT709.format(pixels=pixel_format(encoder)), *_TAGGED_BT709]
-    codec = ["-c:v", encoder, *ENCODERS[encoder], "-g", str(fps)]
+    how = [word.format(**asdict(encoding)) for word in ENCODERS[encoder]]
+    return [*colours, "-c:v", encoder, *how, "-g", str(fps)]
+
+
+def _command(ffmpeg: str, codec: list[str], size: str, fps: int, tags: list[str], path: Path) -> list[str]:
+    pictures = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", size, "-framerate", str(fps), "-i", "pipe:0"]
     # ffmpeg before 4.3 writes the mp4's own colour atom only when asked; later ones always do.
     # `file:` keeps ffmpeg from reading a protocol into a name with a colon.
     container = ["-movflags", "+faststart+write_colr", "-f", "mp4", f"file:{path}"]
-    return [ffmpeg, "-hide_banner", "-nostats", "-v", "warning", "-n", *pictures, *tags, *colours, *codec, *container]
+    return [ffmpeg, "-hide_banner", "-nostats", "-v", "warning", "-n", *pictures, *tags, *codec, *container]
 
 
 def plain(text: str) -> str:

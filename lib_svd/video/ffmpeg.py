@@ -20,13 +20,16 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 ENCODERS: dict[str, tuple[str, ...]] = {
-    "libx264": ("-preset", "medium", "-crf", "17", "-profile:v", "high"),
+    "libx264": ("-preset", "{preset}", "-crf", "{crf}", "-profile:v", "{profile}"),
     "h264_nvenc": ("-rc", "vbr", "-cq", "19", "-b:v", "0", "-profile:v", "high"),
     "h264_qsv": ("-global_quality", "19", "-profile:v", "high"),
     "h264_videotoolbox": ("-b:v", "12M", "-profile:v", "high"),
     "libopenh264": ("-b:v", "12M", "-profile:v", "high"),
 }
-"""H.264 encoders that ffmpeg may have, best first, with what makes each give about the quality of crf 17."""
+"""H.264 encoders that ffmpeg may have, best first, with what makes each give about the quality of crf 17.
+
+The first takes an `encode.Encoding`; what the others would make of its numbers is not the same.
+"""
 
 _SHORT = 60.0  # seconds; for calls that only look
 _LONG = 600.0  # for calls that decode

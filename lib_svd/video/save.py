@@ -11,7 +11,7 @@ from pathlib import Path
 from lib_svd.clip import Clip, Frames, SavedClip
 from lib_svd.errors import BadOutput, ClipNotSaved, EncodeFailed, SvdError
 from lib_svd.video.copies import save_copies
-from lib_svd.video.encode import encode, plain
+from lib_svd.video.encode import Encoding, encode, plain
 from lib_svd.video.ffmpeg import FfmpegFailed, as_typed, best_encoder, find_ffmpeg
 from lib_svd.video.files import hidden_names, publish, publish_together, sync
 from lib_svd.video.probe import probe
@@ -25,6 +25,8 @@ def save(
     frames_dir: Path | None = None,
     copies: Sequence[str] = (),
     notes: tuple[str, ...] = (),
+    *,
+    encoding: Encoding | None = None,
 ) -> SavedClip:
     """Write a clip as mp4 with a `.txt` of its settings beside it, and its frames as PNG if asked for.
 
@@ -36,13 +38,14 @@ def save(
         frames_dir: folder for the frames, new or without pictures of the same names; None: no frames.
         copies: kinds of moving pictures to write too, of `copies.COPIES`.
         notes: what the caller has to tell already.
+        encoding: of the video; None: the usual one.
 
     Raises:
         EncodeFailed: there is no video; the text says why, and where the frames are kept.
         ClipNotSaved: there is a video, but not the frames that were asked for beside it.
     """
     try:
-        video, encoder_notes = _save_video(clip, out)
+        video, encoder_notes = _save_video(clip, out, encoding)
     except (FfmpegFailed, SvdError, OSError) as error:
         raise _frames_kept(clip, out, frames_dir, error) from error
     notes += encoder_notes
@@ -62,12 +65,12 @@ def save(
     return SavedClip(clip=clip, video=video, frames=frames, copies=written, notes=notes)
 
 
-def _save_video(clip: Clip, out: Path) -> tuple[Path, tuple[str, ...]]:
+def _save_video(clip: Clip, out: Path, encoding: Encoding | None) -> tuple[Path, tuple[str, ...]]:
     """The video and its `.txt`; returns the name that the video got, and what the user should know."""
     infotext = plain(clip.infotext)
     with hidden_names(out.parent) as hidden:
         video, text = hidden(out.suffix), hidden(".txt")
-        notes = encode(clip.shown, clip.fps, video, title=plain(out.stem), comment=infotext)
+        notes = encode(clip.shown, clip.fps, video, title=plain(out.stem), comment=infotext, encoding=encoding)
         _check_made(video, clip)
         text.write_bytes(infotext.encode())
         sync(video)

@@ -1,4 +1,4 @@
-"""A page of the browser, a web server for it to load from, and the stand-alone page in both versions of gradio."""
+"""A page of the browser, a web server for it to load from, and the stand-alone page in three versions of gradio."""
 
 from __future__ import annotations
 
@@ -23,9 +23,13 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.tab import part
 
 ROOT = Path(__file__).parents[2]
-GRADIO_3 = ROOT / ".venv-gradio3" / "bin" / "python"  # `make test` makes it
-PYTHONS = {"gradio4": Path(sys.executable)} | ({"gradio3": GRADIO_3} if GRADIO_3.exists() else {})
-GRADIOS_OWN = r"net::|AbortError"  # it asks the net for a script, and lets go of its stream with an error
+PYTHONS = {
+    "gradio4": Path(sys.executable),
+    "gradio3": ROOT / ".venv-gradio3" / "bin" / "python",
+    "gradio6": ROOT / ".venv-gradio6" / "bin" / "python",
+}
+"""Which Python has which gradio."""
+GRADIOS_OWN = r"net::|AbortError|Connection errored out"  # it asks the net for a script, and says that its stream ended
 
 
 @pytest.fixture
@@ -101,20 +105,20 @@ class Served:
     log: Path
 
 
-@pytest.fixture(scope="session", params=PYTHONS.values(), ids=PYTHONS.keys())
+@pytest.fixture(scope="session", params=PYTHONS)
 def served(request, tmp_path_factory, checkpoint_of) -> Iterator[Served]:
     here = tmp_path_factory.mktemp("served")
     models = here / "models"
     models.mkdir()
     for family in ("svd_xt", "svd_image_decoder", "sv3d_p"):
         shutil.copy(checkpoint_of(family), models)
-    yield from _served(request.param, here, models)
+    yield from _served(PYTHONS[request.param], here, models)
 
 
-@pytest.fixture(scope="session", params=PYTHONS.values(), ids=PYTHONS.keys())
+@pytest.fixture(scope="session", params=PYTHONS)
 def served_without_models(request, tmp_path_factory) -> Iterator[Served]:
     here = tmp_path_factory.mktemp("served_without_models")
-    yield from _served(request.param, here, here / "models")
+    yield from _served(PYTHONS[request.param], here, here / "models")
 
 
 @pytest.fixture
@@ -126,6 +130,8 @@ def served_to_a_new_user(served_without_models) -> Served:
 
 
 def _served(python: Path, here: Path, models: Path) -> Iterator[Served]:
+    if not python.exists():
+        pytest.fail(f"There is no {python}: run `make {python.parts[-3]}/installed`.")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -39,9 +39,14 @@ def changes(tab: Page, name: str, before: str | None) -> None:
     tab.wait_for_function(script, arg=[name, before])
 
 
+def choose(tab: Page, name: str, text: str) -> None:
+    """Take what has this text out of a list."""
+    part(tab, name, "input").click()
+    tab.get_by_role("option").filter(has_text=text).click()
+
+
 def choose_model(tab: Page, name: str) -> None:
-    part(tab, "checkpoint", "input").click()
-    tab.locator("ul.options li", has_text=name).click()
+    choose(tab, "checkpoint", name)
 
 
 def number(tab: Page, name: str, value: float) -> None:
@@ -71,8 +76,13 @@ def request_shown(tab: Page) -> ClipRequest:
     return ClipRequest.from_infotext(part(tab, "infotext", "textarea").input_value())
 
 
+def open_tab(tab: Page, name: str) -> None:
+    # Gradio 6 has them twice, and measures the first.
+    tab.locator("#svd_clip_tabs > :first-child button:visible", has_text=name).last.click()
+
+
 def open_history(tab: Page) -> None:
-    tab.locator("#svd_clip_tabs > .tab-nav button", has_text="History").click()
+    open_tab(tab, "History")
     expect(part(tab, "cards", ".svd-chosen")).to_be_visible()
 
 

@@ -20,6 +20,7 @@ from tests.browser.conftest import Served
 from tests.browser.tab import (
     card,
     changes,
+    choose,
     choose_picture,
     find,
     generate,
@@ -200,8 +201,7 @@ def test_pages_are_turned_and_what_is_chosen_stays_chosen(tab_of_a_new_user, man
     expect(chosen).to_have_text("Clips 1 to 24 of 50.")
     expect(card(tab, many_clips[1])).to_have_attribute("aria-pressed", "true")
     with late_answers(tab):
-        part(tab, "direction", "input").click()
-        tab.locator("ul.options li", has_text="Ascending").click()
+        choose(tab, "direction", "Ascending")
     find(tab, many_clips[3])
     let_answers_come(tab)
     expect(tab.locator(".svd-card")).to_have_count(1)

@@ -10,11 +10,13 @@ from playwright.sync_api import expect
 from lib_svd.jobs import history
 from tests.browser.tab import (
     card,
+    choose,
     choose_picture,
     find,
     generate,
     number,
     open_history,
+    open_tab,
     part,
     press,
     request_shown,
@@ -27,8 +29,7 @@ PICTURE = Path(__file__).parents[2] / "examples" / "lighthouse.jpg"
 def test_the_method_from_a_picture_to_a_clip_that_is_found_again(tab_of_a_new_user, served_to_a_new_user):
     tab, folder = tab_of_a_new_user, served_to_a_new_user.folder
     choose_picture(tab, PICTURE)
-    part(tab, "preset", "input").click()
-    tab.locator("ul.options li", has_text="Baseline").click()
+    choose(tab, "preset", "Baseline")
     expect(part(tab, "preset_reason")).to_contain_text("change one control at a time")
     number(tab, "seed", 5)
     generate(tab)
@@ -54,14 +55,13 @@ def test_the_method_from_a_picture_to_a_clip_that_is_found_again(tab_of_a_new_us
     expect(tab.locator(".svd-compare video")).to_have_count(3)
     assert tab.locator(".svd-differs td:first-child").all_inner_texts() == ["Motion"]
     shoot(tab, "method-compare")
-    tab.locator("#svd_clip_tabs > .tab-nav button", has_text="Animate").click()
+    open_tab(tab, "Animate")
     expect(part(tab, "status")).to_contain_text("sweep-svd-0001.mp4 is in the trash.")
     expect(part(tab, "clip", "video")).to_have_count(0)
 
     part(tab, "sweep_shown").get_by_text("90", exact=True).click()
     expect(part(tab, "clip", "video")).to_have_attribute("src", re.compile(r"0001-90\.mp4"))
-    part(tab, "wrong", "input").click()
-    tab.locator("ul.options li", has_text="too chaotic").click()
+    choose(tab, "wrong", "too chaotic")
     expect(part(tab, "advice")).to_contain_text("Set motion to 68.")
     before = part(tab, "infotext", "textarea").input_value()
     part(tab, "apply").click()

@@ -75,23 +75,27 @@ def test_folders_that_are_not_there_are_passed_over(models: Path, tmp_path: Path
     ],
 )
 def test_a_model_by_name(models: Path, name: str, found: str) -> None:
-    assert resolve(name, [models.parent / "nowhere", models]) == models / found
+    assert resolve(name, [models.parent / "nowhere", models], every) == models / found
+
+
+def every(path: Path) -> bool:
+    return True
 
 
 def test_a_model_by_path(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(models)
 
-    assert resolve("video/svd_xt_1_1.safetensors", []) == Path("video/svd_xt_1_1.safetensors")
-    assert resolve(str(models / "old.ckpt"), []) == models / "old.ckpt"
-    assert resolve(str(models / "folder"), []) == models / "folder"
-    assert resolve(str(tmp_path / "not_there.safetensors"), [models]) == tmp_path / "not_there.safetensors"
+    assert resolve("video/svd_xt_1_1.safetensors", [], every) == Path("video/svd_xt_1_1.safetensors")
+    assert resolve(str(models / "old.ckpt"), [], every) == models / "old.ckpt"
+    assert resolve(str(models / "folder"), [], every) == models / "folder"
+    assert resolve(str(tmp_path / "not_there.safetensors"), [models], every) == tmp_path / "not_there.safetensors"
 
 
 @pytest.mark.parametrize("name", ["svd_11", "", "nosuch/svd_9"])
 def test_a_model_that_is_nowhere(models: Path, name: str) -> None:
     (models / "a.safetensors").touch()
     with pytest.raises(BadCheckpoint) as caught:
-        resolve(name, [models])
+        resolve(name, [models], every)
 
     sentence = str(caught.value)
     assert sentence.startswith(
@@ -100,6 +104,21 @@ def test_a_model_that_is_nowhere(models: Path, name: str) -> None:
     assert "and 1 more; name one of these" in sentence
 
 
+@pytest.mark.parametrize(
+    ("usable", "offered"),
+    [
+        ({"video/svd_xt_1_1.safetensors"}, "svd_xt_1_1.safetensors; name one of these"),
+        ({"video/svd_9.safetensors"}, "video/svd_9.safetensors; name one of these"),  # another one has its file name
+        (set(), "no SVD model; put yours there"),
+    ],
+)
+def test_only_what_would_be_taken_is_offered(models: Path, usable: set[str], offered: str) -> None:
+    (models / "video" / "svd_9.safetensors").touch()
+    (models / "svd_9.safetensors").touch()
+    with pytest.raises(BadCheckpoint, match=f" and found {offered}"):
+        resolve("gone", [models], lambda path: path.relative_to(models).as_posix() in usable)
+
+
 def test_an_empty_folder_says_so(tmp_path: Path) -> None:
-    with pytest.raises(BadCheckpoint, match=r"found nothing; .*put yours there\.$"):
-        resolve("svd", [tmp_path])
+    with pytest.raises(BadCheckpoint, match=r"found no SVD model; put yours there\.$"):
+        resolve("svd", [tmp_path], every)

@@ -16,6 +16,7 @@ STUBS = Path(__file__).parent / "stubs"
 FOLDERS = {
     "forge": ("forge", "backend_hosts", "threaded", "common"),
     "neo": ("neo", "backend_hosts", "threaded", "common"),
+    "older_neo": ("older_neo", "backend_hosts", "threaded", "common"),
     "reforge": ("reforge", "ldm_hosts", "threaded", "common"),
     "classic": ("classic", "ldm_hosts", "threaded", "common"),
     "a1111": ("a1111", "common"),
@@ -23,6 +24,7 @@ FOLDERS = {
 MANAGEMENT = {
     "forge": "backend.memory_management",
     "neo": "backend.memory_management",
+    "older_neo": "backend.memory_management",
     "reforge": "ldm_patched.modules.model_management",
     "classic": "ldm_patched.modules.model_management",
 }

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
+import sys
 import threading
+import types
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +15,7 @@ import torch
 from lib_svd.errors import BadRequest, SvdError
 from lib_svd.hosts import detect
 from lib_svd.hosts.detect import current_host, find_host
+from lib_svd.hosts.whose import is_own
 
 NAMES = {"forge": "Forge", "neo": "Forge", "reforge": "reForge or Classic", "classic": "reForge or Classic"}
 
@@ -31,6 +36,47 @@ def test_without_a_host_there_is_the_stand_alone_one():
     assert find_host().name == "stand-alone"
 
 
+def bring(folder: Path, package: str, text: str = "") -> None:
+    """An extension with a top-level package of that name, its folder first on the path, as hosts put it."""
+    extension = folder / "extensions" / "sd_forge_port"
+    inside = extension / package
+    (inside / "modules").mkdir(parents=True)
+    for name in ("__init__", "modules/__init__", "modules/model_management", "memory_management", "main_thread"):
+        (inside / f"{name}.py").write_text(text)
+    sys.path.insert(0, str(extension))  # the stub host's own list, which goes with it
+    importlib.invalidate_caches()
+
+
+@pytest.mark.parametrize("text", ["", "raise RuntimeError('not with this torch')"])
+@pytest.mark.parametrize("package", ["ldm_patched", "backend", "modules_forge"])
+@pytest.mark.parametrize(("stub", "name"), [*NAMES.items(), ("a1111", "A1111")])
+def test_a_package_that_another_extension_brings_makes_no_other_host(stub_host, tmp_path, stub, name, package, text):
+    stub_host(stub)
+    if is_own(package):
+        importlib.import_module(package)  # a host has imported its own before any extension
+    bring(tmp_path, package, text)
+    host = find_host()
+    assert host.name == name
+    assert host.exclusively("svd", lambda: "done") == "done"
+
+
+def test_an_extension_that_is_a_link_is_another_extension_too(stub_host, tmp_path):
+    stub_host("a1111")
+    for package in ("ldm_patched", "modules_forge"):
+        bring(tmp_path / "elsewhere", package)
+    (tmp_path / "extensions").mkdir()
+    link = tmp_path / "extensions" / "sd_forge_port"
+    link.symlink_to(tmp_path / "elsewhere" / "extensions" / link.name, target_is_directory=True)
+    sys.path[0] = str(link)
+    assert find_host().name == "A1111"
+
+
+def test_a_stand_in_among_the_imported_modules_is_nobodys(stub_host, monkeypatch):
+    stub_host("a1111")
+    monkeypatch.setitem(sys.modules, "ldm_patched", types.SimpleNamespace())
+    assert find_host().name == "A1111"
+
+
 def test_one_line_says_which_host_it_is_and_in_what_it_computes(stub_host, caplog):
     gpu = stub_host("forge").gpu
     gpu.storage, gpu.compute, gpu.vae = torch.float8_e4m3fn, torch.float16, torch.bfloat16
@@ -41,14 +87,18 @@ def test_one_line_says_which_host_it_is_and_in_what_it_computes(stub_host, caplo
     ]
 
 
-@pytest.mark.parametrize("named", ["standalone", "a1111"])
-def test_the_environment_names_another(stub_host, monkeypatch, named):
-    stub_host("forge")
+@pytest.mark.parametrize(
+    ("stub", "named", "name"),
+    [
+        ("forge", "standalone", "stand-alone"),
+        ("a1111", "standalone", "stand-alone"),
+        ("a1111", "a1111", "A1111"),
+    ],
+)
+def test_the_environment_names_another(stub_host, monkeypatch, stub, named, name):
+    stub_host(stub)
     monkeypatch.setenv("SVD_HOST", named)
-    if named == "standalone":
-        assert find_host().name == "stand-alone"
-    else:
-        assert find_host().name == "A1111"
+    assert find_host().name == name
 
 
 def test_a_name_that_is_none_is_refused(monkeypatch):

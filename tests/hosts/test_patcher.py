@@ -241,12 +241,38 @@ def test_the_hosts_choice_of_dtypes_is_followed(stub):
     }
 
 
-def test_low_bits_chosen_in_the_page_are_followed(stub_host):
-    stub_host("forge")
+@pytest.fixture(params=[name for name, module in MANAGEMENT.items() if module.startswith("backend.")])
+def low_bits(request, stub_host):
+    """A host whose page offers "Diffusion in Low Bits", and a way to choose there."""
+    stub = stub_host(request.param)
     from backend.args import dynamic_args
 
-    host = find_host()
-    dynamic_args["forge_unet_storage_dtype"] = torch.float8_e4m3fn
+    def choose(dtype: object) -> None:
+        dynamic_args["forge_unet_storage_dtype"] = dtype
+
+    stub.gpu.storage = stub.gpu.compute = torch.float16
+    yield find_host(), choose
+    choose(None)
+
+
+def test_low_bits_chosen_in_the_page_are_followed(low_bits):
+    host, choose = low_bits
+    choose(torch.float8_e4m3fn)
     assert host.storage("unet") == torch.float8_e4m3fn
-    dynamic_args["forge_unet_storage_dtype"] = "nf4"
-    assert host.storage("unet") == torch.float32
+    choose(None)
+    assert host.storage("unet") == torch.float16
+
+
+@pytest.mark.parametrize("chosen", [torch.int8, torch.uint8, "nf4", "gguf"])
+def test_low_bits_that_are_no_fractions_are_told_once_and_passed_over(low_bits, caplog, chosen):
+    host, choose = low_bits
+    choose(chosen)
+    assert [(host.storage("unet"), host.dtype("unet")) for _ in range(2)] == 2 * [(torch.float16, torch.float16)]
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line == f"SVD cannot keep its UNet as {chosen}, so it is kept as torch.float16"
+
+
+def test_a_storage_dtype_of_powers_of_two_is_none_for_weights(stub, caplog):
+    stub.gpu.storage = getattr(torch, "float8_e8m0fnu", torch.int8)  # which has no sign; torch 2.7 brought it
+    assert find_host().storage("unet") == torch.float16
+    assert "so it is kept as torch.float16" in caplog.text

@@ -1,8 +1,15 @@
 """The stub hosts have nothing that the real ones have not, by the same name and with the same parameters.
 
-`signatures/` holds what the real hosts define: Forge (June 2025), reForge (March 2026), Forge Classic (February 2025)
-and a tree of the Neo line (January 2026). Of A1111 there is no such list; what its stub defines is held against reForge
-and Classic, which took those modules over from it.
+`signatures/` holds what the real hosts define; `python -m tests.hosts.signatures` notes it. Of A1111 there is no such
+list; what its stub defines is held against reForge and Classic, which took those modules over from it.
+
+| list | of |
+|---|---|
+| forge | Forge dfdcbab6, June 2025 |
+| reforge | reForge 3b56b268, March 2026 |
+| classic | Forge Classic, branch `classic`, February 2025 |
+| older_neo | ussoewwin/stable-diffusion-webui-forge-nunchaku, a tree of the Neo line of January 2026 |
+| neo | exo101/sd-webui-forge-neo-v3 5692d2d, folder `webui`, Neo 2.26 of August 2026 |
 """
 
 from __future__ import annotations
@@ -28,19 +35,20 @@ UNLISTED = {
 """Modules that are not compared."""
 OWN = {"call_queue", "devices", "errors", "options", "paths", "paths_internal", "sd_models", "shared", "shared_state"}
 """Modules of `stubs/common` that the adapters use in every host. The others make up a page, which is Forge's."""
-LISTS = {"forge": ("forge",), "neo": ("neo",), "reforge": ("reforge",), "classic": ("classic",)}
-LISTS["a1111"] = ("reforge", "classic")
+LISTS = {name: (name,) for name in FOLDERS} | {"a1111": ("reforge", "classic")}
 
 
 def stub_files() -> Iterator[tuple[str, str, Path]]:
     """Signature list, module, file."""
     for host, folders in FOLDERS.items():
+        taken = set(UNLISTED)
         for folder in folders:
             for path in sorted((STUBS / folder).rglob("*.py")):
                 module = ".".join(path.relative_to(STUBS / folder).with_suffix("").parts)
                 of_page = folder == "common" and path.stem not in OWN
-                if module.startswith("stub_") or module in UNLISTED or (of_page and host != "forge"):
+                if module.startswith("stub_") or module in taken or (of_page and host != "forge"):
                     continue
+                taken.add(module)  # a host's own stands before what several share
                 if host != "a1111" or folder == "a1111":
                     yield from ((signatures, module, path) for signatures in LISTS[host])
 

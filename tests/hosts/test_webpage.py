@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +15,7 @@ from fastapi.testclient import TestClient
 from lib_svd.hosts.detect import find_host
 from lib_svd.hosts.webpage import WebuiPage
 from lib_svd.hosts.webui import WebuiHost
+from tests.hosts.webpage.conftest import PYTHON, ROOT
 
 
 @pytest.fixture
@@ -20,7 +23,7 @@ def page(stub_host) -> WebuiPage:
     stub_host("forge")
     host = find_host()
     assert isinstance(host, WebuiHost)
-    return WebuiPage(host)
+    return WebuiPage(host, lambda part: f"{part}_generate")
 
 
 def callbacks(kind: str) -> list[Callable[..., Any]]:
@@ -35,18 +38,48 @@ def bound_tabs() -> list[str]:
     return [binding.tabname for binding in infotext_utils.registered_param_bindings]
 
 
-def test_a_tab_that_cannot_be_built_is_left_out_with_every_button_that_leads_to_it(page, caplog):
+def test_a_tab_that_cannot_be_built_says_so_and_no_button_leads_to_it(page, caplog):
     def build() -> Any:
         page.send("button", "img2img", "picture")
         raise ZeroDivisionError("a bug")
 
-    page.add_tab(build, "SVD", "svd_clip")
+    page.add_tab(build, str.upper, "SVD", "svd_clip")
     page.send("button in txt2img", "svd_clip", "gallery")
     (tabs,) = callbacks("ui_tabs")
-    assert tabs() == []
+    why = "THE SVD TAB COULD NOT BE BUILT (ZERODIVISIONERROR: A BUG): THE LOG HAS MORE."
+    assert tabs() == [(why, "SVD", "svd_clip")]
     assert bound_tabs() == []
     assert "The SVD tab could not be built" in caplog.text
     assert "a bug" in caplog.text
+
+
+@pytest.mark.parametrize("theirs", [["SVD"], ["Before", "svd"], ["SVD", "SVD"]])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_beside_another_svd_tab_ours_has_another_name_whoever_comes_first(page, theirs, is_first):
+    from modules import script_callbacks
+
+    def others() -> None:
+        for number, label in enumerate(theirs):
+            script_callbacks.on_ui_tabs(lambda label=label, number=number: [("blocks", label, f"theirs{number}")])
+
+    for _ in range(2):  # "Reload UI" registers everything anew, and keeps the host's modules
+        script_callbacks.clear_callbacks()
+        if not is_first:
+            others()
+        page.add_tab(lambda: "ours", str, "SVD", "svd_clip")
+        if is_first:
+            others()
+        labels = {part: label for _, label, part in script_callbacks.ui_tabs_callback()}
+        assert labels.pop("svd_clip") == "SVD clip"
+        assert list(labels.values()) == theirs
+
+
+def test_alone_ours_is_called_svd(page):
+    from modules import script_callbacks
+
+    page.add_tab(lambda: "ours", str, "SVD", "svd_clip")
+    script_callbacks.on_ui_tabs(lambda: [("blocks", "Another", "another")])
+    assert [label for _, label, _ in script_callbacks.ui_tabs_callback()] == ["SVD", "Another"]
 
 
 def test_buttons_are_bound_when_the_tab_is_there_and_once_for_each_page(page):
@@ -54,7 +87,7 @@ def test_buttons_are_bound_when_the_tab_is_there_and_once_for_each_page(page):
         page.send("button", "img2img", "picture")
         return "blocks"
 
-    page.add_tab(build, "SVD", "svd_clip")
+    page.add_tab(build, str, "SVD", "svd_clip")
     (tabs,) = callbacks("ui_tabs")
     for _ in range(2):  # "Reload UI" builds the page anew
         page.send("button in txt2img", "svd_clip", "gallery")
@@ -91,6 +124,34 @@ def test_the_hosts_names_and_passwords_count_for_our_routes(page, given, status)
     client = app_with_routes(page, api=True, nowebui=False, api_auth="ann:one,bob:two:three")
     headers = {} if given is None else {"Authorization": "Basic " + base64.b64encode(given.encode()).decode()}
     assert client.get("/svd", headers=headers).status_code == status
+
+
+ASKED = """
+import base64
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from lib_svd.api import add_routes
+from lib_svd.hosts.webpage import _guards
+from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.studio import Studio
+
+app = FastAPI()
+add_routes(app, Studio(StandaloneHost("cpu")), _guards("ann:one"))
+client = TestClient(app)
+known = {"Authorization": "Basic " + base64.b64encode(b"ann:one").decode()}
+for headers in (known, {}):
+    asked = client.get("/svd/v1/models", headers=headers), client.post("/svd/v1/animate", headers=headers, json={})
+    print([answer.status_code for answer in asked])
+"""
+
+
+@pytest.mark.parametrize("host", PYTHON)
+def test_every_hosts_fastapi_has_our_routes_behind_its_password(host, tmp_path):
+    """One has 0.94, in which a guard whose annotation cannot be looked up costs all routes."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [PYTHON[host], "-W", "ignore", "-c", ASKED]
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert ran.stdout == "[200, 422]\n[401, 401]\n", ran.stderr
 
 
 def test_a_choice_is_remembered_among_the_hosts_settings(page):

@@ -214,6 +214,26 @@ def test_models_are_looked_for_in_our_folder_first_then_where_the_user_says_then
     ]
 
 
+def test_models_are_found_in_every_folder_that_neo_names(stub_host, tmp_path):
+    stub = stub_host("neo")
+    stub.shared.cmd_opts.ckpt_dirs = [str(tmp_path / "ComfyUI" / "models" / name) for name in ("checkpoints", "unet")]
+    models = tmp_path / "models"
+    assert find_host().model_dirs() == [
+        *(models / "svd", tmp_path / "ComfyUI/models/checkpoints", tmp_path / "ComfyUI/models/unet"),
+        models / "Stable-diffusion",
+    ]
+
+
+def test_clips_go_among_neos_videos(stub_host, tmp_path):
+    shared = stub_host("neo").shared
+    host, opts = find_host(), shared.opts
+    opts.save_to_dirs = False
+    opts.add_option("outdir_videos", shared.OptionInfo(str(tmp_path / "videos")))
+    assert host.output_dir() == tmp_path / "videos" / "svd"
+    opts.outdir_samples = str(tmp_path / "everything")
+    assert host.output_dir() == tmp_path / "everything"
+
+
 def test_clips_go_beside_the_hosts_own_pictures(stub, tmp_path):
     host, opts = find_host(), stub.shared.opts
     assert host.output_dir() == tmp_path / "outputs" / "svd" / date.today().isoformat()

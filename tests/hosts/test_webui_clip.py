@@ -79,6 +79,14 @@ def test_every_host_makes_the_same_clip(stub, make, wanted):
     assert stub.shared.state.job == ""
 
 
+def test_a_storage_dtype_that_is_no_fraction_costs_no_clip(stub_host, make, wanted):
+    stub_host("neo")
+    from backend.args import dynamic_args
+
+    dynamic_args["forge_unet_storage_dtype"] = torch.int8
+    assert np.abs(make(Studio(find_host())).astype(int) - wanted).max() <= 1
+
+
 def test_a_file_is_read_once_whatever_the_host_does_in_between(managed, make, wanted, weights_read):
     studio = Studio(find_host())
     clips = [make(studio)]

@@ -351,7 +351,9 @@ def test_srgb_itself_leaves_every_pixel_alone(mode: str) -> None:
     assert picture.notes == ()
 
 
-@pytest.mark.parametrize(("mode", "icc"), [("RGB", b"not a profile"), ("CMYK", profile(swap=False))])
+@pytest.mark.parametrize(
+    ("mode", "icc"), [("RGB", b"not a profile"), ("CMYK", profile(swap=False))], ids=["not a profile", "of RGB"]
+)
 def test_a_profile_that_cannot_be_used_is_passed_over_with_a_note(mode: str, icc: bytes) -> None:
     with_it = read_picture(stored(noise().convert(mode), "TIFF", icc_profile=icc))
     without = read_picture(stored(noise().convert(mode), "TIFF"))

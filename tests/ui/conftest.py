@@ -23,6 +23,7 @@ _PARAMETER = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 class NotingPage:
     """A page without a host."""
 
+    problem = ""
     targets = ("img2img",)
     opens_folders = True
 

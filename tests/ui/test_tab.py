@@ -173,6 +173,13 @@ def test_targets_have_buttons_and_the_folder_opens(built, noting_page, studio):
     assert noting_page.opened == [studio.host.output_dir()]
 
 
+def test_a_clip_plays_over_and_over_unless_the_settings_for_videos_say_no():
+    assert clips.plays(lambda name, default: default) == "autoplay loop"
+    assert clips.plays({"video_player_auto": True, "video_player_loop": False}.get) == "autoplay"
+    assert clips.plays({"video_player_auto": False, "video_player_loop": True}.get) == "loop"
+    assert " autoplay muted" in clips.clip_html("file=/x.mp4", (1024, 576), plays="autoplay")
+
+
 def test_html_of_a_clip_escapes_what_it_says():
     found = clips.clip_html("file=/a&b/'x'.mp4", (1024, 576), "<b>", ["<i>"])
     assert "<b>" not in found

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lib_svd.clip import Clip
-from lib_svd.video import Colour, probe, save, save_frames
+from lib_svd.video import Colour, Encoding, probe, save, save_frames
 from lib_svd.video.encode import read_tags, written_comment
 
 COLOURS = {
@@ -89,6 +89,32 @@ def test_a_video_is_of_the_kind_that_plays_everywhere(new_clip, tmp_path):
     assert (found.codec, found.profile, found.pixel_format) == ("h264", "High", "yuv420p")
     assert found.colour == Colour(primaries="bt709", transfer="bt709", matrix="bt709", range="tv")
     assert found.faststart
+
+
+def x264_settings(video: Path) -> dict[str, str]:
+    """What libx264 notes in a video."""
+    noted = re.search(rb"x264 - core .*? - options: ([ -~]*)", video.read_bytes())
+    assert noted is not None
+    return dict(word.split("=", 1) for word in noted[1].decode().split() if "=" in word)
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        ({}, {"crf": "17.0", "cabac": "1", "8x8dct": "1", "ref": "3"}),
+        ({"video_crf": 30, "video_preset": "ultrafast"}, {"crf": "30.0", "cabac": "0", "ref": "1"}),
+        ({"video_preset": "fast", "video_profile": "main"}, {"crf": "17.0", "cabac": "1", "8x8dct": "0", "ref": "2"}),
+        ({"video_profile": "baseline"}, {"cabac": "0", "bframes": "0"}),
+        ({"video_crf": 0, "video_profile": "main"}, {"crf": "1.0"}),  # without loss, which this profile cannot be
+        ({"video_crf": 99, "video_preset": "no such", "video_profile": ""}, {"crf": "51.0", "8x8dct": "1", "ref": "3"}),
+    ],
+)
+def test_a_web_uis_settings_for_videos_are_followed(new_clip, tmp_path, settings, wanted):
+    encoding = Encoding.chosen(lambda name, default: settings.get(name, default))
+    save(new_clip(), tmp_path / "clip.mp4", encoding=encoding)
+    found = x264_settings(tmp_path / "clip.mp4")
+    assert {name: found[name] for name in wanted} == wanted
+    assert probe(tmp_path / "clip.mp4").pixel_format == "yuv420p"
 
 
 def test_colours_come_back(tmp_path, ffmpeg):

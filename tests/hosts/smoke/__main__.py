@@ -13,7 +13,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from lib_svd.testing import write_checkpoint
-from tests.hosts.smoke.server import ROOT, Server, installed
+from tests.hosts.smoke.server import ROOT, Server, flags_of, installed
 from tests.hosts.smoke.steps import STEPS
 from tests.hosts.smoke.tried import Tried
 
@@ -22,12 +22,15 @@ def main() -> int:
     asked = _asked()
     asked.out.mkdir(parents=True, exist_ok=True)
     results = []
-    with tempfile.TemporaryDirectory() as temporary, installed(asked.host), sync_playwright() as playwright:
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        installed(asked.host, asked.python) as said,
+        sync_playwright() as playwright,
+    ):
+        print(f"install.py: {said or 'nothing is missing'}", flush=True)
         model = asked.svd or write_checkpoint(Path(temporary) / "svd" / "random.safetensors")
-        extra = ["--svd-dir", str(model.parent.absolute())]
-        if asked.models_dir:
-            extra += ["--models-dir", str(asked.models_dir), "--ckpt-dir", str(asked.models_dir / "Stable-diffusion")]
-        server = Server(asked.host, asked.python, asked.port, asked.out / "host.log", extra)
+        flags = [*flags_of(asked.host, asked.models_dir), "--svd-dir", str(model.parent.absolute())]
+        server = Server(asked.host, asked.python, asked.port, asked.out / "host.log", flags)
         try:
             print(f"{asked.host.name} started in {server.wait_started():.0f} s", flush=True)
             browser = playwright.chromium.launch(executable_path=asked.chromium, args=["--no-sandbox"])

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from lib_svd.request import ClipRequest
-from tests.hosts.smoke.tried import LONG, SHORT, SOON, Tried
+from tests.hosts.smoke.tried import SHORT, Tried
 
 CARDS = "[...document.querySelectorAll('.svd-card')].map(card => card.dataset.clip)"
 HISTORY = "#svd_clip_tabs > .tab-nav button >> text=History"
@@ -16,14 +16,14 @@ HISTORY = "#svd_clip_tabs > .tab-nav button >> text=History"
 
 def a_preset_and_a_speed_move_the_controls(t: Tried) -> str:
     t.choose("#svd_clip_preset", "Product")
-    t.page.wait_for_selector("#svd_clip_preset_reason >> text=The thing must stay what it is", timeout=SOON)
+    t.sees("#svd_clip_preset_reason >> text=The thing must stay what it is")
     motion = t.number("motion_bucket_id")
     assert motion == 40, motion
     t.one("#svd_clip_speed_draft").click()
     t.waits_for("document.querySelector('#svd_clip_schedule input').value === 'Align Your Steps'")
     steps = t.number("num_steps")
     t.choose("#svd_clip_preset", "Baseline")
-    t.page.wait_for_selector("#svd_clip_preset_reason >> text=Where to begin", timeout=SOON)
+    t.sees("#svd_clip_preset_reason >> text=Where to begin")
     t.fill("svd_clip", num_frames=SHORT["num_frames"], num_steps=SHORT["num_steps"])
     return f"Product: motion {motion:.0f}; Draft: {steps:.0f} steps of Align Your Steps"
 
@@ -33,7 +33,7 @@ def the_crop_is_dragged(t: Tried) -> str:
     before = t.page.evaluate(seen)
     t.one("#svd_clip_shape_1_1").click()
     t.waits_for(f"was => {seen} !== was", before)
-    t.page.wait_for_timeout(1000)
+    t.settles()
     area, frame = (t.one(f".svd-crop-{part}").bounding_box() for part in ("area", "frame"))
     assert area is not None
     assert frame is not None
@@ -57,16 +57,16 @@ def a_sweep_makes_two_clips_in_one_job(t: Tried) -> str:
     t.one("#svd_clip_values :is(textarea, input)").fill("60, 90")
     before = t.one("#svd_clip_infotext textarea").input_value()
     t.one("#svd_clip_sweep_all").click()
-    t.waits_for("/Clip 2 of 2/.test(document.querySelector('.progressDiv')?.textContent)", timeout=LONG)
+    t.waits_for("/Clip 2 of 2/.test(document.querySelector('.progressDiv')?.textContent)")
     progress = t.one(".progressDiv").inner_text()
-    t.waits_for("was => document.querySelector('#svd_clip_infotext textarea').value !== was", before, LONG)
-    t.page.wait_for_selector("#svd_clip_interrupt", state="hidden", timeout=SOON)
+    t.waits_for("was => document.querySelector('#svd_clip_infotext textarea').value !== was", before)
+    t.sees("#svd_clip_interrupt", "hidden")
     columns = t.page.locator("#svd_clip_sweep_table th a").all_inner_texts()
     assert columns[-2:] == ["60", "90"], columns
     t.shoot("a_sweep")
     t.one("#svd_clip_sweep_shown").get_by_text("90", exact=True).click()
     t.waits_for("document.querySelector('#svd_clip_clip video').src.includes('-90.mp4')")
-    t.page.wait_for_selector("#svd_clip_measures >> text=Speed", timeout=SOON)
+    t.sees("#svd_clip_measures >> text=Speed")
     assert t.request_shown().motion_bucket_id == 90
     return f"{progress}; a column each, and the clip of 90 is shown"
 
@@ -74,11 +74,11 @@ def a_sweep_makes_two_clips_in_one_job(t: Tried) -> str:
 def a_mark_is_kept_and_one_change_is_advised_and_made(t: Tried) -> str:
     first = t.request_shown()
     t.choose("#svd_clip_wrong", "too chaotic")
-    t.page.wait_for_selector("#svd_clip_advice >> text=You said: too chaotic.", timeout=SOON)
+    t.sees("#svd_clip_advice >> text=You said: too chaotic.")
     advice = t.one("#svd_clip_advice").inner_text()
     t.one("#svd_clip_mark_motion").get_by_text("4", exact=True).click()
     t.one("#svd_clip_keep").click()
-    t.page.wait_for_selector("#svd_clip_kept >> text=Kept.", timeout=SOON)
+    t.sees("#svd_clip_kept >> text=Kept.")
     t.shoot("a_review")
     changed = _changed(first, t.makes_a_clip("#svd_clip_apply"))
     assert len(changed) == 1, changed
@@ -90,13 +90,13 @@ def of_two_changes_one_is_taken_back(t: Tried) -> str:
     first, line = t.request_shown(), t.one("#svd_clip_changes")
     assert not line.is_visible()
     t.fill("svd_clip", motion_bucket_id=first.motion_bucket_id + 20, fps=12)
-    line.wait_for(timeout=SOON)
-    t.page.wait_for_selector("#svd_clip_changes >> text=you changed FPS and Motion", timeout=SOON)
+    t.sees("#svd_clip_changes")
+    t.sees("#svd_clip_changes >> text=you changed FPS and Motion")
     t.shoot("two_changes")
     t.choose("#svd_clip_changes_kept", "FPS")
     t.one("#svd_clip_changes_keep").click()
-    line.wait_for(state="hidden", timeout=SOON)
-    t.page.wait_for_timeout(1000)
+    t.sees("#svd_clip_changes", "hidden")
+    t.settles()
     left = t.number("motion_bucket_id"), t.number("fps")
     assert left == (first.motion_bucket_id, 12), left
     return "FPS is kept, Motion is as it was"
@@ -104,7 +104,7 @@ def of_two_changes_one_is_taken_back(t: Tried) -> str:
 
 def the_history_compares_restores_and_throws_away(t: Tried) -> str:
     t.one(HISTORY).click()
-    t.one(".svd-card").wait_for(timeout=SOON)
+    t.sees(".svd-card")
     t.waits_for("[...document.querySelectorAll('.svd-card video')].every(video => video.readyState > 1)")
     cards = t.page.evaluate(CARDS)
     newest, swept = cards[0], next(card for card in cards if card.endswith("-60.mp4"))
@@ -112,27 +112,27 @@ def the_history_compares_restores_and_throws_away(t: Tried) -> str:
     _choose_card(t, swept)
     t.shoot("the_history")
     t.one("#svd_clip_history_compare").click()
-    t.page.wait_for_selector(".svd-compare video >> nth=1", timeout=SOON)
+    t.sees(".svd-compare video >> nth=1")
     differing = t.page.locator(".svd-differs td:first-child").all_inner_texts()
     t.shoot("a_comparison")
     _choose_card(t, newest)
     before = t.one("#svd_clip_infotext textarea").input_value()
     t.one("#svd_clip_history_restore").click()
-    t.one("#svd_clip_generate").wait_for(timeout=SOON)
+    t.sees("#svd_clip_generate")
     t.waits_for("was => document.querySelector('#svd_clip_infotext textarea').value !== was", before)
     back = t.request_shown()
     assert t.number("motion_bucket_id") == back.motion_bucket_id
     t.fill("svd_clip", motion_bucket_id=back.motion_bucket_id + 20, fps=12)
-    t.page.wait_for_selector("#svd_clip_changes >> text=you changed FPS and Motion", timeout=SOON)
+    t.sees("#svd_clip_changes >> text=you changed FPS and Motion")
     assert t.one("#svd_clip_clip video").get_attribute("src").endswith(swept.rsplit("/", 1)[-1])  # type: ignore[union-attr]
     t.one(HISTORY).click()
-    t.page.wait_for_timeout(1000)
+    t.settles()
     t.one("#svd_clip_history_trash").click()
-    t.page.wait_for_selector("#svd_clip_history_said >> text=now.", timeout=SOON)
+    t.sees("#svd_clip_history_said >> text=now.")
     said = re.sub("/.*/", ".../", t.one("#svd_clip_history_said").inner_text())
     assert swept not in t.page.evaluate(CARDS)
     t.open_tab()
-    t.page.locator("#svd_clip_clip video").wait_for(state="detached", timeout=SOON)
+    t.sees("#svd_clip_clip video", "detached")
     return f"two compared, {', '.join(differing)} differ; one restored, Animate in front; {said}"
 
 

@@ -11,7 +11,8 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,20 +24,31 @@ NAME = "svd-for-forge"
 PARTS = ("lib_svd", "scripts", "javascript", "install.py", "preload.py", "metadata.ini")
 CONFIGS = ("config.json", "ui-config.json")
 STARTED = "Startup time"  # what the web UIs print when everything is up, the API too
-PATIENCE = 600  # seconds
+QUIET = 120  # seconds that a web UI may be idle before what is waited for is held not to come
+BUSY = 0.05  # of a core, of which more is work: the loops of an idle web UI take less, a slowed down one still gets it
 
 FLAGS = (
-    *("--always-cpu", "--all-in-fp32", "--skip-torch-cuda-test", "--skip-python-version-check", "--skip-version-check"),
-    *("--skip-prepare-environment", "--skip-install", "--no-hashing", "--no-download-sd-model", "--api"),
+    *("--always-cpu", "--all-in-fp32", "--cpu", "--force-fp32", "--skip-torch-cuda-test", "--skip-version-check"),
+    *("--skip-python-version-check", "--skip-prepare-environment", "--skip-install", "--no-hashing"),
+    *("--no-download-sd-model", "--api"),
 )
 A1111_FLAGS = ("--use-cpu", "all", "--no-half", "--precision", "full")
-ARGUMENTS = ("modules/cmd_args.py", "backend/args.py", "ldm_patched/modules/args_parser.py")
+MODELS_FLAGS = ("--models-dir", "--model-ref")
+"""What web UIs call the flag for their folder of models."""
+ARGUMENTS = (
+    "modules/cmd_args.py",
+    "modules/paths_internal.py",
+    "backend/args.py",
+    "ldm_patched/modules/args_parser.py",
+)
 """Where web UIs say which flags they have."""
 
 
 @contextmanager
-def installed(checkout: Path) -> Iterator[Path]:
-    """The extension in `extensions/`, and the host's settings as they were afterwards.
+def installed(checkout: Path, python: Path) -> Iterator[str]:
+    """The extension in `extensions/`, its install.py run as by the host; afterwards the checkout is as it was.
+
+    Gives what install.py said. Its packages stay in the host's Python, as they do for a user.
 
     Raises:
         FileExistsError: it is there already; it is not ours to replace.
@@ -44,6 +56,9 @@ def installed(checkout: Path) -> Iterator[Path]:
     place = checkout / "extensions" / NAME
     if place.exists():
         raise FileExistsError(f"{place} is there already: take it away first.")
+    temporary = checkout / "tmp"  # git keeps no empty folder, and Neo wants one
+    is_new = not temporary.exists()
+    temporary.mkdir(exist_ok=True)
     kept = {name: (checkout / name).read_bytes() for name in CONFIGS if (checkout / name).is_file()}
     place.mkdir(parents=True)
     try:
@@ -51,24 +66,41 @@ def installed(checkout: Path) -> Iterator[Path]:
             source = ROOT / part
             copy = shutil.copytree if source.is_dir() else shutil.copy
             copy(source, place / part)
-        yield place
+        own = os.environ | {"PYTHONPATH": str(checkout)}
+        command = [str(python), str(place / "install.py")]
+        yield subprocess.run(command, cwd=place, env=own, check=True, capture_output=True, text=True).stdout.strip()
     finally:
         shutil.rmtree(place)
+        if is_new:
+            shutil.rmtree(temporary)
         for name in CONFIGS:
             (checkout / name).unlink(missing_ok=True)
         for name, was in kept.items():
             (checkout / name).write_bytes(was)
 
 
+def flags_of(checkout: Path, models: Path | None) -> list[str]:
+    """What a web UI is started with: of the flags that it has those for a CPU alone, and its models' folder.
+
+    Raises:
+        ValueError: it has no flag for that folder.
+    """
+    known = "".join((checkout / name).read_text("utf-8") for name in ARGUMENTS if (checkout / name).is_file())
+    flags = [flag for flag in FLAGS if f'"{flag}"' in known]
+    flags += [] if {"--always-cpu", "--cpu"} & {*flags} else A1111_FLAGS
+    if models is not None:
+        named = [flag for flag in MODELS_FLAGS if f'"{flag}"' in known]
+        if not named:
+            raise ValueError(f"{checkout.name} has no flag for a folder of models: link its `models` there instead.")
+        flags += [named[0], str(models.absolute())]
+    # Forge serves its own scripts through gradio, which asks whether it may.
+    return [*flags, "--gradio-allowed-path", str(checkout)]
+
+
 class Server:
     """A running web UI."""
 
-    def __init__(self, checkout: Path, python: Path, port: int, log: Path, extra: list[str]) -> None:
-        known = "".join((checkout / name).read_text("utf-8") for name in ARGUMENTS if (checkout / name).is_file())
-        flags = [flag for flag in FLAGS if f'"{flag}"' in known]
-        flags += [] if "--always-cpu" in flags else A1111_FLAGS
-        # Forge serves its own scripts through gradio, which asks whether it may.
-        flags += ["--gradio-allowed-path", str(checkout)]
+    def __init__(self, checkout: Path, python: Path, port: int, log: Path, flags: list[str]) -> None:
         self.url, self._log = f"http://127.0.0.1:{port}", log
         environment = os.environ | {
             "HF_HUB_OFFLINE": "1",
@@ -76,7 +108,7 @@ class Server:
             "SD_WEBUI_RESTARTING": "1",  # no browser of its own
             "OMP_WAIT_POLICY": "passive",
         }
-        command = [str(python), "launch.py", "--port", str(port), *flags, *extra]
+        command = [str(python), "launch.py", "--port", str(port), *flags]
         self._began = time.monotonic()
         self._process = subprocess.Popen(
             command,
@@ -87,6 +119,8 @@ class Server:
             start_new_session=True,
         )
         self._starts = 0
+        self._calls = ThreadPoolExecutor(1)
+        self._looked, self._worked = time.monotonic(), 0.0
 
     def wait_started(self) -> float:
         """Until it has started once more; seconds since it was launched.
@@ -94,13 +128,39 @@ class Server:
         Raises:
             RuntimeError: it did not start; with the end of its log.
         """
-        until = time.monotonic() + PATIENCE
-        while self.log().count(STARTED) <= self._starts:
-            if self._process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"The web UI did not start. Its log ends:\n{self.log()[-3000:]}")
-            time.sleep(0.3)
+        self.wait(lambda: self.log().count(STARTED) > self._starts, "it to start")
         self._starts += 1
         return time.monotonic() - self._began
+
+    def wait(self, done: Callable[[], bool], what: str) -> None:
+        """Until something is so, for as long as the web UI works; `done` may take a moment itself.
+
+        Raises:
+            RuntimeError: it has ended, or has been idle for QUIET seconds; with the end of its log.
+        """
+        self._looked, self._worked = time.monotonic(), self._seconds_of_work()
+        while not done():
+            if not self._works():
+                raise RuntimeError(f"The web UI stands still; waited for {what}. Its log ends:\n{self.log()[-3000:]}")
+            time.sleep(0.2)
+
+    def _works(self) -> bool:
+        """Whether it has worked in the QUIET seconds that are over, or they are not over yet."""
+        if self._process.poll() is not None:
+            return False
+        seconds = time.monotonic() - self._looked
+        if seconds < QUIET:
+            return True
+        before, self._worked, self._looked = self._worked, self._seconds_of_work(), time.monotonic()
+        return self._worked - before > BUSY * seconds
+
+    def _seconds_of_work(self) -> float:
+        """Processor time of the process and of those that it started, which have ended or not."""
+        try:
+            processes = [it := psutil.Process(self._process.pid), *it.children(recursive=True)]
+            return sum(sum(each.cpu_times()[:4]) for each in processes)
+        except psutil.NoSuchProcess:
+            return self._worked
 
     def log(self) -> str:
         return self._log.read_text("utf-8", errors="replace")
@@ -122,13 +182,20 @@ class Server:
         """What the API answers; POST where there is a body."""
         content = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, content, {"Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-                status, text = answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            status, text = error.code, error.read()
+        answer: Future[tuple[int, bytes]] = self._calls.submit(_answered, request)
+        self.wait(answer.done, path)
+        status, text = answer.result()
         assert status == expected, f"{path} answered {status}: {text[:500]!r}"
         return json.loads(text) if text else None
+
+
+def _answered(request: urllib.request.Request) -> tuple[int, bytes]:
+    """Status and content."""
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
 
 
 def base64_of(path: Path) -> str:

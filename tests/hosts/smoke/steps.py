@@ -19,9 +19,11 @@ from lib_svd.hosts.standalone import StandaloneHost
 from lib_svd.request import ClipRequest
 from tests.hosts.smoke.in_the_tab import TAB_STEPS
 from tests.hosts.smoke.server import base64_of
-from tests.hosts.smoke.tried import LONG, SHORT, SOON, Tried
+from tests.hosts.smoke.tried import SHORT, Tried
 
 LONG_STEPS = 100
+OTHER_PICTURE = "was => document.querySelector('#svd_clip_seen img')?.getAttribute('src') !== was"
+CLIPS = "[...document.querySelectorAll('#img2img_svd_clips video')].map(video => video.src)"
 CLOSE = 1  # of 255: two encodings of float frames that differ by less than 1e-4
 
 
@@ -34,12 +36,12 @@ def the_page_loads_without_an_error(t: Tried) -> str:
 
 def the_tab_makes_a_clip_that_plays(t: Tried) -> str:
     t.one("#svd_clip_picture input[type=file]").set_input_files(str(t.picture))
-    t.one("#svd_clip_seen img").wait_for(timeout=SOON)
+    t.sees("#svd_clip_seen img")
     t.fill("svd_clip", num_frames=SHORT["num_frames"], num_steps=SHORT["num_steps"])
     t.one("#svd_clip_generate").click()
-    t.one("#svd_clip_clip video").wait_for(timeout=LONG)
-    t.page.wait_for_selector("#svd_clip_interrupt", state="hidden", timeout=SOON)
-    t.page.wait_for_function("document.querySelector('#svd_clip_clip video').currentTime > 0", timeout=SOON)
+    t.sees("#svd_clip_clip video")
+    t.sees("#svd_clip_interrupt", "hidden")
+    t.waits_for("document.querySelector('#svd_clip_clip video').currentTime > 0")
     shown = t.page.locator("#svd_clip_gallery img").count()
     assert shown >= SHORT["num_frames"], f"{shown} frames in the gallery"
     width, height = (t.one("#svd_clip_clip video").evaluate(f"v => v.video{side}") for side in ("Width", "Height"))
@@ -49,12 +51,12 @@ def the_tab_makes_a_clip_that_plays(t: Tried) -> str:
 def the_tab_is_interrupted(t: Tried) -> str:
     t.fill("svd_clip", num_steps=LONG_STEPS)
     t.one("#svd_clip_generate").click()
-    t.one(".progressDiv").wait_for(timeout=SOON)
-    t.page.wait_for_function("/Sampling [2-9]/.test(document.querySelector('.progressDiv')?.textContent)", timeout=LONG)
+    t.sees(".progressDiv")
+    t.waits_for("/Sampling [2-9]/.test(document.querySelector('.progressDiv')?.textContent)")
     t.page.screenshot(path=t.out / "a_clip_is_being_made.png")
     shown = t.one(".progressDiv").inner_text()
     t.one("#svd_clip_interrupt").click()
-    t.page.wait_for_selector("text=was stopped", timeout=SOON)
+    t.sees("text=was stopped")
     t.fill("svd_clip", num_steps=SHORT["num_steps"])
     return f"stopped at: {shown}"
 
@@ -63,14 +65,12 @@ def txt2img_sends_its_picture(t: Tried) -> str:
     t.page.evaluate("switch_to_txt2img()")
     t.fill("txt2img", width=64, height=64, steps=2)
     t.one("#txt2img_generate").click()
-    t.one("#txt2img_gallery img").wait_for(timeout=LONG)
-    t.page.wait_for_timeout(2000)
+    t.sees("#txt2img_gallery img")
+    t.settles()
     before = t.one("#svd_clip_seen img").get_attribute("src")
     t.one("#txt2img_send_to_svd_clip").click()
-    t.one("#svd_clip_generate").wait_for(timeout=SOON)
-    t.page.wait_for_function(
-        "was => document.querySelector('#svd_clip_seen img')?.getAttribute('src') !== was", arg=before, timeout=SOON
-    )
+    t.sees("#svd_clip_generate")
+    t.waits_for(OTHER_PICTURE, before)
     said = t.one("#svd_clip_seen_note").inner_text()
     assert "transparent" not in said, said  # of what the web UI hides in the alpha
     return f"the picture stands in the SVD tab: {said.splitlines()[0]}"
@@ -79,38 +79,55 @@ def txt2img_sends_its_picture(t: Tried) -> str:
 def the_last_frame_goes_to_img2img_and_is_animated_there(t: Tried) -> str:
     t.makes_a_clip("#svd_clip_generate")
     t.one("#svd_clip_send_to_img2img").click()
-    t.one("#img2img_generate").wait_for(timeout=SOON)
-    t.page.wait_for_timeout(2000)
+    t.sees("#img2img_generate")
+    t.settles()
     t.one("#img2img_svd").get_by_text("Animate with SVD").first.click()
     t.one("#img2img_svd_enable input[type=checkbox]").check()
-    t.page.wait_for_timeout(2000)
+    t.settles()
     corner = t.one("#img2img_svd_speed_best").evaluate("button => getComputedStyle(button).borderTopLeftRadius")
     assert corner != "0px", "the web UI's own styles reach into the accordion"
     t.fill("img2img_svd", num_frames=SHORT["num_frames"], num_steps=SHORT["num_steps"])
     t.fill("img2img", steps=2, width=64, height=64)
     t.one("#img2img_generate").click()
-    t.one("#img2img_svd_clips video").wait_for(timeout=LONG)
+    t.sees("#img2img_svd_clips video")
     t.one("#img2img_svd_clips video").scroll_into_view_if_needed()
-    t.page.wait_for_timeout(1000)
+    t.settles()
     return f"under the gallery: {t.one('#img2img_svd_clips').inner_text()[:80]!r}"
+
+
+def the_pictures_stay_in_the_gallery_beside_their_clips(t: Tried) -> str:
+    t.fill("img2img", batch_size=2)
+    before = t.page.evaluate(CLIPS)
+    t.one("#img2img_generate").click()
+    t.waits_for(f"was => {CLIPS}.length === 2 && !{CLIPS}.some(clip => was.includes(clip))", before)
+    t.settles()
+    pictures = t.page.locator("#img2img_gallery .thumbnail-item img:visible").count()
+    assert pictures >= 2, f"{pictures} pictures in the gallery"
+    t.one("#img2img_gallery").scroll_into_view_if_needed()
+    t.page.screenshot(path=t.out / "pictures_and_clips.png")
+    before = t.one("#svd_clip_seen img").get_attribute("src")
+    t.one("#img2img_send_to_svd_clip").click()
+    t.waits_for(OTHER_PICTURE, before)
+    t.page.evaluate("switch_to_img2img()")
+    t.fill("img2img", batch_size=1)
+    return f"{pictures} in the gallery, two clips below it; the one chosen goes to the SVD tab"
 
 
 def a_plot_animates_every_cell_and_refuses_a_bad_value(t: Tried) -> str:
     plot = "#script_img2img_xyz_plot"
     t.choose("#tab_img2img #script_list", "X/Y/Z plot")
-    t.one(f"{plot}_x_type").wait_for(timeout=SOON)
+    t.sees(f"{plot}_x_type")
     t.choose(f"{plot}_x_type", "[SVD] Motion")
-    t.page.wait_for_timeout(2000)  # until then the host puts back what stood there
+    t.settles()  # until then the host puts back what stood there
     values = t.one(f"{plot}_x_values :is(textarea, input)")
     values.fill("60, 999")
     t.one("#img2img_generate").click()
-    t.page.wait_for_selector("#img2img_svd_clips >> text=SVD motion must be from 1 to 255, not 999.", timeout=SOON)
+    t.sees("#img2img_svd_clips >> text=SVD motion must be from 1 to 255, not 999.")
     values.fill("60, 90")
     t.one("#img2img_generate").click()
-    clips = "new Set([...document.querySelectorAll('#img2img_svd_clips video')].map(video => video.src))"
-    t.page.wait_for_function(f"{clips}.size === 2", timeout=LONG)
+    t.waits_for(f"new Set({CLIPS}).size === 2")
     t.one("#img2img_svd_clips video").scroll_into_view_if_needed()
-    t.page.wait_for_timeout(1000)
+    t.settles()
     shown = t.one("#img2img_svd_clips").inner_text()
     assert [f"SVD motion: {motion}" in shown for motion in (60, 90)] == [True, True], shown
     t.page.screenshot(path=t.out / "a_plot_in_img2img.png")
@@ -233,7 +250,7 @@ def everything_unloads_and_comes_back(t: Tried) -> str:
 def the_ui_reloads(t: Tried) -> str:
     before = list(t.errors)
     t.page.evaluate("document.querySelector('#settings_restart_gradio').click()")
-    t.page.wait_for_timeout(2000)
+    t.settles()
     t.page.goto("about:blank")
     t.errors = before  # the old page could not reach a server that is away
     t.server.wait_started()
@@ -275,6 +292,7 @@ STEPS = (
     *TAB_STEPS,
     txt2img_sends_its_picture,
     the_last_frame_goes_to_img2img_and_is_animated_there,
+    the_pictures_stay_in_the_gallery_beside_their_clips,
     a_plot_animates_every_cell_and_refuses_a_bad_value,
     a_page_at_rest_asks_for_nothing,
     the_api_animates,

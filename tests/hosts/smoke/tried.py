@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, Request, WebSocket
+from playwright.sync_api import TimeoutError as NotYet
 
 from lib_svd.request import ClipRequest
-from tests.hosts.smoke.server import Server, base64_of
+from tests.hosts.smoke.server import QUIET, Server, base64_of
 
 SHORT = {"num_frames": 4, "num_steps": 3, "width": 128, "height": 128}
 HOSTS_OWN = ("reading 'props'",)
 """Errors that these web UIs have without any extension."""
-SOON, LONG = 60_000, 600_000  # milliseconds
+MOMENT = 5_000  # milliseconds; after each it is asked whether the web UI still works
+AT_REST = """() => {
+  if (!window.svdSmoke) {
+    window.svdSmoke = {changed: performance.now()};
+    new MutationObserver(() => { window.svdSmoke.changed = performance.now(); })
+      .observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
+  }
+  return performance.now() - window.svdSmoke.changed > 1500;
+}"""
+"""Whether nothing has changed on the page for a while."""
 
 
 class Tried:
@@ -26,6 +37,12 @@ class Tried:
         self.picture, self.out = asked.picture, asked.out
         self.errors: list[str] = []
         self.first_clip: list[np.ndarray] = []
+        self._asked: set[object] = set()  # what the page waits for
+        page.set_default_timeout(1000 * QUIET)
+        page.on("request", self._began)
+        page.on("requestfinished", self._ended)
+        page.on("requestfailed", self._ended)
+        page.on("websocket", self._opened)
         page.on("console", lambda message: self._heard(message.text, message.location["url"], message.type))
         page.on("pageerror", lambda error: self._heard(str(error)))
 
@@ -35,17 +52,29 @@ class Tried:
         if kind == "error" and not foreign and not any(known in text for known in HOSTS_OWN):
             self.errors.append(f"{text} {url}".strip()[:300])
 
+    def _began(self, request: Request) -> None:
+        """Note what is asked for; not the one question by which gradio knows that the page is there."""
+        if "/heartbeat/" not in request.url:
+            self._asked.add(request)
+
+    def _opened(self, socket: WebSocket) -> None:
+        self._asked.add(socket)
+        socket.on("close", self._ended)
+
+    def _ended(self, asked: object) -> None:
+        self._asked.discard(asked)
+
     def one(self, selector: str) -> Locator:
         return self.page.locator(selector).first
 
     def open_page(self) -> None:
-        self.page.goto(self.server.url, timeout=LONG)
-        self.page.wait_for_function("typeof switch_to_svd_clip === 'function'", timeout=LONG)
-        self.one("#txt2img_generate").wait_for(timeout=LONG)
+        self.page.goto(self.server.url)
+        self.waits_for("typeof switch_to_svd_clip === 'function'")
+        self.sees("#txt2img_generate")
 
     def open_tab(self) -> None:
         self.page.evaluate("switch_to_svd_clip()")
-        self.one("#svd_clip_generate").wait_for(timeout=SOON)
+        self.sees("#svd_clip_generate")
 
     def fill(self, part: str, **settings: object) -> None:
         """Numbers into a tab's or an accordion's controls."""
@@ -71,18 +100,41 @@ class Tried:
         """The settings of the clip that the tab shows."""
         return ClipRequest.from_infotext(self.one("#svd_clip_infotext textarea").input_value())
 
-    def waits_for(self, condition: str, given: object = None, timeout: float = SOON) -> None:
-        """Until a function of JavaScript says yes."""
-        self.page.wait_for_function(condition, arg=given, timeout=timeout)
+    def waits_for(self, condition: str, given: object = None) -> None:
+        """Until a function of JavaScript says yes, for as long as the web UI works."""
+        self._until(lambda: self.page.wait_for_function(condition, arg=given, timeout=MOMENT), condition)
+
+    def sees(self, selector: str, state: Any = "visible") -> None:
+        """Until the first of such elements is as it should be: "visible", "hidden", "detached"."""
+        self._until(lambda: self.one(selector).wait_for(state=state, timeout=MOMENT), f"{selector} to be {state}")
+
+    def settles(self) -> None:
+        """Until the page has got all that it asked for and is at rest."""
+        self._until(lambda: self.page.wait_for_function(AT_REST, timeout=MOMENT), "a page at rest")
+        self.server.wait(self._has_all, "a page that asks for nothing")
+
+    def _has_all(self) -> bool:
+        self.page.wait_for_timeout(500)
+        return not self._asked and bool(self.page.evaluate(AT_REST))
+
+    def _until(self, wait: Callable[[], object], what: str) -> None:
+        def done() -> bool:
+            try:
+                wait()
+            except NotYet:
+                return False
+            return True
+
+        self.server.wait(done, what)
 
     def makes_a_clip(self, button: str) -> ClipRequest:
         """Press it and wait for the clip and all that is said of it; the clip's settings."""
         before = self.one("#svd_clip_infotext textarea").input_value()
         self.one(button).click()
         changed = "was => document.querySelector('#svd_clip_infotext textarea').value !== was"
-        self.waits_for(changed, before, LONG)
-        self.page.wait_for_selector("#svd_clip_interrupt", state="hidden", timeout=SOON)
-        self.page.wait_for_timeout(2000)  # what follows a clip has no end to be seen
+        self.waits_for(changed, before)
+        self.sees("#svd_clip_interrupt", "hidden")
+        self.settles()
         return self.request_shown()
 
     def shoot(self, name: str) -> None:

@@ -1,5 +1,4 @@
-"""Where the Neo line differs from Forge."""
+"""Where the Neo line as it is now differs from Forge, besides its memory management."""
 
 NAME = "neo"
-DROPS_ABANDONED = False
 CONV3D_NEEDS_CASTING = False

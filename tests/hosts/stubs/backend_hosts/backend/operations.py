@@ -72,15 +72,6 @@ class ForgeOperations:
                 raise TypeError("conv3d() received an invalid combination of arguments: a builtin_function_or_method")
             return super().forward(x)
 
-    class ConvTranspose1d(_Casting, torch.nn.ConvTranspose1d):
-        pass
-
-    class ConvTranspose2d(_Casting, torch.nn.ConvTranspose2d):
-        pass
-
-    class ConvTranspose3d(_Casting, torch.nn.ConvTranspose3d):
-        pass
-
     class GroupNorm(_Casting, torch.nn.GroupNorm):
         def forward(self, x):
             return F.group_norm(x, self.num_groups, *_weights(self, x), self.eps)
@@ -93,19 +84,18 @@ class ForgeOperations:
         pass
 
 
-_SWAPPED = ("Linear", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d")
+_SWAPPED = ("Linear", "Conv1d", "Conv2d", "Conv3d", "GroupNorm", "LayerNorm", "Embedding")
 
 
 @contextlib.contextmanager
 def using_forge_operations(operations=None, device=None, dtype=None, manual_cast_enabled=False, bnb_dtype=None):
     global current_device, current_dtype, current_manual_cast_enabled
     current_device, current_dtype, current_manual_cast_enabled = device, dtype, manual_cast_enabled
-    names = (*_SWAPPED, "GroupNorm", "LayerNorm", "Embedding")
-    plain = {name: getattr(torch.nn, name) for name in names}
+    plain = {name: getattr(torch.nn, name) for name in _SWAPPED}
     try:
-        for name in names:
+        for name in _SWAPPED:
             setattr(torch.nn, name, getattr(operations or ForgeOperations, name))
         yield
     finally:
-        for name in names:
-            setattr(torch.nn, name, plain[name])
+        for name, layer in plain.items():
+            setattr(torch.nn, name, layer)

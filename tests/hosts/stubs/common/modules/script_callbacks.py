@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -185,7 +185,10 @@ def _register(category: str, callback: Any, name: str | None) -> None:
 
 def _caller() -> str:
     """The file of whoever called into this module."""
-    return next((frame.filename for frame in inspect.stack() if frame.filename != __file__), "unknown file")
+    frame = sys._getframe()
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return "unknown file" if frame is None else frame.f_code.co_filename
 
 
 def _call(category: str, *given: Any, reverse: bool = False, **named: Any) -> list[Any]:

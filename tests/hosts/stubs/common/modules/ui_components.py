@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 from functools import wraps
 
 import gradio as gr
+
+if importlib.util.find_spec("gradio.component_meta"):  # gradio 4 would write a file beside this one, as hosts forbid it
+    importlib.import_module("gradio.component_meta").create_or_modify_pyi = lambda *given: None
 
 
 class FormComponent:

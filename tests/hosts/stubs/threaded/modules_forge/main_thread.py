@@ -9,8 +9,8 @@ import time
 
 lock = threading.Lock()
 last_id = 0
-waiting_list: list[Task] = []
-finished_list: list[Task] = []
+_waiting: list[Task] = []
+_finished: list[Task] = []
 
 
 class Task:
@@ -42,18 +42,18 @@ def loop():
     while not _stub.ended.is_set():
         time.sleep(0.001)
         with lock:
-            task = waiting_list.pop(0) if waiting_list else None
+            task = _waiting.pop(0) if _waiting else None
         if task is not None:
             task.work()
             with lock:
-                finished_list.append(task)
+                _finished.append(task)
 
 
 def async_run(func, *args, **kwargs):
     global last_id
     with lock:
         last_id += 1
-        waiting_list.append(Task(last_id, func, args, kwargs))
+        _waiting.append(Task(last_id, func, args, kwargs))
         return last_id
 
 
@@ -62,9 +62,9 @@ def run_and_wait_result(func, *args, **kwargs):
     while True:
         time.sleep(0.001)
         with lock:
-            done = [task for task in finished_list if task.task_id == task_id]
+            done = [task for task in _finished if task.task_id == task_id]
             for task in done:
-                finished_list.remove(task)
+                _finished.remove(task)
         if done:
             return done[0].result
 

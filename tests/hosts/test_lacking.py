@@ -1,0 +1,350 @@
+"""A web UI that changes under us: each thing that we use of it is taken away in turn, in every stub host."""
+
+from __future__ import annotations
+
+import ast
+import html
+import importlib
+import logging
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+import torch
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from torch import nn
+
+from lib_svd.hosts import detect, lacking
+from lib_svd.hosts.lacking import DEVICE, HOST, MEMORY, PAGE, Need
+from lib_svd.hosts.webui import WebuiHost
+from tests.hosts.stub_hosts import FOLDERS
+
+ROOT = Path(__file__).parents[2]
+HOSTS = sorted((ROOT / "lib_svd" / "hosts").glob("*.py"))
+MODULES = {"MANAGEMENT", "backend.memory_management", "ldm_patched.modules.model_management"}
+ADAPTER = {"forge": "forge", "neo": "forge", "reforge": "ldm", "classic": "ldm", "a1111": "a1111"}
+pytestmark = pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning")  # gradio's own
+
+
+def names(use: str) -> list[str]:
+    """What a use is of; several where one of them is enough."""
+    return [re.sub(r"\(.*", "", each).strip() for each in use.split("|")]
+
+
+def tables(stub: str) -> Iterator[tuple[Need, tuple[str, ...]]]:
+    """All that is used in a host."""
+    yield from HOST.items()
+    yield from PAGE.items()
+    yield Need.MEMORY, MEMORY[ADAPTER[stub]]
+    yield from DEVICE.items() if stub == "a1111" else ()
+
+
+def cases() -> Iterator[Any]:
+    """A host, and a use."""
+    for stub in FOLDERS:
+        for use in dict.fromkeys(use for _, uses in tables(stub) for use in uses):
+            if stub != "a1111" or not use.startswith("modules_forge"):
+                yield pytest.param(stub, use, id=f"{stub}-{names(use)[0]}")
+
+
+def needs_of(stub: str, use: str) -> set[Need]:
+    return {need for need, uses in tables(stub) if use in uses}
+
+
+class Taken:
+    """A stub host that has loaded the extension and asked for its tabs; after `take`, one that lacks something."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._folder, self._monkeypatch = folder, monkeypatch
+
+    def take(self, name: str) -> bool:
+        """Delete it wherever it is; whether it was there."""
+        place, _, last = name.rpartition(".")
+        try:
+            owner = lacking.pkgutil.resolve_name(place)
+        except (ImportError, AttributeError):
+            return False
+        if not hasattr(owner, last):
+            return False
+        holder = owner if last in vars(owner) else type(owner)
+        if name == "modules.shared.state.interrupted" and last not in vars(owner):
+            holder = type(owner)
+        self._monkeypatch.delattr(holder, last)
+        return True
+
+    def start(self) -> None:
+        """Load scripts and build the page as a web UI does."""
+        from modules import extensions, script_callbacks, scripts, shared
+
+        extensions.list_extensions()
+        scripts.load_scripts()
+        script_callbacks.before_ui_callback()
+        script_callbacks.ui_settings_callback()
+        with gr.Blocks():
+            gallery = gr.Gallery(elem_id="txt2img_gallery")
+            button = gr.Button(elem_id="txt2img_send_to_extras")
+            line = gr.Textbox(elem_id="generation_info_txt2img")
+            for component in (gallery, button, line):
+                script_callbacks.after_component_callback(component)
+        if hasattr(script_callbacks, "ui_tabs_callback"):
+            self.tabs = script_callbacks.ui_tabs_callback()
+        else:
+            entries = script_callbacks.callback_map["callbacks_ui_tabs"]
+            self.tabs = [tab for entry in entries for tab in entry.callback()]
+        self.app = FastAPI()
+        shared.cmd_opts.api = True
+        script_callbacks.app_started_callback(None, self.app)
+        (self.host,) = detect._kept
+        assert isinstance(self.host, WebuiHost)
+
+    def texts(self) -> list[str]:
+        """What the tab says in HTML."""
+        ((blocks, _, _),) = [tab for tab in self.tabs if tab[2] == "svd_clip"]
+        return [html.unescape(block.value or "") for block in blocks.blocks.values() if isinstance(block, gr.HTML)]
+
+    def elements(self) -> set[str]:
+        ((blocks, _, _),) = [tab for tab in self.tabs if tab[2] == "svd_clip"]
+        return {block.elem_id for block in blocks.blocks.values() if block.elem_id}
+
+    def routes(self) -> TestClient:
+        return TestClient(self.app)
+
+
+def submit_box(toprow: Any) -> None:
+    """As the stub's own, without what hosts add to gradio."""
+    with gr.Row(render=False) as toprow.submit_box:
+        gr.Button(elem_id=f"{toprow.id_part}_skip")
+        toprow.submit = gr.Button(elem_id=f"{toprow.id_part}_generate")
+
+
+@pytest.fixture
+def start(stub_host, tmp_path, monkeypatch) -> Callable[..., Taken]:
+    """`start("forge", "modules.util.open_folder")`: a host without that."""
+
+    def started(stub: str, *taken: str) -> Taken:
+        monkeypatch.delenv("SVD_HOST", raising=False)
+        monkeypatch.setattr("lib_svd.extension._kept", [])
+        monkeypatch.setattr(detect, "_kept", [])
+        stub_host(stub)
+        for module in ("modules.api.models", "modules.infotext_utils"):  # a host has imported its own
+            importlib.import_module(module)
+        monkeypatch.setattr(importlib.import_module("modules.ui_toprow").Toprow, "create_submit_box", submit_box)
+        plot = ROOT / "tests" / "hosts" / "webpage" / "builtin" / "scripts"
+        (tmp_path / "extensions" / "plot" / "scripts").mkdir(parents=True)
+        (tmp_path / "extensions" / "plot" / "scripts" / "xyz_grid.py").symlink_to(plot / "xyz_grid.py")
+        (tmp_path / "extensions" / "svd").symlink_to(ROOT, target_is_directory=True)
+        host = Taken(tmp_path, monkeypatch)
+        assert all([host.take(name) for name in taken] or [True])
+        host.start()
+        return host
+
+    return started
+
+
+def moves_the_bar(host: Taken) -> bool:
+    from modules import shared
+
+    host.host.report(3, 10, "Sampling")
+    return getattr(shared.state, "textinfo", None) == "Sampling 3/10"
+
+
+def is_stopped(host: Taken) -> bool:
+    from modules import shared
+
+    shared.state.interrupted = True
+    stopped = host.host.interrupted()
+    shared.state.interrupted = False
+    return stopped
+
+
+def has_its_turn(host: Taken) -> bool:
+    status = host.routes().post("/svd/v1/animate", json={}).status_code if hasattr(host, "app") else 0
+    try:
+        return host.host.exclusively("svd", lambda: status in (404, 422))
+    except detect.SvdError as error:
+        assert str(error) == host.host.lacks.sentence()
+        return False
+
+
+def has_axes(host: Taken) -> bool:
+    from modules import scripts
+
+    plots = [each.module for each in getattr(scripts, "scripts_data", ()) if each.path.endswith("xyz_grid.py")]
+    return any(axis.label.startswith("[SVD]") for plot in plots for axis in plot.axis_options)
+
+
+def is_animated(host: Taken) -> bool:
+    from modules import scripts
+
+    return any(each.script_class.__name__ == "AnimateWithSvd" for each in scripts.scripts_data)
+
+
+def is_set(host: Taken) -> bool:
+    from modules import shared
+
+    return "svd_review" in shared.opts.data_labels
+
+
+def bound() -> set[str]:
+    from modules import infotext_utils
+
+    return {binding.tabname for binding in infotext_utils.registered_param_bindings}
+
+
+def keeps_a_network(host: Taken) -> bool:
+    """In either keeping it runs; whether that is the host's."""
+    resident = host.host.adopt(nn.Linear(2, 2).requires_grad_(False), torch.float32)
+    with resident.on_gpu(0) as network:
+        assert network(torch.zeros(1, 2)).shape == (1, 2)
+    return host.host.name != "a web UI, beside its models"
+
+
+WORKS: dict[Need, Callable[[Taken], bool]] = {
+    Need.BUTTONS: lambda host: not any("#txt2img_skip" in text for text in host.texts()),
+    Need.PROGRESS: moves_the_bar,
+    Need.STOP: is_stopped,
+    Need.TURN: has_its_turn,
+    Need.SENDING: lambda host: {"svd_clip", "img2img"} <= bound() and "svd_clip_send_to_img2img" in host.elements(),
+    Need.OPENING: lambda host: "svd_clip_open_folder" in host.elements(),
+    Need.SETTINGS: is_set,
+    Need.ROUTES: lambda host: host.routes().get("/svd/v1/models").status_code == 200,
+    Need.SCRIPT: is_animated,
+    Need.AXES: has_axes,
+    Need.MEMORY: keeps_a_network,
+}
+"""How to see that what needs something works; what is not here has no face of its own in a stub."""
+
+
+@pytest.mark.parametrize(("stub", "use"), cases())
+def test_what_is_taken_away_costs_what_needs_it_and_no_more(start, caplog, stub, use):
+    with caplog.at_level(logging.WARNING, "svd"):
+        host = start(stub, *[name for name in names(use) if stub != "neo" or "inference_cast" not in name][:1])
+    lost = needs_of(stub, use)
+    sentence = host.host.lacks.sentence()
+    assert [record.message for record in caplog.records] == [sentence]
+    assert sentence.count(names(use)[0]) == 1
+    assert all(need.value in sentence for need in lost)
+    if Need.TAB not in lost:
+        assert sum(sentence in text for text in host.texts()) == 1
+        assert {"svd_clip_generate", "svd_clip_history"} <= host.elements()
+    assert lacking.described(host.host)["lacks"] == sentence
+    needs_tab = {Need.BUTTONS, Need.SENDING, Need.OPENING} if Need.TAB in lost else set()
+    works = {need: check(host) for need, check in WORKS.items() if need not in needs_tab}
+    assert works == {need: need not in lost for need in works}
+
+
+@pytest.mark.parametrize("stub", FOLDERS)
+def test_where_nothing_is_lacking_nothing_is_said(start, caplog, stub):
+    with caplog.at_level(logging.WARNING, "svd"):
+        host = start(stub)
+    assert caplog.messages == []
+    assert host.host.lacks.sentence() == ""
+    assert not any("web UI" in text for text in host.texts())
+    assert lacking.described(host.host)["lacks"] == "nothing"
+    assert all(check(host) for check in WORKS.values())
+
+
+def test_the_doctor_says_what_the_tab_says(start):
+    host = start("forge", "modules.util.open_folder", "modules.ui_tempdir.register_tmp_file")
+    told = host.routes().get("/svd/v1/doctor").json()["web UI"]
+    assert told["adapter"] == "Forge"
+    assert told["lacks"] == host.host.lacks.sentence()
+    assert "modules.util.open_folder (for Open folder); has no modules.ui_tempdir.register_tmp_file" in told["lacks"]
+
+
+def aliases(tree: ast.AST) -> dict[str, str]:
+    """Names in a file that stand for something of a host."""
+    found = {"management": "MANAGEMENT"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in (
+            "modules",
+            "modules_forge",
+            "backend",
+            "ldm_patched",
+        ):
+            found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            whole = chain(node.value, found)
+            if whole:
+                found[node.targets[0].id] = whole
+    return found
+
+
+def chain(node: ast.expr, known: dict[str, str]) -> str:
+    """`state.begin` as modules.shared.state.begin; "" where it is nothing of a host."""
+    if isinstance(node, ast.Name):
+        return known.get(node.id, "")
+    if isinstance(node, ast.Attribute):
+        if node.attr == "management":
+            return "MANAGEMENT"
+        inner = chain(node.value, known)
+        return f"{inner}.{node.attr}" if inner else ""
+    return ""
+
+
+def used(path: Path) -> set[str]:
+    """The longest names of a host's own that a file uses."""
+    tree = ast.parse(path.read_text("utf-8"))
+    known = aliases(tree)
+    found = {whole for node in ast.walk(tree) if isinstance(node, ast.expr) and (whole := chain(node, known))}
+    found |= set(known.values())
+    return {whole for whole in found if not any(other.startswith(f"{whole}.") for other in found)} - MODULES
+
+
+@pytest.mark.parametrize("path", HOSTS, ids=lambda path: path.stem)
+def test_all_that_is_used_is_in_the_tables(path):
+    every = [use for table in (HOST, PAGE, DEVICE, MEMORY) for uses in table.values() for use in uses]
+    known = {re.sub(r"^.*(memory|model)_management\.", "MANAGEMENT.", name) for use in every for name in names(use)}
+    missing = [
+        name
+        for name in used(path)
+        if not any(name == each or name.startswith(f"{each}.") or each.startswith(f"{name}.") for each in known)
+    ]
+    assert missing == []
+
+
+def test_nothing_is_in_the_tables_that_is_not_used():
+    text = "".join(path.read_text("utf-8") for path in HOSTS if path.stem != "lacking")
+    every = [use for table in (HOST, PAGE, DEVICE, MEMORY) for uses in table.values() for use in uses]
+    last = {name.rpartition(".")[2] for use in every for name in names(use)} - {"inference_cast"}
+    assert [name for name in last if not re.search(rf"\b{name}\b", text)] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("modules.util", "open_folder", lambda: None), "has another modules.util.open_folder (for Open folder)"),
+        (
+            ("modules.shared", "OptionInfo", lambda default, label: None),
+            "has another modules.shared.OptionInfo (for our page of settings)",
+        ),
+    ],
+)
+def test_a_function_that_takes_other_arguments_is_as_good_as_none(stub_host, monkeypatch, change, said):
+    stub_host("forge")
+    module, name, instead = change
+    monkeypatch.setattr(importlib.import_module(module), name, instead)
+    lacks = lacking.Lacks()
+    lacks.look(PAGE)
+    assert said in lacks.sentence()
+
+
+def test_what_fails_when_it_is_used_is_lost_from_then_on_and_the_log_has_one_line(caplog):
+    lacks, called = lacking.Lacks(), []
+
+    def work() -> str:
+        called.append(1)
+        raise KeyError("another key")
+
+    lacks.tell()
+    guarded = lacks.guarded(Need.AXES, work, "none")
+    with caplog.at_level(logging.WARNING, "svd"):
+        assert [guarded(), guarded()] == ["none", "none"]
+    assert called == [1]
+    assert len(caplog.messages) == 1
+    assert "answers KeyError: 'another key' (for axes in X/Y/Z plot)" in lacks.sentence()
