@@ -128,7 +128,7 @@ MEMORY = {
     ),
     "a1111": (
         *("modules.devices.get_optimal_device()", "modules.devices.dtype", "modules.devices.dtype_vae"),
-        *("modules.devices.torch_gc()", "modules.sd_models.model_data.sd_model"),
+        *("modules.devices.torch_gc()", "modules.sd_models.model_data.sd_model", "modules.sd_models.model_data.lock"),
         *("modules.sd_models.send_model_to_cpu(_)", "modules.sd_models.send_model_to_device(_)"),
     ),
 }
