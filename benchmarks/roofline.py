@@ -21,7 +21,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten
 from torch.utils.flop_counter import flop_registry
 
 from benchmarks.clip import git_revision
@@ -81,11 +81,11 @@ class Counter(TorchDispatchMode):
         result = func(*given, **named)
         name = func._overloadpacket.__name__
         inputs = [given, *(value for key, value in named.items() if key != "out")]
-        taken = [x for x in tree_leaves(inputs) if isinstance(x, Tensor)]
+        taken = [x for x in tree_flatten(inputs)[0] if isinstance(x, Tensor)]
         if taken and not func.is_view and name not in FREE:
             count = flop_registry.get(func._overloadpacket)
             flops = count(*given, **named, out_val=result) if count else 0
-            self.note(name, taken, [x for x in tree_leaves(result) if isinstance(x, Tensor)], flops)
+            self.note(name, taken, [x for x in tree_flatten(result)[0] if isinstance(x, Tensor)], flops)
         return result
 
     def note(self, name: str, taken: list[Tensor], made: list[Tensor], flops: float = 0) -> None:

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten
 
 from benchmarks.gpu_like import META, GpuKernels
 from lib_svd.engine import memory
@@ -38,7 +38,7 @@ class Alive(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, given: Any = (), named: Any = None) -> Any:
         result = func(*given, **(named or {}))
-        for tensor in tree_leaves(result):
+        for tensor in tree_flatten(result)[0]:
             if isinstance(tensor, Tensor):
                 self._note(tensor.untyped_storage())
         return result

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
@@ -53,6 +54,32 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     return DTYPES[name] or (torch.float32 if device.type == "cpu" else torch.float16)
 
 
+def check_computes(dtype: torch.dtype, device: torch.device) -> None:
+    """Try in a moment what would else fail after the weights are loaded.
+
+    Raises:
+        BadRequest: this PyTorch cannot compute in that dtype there, as older ones cannot in float16 on a CPU.
+    """
+    try:
+        _compute_a_little(dtype, device)
+    except torch.cuda.OutOfMemoryError:
+        return  # it can; whether there is room is found out where room is made
+    except (RuntimeError, TypeError) as error:  # TypeError: what a Mac's GPU does not know
+        name = str(dtype).removeprefix("torch.")
+        raise BadRequest(
+            f"PyTorch {torch.__version__} cannot compute in {name} on {device.type} ({error}): use float32."
+        ) from error
+
+
+def _compute_a_little(dtype: torch.dtype, device: torch.device) -> None:
+    """The kinds of work that the networks are made of, on next to nothing."""
+    with torch.inference_mode():
+        x = torch.zeros(1, 2, 2, 2, dtype=dtype, device=device)
+        F.group_norm(F.conv2d(F.silu(x), x), 1)
+        F.linear(F.gelu(F.layer_norm(x, (2,))), x[0, 0])
+        F.scaled_dot_product_attention(x, x, x)
+
+
 class StandaloneHost:
     """Weights wait in host memory and go to the device when they are used; what fits stays there.
 
@@ -85,6 +112,7 @@ class StandaloneHost:
     ) -> None:
         self._device = choose_device(device)
         self._dtype = choose_dtype(dtype, self._device)
+        check_computes(self._dtype, self._device)
         if weights not in WEIGHTS:
             raise BadRequest(f"Weights must be one of {', '.join(WEIGHTS)}, not {weights!r}.")
         self._in_float8 = weights == "float8"

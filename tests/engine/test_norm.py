@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten
 
 from benchmarks.gpu_like import META, GpuKernels
 from lib_svd.engine import norm, parked
@@ -78,7 +78,7 @@ class Relaid(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, given: Any = (), named: Any = None) -> Any:
         result = func(*given, **(named or {}))
-        taken = [x for x in tree_leaves(given) if isinstance(x, Tensor) and x.ndim == 4 and min(x.shape) > 1]
+        taken = [x for x in tree_flatten(given)[0] if isinstance(x, Tensor) and x.ndim == 4 and min(x.shape) > 1]
         chosen = any(word in str(func) for word in ("conv", "empty_like"))  # where `GpuKernels` says the layout
         if not chosen and isinstance(result, Tensor) and any(is_relaid(x, result) for x in taken):
             self.found.append(f"{func}{tuple(result.shape)}")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten
 
 from lib_svd.checkpoints import networks
 from lib_svd.engine.float8 import keep_in_float8
@@ -50,11 +50,20 @@ def test_dtypes_by_name():
         choose_dtype("half", CPU)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_the_encoder_computes_in_float32_whatever_is_asked_for(dtype):
-    host = StandaloneHost("cpu", dtype)
+@pytest.mark.parametrize("lacking", [RuntimeError("\"addmm_impl_cpu_\" not implemented for 'Half'"), TypeError("No.")])
+def test_a_dtype_that_pytorch_lacks_is_refused_before_anything_is_loaded(monkeypatch, lacking):
+    def linear(*_given: object) -> None:
+        raise lacking
+
+    monkeypatch.setattr(torch.nn.functional, "linear", linear)
+    with pytest.raises(BadRequest, match=r"^PyTorch \S+ cannot compute in float16 on cpu \(.*\): use float32\.$"):
+        StandaloneHost("cpu", "float16")
+
+
+def test_the_encoder_computes_in_float32_whatever_is_asked_for():
+    host = StandaloneHost("cpu", "bfloat16")
     assert host.dtype("encoder") == torch.float32
-    assert {host.dtype(part) for part in ("vision", "unet", "decoder")} == {getattr(torch, dtype)}
+    assert {host.dtype(part) for part in ("vision", "unet", "decoder")} == {torch.bfloat16}
 
 
 def test_the_unets_matrices_can_wait_in_float8_and_nothing_else():
@@ -165,7 +174,7 @@ class Operands(TorchDispatchMode):
         self.device, self.count, self.strayed = device, 0, list[str]()
 
     def __torch_dispatch__(self, func: Any, types: Any, given: Any = (), named: Any = None) -> Any:
-        tensors = [leaf for leaf in tree_leaves((given, named)) if isinstance(leaf, Tensor)]
+        tensors = [leaf for leaf in tree_flatten((given, named))[0] if isinstance(leaf, Tensor)]
         if not str(func).startswith(self.MOVES):
             self.count += 1
             self.strayed += [f"{func} on {t.device}" for t in tensors if t.device != self.device and t.ndim]

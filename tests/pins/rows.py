@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 SUITES = (
     "tests/golden",
@@ -16,24 +15,24 @@ SUITES = (
     "tests/hosts",
 )
 """What is run in each; the rest is about the page, the command line and training, or needs linters."""
-
-TOOLS = ("pytest", "hypothesis", "playwright")
+WEBUIS = "tests/hosts/webpage"
+"""Of those, what needs a second gradio beside the row's own."""
+TOOLS = ("pytest", "pytest-xdist", "hypothesis", "playwright")
 """What the tests need beside a row's packages."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One environment: whose versions they are, and what pip is asked for."""
+    """One environment: which Python, and what pip is asked for."""
 
     python: str  # such as 3.10
     packages: tuple[str, ...]  # requirements
-    webui: Literal["forge", "reforge"] | None = None  # the one of tests/hosts/webpage that has this gradio; None: none
+    suites: tuple[str, ...] = SUITES
 
 
 ROWS = {
     "forge": Row(
         python="3.10",
-        webui="forge",
         packages=(
             "torch==2.3.1",
             "accelerate==0.31.0",
@@ -55,7 +54,6 @@ ROWS = {
     ),
     "reforge": Row(
         python="3.10",
-        webui="reforge",
         packages=(
             "torch==2.9.0",
             "accelerate==0.21.0",
@@ -77,7 +75,6 @@ ROWS = {
     ),
     "classic": Row(
         python="3.11",
-        webui="reforge",
         packages=(
             "torch==2.6.0",
             "accelerate==0.21.0",
@@ -99,7 +96,6 @@ ROWS = {
     ),
     "neo": Row(
         python="3.13",
-        webui="forge",
         packages=(
             "torch==2.11.0",
             "accelerate==1.13.0",
@@ -122,7 +118,6 @@ ROWS = {
     ),
     "lower": Row(
         python="3.10",
-        webui="reforge",
         packages=(
             "torch==2.1.2",
             "accelerate==0.31.0",

@@ -15,7 +15,7 @@ class VRAMState(Enum):
 
 
 vram_state = VRAMState.NORMAL_VRAM
-OOM_EXCEPTION = torch.OutOfMemoryError
+OOM_EXCEPTION = torch.cuda.OutOfMemoryError
 MIN_WEIGHT_MEMORY_RATIO = 0.4
 current_loaded_models: list[LoadedModel] = []
 
