@@ -70,6 +70,7 @@ class Hook:
             size: width and height.
             changes: settings in place of the accordion's, for one cell of an X/Y/Z plot.
         """
+        self._refusal = ""
         try:
             is_on, settings, with_frames = read(values)
             if not is_on:
@@ -147,7 +148,10 @@ class Hook:
         return kept.description
 
     def refuse(self, error: BadInput) -> None:
-        """Show why a job is not begun: reForge's page says of every error there that None cannot be iterated."""
+        """Show why a job is not begun: reForge's page says of every error there that None cannot be iterated.
+
+        It is shown until a job begins, since a busy page asks too early, and more than once.
+        """
         self._refusal = f"<p>{escape(_told(error))}</p>"
 
     def shown(self, description: str) -> str:
@@ -156,9 +160,8 @@ class Hook:
         Args:
             description: the host's JSON of the job, "" if it failed.
         """
-        refusal, self._refusal = self._refusal, ""
         if not description:
-            return refusal
+            return self._refusal
         try:
             return self._kept[json.loads(description)["job_timestamp"]].shown
         except (ValueError, KeyError, TypeError):

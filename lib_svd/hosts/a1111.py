@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import torch
 
 from lib_svd.hosts.beside import BesideHost
 from lib_svd.hosts.standalone import StandaloneResident
 from lib_svd.ports import Part
+
+T = TypeVar("T")
 
 
 class A1111Host(BesideHost):
@@ -17,6 +22,7 @@ class A1111Host(BesideHost):
     def __init__(self) -> None:
         super().__init__()
         self._sent_away = False  # the host's checkpoint, by us
+        self._is_working = False
 
     def dtype(self, part: Part) -> torch.dtype:
         """The host's own for its UNet and its VAE; the encoder decides every frame: float32."""
@@ -25,6 +31,26 @@ class A1111Host(BesideHost):
         dtypes = {"encoder": torch.float32, "decoder": devices.dtype_vae}
         dtype: torch.dtype = dtypes.get(part, devices.dtype)
         return dtype
+
+    def exclusively(self, job: str, work: Callable[[], T]) -> T:
+        """Not while the host loads its first checkpoint, which it does on a thread of its own, past its queue.
+
+        It swaps `torch.nn` and `load_state_dict` for all threads then (modules/sd_disable_initialization.py).
+        """
+
+        def alone() -> T:
+            from modules import sd_models
+
+            if self._is_working:  # work within work
+                return work()
+            with sd_models.model_data.lock:
+                self._is_working = True
+                try:
+                    return work()
+                finally:
+                    self._is_working = False
+
+        return super().exclusively(job, alone)
 
     def capacity(self) -> int:
         """As stand-alone; the host's checkpoint can make room too."""

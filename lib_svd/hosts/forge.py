@@ -12,7 +12,7 @@ from lib_svd.hosts.patcher import DECODER_DTYPES, UNET_PARAMETERS, PatcherHost
 class ForgeHost(PatcherHost):
     """Networks of Forge's own layers, swapped by layer where memory is short."""
 
-    name = "Forge"
+    name = "Forge or Neo"
 
     def __init__(self) -> None:
         from backend import memory_management

@@ -116,7 +116,8 @@ MEMORY = {
         " | backend.memory_management.inference_cast(_, _)",
         "backend.memory_management.vae_dtype(_, allowed_dtypes=_)",
         *("backend.patcher.base.ModelPatcher(_, _, _)", "backend.args.dynamic_args"),
-        "backend.operations.using_forge_operations(dtype=_, manual_cast_enabled=_)",
+        "backend.operations.using_forge_operations(_, dtype=_, manual_cast_enabled=_)",
+        "backend.operations.ForgeOperations",
     ),
     "ldm": (
         *(f"ldm_patched.modules.model_management.{use}" for use in _MANAGED),
@@ -127,7 +128,7 @@ MEMORY = {
     ),
     "a1111": (
         *("modules.devices.get_optimal_device()", "modules.devices.dtype", "modules.devices.dtype_vae"),
-        *("modules.devices.torch_gc()", "modules.sd_models.model_data.sd_model"),
+        *("modules.devices.torch_gc()", "modules.sd_models.model_data.sd_model", "modules.sd_models.model_data.lock"),
         *("modules.sd_models.send_model_to_cpu(_)", "modules.sd_models.send_model_to_device(_)"),
     ),
 }

@@ -11,7 +11,7 @@ STYLE = """<style>
 .svd-clip video.svd-squares { image-rendering: pixelated; }
 .svd-clip .svd-links { display: flex; gap: 1em; justify-content: center; margin: .4em 0 0; font-size: .9em; }
 .svd-clip .svd-infotext { font-size: .85em; opacity: .8; overflow-wrap: anywhere; }
-.svd-clip .svd-links a, .svd-about a { text-decoration: underline; }
+.svd-clip .svd-links a, .svd-about a, .svd-said a { text-decoration: underline; }
 .svd-notes { margin: .3em 0; padding-left: 1.4em !important; list-style: disc outside !important; font-size: .9em; }
 .svd-about, .svd-said { font-size: .9em; padding: 0 .3em; }
 .svd-about summary { cursor: pointer; opacity: .8; }
@@ -24,7 +24,7 @@ STYLE = """<style>
 .svd-measures th { text-align: left; padding: .5em 0 0 !important; }
 .svd-measures td { padding: .1em .6em .1em 0 !important; vertical-align: middle; }
 .svd-measures td:first-child { white-space: nowrap; }
-.svd-measures svg { display: block; margin: 2px 0; }
+.svd-measures svg { display: block; margin: 2px 0; max-width: 16vw; }
 :is(.svd-measures, .svd-card, .svd-compare) .svd-fault { color: #b45309; font-weight: 600; }
 .dark :is(.svd-measures, .svd-card, .svd-compare) .svd-fault { color: #f59e0b; }
 .svd-marks { padding: .6em !important; }
@@ -37,6 +37,7 @@ STYLE = """<style>
 .svd-marks .wrap label:has(:focus-visible) { outline: 2px solid currentColor; }
 .svd-scrolled { overflow-x: auto; padding: .3em; }
 .svd-row > .form { flex-grow: 1; }
+.svd-row > .form > .block:not(.svd-marks) { min-width: min(170px, 100%) !important; }
 .svd-row > button { align-self: end; }
 .svd-row .head { display: grid !important; grid-template-columns: 1fr auto; align-items: start; }
 .svd-row .head label { display: contents; }
@@ -53,6 +54,14 @@ STYLE = """<style>
 :is(#txt2img_svd, #img2img_svd) { --layout-gap: .6em; --button-small-radius: var(--radius-lg); --block-radius: 8px; }
 .svd-tight { flex-grow: 0 !important; }
 .svd-hidden { display: none !important; }
+/* Gradio 6 gives HTML room all round and its classes twice, pictures no more than their pixels, the gallery a border,
+   and on a telephone sliders gaps. */
+:is([id^="svd_clip_"], #txt2img_svd, #img2img_svd) .html-container { padding: 0 !important; }
+.svd-about .svd-about { font-size: inherit; padding: 0; }
+#svd_clip_seen img { width: 100%; height: 100%; object-fit: contain; }
+.styler > #svd_clip_gallery { border-width: 0 !important; }
+.svd-row .head .tab-like-container { grid-area: 1 / 2; margin: 0 !important; }
+.svd-row .head:has(.tab-like-container) { row-gap: 0 !important; }
 .svd-crop-area { position: absolute; overflow: hidden; pointer-events: none; display: none; z-index: 1; }
 .svd-crop-frame { position: absolute; box-sizing: border-box; border: 2px solid white; cursor: move; touch-action: none;
     pointer-events: auto; box-shadow: 0 0 0 9999px rgb(0 0 0 / 55%), inset 0 0 0 1px rgb(0 0 0 / 50%); }

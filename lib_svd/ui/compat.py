@@ -13,6 +13,8 @@ VERSION = int(gr.__version__.split(".")[0])
 UPLOADS: dict[str, Any] = {"sources": ["upload", "clipboard"]} if VERSION > 3 else {"source": "upload"}
 LOSSLESS: dict[str, Any] = {"format": "png"} if VERSION > 3 else {}  # 4 would write webp, 3 writes png anyway
 SMALL: dict[str, Any] = {"format": "jpeg"} if VERSION > 3 else {}
+NO_SHARING: dict[str, Any] = {"buttons": ["download", "fullscreen"]} if VERSION > 5 else {}  # 6 would offer to upload
+NO_RESET: dict[str, Any] = {"buttons": []} if VERSION > 5 else {}  # 6 would go back to another model's value
 COPYABLE: dict[str, Any] = {"buttons": ["copy"]} if VERSION > 5 else {"show_copy_button": True}
 FILES = "gradio_api/file=" if VERSION > 4 else "file="  # what the address of a file that is served begins with
 

@@ -16,7 +16,7 @@ from lib_svd.speeds import SPEEDS, steps_of
 from lib_svd.studio import Model, Studio
 from lib_svd.ui.choices import FIELD_OF, FOLLOWING, Made, model_line, no_model
 from lib_svd.ui.clips import said_html
-from lib_svd.ui.compat import QUIET, answer, html, js
+from lib_svd.ui.compat import NO_RESET, QUIET, answer, html, js
 
 NO_PROMPT = (
     "There is no prompt, because the model takes none: it was trained on pictures alone. "
@@ -239,7 +239,7 @@ class Controls:
                 list(field.choices.values()), value=field.choices[value], **named
             )
         low, high, step = Made.of(None).bounds(name)
-        return gr.Slider(low, high, value=field.kind(value), step=step, **named)
+        return gr.Slider(low, high, value=field.kind(value), step=step, **named, **NO_RESET)
 
     def _named(self, name: str) -> dict[str, Any]:
         label, info = self._spoken(HELP[name])

@@ -14,7 +14,7 @@ from lib_svd.errors import BadInput
 from lib_svd.request import FITS, ClipRequest, CompleteRequest
 from lib_svd.studio import Studio
 from lib_svd.ui.clips import error_html, notes_html, said_html
-from lib_svd.ui.compat import LOSSLESS, QUIET, UPLOADS, answer, html, js
+from lib_svd.ui.compat import LOSSLESS, NO_SHARING, QUIET, UPLOADS, answer, html, js
 from lib_svd.ui.controls import Controls
 
 SEEN = (
@@ -44,7 +44,7 @@ class Framing:
     def __init__(self, studio: Studio, part: str) -> None:
         self._studio, self._part = studio, part
         # Mode None: transparency and 16 bit are for us to read. Lossless: a clip may go on from here.
-        shown = {"type": "pil", "image_mode": None, "height": 300, "min_width": 200, **LOSSLESS}
+        shown = {"type": "pil", "image_mode": None, "height": 300, "min_width": 200, **LOSSLESS, **NO_SHARING}
         with gr.Row(elem_id=f"{part}_pictures"):
             self.picture = gr.Image(label="Picture", elem_id=f"{part}_picture", **UPLOADS, **shown)
             self._seen = gr.Image(label="What the model will see", interactive=False, elem_id=f"{part}_seen", **shown)

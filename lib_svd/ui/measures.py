@@ -96,7 +96,8 @@ def _plot(values: Sequence[float], limits: Sequence[float]) -> str:
     faint = _across(down(0), "none") + "".join(_across(down(limit), "4 3") for limit in limits)
     label = f"over the frames, up to {max(values):.3g}"
     return (
-        f'<svg width="{PLOT_WIDTH}" height="{PLOT_HEIGHT}" role="img" aria-label="{label}">'
+        f'<svg width="{PLOT_WIDTH}" height="{PLOT_HEIGHT}" viewBox="0 0 {PLOT_WIDTH} {PLOT_HEIGHT}"'
+        f' preserveAspectRatio="none" role="img" aria-label="{label}">'
         f'{faint}<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="1.5"/></svg>'
     )
 

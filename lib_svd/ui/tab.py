@@ -23,7 +23,7 @@ from lib_svd.request import MAX_SEED, ClipRequest
 from lib_svd.studio import Studio
 from lib_svd.ui.browsing import Browsing
 from lib_svd.ui.clips import STYLE, clip_html, error_html, notes_html, plays, said_html, time_html
-from lib_svd.ui.compat import COPYABLE, LOSSLESS, QUIET, SMALL, html, js
+from lib_svd.ui.compat import COPYABLE, LOSSLESS, NO_SHARING, QUIET, SMALL, html, js
 from lib_svd.ui.controls import NO_PROMPT, Controls
 from lib_svd.ui.framing import Framing
 from lib_svd.ui.one_change import OneChange
@@ -43,7 +43,7 @@ def build(studio: Studio, page: Page) -> Any:
     """The tab as gradio Blocks; models are looked for when the page loads, not now."""
     with gr.Blocks(analytics_enabled=False) as blocks:
         if page.problem:
-            gr.HTML(error_html(page.problem), elem_id=f"{PART}_problem")
+            html(error_html(page.problem), elem_id=f"{PART}_problem")
         Tab(studio, page, blocks)
     return blocks
 
@@ -100,6 +100,7 @@ class Tab:
                     columns=4,
                     object_fit="contain",
                     **SMALL,
+                    **NO_SHARING,
                 )
             with gr.Row(elem_id=f"image_buttons_{PART}", elem_classes=["image-buttons"]):
                 self._continue = _small("Continue from this frame", "continue")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,7 +43,7 @@ def changes(tab: Page, name: str, before: str | None) -> None:
 def choose(tab: Page, name: str, text: str) -> None:
     """Take what has this text out of a list."""
     part(tab, name, "input").click()
-    tab.get_by_role("option").filter(has_text=text).click()
+    tab.locator("ul.options li, [role=option]", has_text=text).click()
 
 
 def choose_model(tab: Page, name: str) -> None:
@@ -134,5 +135,5 @@ def shoot(tab: Page, name: str) -> None:
         for width, height in ((1400, 1000), (800, 1100)):
             tab.set_viewport_size({"width": width, "height": height})
             tab.wait_for_timeout(500)
-            kind = 3 if "gradio3" in os.environ["PYTEST_CURRENT_TEST"] else 4
-            tab.screenshot(path=Path(SHOTS) / f"gradio{kind}-{name}-{width}.png", full_page=True)
+            gradio = re.findall(r"gradio\d", os.environ["PYTEST_CURRENT_TEST"])[0]
+            tab.screenshot(path=Path(SHOTS) / f"{gradio}-{name}-{width}.png", full_page=True)

@@ -1,4 +1,4 @@
-"""The stand-alone page in a real browser, in both versions of gradio that web UIs have."""
+"""The stand-alone page in a real browser, in the versions of gradio that web UIs have and in today's."""
 
 from __future__ import annotations
 

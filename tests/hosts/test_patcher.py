@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -261,6 +262,21 @@ def test_low_bits_chosen_in_the_page_are_followed(low_bits):
     assert host.storage("unet") == torch.float8_e4m3fn
     choose(None)
     assert host.storage("unet") == torch.float16
+
+
+def test_neo_is_not_left_to_choose_layers_that_round_what_goes_through_them(low_bits, monkeypatch):
+    from backend import operations
+
+    def fast(chosen=None, **how):  # what --fast-fp8 makes of float8 weights
+        return swapping(chosen or SimpleNamespace(**{**vars(operations.ForgeOperations), "Linear": Rounding}), **how)
+
+    class Rounding(operations.ForgeOperations.Linear):
+        pass
+
+    swapping = operations.using_forge_operations
+    monkeypatch.setattr(operations, "using_forge_operations", fast)
+    with low_bits[0].building(torch.float8_e4m3fn):
+        assert not isinstance(nn.Linear(1, 1), Rounding)
 
 
 @pytest.mark.parametrize("chosen", [torch.int8, torch.uint8, "nf4", "gguf"])

@@ -119,6 +119,21 @@ def test_a_host_whose_thread_does_not_run_is_not_waited_for(stub_host, name):
     assert find_host().exclusively("svd", lambda: "done") == "done"
 
 
+def test_a1111_is_not_disturbed_while_it_loads_its_first_checkpoint(stub_host):
+    stub_host("a1111")
+    from modules import sd_models
+
+    host, done = find_host(), threading.Event()
+    caller = threading.Thread(target=lambda: host.exclusively("svd", done.set), daemon=True)
+    with sd_models.model_data.lock:
+        caller.start()
+        assert not done.wait(0.3)
+    assert done.wait(20)
+    caller.join(20)
+    assert host.exclusively("svd", lambda: host.exclusively("svd", sd_models.model_data.lock.locked))
+    assert not sd_models.model_data.lock.locked()
+
+
 @pytest.mark.parametrize("press", ["interrupt", "skip", "stop_generating"])
 def test_every_button_that_stops_is_heard(stub, press):
     host, state = find_host(), stub.shared.state

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 from modules import devices, lowvram
 
 
 class SdModelData:
     def __init__(self):
         self.sd_model = None
+        self.lock = threading.Lock()  # held while the first checkpoint is loaded
 
 
 def send_model_to_cpu(m):
