@@ -17,7 +17,12 @@ from lib_svd.hosts import detect
 from lib_svd.hosts.detect import current_host, find_host
 from lib_svd.hosts.whose import is_own
 
-NAMES = {"forge": "Forge", "neo": "Forge", "reforge": "reForge or Classic", "classic": "reForge or Classic"}
+NAMES = {
+    "forge": "Forge or Neo",
+    "neo": "Forge or Neo",
+    "reforge": "reForge or Classic",
+    "classic": "reForge or Classic",
+}
 
 
 @pytest.fixture(autouse=True)
