@@ -99,7 +99,8 @@ def test_one_line_says_which_host_it_is_and_in_what_it_computes(stub_host, caplo
     with caplog.at_level(logging.INFO, "svd"):
         find_host()
     assert caplog.messages == [
-        "SVD runs in Forge or Neo on cpu: UNet in torch.float16 stored as torch.float8_e4m3fn, decoder in torch.bfloat16"
+        "SVD runs in Forge or Neo on cpu: "
+        "UNet in torch.float16 stored as torch.float8_e4m3fn, decoder in torch.bfloat16"
     ]
 
 
