@@ -17,7 +17,12 @@ from lib_svd.hosts import detect
 from lib_svd.hosts.detect import current_host, find_host
 from lib_svd.hosts.whose import is_own
 
-NAMES = {"forge": "Forge", "neo": "Forge", "reforge": "reForge or Classic", "classic": "reForge or Classic"}
+NAMES = {
+    "forge": "Forge or Neo",
+    "neo": "Forge or Neo",
+    "reforge": "reForge or Classic",
+    "classic": "reForge or Classic",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +99,8 @@ def test_one_line_says_which_host_it_is_and_in_what_it_computes(stub_host, caplo
     with caplog.at_level(logging.INFO, "svd"):
         find_host()
     assert caplog.messages == [
-        "SVD runs in Forge on cpu: UNet in torch.float16 stored as torch.float8_e4m3fn, decoder in torch.bfloat16"
+        "SVD runs in Forge or Neo on cpu: "
+        "UNet in torch.float16 stored as torch.float8_e4m3fn, decoder in torch.bfloat16"
     ]
 
 

@@ -253,7 +253,7 @@ def test_where_nothing_is_lacking_nothing_is_said(start, caplog, stub):
 def test_the_doctor_says_what_the_tab_says(start):
     host = start("forge", "modules.util.open_folder", "modules.ui_tempdir.register_tmp_file")
     told = host.routes().get("/svd/v1/doctor").json()["web UI"]
-    assert told["adapter"] == "Forge"
+    assert told["adapter"] == host.host.name
     assert told["lacks"] == host.host.lacks.sentence()
     assert "has no modules.util.open_folder (for Open folder)" in told["lacks"]
     assert "has no modules.ui_tempdir.register_tmp_file (for clips in folders" in told["lacks"]
