@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 
 from lib_svd.hosts.lacking import DEVICE, Need
-from lib_svd.hosts.standalone import StandaloneHost, choose_device
+from lib_svd.hosts.standalone import StandaloneHost, choose_device, choose_dtype
 from lib_svd.hosts.webui import WebuiHost
 
 T = TypeVar("T")
@@ -31,6 +31,7 @@ class BesideHost(WebuiHost, StandaloneHost):
         StandaloneHost.__init__(self, "cpu")
         device = self.lacks.guarded(Need.DEVICE, _host_device)()
         self._device = device or choose_device()
+        self._dtype = choose_dtype("auto", self._device)
 
     def exclusively(self, job: str, work: Callable[[], T]) -> T:
         """Afterwards the GPU is the host's again: it does not know of our networks, nor how to send them away."""

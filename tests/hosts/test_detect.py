@@ -77,6 +77,17 @@ def test_a_stand_in_among_the_imported_modules_is_nobodys(stub_host, monkeypatch
     assert find_host().name == "A1111"
 
 
+def test_a_host_of_other_memory_management_gets_our_own_on_the_device_that_it_names(stub_host, monkeypatch):
+    stub_host("forge")
+    monkeypatch.delattr("backend.memory_management.load_models_gpu")
+    monkeypatch.setattr("modules.devices.get_optimal_device", lambda: torch.device("meta"))
+    host = find_host()
+    assert host.name == "a web UI, beside its models"
+    assert host.device() == torch.device("meta")
+    assert {host.dtype("unet"), host.dtype("decoder"), host.dtype("encoder")} == {torch.float16, torch.float32}
+    assert "has no backend.memory_management.load_models_gpu" in host.lacks.sentence()
+
+
 def test_one_line_says_which_host_it_is_and_in_what_it_computes(stub_host, caplog):
     gpu = stub_host("forge").gpu
     gpu.storage, gpu.compute, gpu.vae = torch.float8_e4m3fn, torch.float16, torch.bfloat16

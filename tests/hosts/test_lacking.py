@@ -47,12 +47,12 @@ def tables(stub: str) -> Iterator[tuple[Need, tuple[str, ...]]]:
 
 
 def cases() -> Iterator[Any]:
-    """A host, and a use. All stubs have the same page, so what it uses is taken in two of them."""
-    of_page = {use for uses in PAGE.values() for use in uses} - {use for uses in HOST.values() for use in uses}
+    """A host, and a use. The stubs share all but their memory management, so the rest is taken in two of them."""
+    shared = {use for table in (HOST, PAGE) for uses in table.values() for use in uses}
     for stub in FOLDERS:
         for use in dict.fromkeys(use for _, uses in tables(stub) for use in uses):
             is_there = stub != "a1111" or not use.startswith("modules_forge")
-            if is_there and (use not in of_page or stub in ("forge", "a1111")):
+            if is_there and (use not in shared or stub in ("forge", "a1111")):
                 yield pytest.param(stub, use, id=f"{stub}-{names(use)[0]}")
 
 

@@ -22,6 +22,12 @@ from tests.pins.rows import TOOLS, WEBUIS, Row
 
 ROOT = Path(__file__).parents[2]
 PICTURE = ROOT / "examples" / "lighthouse.jpg"
+OF_OTHERS = [
+    word
+    for kind in ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
+    for word in ("-W", f"default::{kind}")
+]
+"""Warnings that are no errors here: what libraries of one row say of each other's age is nothing that we could mend."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,8 @@ class Environment:
         """How many passed, failed and so on, as pytest counts them; what it said is in tests.log."""
         log = self.folder / "tests.log"
         with log.open("w") as file:
-            self.start("-m", "pytest", "-q", "-p", "no:cacheprovider", *suites, "--ignore", WEBUIS, stdout=file).wait()
+            asked = ("-q", "-p", "no:cacheprovider", *OF_OTHERS, *suites, "--ignore", WEBUIS)
+            self.start("-m", "pytest", *asked, stdout=file).wait()
         last = log.read_text().rstrip().rpartition("\n")[2]
         return {what: int(number) for number, what in re.findall(r"(\d+) (\w+)", last.partition(" in ")[0])}
 
