@@ -306,7 +306,7 @@ def test_progress_and_how_it_ended_are_shown_again_after_a_reload(tab, picture):
     choose_picture(tab, picture)
     number(tab, "num_steps", LONG)
     load_again_meanwhile(tab)
-    expect(part(tab, "clip", "video")).to_be_visible()
+    expect(part(tab, "clip", "video")).to_be_visible(timeout=300_000)  # a busy machine takes minutes
     expect(part(tab, "status")).to_contain_text("5 frames of 96x64")
     expect(part(tab, "review")).to_be_visible()
     assert request_shown(tab).num_steps == LONG
