@@ -27,6 +27,7 @@ from playwright.sync_api import Browser, sync_playwright
 from lib_svd.cli import main
 from lib_svd.engine.config import DecoderConfig, EncoderConfig, NetworkConfigs, UNetConfig, VisionConfig
 from lib_svd.testing import write_checkpoint
+from tests.needs import BROWSERS
 
 settings.register_profile("patient", deadline=None)  # other work on the machine is no fault of ours
 settings.load_profile("patient")
@@ -73,7 +74,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group(server_of(item) or item.path.name))
 
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 QUIET = [
     "--no-sandbox",  # there is none for root, as in a container
     "--disable-gpu",
