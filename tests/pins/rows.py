@@ -17,7 +17,7 @@ SUITES = (
 """What is run in each; the rest is about the page, the command line and training, or needs linters."""
 WEBUIS = "tests/hosts/webpage"
 """Of those, what needs a second gradio beside the row's own."""
-TOOLS = ("pytest", "pytest-xdist", "hypothesis", "playwright")
+TOOLS = ("pytest==9.0.2", "pytest-xdist", "hypothesis", "playwright")
 """What the tests need beside a row's packages."""
 
 
