@@ -53,8 +53,8 @@ class Tried:
             self.errors.append(f"{text} {url}".strip()[:300])
 
     def _began(self, request: Request) -> None:
-        """Note what is asked for; not the one question by which gradio knows that the page is there."""
-        if "/heartbeat/" not in request.url:
+        """Note what is asked for; not a video, got as it plays, nor the question by which gradio knows of the page."""
+        if request.resource_type != "media" and "/heartbeat/" not in request.url:
             self._asked.add(request)
 
     def _opened(self, socket: WebSocket) -> None:
@@ -111,7 +111,11 @@ class Tried:
     def settles(self) -> None:
         """Until the page has got all that it asked for and is at rest."""
         self._until(lambda: self.page.wait_for_function(AT_REST, timeout=MOMENT), "a page at rest")
-        self.server.wait(self._has_all, "a page that asks for nothing")
+        try:
+            self.server.wait(self._has_all, "a page that asks for nothing")
+        except RuntimeError as error:
+            waiting = ", ".join(str(getattr(each, "url", each)) for each in self._asked)
+            raise RuntimeError(f"The page waits for {waiting or 'nothing, but does not rest'}. {error}") from error
 
     def _has_all(self) -> bool:
         self.page.wait_for_timeout(500)
