@@ -334,7 +334,8 @@ def test_what_is_no_model_cannot_be_inspected(name, place, monkeypatch, lib_svd)
 def test_several_models_and_none_named_is_a_question(place, monkeypatch, nothing_loads, lib_svd):
     monkeypatch.chdir(place)
     ran = lib_svd("animate", "photo.png", "--models", ".")
-    assert_refused(ran.code, ran.out, ran.err, "Which model? Name one with --checkpoint|lora.safetensors")
+    assert_refused(ran.code, ran.out, ran.err, "Which model? Name one with --checkpoint|svd.safetensors")
+    assert "lora.safetensors" not in ran.err  # it would be refused when named
 
 
 def test_more_frames_than_the_model_knows_is_a_warning(here, checkpoint, picture, lib_svd):

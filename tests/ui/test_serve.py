@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
@@ -38,15 +37,6 @@ def test_a_port_that_is_taken_is_one_sentence(here):
             _, err = server.communicate(timeout=120)
     assert server.returncode == 2
     assert err.splitlines()[-1].startswith(f"Error: Port {port} cannot be used (Address already in use): choose")
-
-
-def test_without_gradio_it_says_how_to_add_it(lib_svd, here, monkeypatch):
-    found = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "gradio" else found(name))
-    ran = lib_svd("serve")
-    assert ran.code == 1
-    assert "pip install" in ran.err
-    assert len(ran.err.splitlines()) == 1
 
 
 def test_it_is_there_for_this_machine_only_and_ctrl_c_ends_it(here):

@@ -289,5 +289,6 @@ def test_a_tab_that_cannot_be_built_leaves_the_web_ui_alone(webui, tmp_path):
         assert "could not be built" in running.log()
         config = json.dumps(running.ask("/config"))
         assert "tab_txt2img" in config
-        assert "tab_svd_clip" not in config
+        assert "The SVD tab could not be built (OSError: no): the log has more." in config
+        assert "svd_clip_generate" not in config
         assert len(running.ask("/sdapi/v1/txt2img", SMALL)["images"]) == 1
