@@ -30,7 +30,7 @@ def main() -> None:
 def _let_waiting_threads_sleep() -> None:
     """Before torch is loaded, which reads it once: threads that wait by spinning take cores that others could use.
 
-    Beside one busy process the demo's clip took 28 s of two cores with them and 9 s without; alone it took the same.
+    What that saves is measured by benchmarks/start.py.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
