@@ -43,7 +43,8 @@ class Encoding:
         crf = option("video_crf", usual.crf)
         preset, profile = option("video_preset", usual.preset), option("video_profile", usual.profile)
         return cls(
-            crf=min(51, max(1, int(crf))),  # 0 is lossless, which none of these profiles can be
+            # 0 is lossless, which none of these profiles can be
+            crf=min(51, max(1, int(crf))) if isinstance(crf, (int, float)) else usual.crf,
             preset=preset if preset in PRESETS else usual.preset,
             profile=profile if profile in PROFILES else usual.profile,
         )

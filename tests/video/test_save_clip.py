@@ -106,6 +106,7 @@ def x264_settings(video: Path) -> dict[str, str]:
         ({"video_preset": "fast", "video_profile": "main"}, {"crf": "17.0", "cabac": "1", "8x8dct": "0", "ref": "2"}),
         ({"video_profile": "baseline"}, {"cabac": "0", "bframes": "0"}),
         ({"video_crf": 0, "video_profile": "main"}, {"crf": "1.0"}),  # without loss, which this profile cannot be
+        ({"video_crf": "", "video_preset": None}, {"crf": "17.0", "ref": "3"}),  # emptied by hand in its file
         ({"video_crf": 99, "video_preset": "no such", "video_profile": ""}, {"crf": "51.0", "8x8dct": "1", "ref": "3"}),
     ],
 )
