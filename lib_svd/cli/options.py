@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import click
 
 from lib_svd.errors import BadRequest, SvdError
-from lib_svd.request import FIELDS, ClipRequest, Field
+from lib_svd.request import FIELDS, ClipRequest, Field, shown
+from lib_svd.strangers import MOST_DIGITS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -133,8 +134,8 @@ def _read(field: Field, text: str) -> Any:
 
 def whole(option: str, text: str, most: int) -> int:
     """A whole number from 1 to `most`; raises BadRequest where it is none."""
-    if not text.isdecimal() or not 1 <= int(text) <= most:
-        raise BadRequest(f"{option} must be a whole number from 1 to {most}, not {text!r}.")
+    if not text.isdecimal() or len(text) > MOST_DIGITS or not 1 <= int(text) <= most:
+        raise BadRequest(f"{option} must be a whole number from 1 to {most}, not {shown(text)}.")
     return int(text)
 
 
