@@ -35,7 +35,7 @@ ARROWS = {
     "animate": ("checkpoints", "clip", "errors", "images", "latents", "ports", "request", "stages", "video"),
     "jobs": (
         *("animate", "bar", "checkpoints", "clip", "errors", "images", "infotext", "ports", "request", "review"),
-        *("stages", "video"),
+        *("stages", "strangers", "video"),
     ),
     "studio": (*("animate", "checkpoints", "clip", "errors", "jobs", "ports", "request", "speeds", "stages", "video"),),
     "pages": (),
