@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from lib_svd.errors import BadRequest, SvdError
+from lib_svd.errors import BadInput, BadRequest, SvdError
 from lib_svd.request import FIELDS, ClipRequest, Field, shown
 from lib_svd.strangers import MOST_DIGITS
 
@@ -190,10 +190,26 @@ def say(notes: tuple[str, ...], as_json: bool, said: set[str]) -> None:
 
 
 @contextmanager
-def errors_as_json(as_json: bool) -> Iterator[None]:
-    """With --json an error is JSON on standard output as well as a line on standard error."""
+def _files_named() -> Iterator[None]:
+    """Raises BadInput where the system refuses a file that was named."""
     try:
         yield
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise BadInput(f"{shown(str(error.filename))} cannot be used ({error.strerror}): name another.") from error
+
+
+@contextmanager
+def errors_as_json(as_json: bool) -> Iterator[None]:
+    """With --json an error is JSON on standard output as well as a line on standard error.
+
+    Raises:
+        SvdError: what went wrong; of a file that the system cannot look at, since its name is too long, say, that.
+    """
+    try:
+        with _files_named():
+            yield
     except SvdError as error:
         if as_json:
             click.echo(json.dumps({"error": type(error).__name__, "message": str(error)}, ensure_ascii=False))

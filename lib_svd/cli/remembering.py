@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def _changed(options: dict[str, Any]) -> bool:
         history.mark(Path(clip), note=text)
     if options["mark"]:
         clip, what, number = options["mark"]
-        history.mark(Path(clip), marks={what: int(number) if number.isdecimal() else 0})
+        history.mark(Path(clip), marks={what: int(number) if re.fullmatch("[0-9]", number) else 0})
     return any(options[name] for name in ("trash", "note", "mark"))
 
 
