@@ -181,9 +181,9 @@ def _opened(browser: Browser, served: Served, about: str) -> Iterator[Page]:
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda thrown: errors.append(str(thrown)))
-    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    page.on("console", lambda said: errors.append(f"{said.text} {said.location}") if said.type == "error" else None)
     page.goto(served.address)
     expect(part(page, "about")).to_contain_text(about)
     yield page
     context.close()
-    assert [error for error in errors if not re.search(GRADIOS_OWN, error)] == []
+    assert [error for error in errors if not re.search(GRADIOS_OWN, error)] == [], served.log.read_text()[-5000:]
