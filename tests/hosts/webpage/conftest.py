@@ -122,5 +122,5 @@ def wait_for(done: Callable[[], bool], seconds: float, otherwise: Callable[[], s
 
 def _of_no_consequence(complaint: str) -> bool:
     """Fonts and the like that gradio wants from elsewhere, and an upload that it gives up when it has been done."""
-    harmless = ("manifest.json", "Failed to load resource", "AbortError")
+    harmless = ("manifest.json", "Failed to load resource", "fonts.googleapis.com", "AbortError")
     return any(text in complaint for text in harmless)
