@@ -14,7 +14,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
+from lib_svd.ui import compat
 from lib_svd.ui.standalone import Choices, StandalonePage, own_cache
 
 ROOT = Path(__file__).parents[2]
@@ -124,3 +127,19 @@ def test_a_page_that_closes_stops_its_clip_and_begins_no_other(tmp_path):
     for caller in callers:
         caller.join(30)
     assert [said.startswith("True") for (*_, said) in told if "error" not in said] == [True]
+
+
+@pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning")  # gradio's own
+def test_what_gradio_copied_is_removed_while_the_page_runs(tmp_path, monkeypatch):
+    """Half a day later; here a second."""
+    monkeypatch.setattr(compat, "KEPT", (1, 1))
+    blocks = compat.whole_page("Page", None)
+    app = compat.mount(FastAPI(), blocks, tmp_path, None)
+    copied = tmp_path / "copy.png"
+    copied.write_bytes(b"picture")
+    blocks.temp_file_sets.append({str(copied)})
+    with TestClient(app):
+        until = time.monotonic() + 60
+        while copied.exists() and time.monotonic() < until:
+            time.sleep(0.1)
+        assert not copied.exists()
