@@ -8,6 +8,7 @@ from PIL import Image
 
 from lib_svd import video
 from lib_svd.errors import BadInput
+from lib_svd.request import MOST_TEXT
 
 
 def read_infotext(path: Path) -> str:
@@ -30,7 +31,8 @@ def read_infotext(path: Path) -> str:
 
 
 def _from_text(path: Path) -> str:
-    return path.read_text("utf-8")
+    with path.open(encoding="utf-8") as file:
+        return file.read(MOST_TEXT + 1)  # one more is too many, and said to be
 
 
 def _from_picture(path: Path) -> str:

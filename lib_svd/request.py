@@ -19,6 +19,8 @@ FITS = {"crop": "Crop", "letterbox": "Letterbox", "stretch": "Stretch"}
 DECODES = {"exact": "Exact", "reference": "Reference"}
 
 MAX_SEED = 2**32 - 1
+MOST_TEXT = 1_000_000  # characters of an infotext, with the prompt of the picture that it may carry
+MOST_PAIRS = 5_000  # colons in it; a prompt with weights has some hundred
 R = TypeVar("R", bound="ClipRequest")
 
 
@@ -85,9 +87,14 @@ class ClipRequest:
         """Read what `infotext` wrote; labels of other tools in the same line are passed over.
 
         Raises:
-            BadRequest: a value cannot be read or is out of range.
+            BadRequest: a value cannot be read or is out of range, or the text is too long to be settings.
         """
-        found = {label: _unquoted(value) for label, value in _PAIR.findall(text)}
+        if len(text) > MOST_TEXT or text.count(":") > MOST_PAIRS:
+            raise BadRequest(
+                f"Settings have at most {MOST_TEXT:,} characters and {MOST_PAIRS:,} colons: these have more."
+            )
+        pairs = _pairs(text)
+        found = {label: _unquoted(pairs[label]) for label in _LABELS if label in pairs}
         values: dict[str, Any] = {e.name: e.read(found[e.label]) for e in FIELDS if e.label in found}
         if "Size" in found:
             values["width"], values["height"] = read_size(found["Size"])
@@ -290,8 +297,23 @@ FIELDS = (
 )
 """Every setting once; the tab, the command line and infotext are all made from this table."""
 
+_LABELS = (*(entry.label for entry in FIELDS), "Size")
 _SIZE = ("width", "height")  # written together, as every other tool does
-_PAIR = re.compile(r'([A-Za-z][\w +\-]*?):\s*("(?:\\.|[^"\\])*"|[^,\n]*?)\s*(?:,|$)', re.MULTILINE)
+_LONGEST_LABEL = 32  # characters; longer words before a colon are some label of others
+_LABEL = re.compile(r"[A-Za-z][\w +\-]*\Z")
+# A quoted value ends at its quote if a comma or the line's end follows, any other value there.
+_VALUE = re.compile(r'[^\S\n]*("[^"\\]*(?:\\.[^"\\]*)*"(?=\s*(?:,|$))|[^,\n]*)', re.MULTILINE)
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """Values by label; from colon to colon, so that nothing is read twice, whatever the text."""
+    found, at = {}, 0
+    while (colon := text.find(":", at)) >= 0:
+        label = _LABEL.search(text[max(at, colon - _LONGEST_LABEL) : colon])
+        at = colon + 1
+        if label is not None and (value := _VALUE.match(text, at)):
+            found[label[0]], at = value[1], value.end()
+    return found
 
 
 def _number(value: Any) -> float | None:
@@ -301,6 +323,7 @@ def _number(value: Any) -> float | None:
 
 
 def _unquoted(value: str) -> str:
+    value = value.rstrip()
     if not value.startswith('"'):
         return value
     try:

@@ -27,7 +27,7 @@ ARROWS = {
     "video": ("clip", "errors"),
     "review": ("clip", "errors", "engine", "request"),
     "latents": ("errors", "request"),
-    "infotext": ("errors", "video"),
+    "infotext": ("errors", "request", "video"),
     "progress": (),
     "stages": ("checkpoints", "clip", "engine", "errors", "ports", "request"),
     "animate": ("checkpoints", "clip", "errors", "images", "latents", "ports", "request", "stages", "video"),

@@ -131,11 +131,13 @@ def written_comment(text: str) -> str:
 def read_tags(text: str) -> dict[str, str]:
     """The tags of the file as a whole from ffmpeg's text form; those of single streams and chapters are left out."""
     tags: dict[str, str] = {}
-    for line in re.findall(r"((?:[^\\\n]|\\.)*)\n", text, re.DOTALL):
+    # Every match ends where the text does, if nowhere before: else a last line without an end would be read again from
+    # each of its characters.
+    for line in re.findall(r"([^\\\n]*(?:\\.[^\\\n]*)*)\\?(?:\n|\Z)", text, re.DOTALL):
         if line.startswith("["):
             break
-        pair = re.fullmatch(r"((?:[^\\=]|\\.)+)=(.*)", line, re.DOTALL)
-        if pair is not None and line[0] not in ";#":
+        pair = re.fullmatch(r"([^\\=]*(?:\\.[^\\=]*)*)=(.*)", line, re.DOTALL)
+        if pair is not None and pair[1] and line[0] not in ";#":
             tags[_unescaped(pair[1])] = _unescaped(pair[2])
     return tags
 

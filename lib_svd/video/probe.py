@@ -16,6 +16,9 @@ from lib_svd.video.ffmpeg import FfmpegFailed, FfmpegMissing, find_ffmpeg, run
 _NO_COLOURS = re.compile(r"progressive|top .*|bottom .*|left|center|topleft|top|bottomleft|bottom|.*bpc|.*bits")
 
 
+LONGEST = 1000  # characters that are read of ffmpeg's line about the pictures
+
+
 @dataclass(frozen=True, kw_only=True)
 class Colour:
     """How numbers become colours; None: the file does not say."""
@@ -68,7 +71,9 @@ def probe(path: Path) -> Probe:
 def _read(said: str, packets: str, metadata: dict[str, str], faststart: bool) -> Probe:
     """Raises ValueError where ffmpeg saw no moving picture."""
     container = re.search(r"^Input #0, (\S+), from", said, re.MULTILINE)
-    stream = re.search(r"^ *Stream #0:\d+.*?: Video: (?!.*\(attached pic\))(.*)$", said, re.MULTILINE)
+    stream = re.search(
+        rf"^ *Stream #0:\d+.{{0,99}}?: Video: (?!.*\(attached pic\))(.{{0,{LONGEST}}})", said, re.MULTILINE
+    )
     if container is None or stream is None or container[1] == "tty" or container[1].endswith(("_pipe", "image2")):
         raise ValueError("it holds no moving picture")
     # Cut at commas that are in no brackets: `h264 (High) (avc1 / ..), yuv420p(tv, bt709), 72x40 [SAR ..], 7 fps, ..`
