@@ -90,9 +90,7 @@ class ClipRequest:
             BadRequest: a value cannot be read or is out of range, or the text is too long to be settings.
         """
         if len(text) > MOST_TEXT or text.count(":") > MOST_PAIRS:
-            raise BadRequest(
-                f"Settings have at most {MOST_TEXT:,} characters and {MOST_PAIRS:,} colons: these have more."
-            )
+            raise BadRequest(f"Settings have at most {MOST_TEXT:,} characters and {MOST_PAIRS:,} colons, not more.")
         pairs = _pairs(text)
         found = {label: _unquoted(pairs[label]) for label in _LABELS if label in pairs}
         values: dict[str, Any] = {e.name: e.read(found[e.label]) for e in FIELDS if e.label in found}
