@@ -40,13 +40,18 @@ ARROWS = {
     "speeds": ("checkpoints", "errors", "request"),
     "presets": ("errors", "request"),
     "bar": (),
-    "hosts": ("bar", "engine", "errors", "pages", "ports"),
+    "door": (),
+    "line": ("errors",),
+    "hosts": ("bar", "door", "engine", "errors", "pages", "ports"),
     "doctor": ("checkpoints", "hosts", "video"),
-    "api": ("checkpoints", "clip", "doctor", "errors", "hosts", "jobs", "ports", "request", "studio"),
+    "api": (
+        *("checkpoints", "clip", "door", "doctor", "errors", "hosts", "images", "jobs", "line", "ports", "request"),
+        "studio",
+    ),
     "hook": ("clip", "errors", "ports", "request", "studio"),
     "ui": (
-        *("animate", "api", "bar", "checkpoints", "clip", "errors", "images", "infotext", "jobs", "pages", "ports"),
-        *("presets", "request", "review", "speeds", "studio", "video"),
+        *("animate", "api", "bar", "checkpoints", "clip", "door", "errors", "images", "infotext", "jobs", "line"),
+        *("pages", "ports", "presets", "request", "review", "speeds", "studio", "video"),
     ),
     "cli": (
         *("animate", "checkpoints", "doctor", "errors", "hosts", "images", "infotext", "jobs", "latents", "presets"),

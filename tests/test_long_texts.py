@@ -46,7 +46,8 @@ READERS = {
     "read = lambda text: _read(f'Input #0, mp4, from\\n Stream #0:0: Video: {text}', '', {}, True)",
     "a model's title": "from pathlib import Path; from lib_svd.checkpoints.naming import _told, FAMILIES\n"
     "read = lambda text: _told(Path('x'), {'modelspec.title': text}, list(FAMILIES.values())[:2], None)",
-    "a model's keys": "from lib_svd.checkpoints.diffusers_layout import vision_map\nread = lambda text: vision_map([text])",
+    "a model's keys": "from lib_svd.checkpoints.diffusers_layout import vision_map\n"
+    "read = lambda text: vision_map([text])",
 }
 READ = """
 import json, sys
