@@ -8,6 +8,7 @@ name as its Host. Programs send none of these, and are let in.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
 
-THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
+THIS_MACHINE = ("127.0.0.1", "localhost", "[::1]")
 MOST_BYTES = 64 * 2**20  # of a body: a picture of 48 MB as base64
 OURS = ("same-origin", "none")  # "none": typed into the address bar, or opened from a bookmark
 FORBIDDEN, NO_LENGTH, TOO_LARGE = 403, 411, 413  # HTTP status
@@ -106,9 +107,7 @@ def place(origin: str) -> str:
         return ""
 
 
-def _name(host: str) -> str | None:
-    """`localhost:7870` without the port."""
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None
+def _name(host: str) -> str:
+    """`localhost:7870` without the port; "" where it is no name."""
+    found = re.fullmatch(r"(\[[0-9a-f:]+\]|[^:@\[\]]+)(:\d*)?", host)
+    return found[1] if found else ""
