@@ -27,6 +27,7 @@ from lib_svd.video.files import hidden_names
 MARKED = ("motion", "fidelity", "consistency")  # what a user may give 1 to 5 marks
 BEST = 5
 LATEST = 253_402_300_800  # the year 10000, in seconds since 1970: dates end there
+_FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four are as wide as an ideograph
 TRASH = "trash"  # folder below the clips' own; what is there is the user's to empty
 
 
@@ -200,20 +201,26 @@ def _numbered(stem: str) -> Iterator[str]:
 
 
 def write_csv(clips: Sequence[Entry], path: Path) -> None:
-    """A row a clip, with every setting, measure, mark and note.
+    """A row a clip, with every setting, measure, mark and note; text that a spreadsheet would take for a formula begins
+    with an apostrophe.
 
     Raises:
         BadOutput: the file is there already, or cannot be written.
     """
     try:
-        with path.open("x", newline="", encoding="utf-8") as file:
+        with path.open("x", newline="", encoding="utf-8", errors="backslashreplace") as file:
             writer = csv.DictWriter(file, list(COLUMNS))
             writer.writeheader()
-            writer.writerows(each.shown() for each in clips)
+            writer.writerows({name: _no_formula(told) for name, told in each.shown().items()} for each in clips)
     except FileExistsError as error:
         raise BadOutput(f"{path} is there already: choose another name.") from error
     except OSError as error:
         raise BadOutput(f"{path} cannot be written ({error.strerror or error}): choose another place.") from error
+
+
+def _no_formula(told: Any) -> Any:
+    """See https://owasp.org/www-community/attacks/CSV_Injection; numbers stay numbers."""
+    return f"'{told}" if isinstance(told, str) and told.lstrip(" \t\r\n").startswith(_FORMULAS) else told
 
 
 def differing(clips: Sequence[Entry]) -> list[str]:
