@@ -13,7 +13,7 @@ from lib_svd.errors import Busy
 
 T = TypeVar("T")
 
-MOST = 64  # orders that wait, the one that is made among them
+MOST = 32  # orders that wait, the one that is made among them
 MOST_BYTES = 512 * 2**20  # of the pictures that they hold meanwhile
 
 

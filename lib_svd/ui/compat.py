@@ -75,7 +75,7 @@ def whole_page(title: str, theme: Any) -> Any:
 def mount(app: Any, blocks: Any, folder: Path, theme: Any) -> Any:
     """The app with a page at "/", with a queue for many visitors, that may serve files from a folder."""
     many = "default_concurrency_limit" if VERSION > 3 else "concurrency_count"
-    blocks.queue(**{many: 64})  # clips wait in a queue of our own, which tells them their place
+    blocks.queue(**{many: 64}, max_size=64)  # clips wait in a line of our own, which is shorter and tells their place
     if VERSION == 3:
         blocks.allowed_paths, blocks.blocked_paths = [str(folder.absolute())], []
     # A reach is checked when a clip is asked for; gradio 6 would refuse what stood in a slider that was just moved.
