@@ -14,10 +14,12 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from lib_svd import line
 from lib_svd.ui.standalone import Choices, StandalonePage
+from tests.browser.conftest import PYTHONS
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,6 +69,42 @@ def test_choices_are_kept_in_a_file_and_a_damaged_file_is_no_reason_to_stop(tmp_
         assert Choices(path) == {}
     Choices(path).keep("svd_checkpoint", "a")
     assert json.loads(path.read_text()) == {"svd_checkpoint": "a"}
+
+
+LARGE = """
+import base64, io, sys
+import gradio as gr
+from PIL import Image
+from lib_svd.ui import compat
+from lib_svd.ui.framing import Framing
+from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.studio import Studio
+
+with gr.Blocks() as blocks:
+    picture = Framing(Studio(StandaloneHost("cpu")), "svd").picture
+compat._bound_pixels()
+for width in (8000, 9000):
+    path = f"{width}.png"
+    Image.new("1", (width, 8000)).save(path)
+    payload = path
+    if compat.VERSION == 3:
+        payload = "data:image/png;base64," + base64.b64encode(open(path, "rb").read()).decode()
+    else:
+        payload = picture.data_model(path=path, orig_name=path)
+    try:
+        print(picture.preprocess(payload).size)
+    except gr.Error as error:
+        print(error.message)
+"""
+
+
+@pytest.mark.parametrize("gradio", PYTHONS)
+def test_a_picture_of_too_many_pixels_is_not_decoded(gradio, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [PYTHONS[gradio], "-W", "ignore", "-c", LARGE]
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    told = "The picture has too many pixels, and at most 70 megapixels can be read: make it smaller first; "
+    assert ran.stdout == f"(8000, 8000)\n{told}4096 pixels on the longer side are plenty.\n", ran.stderr
 
 
 def ask(*calls):
