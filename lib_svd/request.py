@@ -89,7 +89,7 @@ class ClipRequest:
         Raises:
             BadRequest: a value cannot be read or is out of range, or the text is too long to be settings.
         """
-        if len(text) > MOST_TEXT or text.count(":") > MOST_PAIRS:
+        if not _is_bounded(text):
             raise BadRequest(f"Settings have at most {MOST_TEXT:,} characters and {MOST_PAIRS:,} colons, not more.")
         pairs = _pairs(text)
         found = {label: _unquoted(pairs[label]) for label in _LABELS if label in pairs}
@@ -186,8 +186,12 @@ def picture_label(entry: Field) -> str:
 
 
 def with_source(infotext: str, source: str) -> str:
-    """A clip's infotext that carries the one of the picture it was made from; `from_infotext` passes it over."""
-    return f"{infotext}, SVD picture: {json.dumps(source, ensure_ascii=False)}" if source else infotext
+    """A clip's infotext that carries the one of the picture it was made from; `from_infotext` passes it over.
+
+    One with which the clip's own could not be read any more is left out.
+    """
+    carried = f"{infotext}, SVD picture: {json.dumps(source, ensure_ascii=False)}" if source else infotext
+    return carried if _is_bounded(carried) else infotext
 
 
 def read_size(text: str) -> tuple[int | None, int | None]:
@@ -301,6 +305,10 @@ _LONGEST_LABEL = 32  # characters; longer words before a colon are some label of
 _LABEL = re.compile(r"[A-Za-z][\w +\-]*\Z")
 # A quoted value ends at its quote if a comma or the line's end follows, any other value there.
 _VALUE = re.compile(r'[^\S\n]*("[^"\\]*(?:\\.[^"\\]*)*"(?=\s*(?:,|$))|[^,\n]*)', re.MULTILINE)
+
+
+def _is_bounded(text: str) -> bool:
+    return len(text) <= MOST_TEXT and text.count(":") <= MOST_PAIRS
 
 
 def _pairs(text: str) -> dict[str, str]:

@@ -15,7 +15,9 @@ import pytest
 
 from lib_svd.errors import BadInput
 from lib_svd.infotext import read_infotext
-from lib_svd.request import MOST_TEXT, ClipRequest
+from lib_svd.jobs import history
+from lib_svd.presets import Presets
+from lib_svd.request import MOST_TEXT, ClipRequest, with_source
 
 ROOT = Path(__file__).parents[1]
 LENGTH = 1_000_000
@@ -97,3 +99,25 @@ def test_settings_that_are_too_long_are_refused_and_a_file_of_them_is_not_read_t
 )
 def test_a_setting_is_what_stands_behind_its_own_label_alone(text, steps):
     assert ClipRequest.from_infotext(text).num_steps == steps
+
+
+@pytest.mark.parametrize("source", ["x" * MOST_TEXT, "(a:1.2) " * 6000, chr(1) * 200_000])
+def test_a_clip_is_read_back_however_long_its_pictures_text_is(source):
+    text = with_source("Steps: 20, SVD frames: 14", source)
+    assert ClipRequest.from_infotext(text).num_frames == 14
+
+
+def test_a_sidecar_and_a_note_of_any_length_are_not_read_to_their_end(tmp_path):
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"")
+    history.mark(clip, note="n" * history.MOST_NOTE)
+    assert len(history.entry(clip).note) == history.MOST_NOTE
+    with pytest.raises(BadInput, match="A note is at most 10,000 characters long"):
+        history.mark(clip, note="n" * (history.MOST_NOTE + 1))
+    (tmp_path / "clip.json").write_text('{"note": "' + "x" * MOST_TEXT)
+    assert history.entry(clip).note == ""
+
+
+def test_presets_that_are_too_long_are_refused(tmp_path):
+    with pytest.raises(BadInput, match="Presets are at most 1,000,000 characters long"):
+        Presets(tmp_path / "presets.json").take(" " * (MOST_TEXT + 1))
