@@ -107,7 +107,9 @@ def _read(body: bytes) -> dict[str, Any]:
     try:
         if sum(map(body.count, (b",", b"[", b"{"))) > MOST_PARTS:
             raise ValueError("it has too many parts")
-        order = json.loads(body, parse_int=lambda digits: int(digits) if len(digits) <= MOST_DIGITS else math.inf)
+        order = json.loads(
+            body.decode(), parse_int=lambda digits: int(digits) if len(digits) <= MOST_DIGITS else math.inf
+        )
         return {"seed": secrets.randbelow(MAX_SEED), **order}
     except (ValueError, TypeError, RecursionError) as error:
         raise BadRequest('An order is a JSON object such as {"picture": "<base64>", "num_frames": 14}.') from error
