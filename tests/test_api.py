@@ -18,6 +18,7 @@ from lib_svd import api, door, line, video
 from lib_svd.errors import Busy, Interrupted
 from lib_svd.hosts.standalone import StandaloneHost
 from lib_svd.studio import Studio
+from tests.conftest import awaited
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SHORT = {"num_frames": 2, "num_steps": 2}
@@ -140,7 +141,7 @@ def test_a_body_is_not_read_before_the_password(studio):
     api.add_routes(app, studio, [Depends(closed)])
     headers = [(b"host", b"localhost"), (b"content-length", b"2"), (b"content-type", b"application/json")]
     scope = {"type": "http", "method": "POST", "path": "/svd/v1/animate", "query_string": b"", "headers": headers}
-    asyncio.run(app(scope, receive, send))
+    awaited(app(scope, receive, send))
     assert asked[:2] == ["password", "401"]
 
 
@@ -224,7 +225,7 @@ def test_orders_that_wait_hold_no_thread_and_one_too_many_is_told_so(studio, pic
             go_on.set()
             statuses.extend(answer.status_code for answer in await asyncio.gather(*waiting))
 
-    asyncio.run(ask())
+    awaited(ask())
     assert statuses == [409] * line.MOST
     assert len(pictures) == line.MOST
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from lib_svd.clip import Clip
 from lib_svd.video import save
@@ -59,6 +59,14 @@ OPAQUE = ("config, unseen", "progress", "progress, as no type", "predict", "uplo
 def served_beside_strangers(tmp_path_factory) -> Iterator[Served]:
     here = tmp_path_factory.mktemp("served_beside_strangers")
     yield from _served(PYTHONS["gradio3"], here, here / "models")
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of a browser that has loaded nothing yet."""
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()
 
 
 @pytest.fixture

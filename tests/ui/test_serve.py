@@ -20,6 +20,7 @@ from PIL import Image
 from lib_svd import line
 from lib_svd.ui.standalone import Choices, StandalonePage, own_cache
 from tests.browser.conftest import PYTHONS
+from tests.conftest import awaited
 
 ROOT = Path(__file__).parents[2]
 
@@ -128,7 +129,7 @@ def ask(*calls):
     async def gathered():
         return await asyncio.gather(*calls)
 
-    return asyncio.run(gathered())
+    return awaited(gathered())
 
 
 def test_jobs_run_one_after_the_other_on_one_thread(tmp_path):
@@ -168,7 +169,7 @@ def test_a_page_that_closes_stops_its_clip_and_begins_no_other(tmp_path):
     async def told():
         return await asyncio.gather(handle("a"), handle("b"), close(), return_exceptions=True)
 
-    first, second, _ = asyncio.run(told())
+    first, second, _ = awaited(told())
     assert first[-1].startswith("True")
     assert isinstance(second, asyncio.CancelledError)
 
@@ -190,7 +191,7 @@ def test_jobs_that_wait_hold_no_thread_and_one_too_many_is_told_so(tmp_path):
         go_on.set()
         return await asyncio.gather(*waiting)
 
-    assert all(said.startswith("True") for (*_, said) in asyncio.run(told()))
+    assert all(said.startswith("True") for (*_, said) in awaited(told()))
 
 
 def test_the_pictures_that_wait_are_bounded_together(tmp_path):
@@ -203,4 +204,4 @@ def test_the_pictures_that_wait_are_bounded_together(tmp_path):
         go_on.set()
         return await asyncio.gather(*waiting)
 
-    assert ["are waiting" in said for (*_, said) in asyncio.run(told())] == [False, False, True]
+    assert ["are waiting" in said for (*_, said) in awaited(told())] == [False, False, True]
