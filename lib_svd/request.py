@@ -303,8 +303,8 @@ _LABELS = (*(entry.label for entry in FIELDS), "Size")
 _SIZE = ("width", "height")  # written together, as every other tool does
 _LONGEST_LABEL = 32  # characters; longer words before a colon are some label of others
 _LABEL = re.compile(r"[A-Za-z][\w +\-]*\Z")
-# A quoted value ends at its quote if a comma or the line's end follows, any other value there.
-_VALUE = re.compile(r'[^\S\n]*("[^"\\]*(?:\\.[^"\\]*)*"(?=\s*(?:,|$))|[^,\n]*)', re.MULTILINE)
+_VALUE = re.compile(r"[^\S\n]*([^,\n]*)")
+_END = re.compile(r"\s*(?:,|$)", re.MULTILINE)
 
 
 def _is_bounded(text: str) -> bool:
@@ -318,8 +318,20 @@ def _pairs(text: str) -> dict[str, str]:
         label = _LABEL.search(text[max(at, colon - _LONGEST_LABEL) : colon])
         at = colon + 1
         if label is not None and (value := _VALUE.match(text, at)):
-            found[label[0]], at = value[1], value.end()
+            end = _quoted_end(text, value.start(1)) or value.end()
+            found[label[0]], at = text[value.start(1) : end], end
     return found
+
+
+def _quoted_end(text: str, start: int) -> int:
+    """Where a quoted value ends, if a comma or the line's end follows its quote; 0: none begins there."""
+    at = start + 1
+    while text.startswith('"', start) and (quote := text.find('"', at)) >= 0:
+        before = text[at:quote]
+        at = quote + 1
+        if (len(before) - len(before.rstrip("\\"))) % 2 == 0:
+            return at if _END.match(text, at) else 0
+    return 0
 
 
 def _number(value: Any) -> float | None:

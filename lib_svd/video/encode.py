@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -128,12 +129,17 @@ def written_comment(text: str) -> str:
     return ";FFMETADATA1\ncomment=" + re.sub(r"([=;#\\\r\n])", r"\\\1", text)
 
 
+MOST_TAGS = 1000
+# Every match ends where the text does, if nowhere before: else a last line without an end would be read again from each
+# of its characters.
+_LINE = re.compile(r"([^\\\n]*(?:\\.[^\\\n]*)*)\\?(?:\n|\Z)", re.DOTALL)
+
+
 def read_tags(text: str) -> dict[str, str]:
     """The tags of the file as a whole from ffmpeg's text form; those of single streams and chapters are left out."""
     tags: dict[str, str] = {}
-    # Every match ends where the text does, if nowhere before: else a last line without an end would be read again from
-    # each of its characters.
-    for line in re.findall(r"([^\\\n]*(?:\\.[^\\\n]*)*)\\?(?:\n|\Z)", text, re.DOTALL):
+    for found in islice(_LINE.finditer(text), MOST_TAGS):
+        line = found[1]
         if line.startswith("["):
             break
         pair = re.fullmatch(r"([^\\=]*(?:\\.[^\\=]*)*)=(.*)", line, re.DOTALL)
@@ -143,4 +149,4 @@ def read_tags(text: str) -> dict[str, str]:
 
 
 def _unescaped(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+    return "\\".join(part.replace("\\", "") for part in text.split("\\\\"))
