@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -130,22 +130,37 @@ def written_comment(text: str) -> str:
 
 
 MOST_TAGS = 1000
-# Every match ends where the text does, if nowhere before: else a last line without an end would be read again from each
-# of its characters.
-_LINE = re.compile(r"([^\\\n]*(?:\\.[^\\\n]*)*)\\?(?:\n|\Z)", re.DOTALL)
 
 
 def read_tags(text: str) -> dict[str, str]:
     """The tags of the file as a whole from ffmpeg's text form; those of single streams and chapters are left out."""
     tags: dict[str, str] = {}
-    for found in islice(_LINE.finditer(text), MOST_TAGS):
-        line = found[1]
+    for line in islice(_lines(text), MOST_TAGS):
         if line.startswith("["):
             break
-        pair = re.fullmatch(r"([^\\=]*(?:\\.[^\\=]*)*)=(.*)", line, re.DOTALL)
-        if pair is not None and pair[1] and line[0] not in ";#":
-            tags[_unescaped(pair[1])] = _unescaped(pair[2])
+        equals = _plain_place(line, "=", 0)
+        if equals > 0 and line[0] not in ";#":
+            tags[_unescaped(line[:equals])] = _unescaped(line[equals + 1 :])
     return tags
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Lines that no backslash joins."""
+    start = 0
+    while (end := _plain_place(text, "\n", start)) >= 0:
+        yield text[start:end]
+        start = end + 1
+    yield text[start:]
+
+
+def _plain_place(text: str, mark: str, start: int) -> int:
+    """Where a mark stands that no backslash escapes, as `str.find`; every character is looked at once."""
+    while (place := text.find(mark, start)) >= 0:
+        before = text[start:place]
+        if (len(before) - len(before.rstrip("\\"))) % 2 == 0:
+            return place
+        start = place + 1
+    return -1
 
 
 def _unescaped(text: str) -> str:
