@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lib_svd.errors import BadOutput, BadRequest
-from lib_svd.request import FIELDS
+from lib_svd.request import FIELDS, MOST_TEXT
 
 KEPT = (
     *("num_frames", "fps", "motion_bucket_id", "noise_aug_strength", "min_guidance", "max_guidance", "guidance_ramp"),
@@ -126,6 +126,8 @@ class Presets:
         Raises:
             BadRequest: the text is not what `shared` gives, or a setting in it cannot be; none is taken.
         """
+        if len(text) > MOST_TEXT:
+            raise BadRequest(f"Presets are at most {MOST_TEXT:,} characters long: share fewer of them.")
         own, names = self._own(), []
         for preset in _read(text).values():
             name, n = preset.name, 1

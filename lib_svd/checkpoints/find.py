@@ -30,7 +30,7 @@ def find_checkpoints(dirs: Iterable[Path]) -> list[Path]:
 
 
 def resolve(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) -> Path:
-    """The model that a user means.
+    """The model that a user of the command line means, who may name any file; see `named` for all others.
 
     Args:
         name: a path, or a name in one of the folders, with or without suffix and subfolder.
@@ -40,18 +40,40 @@ def resolve(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) 
     Raises:
         BadCheckpoint: it is nowhere; says what is there and where was looked.
     """
-    folders = [Path(folder) for folder in dirs]
     given = Path(name).expanduser()
     if name and (given.is_file() or (given.is_dir() and is_model_folder(given)) or given.is_absolute()):
         return given
+    return named(name, dirs, is_usable)
+
+
+def named(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) -> Path:
+    """The model of that name in one of the folders; nothing outside of them is looked at, so that nobody learns of it.
+
+    Args:
+        name: as a user says it, with or without suffix and subfolder, or the whole path.
+        dirs: folders to look in, in this order.
+        is_usable: whether a model that is there may be offered instead; asked only where `name` is nowhere.
+
+    Raises:
+        BadCheckpoint: it is nowhere, or elsewhere; says what is there and where was looked.
+    """
+    folders = [Path(folder) for folder in dirs]
     models = find_checkpoints(folders)
     if meant := _meant(name, models, folders):
         return meant
     for folder in folders:
-        if name and (folder / name).is_file():
-            return folder / name  # no model by its name; `recognise` says what it is
+        path = folder / name
+        if path.is_relative_to(folder) and ".." not in path.parts and _is_there(path):
+            return path  # no model by its name; `recognise` says what it is
     offered = [_name_of(path, models, folders) for path in models if is_usable(path)]
     raise BadCheckpoint(_not_found(name, offered, folders))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file() or is_model_folder(path)
+    except (OSError, ValueError):  # no name that a file could have
+        return False
 
 
 def _meant(name: str, models: list[Path], folders: list[Path]) -> Path | None:
