@@ -8,19 +8,29 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import json
+import math
 import secrets
 from dataclasses import asdict
 from typing import Any
 
+from fastapi import Request
+from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
+
+from lib_svd import door, images
 from lib_svd.checkpoints import describe
 from lib_svd.clip import SavedClip
 from lib_svd.doctor import examine
-from lib_svd.errors import BadInput, BadPicture, Interrupted, SvdError
+from lib_svd.errors import BadInput, BadPicture, BadRequest, Busy, Interrupted, SvdError
 from lib_svd.hosts.lacking import described
+from lib_svd.line import Line
 from lib_svd.request import MAX_SEED, ClipRequest
 from lib_svd.studio import Studio
 
-REFUSED, STOPPED, FAILED = 422, 409, 500  # HTTP status
+REFUSED, STOPPED, WAITING, FAILED = 422, 409, 429, 500  # HTTP status
+MOST_PARTS = 1000  # lists, objects and commas in an order, which has some thirty
+MOST_DIGITS = 300  # of a whole number
 
 
 def add_routes(app: Any, studio: Studio, guards: list[Any]) -> None:
@@ -31,17 +41,16 @@ def add_routes(app: Any, studio: Studio, guards: list[Any]) -> None:
         studio: does the work.
         guards: FastAPI dependencies that a caller must satisfy.
     """
-    from fastapi import Body
-    from fastapi.responses import JSONResponse
+    line = Line("svd-api")
 
     def models() -> Any:
         """Every SVD model that can be named, and what it was made for."""
         return [{"name": model.name, **describe(model.checkpoint)} for model in studio.models()]
 
-    def animate(order: dict[str, Any] = Body(...)) -> Any:  # noqa: B008 (how FastAPI wants it)
-        """Animate a picture; see `answer`."""
-        status, answered = answer(studio, order)
-        return JSONResponse(answered, status)
+    async def animate(request: Request) -> Response:
+        """Animate a picture; see `answer`. The body is read when the caller has been let in, never before."""
+        status, answered = await _in_turn(studio, line, request)
+        return Response(json.dumps(answered), status, media_type="application/json")
 
     def doctor() -> Any:
         """What this machine has, and what the web UI lacks."""
@@ -52,6 +61,19 @@ def add_routes(app: Any, studio: Studio, guards: list[Any]) -> None:
     app.add_api_route("/svd/v1/animate", animate, methods=["POST"], dependencies=guards)
 
 
+async def _in_turn(studio: Studio, line: Line, request: Request) -> tuple[int, dict[str, Any]]:
+    """What `answer` gives when it was the order's turn; what cannot be done is said before it waits."""
+    status, why = door.excess(request.headers.raw)
+    if why:
+        return status, _told("Refused", why)
+    try:
+        with line.place(int(request.headers.get("content-length", 0))):
+            order = await run_in_threadpool(_taken, studio, await request.body())
+            return await line.turn(lambda: answer(studio, order))
+    except SvdError as error:
+        return _failed(error)
+
+
 def answer(studio: Studio, order: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """HTTP status and JSON for an order.
 
@@ -60,19 +82,58 @@ def answer(studio: Studio, order: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     "settings", "seconds", "notes"}`; an error gives `{"error": its name, "message": a sentence}`.
     """
     try:
-        settings = {"seed": secrets.randbelow(MAX_SEED), **order}
-        picture, with_frames = _picture(settings.pop("picture", None)), bool(settings.pop("frames", False))
-        made = studio.order(studio.request(settings), picture, with_frames=with_frames)
+        made = studio.order(_request(studio, order), _picture(order), with_frames=bool(order.get("frames")))
         return 200, _as_json(studio.animate(made))
     except SvdError as error:
-        status = REFUSED if isinstance(error, BadInput) else STOPPED if isinstance(error, Interrupted) else FAILED
-        return status, {"error": type(error).__name__, "message": str(error)}
+        return _failed(error)
 
 
-def _picture(text: Any) -> io.BytesIO | None:
+def _taken(studio: Studio, body: bytes) -> dict[str, Any]:
+    """An order out of a body, with its picture as bytes; what can be refused without much work is refused.
+
+    Raises:
+        BadInput: it is no order, or a setting, the model or the picture cannot be.
+    """
+    order = _read(body)
+    if picture := _picture(order):
+        order["picture"] = picture
+        images.check_header(picture)
+    studio.checkpoint(_request(studio, order).checkpoint)
+    return order
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    """Raises BadRequest where a body is no JSON object, or one that would take much memory or time to read."""
+    try:
+        if sum(map(body.count, (b",", b"[", b"{"))) > MOST_PARTS:
+            raise ValueError("it has too many parts")
+        order = json.loads(
+            body.decode(), parse_int=lambda digits: int(digits) if len(digits) <= MOST_DIGITS else math.inf
+        )
+        return {"seed": secrets.randbelow(MAX_SEED), **order}
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BadRequest('An order is a JSON object such as {"picture": "<base64>", "num_frames": 14}.') from error
+
+
+def _request(studio: Studio, order: dict[str, Any]) -> ClipRequest:
+    return studio.request({name: value for name, value in order.items() if name not in ("picture", "frames")})
+
+
+def _failed(error: SvdError) -> tuple[int, dict[str, Any]]:
+    kinds = ((BadInput, REFUSED), (Interrupted, STOPPED), (Busy, WAITING))
+    status = next((status for kind, status in kinds if isinstance(error, kind)), FAILED)
+    return status, _told(type(error).__name__, str(error))
+
+
+def _told(error: str, message: str) -> dict[str, Any]:
+    return {"error": error, "message": message}
+
+
+def _picture(order: dict[str, Any]) -> io.BytesIO | None:
     """Raises BadPicture where the text is no base64."""
-    if text is None:
-        return None
+    text = order.get("picture")
+    if text is None or isinstance(text, io.BytesIO):
+        return text
     try:
         return io.BytesIO(base64.b64decode(text.partition("base64,")[2] or text, validate=True))
     except (AttributeError, ValueError, binascii.Error) as error:

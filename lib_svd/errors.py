@@ -9,6 +9,7 @@ SvdError
 ├── Interrupted            the user stopped the run
 ├── OutOfMemory            the device had no room, whatever was tried
 ├── NotFinite              a network gave NaN or infinity, in fp32 too
+├── Busy                   too many orders are waiting already
 └── ClipNotSaved           sampling went well, a later part did not; says where the work is kept
     ├── DecodeFailed       the latents are kept
     └── EncodeFailed       the frames are kept
@@ -55,6 +56,10 @@ class OutOfMemory(SvdError):
 
 class NotFinite(SvdError):
     """A network gave NaN or infinity, in fp32 too."""
+
+
+class Busy(SvdError):
+    """Too many orders are waiting already; later there is room again."""
 
 
 class ClipNotSaved(SvdError):

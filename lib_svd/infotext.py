@@ -8,6 +8,7 @@ from PIL import Image
 
 from lib_svd import video
 from lib_svd.errors import BadInput
+from lib_svd.request import MOST_TEXT
 
 
 def read_infotext(path: Path) -> str:
@@ -29,8 +30,14 @@ def read_infotext(path: Path) -> str:
     return text
 
 
-def _from_text(path: Path) -> str:
-    return path.read_text("utf-8")
+def read_start(path: Path) -> str:
+    """A text file, up to one character more than settings may have.
+
+    Raises:
+        OSError, ValueError: it cannot be read, or is no text.
+    """
+    with path.open(encoding="utf-8") as file:
+        return file.read(MOST_TEXT + 1)
 
 
 def _from_picture(path: Path) -> str:
@@ -42,4 +49,4 @@ def _from_video(path: Path) -> str:
     return video.probe(path).metadata.get("comment", "")
 
 
-_READERS = {".txt": _from_text, ".png": _from_picture}
+_READERS = {".txt": read_start, ".png": _from_picture}

@@ -43,7 +43,8 @@ class Page(Protocol):
             extra_outputs: what the outputs but the last are where `job` fails.
 
         Returns:
-            Takes the task's id as its first input, by which the page's script shows progress.
+            Takes the task's id as its first input, by which the page's script shows progress; a plain function, or one
+            to be awaited, which holds no thread while it waits.
         """
         ...
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from lib_svd.errors import BadOutput, BadRequest
-from lib_svd.request import FIELDS
+from lib_svd.request import FIELDS, MOST_TEXT
+from lib_svd.strangers import read_json
 
 KEPT = (
     *("num_frames", "fps", "motion_bucket_id", "noise_aug_strength", "min_guidance", "max_guidance", "guidance_ramp"),
@@ -126,6 +127,8 @@ class Presets:
         Raises:
             BadRequest: the text is not what `shared` gives, or a setting in it cannot be; none is taken.
         """
+        if len(text) > MOST_TEXT:
+            raise BadRequest(f"Presets are at most {MOST_TEXT:,} characters long: share fewer of them.")
         own, names = self._own(), []
         for preset in _read(text).values():
             name, n = preset.name, 1
@@ -188,7 +191,7 @@ def _as_json(presets: Any) -> str:
 
 def _read(text: str) -> dict[str, Preset]:
     try:
-        found = [Preset(**each) for each in json.loads(text)["svd_presets"]]
+        found = [Preset(**each) for each in read_json(text)["svd_presets"]]
         if not all(isinstance(each.name, str) and isinstance(each.settings, dict) for each in found):
             raise ValueError("a name is no text, or settings have no names")
     except (ValueError, KeyError, TypeError) as error:

@@ -22,6 +22,8 @@ DECODES = {"exact": "Exact", "reference": "Reference"}
 
 MAX_SEED = 2**32 - 1
 LONGEST_TEXT = 4096  # of a setting; no path is longer
+MOST_TEXT = 1_000_000  # characters of an infotext, with the prompt of the picture that it may carry
+MOST_PAIRS = 5_000  # colons in it; a prompt with weights has some hundred
 R = TypeVar("R", bound="ClipRequest")
 
 
@@ -88,9 +90,12 @@ class ClipRequest:
         """Read what `infotext` wrote; labels of other tools in the same line are passed over.
 
         Raises:
-            BadRequest: a value cannot be read or is out of range.
+            BadRequest: a value cannot be read or is out of range, or the text is too long to be settings.
         """
-        found = {label: _unquoted(value) for label, value in _PAIR.findall(text)}
+        if not _is_bounded(text):
+            raise BadRequest(f"Settings have at most {MOST_TEXT:,} characters and {MOST_PAIRS:,} colons, not more.")
+        pairs = _pairs(text)
+        found = {label: _unquoted(pairs[label]) for label in _LABELS if label in pairs}
         values: dict[str, Any] = {e.name: e.read(found[e.label]) for e in FIELDS if e.label in found}
         if "Size" in found:
             values["width"], values["height"] = read_size(found["Size"])
@@ -184,8 +189,12 @@ def picture_label(entry: Field) -> str:
 
 
 def with_source(infotext: str, source: str) -> str:
-    """A clip's infotext that carries the one of the picture it was made from; `from_infotext` passes it over."""
-    return f"{infotext}, SVD picture: {json.dumps(source, ensure_ascii=False)}" if source else infotext
+    """A clip's infotext that carries the one of the picture it was made from; `from_infotext` passes it over.
+
+    One with which the clip's own could not be read any more is left out.
+    """
+    carried = f"{infotext}, SVD picture: {json.dumps(source, ensure_ascii=False)}" if source else infotext
+    return carried if _is_bounded(carried) else infotext
 
 
 def read_size(text: str) -> tuple[int | None, int | None]:
@@ -298,8 +307,39 @@ FIELDS = (
 
 _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = 120
+_LABELS = (*(entry.label for entry in FIELDS), "Size")
 _SIZE = ("width", "height")  # written together, as every other tool does
-_PAIR = re.compile(r'([A-Za-z][\w +\-]*?):\s*("(?:\\.|[^"\\])*"|[^,\n]*?)\s*(?:,|$)', re.MULTILINE)
+_LONGEST_LABEL = 32  # characters; longer words before a colon are some label of others
+_LABEL = re.compile(r"[A-Za-z][\w +\-]*\Z")
+_VALUE = re.compile(r"[^\S\n]*([^,\n]*)")
+_END = re.compile(r"\s*(?:,|$)", re.MULTILINE)
+
+
+def _is_bounded(text: str) -> bool:
+    return len(text) <= MOST_TEXT and text.count(":") <= MOST_PAIRS
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """Values by label; from colon to colon, so that nothing is read twice, whatever the text."""
+    found, at = {}, 0
+    while (colon := text.find(":", at)) >= 0:
+        label = _LABEL.search(text[max(at, colon - _LONGEST_LABEL) : colon])
+        at = colon + 1
+        if label is not None and (value := _VALUE.match(text, at)):
+            end = _quoted_end(text, value.start(1)) or value.end()
+            found[label[0]], at = text[value.start(1) : end], end
+    return found
+
+
+def _quoted_end(text: str, start: int) -> int:
+    """Where a quoted value ends, if a comma or the line's end follows its quote; 0: none begins there."""
+    at = start + 1
+    while text.startswith('"', start) and (quote := text.find('"', at)) >= 0:
+        before = text[at:quote]
+        at = quote + 1
+        if (len(before) - len(before.rstrip("\\"))) % 2 == 0:
+            return at if _END.match(text, at) else 0
+    return 0
 
 
 def shown(value: Any) -> str:
@@ -317,6 +357,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _unquoted(value: str) -> str:
+    value = value.rstrip()
     if not value.startswith('"'):
         return value
     try:

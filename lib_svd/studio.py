@@ -13,7 +13,7 @@ from PIL import Image
 
 from lib_svd import speeds, video
 from lib_svd.animate import Order, animate, completed, order
-from lib_svd.checkpoints import DEMO, Checkpoint, Svd, find_checkpoints, load, recognise, resolve
+from lib_svd.checkpoints import DEMO, Checkpoint, Svd, find_checkpoints, load, named, recognise
 from lib_svd.clip import SavedClip
 from lib_svd.errors import BadCheckpoint, BadInput, BadRequest
 from lib_svd.jobs import Swept, noted, sweep
@@ -69,14 +69,14 @@ class Studio:
         return [str(refusal) for refusal in looked if isinstance(refusal, BadInput)]
 
     def checkpoint(self, name: str = "") -> Checkpoint:
-        """The model of that name; "" is the first one that the user has.
+        """The model of that name in the folders for models; "" is the first one that the user has.
 
         Raises:
             BadCheckpoint: there is none, or it cannot be used.
         """
         dirs = self._dirs()
         if name:
-            path = resolve(name, dirs, lambda path: isinstance(self._looked_at(path), Checkpoint))
+            path = named(name, dirs, lambda path: isinstance(self._looked_at(path), Checkpoint))
             return recognise(path, search_dirs=self.host.model_dirs())
         models = [model for model in self.models() if not model.is_demo]
         if not models:

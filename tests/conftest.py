@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 # Tests run side by side, a process a core, so threads would only get in one another's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -28,6 +31,8 @@ from lib_svd.cli import main
 from lib_svd.engine.config import DecoderConfig, EncoderConfig, NetworkConfigs, UNetConfig, VisionConfig
 from lib_svd.testing import write_checkpoint
 from tests.needs import BROWSERS
+
+T = TypeVar("T")
 
 settings.register_profile("patient", deadline=None)  # other work on the machine is no fault of ours
 settings.load_profile("patient")
@@ -81,7 +86,8 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # a test says the same with and without a net
+    # A test says the same with and without a net.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost, EXCLUDE *.localhost",
 ]
 
 
@@ -112,6 +118,12 @@ def blank(window: BrowserContext) -> Iterator[Page]:
     yield page
     page.evaluate("localStorage.clear()")
     page.close()
+
+
+def awaited(work: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine gives, on a thread of its own: a browser's tests have a loop running on this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 @contextmanager

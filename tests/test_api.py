@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
+import threading
 from pathlib import Path
 
+import httpx
 import pytest
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.testclient import TestClient
+from PIL import Image
 
-from lib_svd import api, video
+from lib_svd import api, door, line, video
+from lib_svd.errors import Busy, Interrupted
 from lib_svd.hosts.standalone import StandaloneHost
 from lib_svd.studio import Studio
+from tests.conftest import awaited
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SHORT = {"num_frames": 2, "num_steps": 2}
@@ -108,4 +114,127 @@ def test_who_is_not_let_in_gets_nothing(studio, picture):
 
 
 def test_a_picture_that_is_too_short_to_be_one_is_read_as_a_picture(studio):
-    assert isinstance(api._picture(base64.b64encode(b"x").decode()), io.BytesIO)
+    assert isinstance(api._picture({"picture": base64.b64encode(b"x").decode()}), io.BytesIO)
+
+
+def order_of(size: int) -> bytes:
+    """An order of so many bytes."""
+    start, end = b'{"picture": "', b'"}'
+    return start + b"A" * (size - len(start) - len(end)) + end
+
+
+def test_a_body_is_not_read_before_the_password(studio):
+    asked: list[str] = []
+
+    def closed() -> None:
+        asked.append("password")
+        raise HTTPException(401, "Incorrect username or password")
+
+    async def receive() -> dict[str, object]:
+        asked.append("body")
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def send(message: dict[str, object]) -> None:
+        asked.append(str(message.get("status", "")))
+
+    app = FastAPI()
+    api.add_routes(app, studio, [Depends(closed)])
+    headers = [(b"host", b"localhost"), (b"content-length", b"2"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/svd/v1/animate", "query_string": b"", "headers": headers}
+    awaited(app(scope, receive, send))
+    assert asked[:2] == ["password", "401"]
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status"),
+    [
+        (order_of(door.MOST_BYTES), {}, 422),
+        (order_of(door.MOST_BYTES + 1), {}, 413),
+        (iter([b"{}"]), {}, 411),
+        (b"{}", {"Content-Length": "9" * 40}, 413),
+    ],
+)
+def test_a_body_says_how_large_it_is_and_is_not_too_large(client, content, headers, status):
+    answer = client.post("/svd/v1/animate", content=content, headers=headers)
+    assert answer.status_code == status
+    assert answer.json()["message"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"7",
+        b'"text"',
+        b"null",
+        b"{",
+        b"\xff",
+        b"[" * 900,
+        b"[" * 100_000,
+        b'{"seed": [' + b"1," * 5000 + b"1]}",
+        b"{" + b'"a":{' * 5000,
+    ],
+)
+def test_what_is_no_order_is_refused_with_a_sentence(client, body):
+    answer = client.post("/svd/v1/animate", content=body)
+    assert answer.status_code == 422
+    assert answer.json()["message"].startswith("An order is a JSON object")
+
+
+def test_a_number_of_very_many_digits_is_refused_before_it_is_read(client):
+    answer = client.post("/svd/v1/animate", content=b'{"seed": ' + b"9" * 5_000_000 + b"}")
+    assert answer.status_code == 422
+    assert answer.json()["message"] == "Seed must be a whole number, not inf."
+
+
+def test_a_picture_of_too_many_pixels_is_refused_by_its_header(client):
+    bomb = Image.new("1", (30_000, 3_000))
+    stream = io.BytesIO()
+    bomb.save(stream, "PNG")
+    answer = client.post("/svd/v1/animate", json={"picture": base64.b64encode(stream.getvalue()).decode()})
+    assert answer.status_code == 422
+    assert "at most 70 megapixels can be read" in answer.json()["message"]
+
+
+def test_orders_that_wait_hold_no_thread_and_one_too_many_is_told_so(studio, picture, monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+    pictures: list[int] = []
+
+    def made(order: object) -> None:
+        pictures.append(1)
+        begun.set()
+        assert go_on.wait(60)
+        raise Interrupted("Stopped.")
+
+    monkeypatch.setattr(studio, "animate", made)
+    order, statuses = {"picture": text_of(picture), "checkpoint": "demo"}, []
+    app = FastAPI()
+    api.add_routes(app, studio, [])
+    app.add_api_route("/interrupt", lambda: "stopped")  # on the threads that a web UI answers on
+
+    async def ask() -> None:
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60) as client:
+            waiting = [asyncio.ensure_future(client.post("/svd/v1/animate", json=order)) for _ in range(line.MOST)]
+            while not begun.is_set():
+                await asyncio.sleep(0.01)
+            assert (await client.get("/interrupt")).json() == "stopped"
+            assert (await client.post("/svd/v1/animate", json=order)).status_code == 429
+            assert pictures == [1]
+            go_on.set()
+            statuses.extend(answer.status_code for answer in await asyncio.gather(*waiting))
+
+    awaited(ask())
+    assert statuses == [409] * line.MOST
+    assert len(pictures) == line.MOST
+
+
+def test_the_pictures_of_orders_that_wait_are_bounded_together():
+    waiting = line.Line("test")
+    # The only one: there is room for whatever may come in.
+    with waiting.place(2 * line.MOST_BYTES), pytest.raises(Busy), waiting.place(1):
+        pass
+    with waiting.place(line.MOST_BYTES - 1), waiting.place(1), pytest.raises(Busy), waiting.place(1):
+        pass
+    waiting.close()

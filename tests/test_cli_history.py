@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
+from pathlib import Path
 
 import pytest
+
+from lib_svd import cli
+from lib_svd.jobs import history
+
+CLI = Path(cli.__file__).parent
 
 
 @pytest.fixture
@@ -62,3 +70,47 @@ def test_what_cannot_be_is_refused_in_a_sentence(words, said, here, lib_svd):
     ran = lib_svd("history", *words)
     assert ran.code == 2
     assert said in ran.err
+
+
+EVIL = "\x1b[2J\x1b]0;mine\x07 \x9b31m \u202egpj.exe \x7f\r"
+SEEN = r"\u001b[2J\u001b]0;mine\u0007 \u009b31m \u202egpj.exe \u007f\u000d"
+
+
+@pytest.fixture
+def noted(here):
+    """A clip with a note that a terminal would obey, which a list needs no more of than its sidecar."""
+    (here / "clip.mp4").write_bytes(b"")
+    history.mark(here / "clip.mp4", note=f"{EVIL}\nbelow")
+    return here
+
+
+def test_nothing_that_is_listed_is_obeyed_by_the_terminal(noted, lib_svd):
+    ran = lib_svd("history", ".")
+    assert "clip.mp4: " + SEEN.replace(r"\u000d", " below") in ran.out
+    assert not set(EVIL) & set(ran.out) - set(SEEN)
+    listed = lib_svd("history", ".", "--json")
+    assert not set(EVIL) & set(listed.out) - set(SEEN)
+    assert json.loads(listed.out)[0]["note"] == f"{EVIL}\nbelow"
+
+
+def test_nothing_that_is_said_of_a_file_is_obeyed_by_the_terminal(here, lib_svd):
+    ran = lib_svd("review", f"{EVIL}.mp4")
+    assert SEEN in ran.err
+    assert not set(EVIL) & set(ran.err) - set(SEEN)
+
+
+@pytest.mark.parametrize("note", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", " =1", "\r=1", "＝1", "=cmd|' /C calc'!A0"])
+def test_no_note_becomes_a_formula_of_a_table(here, lib_svd, note):
+    (here / "=clip.mp4").write_bytes(b"")
+    history.mark(here / "=clip.mp4", note=note)
+    assert lib_svd("history", ".", "--csv", "t.csv").code == 0
+    with (here / "t.csv").open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["clip"], row["note"]) == ("'=clip.mp4", f"'{note}")
+
+
+def test_everything_is_printed_by_the_one_who_looks_at_it():
+    printed = [
+        path.name for path in CLI.glob("*.py") if re.search(r"\bprint\(|\.echo\(|\.secho\(", path.read_text("utf-8"))
+    ]
+    assert printed == ["terminal.py"]

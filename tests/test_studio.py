@@ -358,3 +358,46 @@ def test_clips_in_a_row_do_not_grow_memory(models, tmp_path, picture):
     ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
     first, _, *later = map(int, ran.stdout.split())
     assert min(later) <= 1.05 * first  # what grows is in all of them; a single reading may catch memory on its way back
+
+
+OUTSIDE = {
+    "a model": "elsewhere/svd_xt.safetensors",
+    "a text": "elsewhere/notes.txt",
+    "a pickle": "elsewhere/old.ckpt",
+    "a folder": "elsewhere",
+    "a diffusers folder": "elsewhere/diffusers",
+    "a link": "elsewhere/link",
+    "what may not be read": "elsewhere/secret",
+    "nothing": "elsewhere/nothing",
+    "a folder in nothing": "nowhere/nothing",
+}
+
+
+@pytest.mark.parametrize("how", ["{path}", "../{name}", "{name}", "svd/../../{name}", "./{name}", "file://{path}"])
+def test_one_answer_for_all_that_is_outside_of_the_folders(studio, models, checkpoint_of, tmp_path, monkeypatch, how):
+    there = tmp_path / "elsewhere"
+    (there / "diffusers" / "unet").mkdir(parents=True)
+    shutil.copy(checkpoint_of("svd_xt"), there)
+    for name in ("notes.txt", "old.ckpt", "secret", "diffusers/unet/config.json"):
+        (there / name).write_text("{}")
+    (there / "secret").chmod(0)
+    (there / "link").symlink_to(there / "nowhere")
+    monkeypatch.chdir(tmp_path)
+    answers = set()
+    for name in OUTSIDE.values():
+        asked = how.format(path=tmp_path / name, name=name)
+        with pytest.raises(BadCheckpoint) as caught:
+            studio.checkpoint(asked)
+        answers.add(str(caught.value).replace(repr(asked), "that"))
+    assert len(answers) == 1
+    assert answers.pop().startswith("No model is called that: looked in ")
+
+
+@pytest.mark.parametrize("name", ["~nobody/x", "~", "/", "..", ".", "x" * 5000, "a\0b", "//host/share/x"])
+def test_what_is_no_name_of_a_model_is_called_nothing_else(studio, name):
+    with pytest.raises(BadCheckpoint, match="No model is called "):
+        studio.checkpoint(name)
+
+
+def test_a_model_may_be_named_by_its_whole_path_in_the_folders(studio, models):
+    assert studio.checkpoint(str(models / "svd_xt.safetensors")).path == models / "svd_xt.safetensors"

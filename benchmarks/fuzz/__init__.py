@@ -1,1 +1,1 @@
-"""Doors that take what strangers made, with inputs spoiled at random: run longer with --count; see docs/security.md."""
+"""Doors that are tried with what nobody should send; one script a door, `--count` says how often."""

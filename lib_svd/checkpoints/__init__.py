@@ -1,6 +1,6 @@
 """Model files: find them, recognise what they are, refuse what cannot be used, load the rest strictly.
 
-path = resolve(name, host.model_dirs(), is_usable)
+path = named(name, host.model_dirs(), is_usable)
 checkpoint = recognise(path, search_dirs=host.model_dirs())
 request, notes = checkpoint.family.complete(request, grid=checkpoint.size_grid, auto_size=size)
 svd = load(checkpoint, host)
@@ -8,7 +8,7 @@ svd = load(checkpoint, host)
 
 from lib_svd.checkpoints.describe import describe
 from lib_svd.checkpoints.families import CONDITIONING, FAMILIES, Family
-from lib_svd.checkpoints.find import DEMO, find_checkpoints, resolve
+from lib_svd.checkpoints.find import DEMO, find_checkpoints, named, resolve
 from lib_svd.checkpoints.load import Svd, load
 from lib_svd.checkpoints.recognise import Checkpoint, is_usable, recognise
 
@@ -23,6 +23,7 @@ __all__ = [
     "find_checkpoints",
     "is_usable",
     "load",
+    "named",
     "recognise",
     "resolve",
 ]

@@ -146,9 +146,10 @@ def vision_map(keys: Iterable[str], prefix: str = "") -> dict[str, Origin]:
 
 def _renamed(keys: Iterable[str], modules: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Each key with the longest module path that begins it replaced; unchanged where there is none."""
+    deepest = max((module.count(".") + 1 for module in modules), default=0)
     for key in keys:
         parts = key.split(".")
-        for length in range(len(parts), 0, -1):
+        for length in range(min(len(parts), deepest), 0, -1):
             head = ".".join(parts[:length])
             if head in modules:
                 yield key, ".".join([modules[head], *parts[length:]])

@@ -35,7 +35,7 @@ def find_checkpoints(dirs: Iterable[Path]) -> list[Path]:
 
 
 def resolve(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) -> Path:
-    """The model that a user means.
+    """The model that a user of the command line means, who may name any file; see `named` for all others.
 
     Args:
         name: a path, or a name in one of the folders, with or without suffix and subfolder.
@@ -45,18 +45,33 @@ def resolve(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) 
     Raises:
         BadCheckpoint: it is nowhere; says what is there and where was looked.
     """
-    folders = [Path(folder) for folder in dirs]
     given = _at_home(name)
     if name and (is_file(given) or is_model_folder(given) or given.is_absolute()):
         return given
+    return named(name, dirs, is_usable)
+
+
+def named(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) -> Path:
+    """The model of that name in one of the folders; nothing outside of them is looked at, so that nobody learns of it.
+
+    Args:
+        name: as a user says it, with or without suffix and subfolder, or the whole path.
+        dirs: folders to look in, in this order.
+        is_usable: whether a model that is there may be offered instead; asked only where `name` is nowhere.
+
+    Raises:
+        BadCheckpoint: it is nowhere, or elsewhere; says what is there and where was looked.
+    """
+    folders = [Path(folder) for folder in dirs]
     if there := _exactly(name, folders):
         return there
     models = find_checkpoints(folders)
     if meant := _meant(name, models, folders):
         return meant
     for folder in folders:
-        if name and is_file(folder / name):
-            return folder / name  # no model by its name; `recognise` says what it is
+        path = folder / name
+        if path.is_relative_to(folder) and ".." not in path.parts and (is_file(path) or is_model_folder(path)):
+            return path  # no model by its name; `recognise` says what it is
     offered = [_name_of(path, models, folders) for path in models if is_usable(path)]
     raise BadCheckpoint(_not_found(name, offered, folders))
 
@@ -72,11 +87,11 @@ def _at_home(name: str) -> Path:
 def _exactly(name: str, folders: list[Path]) -> Path | None:
     """The file of that very place below one of the folders, so that no folder is gone through for it."""
     parts = name.replace("\\", "/").split("/")
-    if any(part in ("", "..") or part.startswith(".") for part in parts):
+    if any(part == "" or part.startswith(".") or ":" in part for part in parts):
         return None
     end = "" if parts[-1].lower().endswith(SUFFIX) else SUFFIX
     places = (folder.joinpath(*parts[:-1], parts[-1] + end) for folder in folders)
-    return next(filter(is_file, places), None)
+    return next((place for place in places if is_file(place)), None)
 
 
 def _meant(name: str, models: list[Path], folders: list[Path]) -> Path | None:

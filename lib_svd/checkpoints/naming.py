@@ -22,6 +22,7 @@ NAME_SIGNS = (
 """Looked for in a name in lower case, in this order. `animatelcm` alone leaves the frame count open."""
 FOLDER_SIGN = rf"{XT}|img2vid|lcm"  # a folder called svd is for all of these models and tells nothing
 
+LONGEST_TITLE = 256  # characters; the signs take time by the square of it
 IMAGE_DECODER = "_image_decoder"
 DEFAULT = "svd_xt"
 FRAMES = {"14": "svd", "25": "svd_xt"}
@@ -88,7 +89,7 @@ def _told(
 def _names(path: Path, metadata: Mapping[str, str]) -> Iterator[str]:
     """What may tell the family, best first; a file called model.safetensors or a snapshot's hash tells nothing."""
     yield path.stem if path.suffix == ".safetensors" else path.name
-    yield metadata.get("modelspec.title", "")
+    yield metadata.get("modelspec.title", "")[:LONGEST_TITLE]
     for parent in list(path.absolute().parents)[:3]:
         if re.search(FOLDER_SIGN, parent.name.lower()):
             yield parent.name

@@ -13,6 +13,7 @@ from lib_svd.cli.options import PROGRAM
 from lib_svd.cli.page import serve
 from lib_svd.cli.remembering import history
 from lib_svd.cli.sweeping import sweep
+from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadInput, SvdError
 
 REFUSED, STOPPED = 2, 130  # exit codes; 130 is 128 + SIGINT, as shells have it
@@ -36,10 +37,10 @@ def main() -> None:
         _show(error)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Stopped.", err=True)
+        tell("Stopped.", err=True)
         sys.exit(STOPPED)
     except SvdError as error:
-        click.echo(f"Error: {error}", err=True)
+        tell(f"Error: {error}", err=True)
         sys.exit(REFUSED if isinstance(error, BadInput) else 1)
 
 
@@ -51,4 +52,4 @@ def _show(error: click.ClickException) -> None:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else PROGRAM
     message = (error.message or error.format_message()).rstrip(".")
-    click.echo(f"Error: {message}: see {path} --help.", err=True)
+    tell(f"Error: {message}: see {path} --help.", err=True)

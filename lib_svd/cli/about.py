@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from lib_svd.cli.options import errors_as_json, model_dirs, model_options, recognised
+from lib_svd.cli.terminal import tell
 from lib_svd.doctor import as_lines, report
 from lib_svd.request import ClipRequest
 
@@ -24,7 +25,7 @@ def inspect(checkpoint: str, as_json: bool, **options: Any) -> None:
         from lib_svd.checkpoints import describe
 
         found = describe(recognised({**options, "checkpoint": checkpoint}, ClipRequest()))
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else _described(found))
+        tell(json.dumps(found, indent=2, ensure_ascii=False) if as_json else _described(found))
 
 
 @click.command()
@@ -33,7 +34,7 @@ def inspect(checkpoint: str, as_json: bool, **options: Any) -> None:
 def doctor(models: tuple[Path, ...], as_json: bool) -> None:
     """Say what this machine has: device, memory, ffmpeg, models."""
     said, code = report(model_dirs(models), as_json=as_json)
-    click.echo(said)
+    tell(said)
     sys.exit(code)
 
 

@@ -26,6 +26,7 @@ from lib_svd.cli.options import (
     with_preset,
     with_speed,
 )
+from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadOutput, BadRequest
 from lib_svd.request import FIELDS, MAX_SEED, ClipRequest, read_size
 
@@ -179,10 +180,10 @@ def _print_clip(saved: Any, as_json: bool, said: set[str]) -> None:
             "seconds": {stage: round(seconds, 3) for stage, seconds in clip.seconds.items()},
             "notes": list(saved.notes),
         }
-        click.echo(json.dumps(found, ensure_ascii=False))
+        tell(json.dumps(found, ensure_ascii=False))
         return
     say(saved.notes, as_json, said)
     count, height, width = clip.frames.shape[:3]
     took = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in clip.seconds.items())
-    click.echo(f"{saved.video}: {count} frames of {width}x{height} at {clip.fps} fps. Seconds: {took}.")
-    click.echo(clip.infotext)
+    tell(f"{saved.video}: {count} frames of {width}x{height} at {clip.fps} fps. Seconds: {took}.")
+    tell(clip.infotext)

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from lib_svd.cli.options import errors_as_json, recognised, run_options, say, standalone_host
+from lib_svd.cli.terminal import tell
 from lib_svd.doctor import as_lines
 from lib_svd.errors import BadInput
 from lib_svd.request import ClipRequest, read_size
@@ -41,16 +42,14 @@ def review(clip: Path, picture: Path | None, wrong: str | None, as_json: bool, *
         if as_json:
             about = {"clip": str(clip), "num_frames": looked.num_frames, "fps": looked.fps, "size": looked.size}
             told = {"advice": None if advice is None else asdict(advice), "notes": notes}
-            click.echo(json.dumps({**about, **looked.review.as_dict(), **told}, ensure_ascii=False))
+            tell(json.dumps({**about, **looked.review.as_dict(), **told}, ensure_ascii=False))
             return
         width, height = looked.size
-        click.echo(
-            f"{clip}: {looked.num_frames} frames of {width}x{height}" + f" at {looked.fps:g} fps" * (looked.fps > 0)
-        )
-        click.echo(as_lines(_in_words(looked.review)))
+        tell(f"{clip}: {looked.num_frames} frames of {width}x{height}" + f" at {looked.fps:g} fps" * (looked.fps > 0))
+        tell(as_lines(_in_words(looked.review)))
         if advice is not None:
             change = f" Try {advice.setting} {advice.value}." if advice.setting else ""
-            click.echo(f"{advice.found}{change} {advice.reason}")
+            tell(f"{advice.found}{change} {advice.reason}")
 
 
 @click.command()
@@ -70,15 +69,15 @@ def check(picture: Path, size: str, as_json: bool) -> None:
         tighter = images.tighter_crop(image, fitted_to)
         if as_json:
             found = {"concerns": [asdict(each) for each in concerns], "tighter_crop": tighter._asdict()}
-            click.echo(json.dumps(found, ensure_ascii=False))
+            tell(json.dumps(found, ensure_ascii=False))
             return
         for each in concerns:
-            click.echo(f"{each.text} {each.remedy}")
+            tell(f"{each.text} {each.remedy}")
         if not concerns:
-            click.echo("Nothing speaks against it.")
+            tell("Nothing speaks against it.")
         if tighter.zoom > 1:
             x, y, zoom = tighter
-            click.echo(f"A tighter crop round the subject: --focus-x {x} --focus-y {y} --zoom {zoom}.")
+            tell(f"A tighter crop round the subject: --focus-x {x} --focus-y {y} --zoom {zoom}.")
 
 
 def _tower(clip: Path, options: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:

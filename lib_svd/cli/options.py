@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadInput, BadRequest, SvdError
 from lib_svd.request import FIELDS, ClipRequest, Field, shown
 from lib_svd.strangers import MOST_DIGITS
@@ -185,7 +186,7 @@ def say(notes: tuple[str, ...], as_json: bool, said: set[str]) -> None:
     """Each note once, on standard error; in JSON they stand beside the clip."""
     for note in notes:
         if note not in said and not as_json:
-            click.echo(note, err=True)
+            tell(note, err=True)
         said.add(note)
 
 
@@ -212,5 +213,5 @@ def errors_as_json(as_json: bool) -> Iterator[None]:
             yield
     except SvdError as error:
         if as_json:
-            click.echo(json.dumps({"error": type(error).__name__, "message": str(error)}, ensure_ascii=False))
+            tell(json.dumps({"error": type(error).__name__, "message": str(error)}, ensure_ascii=False))
         raise

@@ -12,6 +12,8 @@ from lib_svd.cli.options import OUTPUT_DIR, host_options, model_dirs, standalone
 from lib_svd.doctor import page_problem, page_remedy
 from lib_svd.errors import SvdError
 
+NAMES = "Another name of the page, such as a proxy's, as the address bar has it; may be given several times."
+
 
 @click.command()
 @click.option(
@@ -20,8 +22,11 @@ from lib_svd.errors import SvdError
 @click.option("--models", type=Path, multiple=True, help="Folder with models; may be given several times.")
 @click.option("--out", type=Path, default=OUTPUT_DIR, show_default=True, help="Folder for clips.")
 @click.option("--open", "opens_browser", is_flag=True, help="Open the page in a browser.")
+@click.option("--own-name", "names", metavar="NAME", multiple=True, help=NAMES)
 @host_options
-def serve(port: int, models: tuple[Path, ...], out: Path, opens_browser: bool, **options: Any) -> None:
+def serve(
+    port: int, models: tuple[Path, ...], out: Path, opens_browser: bool, names: tuple[str, ...], **options: Any
+) -> None:
     """Serve a page in which clips are made, for this machine only."""
     from lib_svd.studio import Studio
 
@@ -35,7 +40,7 @@ def serve(port: int, models: tuple[Path, ...], out: Path, opens_browser: bool, *
         output_dir=out,
         stop=page.stop,
     )
-    standalone.serve(Studio(host), page, port, opens_browser=opens_browser)
+    standalone.serve(Studio(host), page, port, names=names, opens_browser=opens_browser)
 
 
 def _ui() -> Any:

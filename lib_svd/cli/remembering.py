@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from lib_svd.cli.options import OUTPUT_DIR, errors_as_json
+from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadInput
 
 
@@ -36,7 +37,7 @@ def _changed(options: dict[str, Any]) -> bool:
 
     if options["trash"]:
         for path in history.to_trash(options["trash"]):
-            click.echo(path)
+            tell(path)
     if options["note"]:
         clip, text = options["note"]
         history.mark(Path(clip), note=text)
@@ -57,12 +58,12 @@ def _listed(folder: Path, options: dict[str, Any], as_json: bool) -> None:
     if options["csv_file"]:
         history.write_csv(clips, options["csv_file"])
     if as_json:
-        click.echo(json.dumps([{**vars(each), "video": str(each.video)} for each in clips], ensure_ascii=False))
+        tell(json.dumps([{**vars(each), "video": str(each.video)} for each in clips], ensure_ascii=False))
         return
     differing = history.differing(clips) if options["compare"] else ()
     for each in clips:
-        click.echo(_line(each, differing))
-    click.echo(f"{len(clips)} clips in {folder}.")
+        tell(_line(each, differing))
+    tell(f"{len(clips)} clips in {folder}.")
 
 
 def _line(each: Any, differing: Any) -> str:
@@ -72,4 +73,6 @@ def _line(each: Any, differing: Any) -> str:
     shown = [f"{name} {value}" for name, value in settings.items() if value]
     shown += [f"{name} {each.measures[name]:.3g}" for name in ("flow", "drift", "flicker") if each.measures.get(name)]
     shown += [f"{name} {mark} of 5" for name, mark in each.marks.items()]
-    return ", ".join([f"{COLUMNS['made'](each)} {each.video.name}", *shown]) + (f": {each.note}" if each.note else "")
+    return ", ".join([f"{COLUMNS['made'](each)} {each.video.name}", *shown]) + (
+        f": {' '.join(each.note.split())}" if each.note else ""
+    )

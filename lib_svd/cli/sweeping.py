@@ -19,6 +19,7 @@ from lib_svd.cli.options import (
     standalone_host,
     with_speed,
 )
+from lib_svd.cli.terminal import tell
 
 
 @click.command()
@@ -70,7 +71,7 @@ def _swept(options: dict[str, Any], bar: Any, as_json: bool) -> None:
         finally:
             if len(done) > 1:
                 whole = jobs.save_grid(done, setting, out)
-                click.echo(json.dumps({"video": str(whole.video)}) if as_json else f"All of them: {whole.video}")
+                tell(json.dumps({"video": str(whole.video)}) if as_json else f"All of them: {whole.video}")
 
 
 def _print(swept: Any, label: str, as_json: bool) -> None:
@@ -79,7 +80,7 @@ def _print(swept: Any, label: str, as_json: bool) -> None:
     if as_json:
         measures = {} if swept.review is None else swept.review.as_dict()
         found = {"video": str(swept.saved.video), "value": swept.value, "review": measures}
-        click.echo(json.dumps(found, ensure_ascii=False))
+        tell(json.dumps(found, ensure_ascii=False))
         return
     shown = [f"{m.title} {m.number(swept.measures)}" for m in MEASURES if m.name in BRIEF]
-    click.echo(f"{swept.saved.video}: {label} {swept.value}. {', '.join(shown)}.")
+    tell(f"{swept.saved.video}: {label} {swept.value}. {', '.join(shown)}.")

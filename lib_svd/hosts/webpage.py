@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from fastapi import Depends, HTTPException, Request
+from fastapi.security import HTTPBasic, HTTPBasicCredentials
+
+from lib_svd import door
 from lib_svd.hosts.lacking import PAGE, Need, needing
 from lib_svd.hosts.webui import WebuiHost
 from lib_svd.pages import Job
@@ -244,7 +249,7 @@ class WebuiPage:
 
         def started(demo: Any, app: Any) -> None:
             if shared.cmd_opts.api or shared.cmd_opts.nowebui:
-                add(app, _guards(shared.cmd_opts.api_auth))
+                add(app, _guards(shared.cmd_opts))
 
         script_callbacks.on_app_started(self.lacks.guarded(Need.ROUTES, started))
 
@@ -266,19 +271,35 @@ def _told_apart(tabs: list[Any], ours: str) -> list[Any]:
     return [(blocks, named(label, part), part) for blocks, label, part in tabs]
 
 
-def _guards(api_auth: str | None) -> list[Any]:
-    """The same names and passwords as for the host's API, which guards nothing but its own routes."""
-    if not api_auth:
-        return []
-    from fastapi import Depends, HTTPException
-    from fastapi.security import HTTPBasic
+def _guards(given: Any) -> list[Any]:
+    """Who may call our routes, as FastAPI dependencies: no other site, and whom the host's own API lets in.
 
+    Args:
+        given: the host's command line.
+    """
+
+    async def from_here(request: Request) -> None:
+        if why := door.stranger(request.headers.raw, None, lambda origin: _is_welcome(origin, given)):
+            raise HTTPException(door.FORBIDDEN, why)
+
+    return [Depends(from_here), *([Depends(_password(given.api_auth))] if given.api_auth else [])]
+
+
+def _is_welcome(origin: str, given: Any) -> bool:
+    """Whether the host's own API lets that other site in."""
+    named, pattern = (getattr(given, name, None) for name in ("cors_allow_origins", "cors_allow_origins_regex"))
+    return any(each in (origin, "*") for each in (named or "").split(",")) or bool(
+        pattern and re.fullmatch(pattern, origin)
+    )
+
+
+def _password(api_auth: str) -> Callable[..., Any]:
+    """The same names and passwords as for the host's API, which guards nothing but its own routes."""
     known = dict(pair.split(":", 1) for pair in api_auth.split(","))
 
-    # Any, since FastAPI 0.94 looks annotations up in this module alone, which has none of FastAPI's names.
-    def guard(given: Any = Depends(HTTPBasic())) -> None:  # noqa: B008 (how FastAPI wants it)
+    async def guard(given: HTTPBasicCredentials = Depends(HTTPBasic())) -> None:  # noqa: B008 (how FastAPI wants it)
         password = known.get(given.username, "")
         if not password or not secrets.compare_digest(given.password.encode(), password.encode()):
             raise HTTPException(401, "Incorrect username or password", {"WWW-Authenticate": "Basic"})
 
-    return [Depends(guard)]
+    return guard

@@ -9,13 +9,14 @@ x = to_tensor(fitted.image)                                            [1, 3, H,
 
 from lib_svd.images.check import Concern, check_picture, subject_box, tighter_crop
 from lib_svd.images.fit import Fitted, View, fit_picture, to_tensor, working_size
-from lib_svd.images.read import Picture, read_picture
+from lib_svd.images.read import Picture, check_header, read_picture
 
 __all__ = [
     "Concern",
     "Fitted",
     "Picture",
     "View",
+    "check_header",
     "check_picture",
     "fit_picture",
     "read_picture",

@@ -19,7 +19,7 @@ from lib_svd.images.colour import stated_white, to_rgb
 from lib_svd.images.foreign import HEAD_BYTES, describe
 
 MIN_SIDE = 32  # pixels; less is an icon, and a clip of the demo goes on from its own frames, of 48 to 88 pixels
-MAX_PIXELS = 150_000_000  # below 179 million, where Pillow refuses by itself; 600 MB once decoded
+MAX_PIXELS = 70_000_000  # phones of 64 megapixels make 9248x6936; with an alpha channel reading it takes 1.5 GB
 MAX_ASPECT = 16  # longer to shorter side; any crop of a longer strip would show a sliver of it
 
 _UNDECODABLE = (  # what Pillow's decoders let out when they meet damaged bytes; a fuzz run found most families
@@ -72,6 +72,17 @@ def read_picture(source: str | Path | BinaryIO | Image.Image, background: str = 
             rgb, colour_notes = to_rgb(upright, backdrop, white)
     rgb.info.clear()  # a profile or transparency left there would be saved with pixels that it no longer describes
     return Picture(image=rgb, notes=(*notes, *orientation_notes, *colour_notes))
+
+
+def check_header(source: BinaryIO) -> None:
+    """Refuse by its first bytes what `read_picture` would refuse by them; no pixel is decoded.
+
+    Raises:
+        BadPicture: it is no picture, or its size or shape cannot be used.
+    """
+    name = _name(source)
+    with _pillow_silent(), _opened(source, name) as image:
+        _check_size(image.size, name)
 
 
 def _colour(text: str) -> tuple[int, ...]:
@@ -134,7 +145,7 @@ def _identified(stream: BinaryIO, name: str) -> Image.Image:
     try:
         return Image.open(stream)
     except Image.DecompressionBombError as error:
-        raise BadPicture(_too_large(name)) from error
+        raise BadPicture(too_large(name)) from error
     except (UnidentifiedImageError, *_UNDECODABLE) as error:
         raise BadPicture(f"{name} {describe(head)}") from error
 
@@ -152,14 +163,15 @@ def _decoding(name: str) -> Iterator[None]:
     try:
         yield
     except Image.DecompressionBombError as error:  # icons and GIF frames are checked as they are decoded
-        raise BadPicture(_too_large(name)) from error
+        raise BadPicture(too_large(name)) from error
     except _UNDECODABLE as error:
         why = str(error).rstrip(".") or type(error).__name__
         advice = "copy or download it again, or save it anew as PNG"
         raise BadPicture(f"{name} is incomplete or damaged ({why}): {advice}.") from error
 
 
-def _too_large(name: str, size: tuple[int, int] | None = None) -> str:
+def too_large(name: str, size: tuple[int, int] | None = None) -> str:
+    """The sentence about a picture of too many pixels; size: (width, height), where it is known."""
     what = f"is {size[0]}x{size[1]} pixels" if size is not None else "has too many pixels"
     limit = f"at most {MAX_PIXELS // 1_000_000} megapixels can be read"
     return f"{name} {what}, and {limit}: make it smaller first; 4096 pixels on the longer side are plenty."
@@ -173,7 +185,7 @@ def _check_size(size: tuple[int, int], name: str) -> None:
     """
     short, long = sorted(size)
     if short * long > MAX_PIXELS:
-        raise BadPicture(_too_large(name, size))
+        raise BadPicture(too_large(name, size))
     if short < MIN_SIDE:
         least = f"the shorter side must be at least {MIN_SIDE} pixels"
         raise BadPicture(f"{name} is only {size[0]}x{size[1]} pixels, and {least}: choose a larger picture.")

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lib_svd.errors import BadInput, BadOutput, BadRequest
+from lib_svd.infotext import read_start
 from lib_svd.request import FIELDS, ClipRequest
 from lib_svd.review import MEASURES, Review
 from lib_svd.strangers import is_file, is_text, read_json
@@ -32,8 +33,10 @@ log = logging.getLogger("svd")
 
 MARKED = ("motion", "fidelity", "consistency")  # what a user may give 1 to 5 marks
 BEST = 5
+MOST_NOTE = 10_000  # characters
 LATEST = 253_402_300_800  # the year 10000, in seconds since 1970: dates end there
 TELLING = (".json", ".txt")  # suffixes of the files that tell how a clip was made; the first one tells more
+_FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four are as wide as an ideograph
 TRASH = "trash"  # folder below the clips' own; what is there is the user's to empty
 
 
@@ -95,11 +98,14 @@ def mark(video: Path, *, marks: Mapping[str, int] | None = None, note: str | Non
     """Give a clip the user's own marks, or a note; what is not given stays.
 
     Raises:
-        BadInput: a mark is not one of 1 to 5, or not of MARKED; or it cannot be written beside the clip.
+        BadInput: a mark is not one of 1 to 5, or not of MARKED; the note is too long; or it cannot be written beside
+            the clip.
     """
     for name, value in (marks or {}).items():
         if name not in MARKED or value not in range(1, BEST + 1):
             raise BadRequest(f"Marks are 1 to {BEST} for {', '.join(MARKED)}, not {value!r} for {name!r}.")
+    if note is not None and len(note) > MOST_NOTE:
+        raise BadRequest(f"A note is at most {MOST_NOTE:,} characters long, not {len(note):,}.")
     known = entry(video)
     made = replace(known, marks={**known.marks, **(marks or {})}, note=known.note if note is None else note)
     _write(made)
@@ -238,20 +244,26 @@ def _numbered(stem: str) -> Iterator[str]:
 
 
 def write_csv(clips: Sequence[Entry], path: Path) -> None:
-    """A row a clip, with every setting, measure, mark and note.
+    """A row a clip, with every setting, measure, mark and note; text that a spreadsheet would take for a formula begins
+    with an apostrophe.
 
     Raises:
         BadOutput: the file is there already, or cannot be written.
     """
     try:
-        with path.open("x", newline="", encoding="utf-8") as file:
+        with path.open("x", newline="", encoding="utf-8", errors="backslashreplace") as file:
             writer = csv.DictWriter(file, list(COLUMNS))
             writer.writeheader()
-            writer.writerows(each.shown() for each in clips)
+            writer.writerows({name: _no_formula(told) for name, told in each.shown().items()} for each in clips)
     except FileExistsError as error:
         raise BadOutput(f"{path} is there already: choose another name.") from error
     except OSError as error:
         raise BadOutput(f"{path} cannot be written ({error.strerror or error}): choose another place.") from error
+
+
+def _no_formula(told: Any) -> Any:
+    """See https://owasp.org/www-community/attacks/CSV_Injection; numbers stay numbers."""
+    return f"'{told}" if isinstance(told, str) and told.lstrip(" \t\r\n").startswith(_FORMULAS) else told
 
 
 def differing(clips: Sequence[Entry]) -> list[str]:
@@ -282,8 +294,7 @@ def read_entry(clip: Unread) -> Entry:
 def _kept(path: Path) -> dict[str, Any] | None:
     """What `_write` wrote; None: the file is somebody else's, or damaged."""
     try:
-        with path.open("rb") as file:
-            text = file.read().decode("utf-8")
+        text = read_start(path)
         kept = read_json(text)
         found = {name: kept[name] for name in _KEPT if _KEPT[name](kept[name])}
         if len(found) < len(_KEPT) or ("\\u" in text and not is_text(json.dumps(kept, ensure_ascii=False))):
@@ -332,7 +343,7 @@ _KEPT: Mapping[str, Callable[[Any], bool]] = {
 def _from_text(video: Path) -> dict[str, Any]:
     """Settings; and of a video that shows a whole sweep, what was swept as its note instead of the first value."""
     try:
-        text = video.with_suffix(".txt").read_text("utf-8")
+        text = read_start(video.with_suffix(".txt"))
         settings = asdict(ClipRequest.from_infotext(text))
     except (OSError, ValueError, BadRequest):
         return {}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from PIL import Image
+
+from lib_svd.images.read import MAX_PIXELS, too_large
 
 VERSION = int(gr.__version__.split(".")[0])
 UPLOADS: dict[str, Any] = {"sources": ["upload", "clipboard"]} if VERSION > 3 else {"source": "upload"}
@@ -75,14 +79,30 @@ def whole_page(title: str, theme: Any) -> Any:
 def mount(app: Any, blocks: Any, folder: Path, theme: Any) -> Any:
     """The app with a page at "/", with a queue for many visitors, that may serve files from a folder."""
     many = "default_concurrency_limit" if VERSION > 3 else "concurrency_count"
-    blocks.queue(**{many: 64})  # clips wait in a queue of our own, which tells them their place
+    blocks.queue(**{many: 64}, max_size=64)  # clips wait in a line of our own, which is shorter and tells their place
     if VERSION == 3:
         blocks.allowed_paths, blocks.blocked_paths = [str(folder.absolute())], []
     # A reach is checked when a clip is asked for; gradio 6 would refuse what stood in a slider that was just moved.
+    _bound_pixels()
     if VERSION > 4:
         gr.Slider.preprocess = lambda _slider, value: value
     how = {"allowed_paths": [str(folder.absolute())], "theme": theme, "footer_links": [], "run_history": False}
     return gr.mount_gradio_app(app, blocks, path="/", **_known(gr.mount_gradio_app, **how))
+
+
+def _bound_pixels() -> None:
+    """Let gradio decode no picture of more pixels than are read here, and say so as it is said everywhere."""
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow warns from here on, and refuses what is twice as large
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+    decode = gr.Image.preprocess
+
+    def preprocess(component: Any, payload: Any) -> Any:
+        try:
+            return decode(component, payload)
+        except Image.DecompressionBombError as error:
+            raise gr.Error(too_large("The picture")) from error
+
+    gr.Image.preprocess = preprocess
 
 
 def _known(function: Callable[..., Any], **keywords: Any) -> dict[str, Any]:

@@ -13,7 +13,6 @@ import threading
 import time
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,11 +22,15 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from PIL import Image
 
-from lib_svd.errors import BadRequest
+from lib_svd.door import MOST_BYTES, Door
+from lib_svd.errors import BadRequest, Busy
+from lib_svd.line import Line
 from lib_svd.pages import Job
 from lib_svd.studio import Studio
 from lib_svd.ui import tab
+from lib_svd.ui.clips import error_html
 from lib_svd.ui.compat import FILES, QUIET, js, mount, whole_page
 from lib_svd.ui.progress import Progress
 
@@ -88,28 +91,33 @@ class StandalonePage:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.choices, self.progress, self.stop = Choices(folder / CHOICES), Progress(), threading.Event()
-        # One thread for all clips: with changing ones the allocator's arenas grow from run to run.
-        self._worker = ThreadPoolExecutor(1, "svd")
+        self._line = Line("svd")
 
     def generate_buttons(self, part: str) -> Any:
         """Generate, and Interrupt in its place while a clip is being made; Skip would do the same."""
         with gr.Row(elem_id=f"{part}_generate_box"):
             generate = gr.Button("Generate", variant="primary", elem_id=f"{part}_generate")
             interrupt = gr.Button("Interrupt", variant="stop", elem_id=f"{part}_interrupt")
-        interrupt.click(fn=self.stop.set, inputs=[], outputs=[], **QUIET)
+        interrupt.click(fn=self._stop, inputs=[], outputs=[], **QUIET)
         return generate
 
-    def queued(self, job: Job, extra_outputs: Sequence[Any]) -> Callable[..., Any]:
-        """The job waits for its turn on the one thread; what it took is said below what it says."""
+    async def _stop(self) -> None:
+        """Not on one of the threads that a page is answered on: all of them may be taken."""
+        self.stop.set()
 
-        def handle(task: str, *values: Any) -> list[Any]:
-            self.progress.wait(task)
+    def queued(self, job: Job, extra_outputs: Sequence[Any]) -> Callable[..., Any]:
+        """The job waits for its turn, and holds no thread meanwhile; what it took is said below what it says."""
+
+        async def handle(task: str, *values: Any) -> list[Any]:
             try:
-                outputs = self._worker.submit(self._run, task, job, values).result()
+                with self._line.place(sum(map(_bytes_of, values))):
+                    self.progress.wait(task)
+                    return await self._line.turn(lambda: self._run(task, job, values))
+            except Busy as error:
+                return [*extra_outputs, error_html(str(error))]
             except Exception as error:
                 log.exception("A job failed")
-                return [*extra_outputs, f'<div class="error">{type(error).__name__}: the log has more.</div>']
-            return outputs
+                return [*extra_outputs, error_html(f"{type(error).__name__}: the log has more.")]
 
         return handle
 
@@ -139,11 +147,16 @@ class StandalonePage:
 
     def close(self) -> None:
         """Stop the clip that is being made, and begin no other."""
-        self._worker.shutdown(wait=False, cancel_futures=True)
+        self._line.close()
         self.stop.set()
 
-    def app(self, studio: Studio) -> FastAPI:
-        """The page as a web application."""
+    def app(self, studio: Studio, names: Sequence[str] = ()) -> Door:
+        """The page as a web application, behind a door that keeps other sites out.
+
+        Args:
+            studio: does the work.
+            names: other names that the page is reached by.
+        """
         fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}  # none from the net
         theme = gr.themes.Default(**fonts)
         with whole_page(TITLE, theme) as blocks:
@@ -151,12 +164,15 @@ class StandalonePage:
             blocks.load(fn=None, inputs=[], outputs=[], **js(_injected([path.read_text("utf-8") for path in SCRIPTS])))
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         app.add_api_route("/internal/progress", self._answer, methods=["POST"])
-        return mount(app, blocks, self._folder, theme)  # type: ignore[no-any-return]
+        return Door(mount(app, blocks, self._folder, theme), names)
 
     async def _answer(self, request: Request) -> JSONResponse:
-        asked = await request.json()
-        number, wants_picture = asked.get("id_live_preview", -1), asked.get("live_preview", True)
-        return JSONResponse(self.progress.told(asked.get("id_task", ""), number, wants_picture))
+        try:
+            asked = await request.json()
+            task, number = asked.get("id_task", ""), asked.get("id_live_preview", -1)
+        except (AttributeError, ValueError, RecursionError):
+            return JSONResponse({"error": "BadRequest", "message": 'Ask with {"id_task": "..."}.'}, 422)
+        return JSONResponse(self.progress.told(task, number, bool(asked.get("live_preview", True))))
 
     def _run(self, task: str, job: Job, values: Sequence[Any]) -> list[Any]:
         self.stop.clear()
@@ -170,8 +186,17 @@ class StandalonePage:
         return [*outputs, said + took]
 
 
-def serve(studio: Studio, page: StandalonePage, port: int, *, opens_browser: bool = False) -> None:
+def serve(
+    studio: Studio, page: StandalonePage, port: int, *, names: Sequence[str] = (), opens_browser: bool = False
+) -> None:
     """Serve the page on this machine until Ctrl-C.
+
+    Args:
+        studio: does the work.
+        page: what is served.
+        port: where; 0: anywhere.
+        names: other names that the page is reached by, such as a proxy's.
+        opens_browser: whether to open it in a browser.
 
     Raises:
         BadRequest: the port is taken.
@@ -183,7 +208,12 @@ def serve(studio: Studio, page: StandalonePage, port: int, *, opens_browser: boo
         except OSError as error:
             raise BadRequest(f"Port {port} cannot be used ({error.strerror}): choose another with --port.") from error
         address = f"http://{ADDRESS}:{listening.getsockname()[1]}"
-        config = uvicorn.Config(page.app(studio), log_level="warning", timeout_graceful_shutdown=SECONDS_TO_END)
+        config = uvicorn.Config(
+            page.app(studio, names),
+            log_level="warning",
+            timeout_graceful_shutdown=SECONDS_TO_END,
+            ws_max_size=MOST_BYTES,  # gradio 3 sends pictures that way
+        )
         server = uvicorn.Server(config)
         # A connection that is cut off at the end is logged as an error.
         logging.getLogger("uvicorn.error").addFilter(lambda record: not server.should_exit)
@@ -221,6 +251,11 @@ def _injected(scripts: Sequence[str]) -> str:
         + ") { const script = document.createElement('script'); script.textContent = text;"
         + " document.head.append(script); } }"
     )
+
+
+def _bytes_of(value: Any) -> int:
+    """What an input keeps in memory while its job waits, as far as it matters: a picture's pixels."""
+    return 4 * value.width * value.height if isinstance(value, Image.Image) else 0
 
 
 def _memory() -> str:

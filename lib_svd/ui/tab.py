@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
 
@@ -164,15 +166,20 @@ class Tab:
             **js(f"function() {{ return svdSubmit('{PART}', arguments, {len(given)}); }}"),
         )
 
-    def _kept(self, queued: Callable[..., Sequence[Any]]) -> Callable[..., Sequence[Any]]:
+    def _kept(self, queued: Callable[..., Any]) -> Callable[..., Any]:
         """The same, and what it shows is kept for a page that is loaded again meanwhile."""
 
-        def handle(task: str, *values: Any) -> Sequence[Any]:
-            outputs = queued(task, *values)
+        def keep(task: str, outputs: Sequence[Any]) -> Sequence[Any]:
             self._ended = task, outputs[-SHOWN:]
             return outputs
 
-        return handle
+        async def kept(task: str, *values: Any) -> Sequence[Any]:
+            return keep(task, await queued(task, *values))
+
+        async def waiting(task: str, *values: Any) -> Sequence[Any]:
+            return await asyncio.shield(asyncio.ensure_future(kept(task, *values)))  # its page may be closed meanwhile
+
+        return waiting if iscoroutinefunction(queued) else lambda task, *values: keep(task, queued(task, *values))
 
     def ended(self, task: str) -> Sequence[Any]:
         """What a job showed that ended after its page was loaded again, if no other one ended since."""

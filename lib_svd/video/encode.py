@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -128,17 +129,39 @@ def written_comment(text: str) -> str:
     return ";FFMETADATA1\ncomment=" + re.sub(r"([=;#\\\r\n])", r"\\\1", text)
 
 
+MOST_TAGS = 1000
+
+
 def read_tags(text: str) -> dict[str, str]:
     """The tags of the file as a whole from ffmpeg's text form; those of single streams and chapters are left out."""
     tags: dict[str, str] = {}
-    for line in re.findall(r"((?:[^\\\n]|\\.)*)\n", text, re.DOTALL):
+    for line in islice(_lines(text), MOST_TAGS):
         if line.startswith("["):
             break
-        pair = re.fullmatch(r"((?:[^\\=]|\\.)+)=(.*)", line, re.DOTALL)
-        if pair is not None and line[0] not in ";#":
-            tags[_unescaped(pair[1])] = _unescaped(pair[2])
+        equals = _plain_place(line, "=", 0)
+        if equals > 0 and line[0] not in ";#":
+            tags[_unescaped(line[:equals])] = _unescaped(line[equals + 1 :])
     return tags
 
 
+def _lines(text: str) -> Iterator[str]:
+    """Lines that no backslash joins."""
+    start = 0
+    while (end := _plain_place(text, "\n", start)) >= 0:
+        yield text[start:end]
+        start = end + 1
+    yield text[start:]
+
+
+def _plain_place(text: str, mark: str, start: int) -> int:
+    """Where a mark stands that no backslash escapes, as `str.find`; every character is looked at once."""
+    while (place := text.find(mark, start)) >= 0:
+        before = text[start:place]
+        if (len(before) - len(before.rstrip("\\"))) % 2 == 0:
+            return place
+        start = place + 1
+    return -1
+
+
 def _unescaped(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+    return "\\".join(part.replace("\\", "") for part in text.split("\\\\"))

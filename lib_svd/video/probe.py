@@ -14,6 +14,8 @@ from lib_svd.video.ffmpeg import FfmpegFailed, FfmpegMissing, find_ffmpeg, run
 
 # Orders of fields and places of chroma samples stand beside the colours in ffmpeg's line (avcodec_string).
 _NO_COLOURS = re.compile(r"progressive|top .*|bottom .*|left|center|topleft|top|bottomleft|bottom|.*bpc|.*bits")
+# Of a line that would not end, as much as it can mean.
+_PICTURES = re.compile(r"^ *Stream #0:\d+.{0,99}?: Video: (?!.*\(attached pic\))(.{0,999})", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,7 @@ def probe(path: Path) -> Probe:
 def _read(said: str, packets: str, metadata: dict[str, str], faststart: bool) -> Probe:
     """Raises ValueError where ffmpeg saw no moving picture."""
     container = re.search(r"^Input #0, (\S+), from", said, re.MULTILINE)
-    stream = re.search(r"^ *Stream #0:\d+.*?: Video: (?!.*\(attached pic\))(.*)$", said, re.MULTILINE)
+    stream = _PICTURES.search(said)
     if container is None or stream is None or container[1] == "tty" or container[1].endswith(("_pipe", "image2")):
         raise ValueError("it holds no moving picture")
     # Cut at commas that are in no brackets: `h264 (High) (avc1 / ..), yuv420p(tv, bt709), 72x40 [SAR ..], 7 fps, ..`

@@ -128,6 +128,7 @@ def test_the_hosts_names_and_passwords_count_for_our_routes(page, given, status)
 
 ASKED = """
 import base64
+from argparse import Namespace
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from lib_svd.api import add_routes
@@ -136,11 +137,14 @@ from lib_svd.hosts.standalone import StandaloneHost
 from lib_svd.studio import Studio
 
 app = FastAPI()
-add_routes(app, Studio(StandaloneHost("cpu")), _guards("ann:one"))
+add_routes(app, Studio(StandaloneHost("cpu")), _guards(Namespace(api_auth="ann:one")))
 client = TestClient(app)
 known = {"Authorization": "Basic " + base64.b64encode(b"ann:one").decode()}
 for headers in (known, {}):
     asked = client.get("/svd/v1/models", headers=headers), client.post("/svd/v1/animate", headers=headers, json={})
+    print([answer.status_code for answer in asked])
+for other in ({"Origin": "http://example.org"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
+    asked = client.get("/svd/v1/models", headers={**known, **other}), client.post("/svd/v1/animate", headers=other)
     print([answer.status_code for answer in asked])
 """
 
@@ -151,7 +155,25 @@ def test_every_hosts_fastapi_has_our_routes_behind_its_password(host, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [PYTHON[host], "-W", "ignore", "-c", ASKED]
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert ran.stdout == "[200, 422]\n[401, 401]\n", ran.stderr
+    assert ran.stdout == "[200, 422]\n[401, 401]\n" + 3 * "[403, 403]\n", ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "origin", "status"),
+    [
+        ({}, "http://testserver", 200),
+        ({}, "http://example.org", 403),
+        ({}, "http://testserver:81", 403),
+        ({"cors_allow_origins": "http://a.org,http://example.org"}, "http://example.org", 200),
+        ({"cors_allow_origins": "http://a.org"}, "http://example.org", 403),
+        ({"cors_allow_origins": "*"}, "http://example.org", 200),
+        ({"cors_allow_origins_regex": "http://.*[.]org"}, "http://example.org", 200),
+        ({"cors_allow_origins_regex": "http://.*[.]org"}, "http://example.org.net", 403),
+    ],
+)
+def test_other_sites_are_let_in_where_the_web_ui_lets_them_in(page, flags, origin, status):
+    client = app_with_routes(page, api=True, nowebui=False, api_auth=None, **flags)
+    assert client.get("/svd", headers={"Origin": origin}).status_code == status
 
 
 def test_a_choice_is_remembered_among_the_hosts_settings(page):

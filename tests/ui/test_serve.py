@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -16,9 +17,13 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from PIL import Image
 
+from lib_svd import line
 from lib_svd.ui import compat
 from lib_svd.ui.standalone import Choices, StandalonePage, own_cache
+from tests.browser.conftest import PYTHONS
+from tests.conftest import awaited
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,23 +90,63 @@ def test_choices_are_kept_in_a_file_and_a_damaged_file_is_no_reason_to_stop(tmp_
     assert json.loads(path.read_text()) == {"svd_checkpoint": "a"}
 
 
+LARGE = """
+import base64, io, sys
+import gradio as gr
+from PIL import Image
+from lib_svd.ui import compat
+from lib_svd.ui.framing import Framing
+from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.studio import Studio
+
+with gr.Blocks() as blocks:
+    picture = Framing(Studio(StandaloneHost("cpu")), "svd").picture
+compat._bound_pixels()
+for width in (8000, 9000):
+    path = f"{width}.png"
+    Image.new("1", (width, 8000)).save(path)
+    payload = path
+    if compat.VERSION == 3:
+        payload = "data:image/png;base64," + base64.b64encode(open(path, "rb").read()).decode()
+    else:
+        payload = picture.data_model(path=path, orig_name=path)
+    try:
+        print(picture.preprocess(payload).size)
+    except gr.Error as error:
+        print(error.message)
+"""
+
+
+@pytest.mark.parametrize("gradio", PYTHONS)
+def test_a_picture_of_too_many_pixels_is_not_decoded(gradio, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [PYTHONS[gradio], "-W", "ignore", "-c", LARGE]
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    told = "The picture has too many pixels, and at most 70 megapixels can be read: make it smaller first; "
+    assert ran.stdout == f"(8000, 8000)\n{told}4096 pixels on the longer side are plenty.\n", ran.stderr
+
+
+def ask(*calls):
+    """What handlers of a page give that are called at the same time."""
+
+    async def gathered():
+        return await asyncio.gather(*calls)
+
+    return awaited(gathered())
+
+
 def test_jobs_run_one_after_the_other_on_one_thread(tmp_path):
     page, threads = StandalonePage(tmp_path), []
     handle = page.queued(lambda: threads.append(threading.get_ident()) or ["clip", "done"], [None])
-    callers = [threading.Thread(target=handle, args=(f"task{i}",)) for i in range(4)]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join(30)
+    ask(*(handle(f"task{i}") for i in range(4)))
     assert len(threads) == 4
     assert len(set(threads)) == 1
     assert threads[0] != threading.get_ident()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_job_that_breaks_is_finished_and_said(tmp_path, caplog):
     page = StandalonePage(tmp_path)
-    clip, said = page.queued(lambda: 1 / 0, ["before"])("a")
+    ((clip, said),) = ask(page.queued(lambda: 1 / 0, ["before"])("a"))
     assert clip == "before"
     assert said == '<div class="error">ZeroDivisionError: the log has more.</div>'
     assert page.progress.told("a", -1, False)["completed"]
@@ -111,22 +156,58 @@ def test_a_job_that_breaks_is_finished_and_said(tmp_path, caplog):
 def test_a_stop_that_came_late_does_not_stop_the_next_clip(tmp_path):
     page = StandalonePage(tmp_path)
     page.stop.set()
-    (*_, said) = page.queued(lambda: [str(page.stop.is_set())], [])("a")
+    ((*_, said),) = ask(page.queued(lambda: [str(page.stop.is_set())], [])("a"))
     assert said.startswith("False")
 
 
 def test_a_page_that_closes_stops_its_clip_and_begins_no_other(tmp_path):
     page, begun = StandalonePage(tmp_path), threading.Event()
     handle = page.queued(lambda: begun.set() or [str(page.stop.wait(30))], [])
-    told = []
-    callers = [threading.Thread(target=lambda name=name: told.append(handle(name))) for name in ("a", "b")]
-    for caller in callers:
-        caller.start()
-    begun.wait(30)
-    page.close()
-    for caller in callers:
-        caller.join(30)
-    assert [said.startswith("True") for (*_, said) in told if "error" not in said] == [True]
+
+    async def close():
+        while not begun.is_set():
+            await asyncio.sleep(0.01)
+        page.close()
+
+    async def told():
+        return await asyncio.gather(handle("a"), handle("b"), close(), return_exceptions=True)
+
+    first, second, _ = awaited(told())
+    assert first[-1].startswith("True")
+    assert isinstance(second, asyncio.CancelledError)
+
+
+def test_jobs_that_wait_hold_no_thread_and_one_too_many_is_told_so(tmp_path):
+    page, go_on = StandalonePage(tmp_path), threading.Event()
+    handle = page.queued(lambda: [str(go_on.wait(60))], ["as it was"])
+
+    async def told():
+        threads = threading.active_count()
+        waiting = [asyncio.ensure_future(handle(f"task{i}")) for i in range(line.MOST)]
+        await asyncio.sleep(0.1)
+        assert threading.active_count() == threads + 1
+        shown, said = await handle("one too many")
+        assert shown == "as it was"
+        assert said == f'<div class="error">{line.MOST} clips are waiting already: ask again when some are done.</div>'
+        state = page.progress.told("task3", -1, False)
+        assert (state["queued"], state["textinfo"]) == (True, f"In queue: 3/{line.MOST - 1}")
+        go_on.set()
+        return await asyncio.gather(*waiting)
+
+    assert all(said.startswith("True") for (*_, said) in awaited(told()))
+
+
+def test_the_pictures_that_wait_are_bounded_together(tmp_path):
+    page, go_on = StandalonePage(tmp_path), threading.Event()
+    handle, picture = page.queued(lambda picture: [str(go_on.wait(60))], []), Image.new("1", (8000, 8000))
+
+    async def told():
+        waiting = [asyncio.ensure_future(handle(f"task{i}", picture)) for i in range(3)]
+        await asyncio.sleep(0.1)
+        go_on.set()
+        return await asyncio.gather(*waiting)
+
+    assert ["are waiting" in said for (*_, said) in awaited(told())] == [False, False, True]
 
 
 @pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning")  # gradio's own

@@ -1,0 +1,188 @@
+"""Send odd requests to the API: python -m benchmarks.fuzz.api --count 10000
+
+Every answer must be one that a program can understand: no status 500, no exception, a sentence where something is
+refused. All but the sampling is real; one order in a hundred is carried out too, with the demo.
+
+It works in a folder of its own, and as nobody where it is started by root, so that whatever gets through harms nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import io
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from PIL import Image
+
+from lib_svd import api
+from lib_svd.door import Door
+from lib_svd.errors import Interrupted
+from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.request import FIELDS
+from lib_svd.studio import Studio
+
+NOBODY = 65534
+ODD: tuple[Any, ...] = (
+    *(None, True, False, 0, 1, -1, 2, 7, 25, 64, 0.5, -0.0, 1e308, 1e-320, 2**31, 2**32, 2**63, 2**64, 10**30, 10**400),
+    *("", " ", "0", "1", "-1", "nan", "inf", "auto", "best", "draft", "euler", "lcm", "crop", "#000000", "#00000g"),
+    *(
+        "\0",
+        "\n",
+        "\x1b[2J",
+        "\ud800",
+        "\udfff",
+        "é",
+        "日本",
+        "\u202e",
+        "x" * 300,
+        "x" * 5000,
+        "a/" * 3000,
+        "~",
+        "~nobody/a",
+    ),
+    *(
+        "..",
+        "../" * 20 + "etc/passwd",
+        "/etc/passwd",
+        "/",
+        "//host/share",
+        "C:\\a",
+        "file:///etc/passwd",
+        "demo",
+        "DEMO",
+    ),
+    *("con", "demo.safetensors", "./demo", "%00", "{}", "=1+1", "<b>", "';--", "SVD frames: 3"),
+    *([], [1], [[]], ["demo"], {}, {"a": 1}, [None] * 50, {"b": {"c": []}}, float("nan"), float("inf"), -float("inf")),
+)
+NAMES = (*(field.name for field in FIELDS), "speed", "frames", "picture")
+
+
+def picture(rng: random.Random) -> bytes:
+    stream = io.BytesIO()
+    Image.frombytes("RGB", (96, 64), rng.randbytes(3 * 96 * 64)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def damaged(rng: random.Random, content: bytes) -> bytes:
+    """Some bytes changed, taken out or doubled."""
+    changed = bytearray(content)
+    for _ in range(rng.randint(1, 4)):
+        at = rng.randrange(max(1, len(changed)))
+        changed[at : at + rng.choice((0, 1, 1, 4))] = rng.choice(
+            (b"", rng.randbytes(1), rng.randbytes(4), changed[at : at + 9])
+        )
+    return bytes(changed)
+
+
+def order(rng: random.Random, png: bytes) -> dict[str, Any]:
+    """An order that could be, with some settings that could not."""
+    made: dict[str, Any] = {"picture": base64.b64encode(png).decode(), "checkpoint": "demo", "num_frames": 2}
+    made |= {"num_steps": 1, "width": 64, "height": 64}
+    for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
+        made[rng.choice(NAMES) if rng.random() < 0.95 else str(rng.choice(ODD))] = rng.choice(ODD)
+    if rng.random() < 0.1:
+        made["picture"] = base64.b64encode(damaged(rng, png)).decode()
+    return made
+
+
+def body(rng: random.Random, png: bytes) -> bytes:
+    kind = rng.random()
+    if kind < 0.03:
+        return json.dumps(rng.choice(ODD)).encode()
+    if kind < 0.06:
+        return rng.choice(
+            (b"", b"[" * rng.choice((10, 900, 100_000)), b'{"seed": ' + b"9" * 100_000 + b"}", rng.randbytes(50))
+        )
+    whole = json.dumps(order(rng, png)).encode()
+    return damaged(rng, whole) if kind < 0.15 else whole
+
+
+ODD_HEADERS = {
+    "Origin": ("null", "", "http://[", "http://example.org", "http://localhost"),
+    "Host": ("", "[", "localhost:x", "example.org", "127.0.0.1"),
+    "Sec-Fetch-Site": ("none", "cross-site", "é"),
+}
+
+
+def headers(rng: random.Random) -> dict[str, bytes]:
+    given = {"Content-Type": rng.choice(("application/json", "text/plain", "", "multipart/form-data; boundary=x", "é"))}
+    given |= {name: rng.choice(values) for name, values in ODD_HEADERS.items() if rng.random() < 0.05}
+    return {name: value.encode("latin-1") for name, value in given.items()}
+
+
+async def tried(count: int, seed: int, folder: Path) -> Counter[str]:
+    """How often each answer came; raises AssertionError where one is not as it should be."""
+    rng = random.Random(seed)
+    png = picture(rng)
+    studio = Studio(StandaloneHost("cpu", model_dirs=(folder / "models",), output_dir=folder / "clips"))
+    carry_out = studio.animate
+
+    def now_and_then(made: Any) -> Any:
+        if rng.random() < 0.01 and made.request.num_frames < 4 and made.request.num_steps < 3:
+            return carry_out(made)
+        raise Interrupted("Stopped.")
+
+    studio.animate = now_and_then  # type: ignore[method-assign]
+    app = FastAPI()
+    api.add_routes(app, studio, [])
+    found: Counter[str] = Counter()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=Door(app)), base_url="http://localhost") as client:
+        for number in range(count):
+            sent, given = body(rng, png), headers(rng)
+            if rng.random() < 0.02:
+                answer = await client.get(
+                    f"/svd/v1/{rng.choice(('models', 'doctor', 'animate', '..', '%00'))}", headers=given
+                )
+            else:
+                answer = await client.post("/svd/v1/animate", content=sent, headers=given)
+            said = answer.json()
+            about = f"request {number} of seed {seed}: {sent!r} {given} gave {answer.status_code} {str(said)[:300]}"
+            assert answer.status_code in (200, 403, 404, 405, 409, 422), about
+            assert answer.status_code not in (403, 409, 422) or said["message"].endswith("."), about
+            found[f"{answer.status_code} {said.get('error', '') if isinstance(said, dict) else ''}".strip()] += 1
+    return found
+
+
+def give_up_rights(name: str) -> None:
+    """Go on as nobody, whose folder that is; all modules are loaded before, as nobody may not read them."""
+    with tempfile.TemporaryDirectory() as apart:
+        studio = Studio(StandaloneHost("cpu", output_dir=Path(apart)))
+        made = {"picture": base64.b64encode(picture(random.Random(0))).decode(), "checkpoint": "demo", "num_steps": 1}
+        status, said = api.answer(studio, made)
+        assert status == 200, said
+    os.chown(name, NOBODY, NOBODY)
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+
+
+def main() -> None:
+    """Print a JSON row: the seed, and how often each answer came."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--count", type=int, default=1000)
+    options.add_argument("--seed", type=int, default=0)
+    given = options.parse_args()
+    with tempfile.TemporaryDirectory(prefix="svd-fuzz-") as name:
+        if hasattr(os, "setuid") and os.getuid() == 0:
+            give_up_rights(name)
+        os.environ["HOME"] = name
+        began = time.monotonic()
+        found = asyncio.run(tried(given.count, given.seed, Path(name)))
+        seconds = round(time.monotonic() - began)
+    print(json.dumps({"door": "api", "count": given.count, "seed": given.seed, "seconds": seconds, "answers": found}))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,20 @@
+"""What is printed: text of files and notes may hold what a terminal would obey."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+# Control characters but the line's end and the tab, what turns the direction of writing, and halves of characters.
+_OBEYED = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def tell(text: object, *, err: bool = False) -> None:
+    """Print a line; what a terminal would obey is written out, as JSON writes it: `\\u001b`."""
+    click.echo(plain(str(text)), err=err)
+
+
+def plain(text: str) -> str:
+    """The text as `tell` prints it."""
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
