@@ -24,6 +24,7 @@ from hypothesis import settings
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, sync_playwright
 
+from lib_svd import places
 from lib_svd.cli import main
 from lib_svd.engine.config import DecoderConfig, EncoderConfig, NetworkConfigs, UNetConfig, VisionConfig
 from lib_svd.testing import write_checkpoint
@@ -153,6 +154,14 @@ class Ran:
     code: int
     out: str
     err: str
+
+
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The second place to save to: the user's own data folder, which is nobody's here."""
+    for name in ("XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path_factory.mktemp("data")))
+    return places.data_folder()
 
 
 @pytest.fixture

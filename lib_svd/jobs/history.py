@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lib_svd.errors import BadInput, BadOutput, BadRequest
+from lib_svd.files import hidden_names
 from lib_svd.request import FIELDS, ClipRequest
 from lib_svd.review import MEASURES, Review
-from lib_svd.video.files import hidden_names
 
 MARKED = ("motion", "fidelity", "consistency")  # what a user may give 1 to 5 marks
 BEST = 5

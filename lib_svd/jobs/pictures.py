@@ -9,7 +9,7 @@ from PIL import Image
 
 from lib_svd.animate import Order
 from lib_svd.errors import BadOutput
-from lib_svd.video.files import hidden_names, sync
+from lib_svd.files import hidden_names, sync
 
 FOLDER = "pictures"  # below the clips' own
 
