@@ -45,9 +45,9 @@ def finish_left(folder: Path) -> None:
     What cannot be finished now stays for the next time; a folder that is not there has nothing left in it.
     """
     for hidden in folder.glob(".svd-*"):
-        if not _is_left(hidden):
-            continue
         with suppress(OSError, ValueError, TypeError, AttributeError):  # what is no list of names is not ours
+            if not _is_left(hidden):
+                continue
             mine = hidden.rename(_new_hidden(folder))  # so that no other start finishes it too
             _finish(mine)
             shutil.rmtree(mine)

@@ -10,12 +10,15 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def data_folder() -> Path:
-    """The second place, in the user's own data folder; it need not be there.
+def data_folders() -> list[Path]:
+    """The second place, in the user's own data folder, which need not be there; none for a user without a home."""
+    try:
+        return [_data_folder()]
+    except RuntimeError:
+        return []
 
-    Raises:
-        RuntimeError: the user has no home folder.
-    """
+
+def _data_folder() -> Path:
     above: str | Path
     if sys.platform == "win32":
         above = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
@@ -28,10 +31,10 @@ def data_folder() -> Path:
 
 def second_places() -> Iterator[Path]:
     """Folders that are there, best first; the last one is new, and goes again if nothing came into it."""
-    with suppress(OSError, RuntimeError):
-        folder = data_folder()
-        folder.mkdir(parents=True, exist_ok=True)
-        yield folder
+    for folder in data_folders():
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            yield folder
     with suppress(OSError):
         fresh = Path(tempfile.mkdtemp(prefix="svd-clips-"))
         try:

@@ -161,7 +161,7 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     """The second place to save to: the user's own data folder, which is nobody's here."""
     for name in ("XDG_DATA_HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(tmp_path_factory.mktemp("data")))
-    return places.data_folder()
+    return places.data_folders()[0]
 
 
 @pytest.fixture

@@ -9,6 +9,9 @@ from typing import Any
 
 import gradio as gr
 
+from lib_svd.places import data_folders
+from lib_svd.ui.links import NoLinks
+
 VERSION = int(gr.__version__.split(".")[0])
 UPLOADS: dict[str, Any] = {"sources": ["upload", "clipboard"]} if VERSION > 3 else {"source": "upload"}
 LOSSLESS: dict[str, Any] = {"format": "png"} if VERSION > 3 else {}  # 4 would write webp, 3 writes png anyway
@@ -69,15 +72,17 @@ def whole_page(title: str, theme: Any) -> Any:
 
 
 def mount(app: Any, blocks: Any, folder: Path, theme: Any) -> Any:
-    """The app with a page at "/", with a queue for many visitors, that may serve files from a folder."""
+    """The app with a page at "/", with a queue for many visitors, that may serve files from the folders of clips."""
     many = "default_concurrency_limit" if VERSION > 3 else "concurrency_count"
     blocks.queue(**{many: 64})  # clips wait in a queue of our own, which tells them their place
+    folders = [folder.absolute(), *data_folders()]
+    app.add_middleware(NoLinks, folders=folders)
     if VERSION == 3:
-        blocks.allowed_paths, blocks.blocked_paths = [str(folder.absolute())], []
+        blocks.allowed_paths, blocks.blocked_paths = [*map(str, folders)], []
     # A reach is checked when a clip is asked for; gradio 6 would refuse what stood in a slider that was just moved.
     if VERSION > 4:
         gr.Slider.preprocess = lambda _slider, value: value
-    how = {"allowed_paths": [str(folder.absolute())], "theme": theme, "footer_links": [], "run_history": False}
+    how = {"allowed_paths": [*map(str, folders)], "theme": theme, "footer_links": [], "run_history": False}
     return gr.mount_gradio_app(app, blocks, path="/", **_known(gr.mount_gradio_app, **how))
 
 
