@@ -22,7 +22,7 @@ import pytest
 import torch
 from hypothesis import settings
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from lib_svd import places
 from lib_svd.cli import main
@@ -82,6 +82,7 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # a test says the same with and without a net
 ]
 
 
@@ -95,6 +96,23 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=found, args=QUIET)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def window(browser: Browser) -> BrowserContext:
+    """For all pages, as a user's: what a page has loaded once, the next one has from the cache."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    context.set_default_timeout(60_000)  # milliseconds
+    return context
+
+
+@pytest.fixture
+def blank(window: BrowserContext) -> Iterator[Page]:
+    """An empty page; what it kept in the browser is gone with it."""
+    page = window.new_page()
+    yield page
+    page.evaluate("localStorage.clear()")
+    page.close()
 
 
 @contextmanager

@@ -12,7 +12,15 @@ from pathlib import Path
 
 OLDEST = (3, 10)
 NEWEST = {"demo": (3, 13), "test": (3, 12)}  # gradio 4 and gradio 3, which the tests serve the page in, have no 3.13
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+BROWSERS = (
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+    "msedge",
+)
 
 
 def lacking(target):

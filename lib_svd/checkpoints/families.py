@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lib_svd.errors import BadRequest
-from lib_svd.request import ClipRequest, CompleteRequest
+from lib_svd.request import SCHEDULES, ClipRequest, CompleteRequest
 
 CONDITIONING: dict[str, tuple[tuple[str, int], ...]] = {
     "svd": (("fps_id", 256), ("motion_bucket_id", 256), ("noise_aug_strength", 256)),
@@ -23,6 +23,8 @@ STABILITY_TERMS = (
 )
 MOST_FRAMES = 4  # times what the model was trained on
 MOST_AREA = 4
+MOST_STEPS = {"lcm": 40}
+"""Of a schedule that has so many levels and no more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +78,7 @@ class Family:
             The completed request, and sentences the user should see.
 
         Raises:
-            BadRequest: too many frames, a size off the grid or too large.
+            BadRequest: too many frames, more steps than the schedule has levels, a size off the grid or too large.
         """
         width, height = auto_size or self.native_size
         wanted: dict[str, Any] = {"width": width, "height": height}
@@ -84,6 +86,7 @@ class Family:
         chosen = {name: value for name in wanted if (value := getattr(request, name)) is not None}
         settings = self._with_guidance(wanted, chosen)
         self._check_size(settings["width"], settings["height"], grid)
+        _check_steps(settings["schedule"], settings["num_steps"])
         notes = (*self._check_frames(settings["num_frames"]), *self._check_motion(settings["motion_bucket_id"]))
         return CompleteRequest.of(request.with_(**settings)), notes
 
@@ -120,6 +123,14 @@ class Family:
         if width * height > MOST_AREA * self.width * self.height:
             what = f"{width}x{height} is more than {MOST_AREA} times the {self.width}x{self.height} of {self.title}"
             raise BadRequest(f"{what}: choose a smaller size and upscale the clip.")
+
+
+def _check_steps(schedule: str, num_steps: int) -> None:
+    most = MOST_STEPS.get(schedule, num_steps)
+    if num_steps > most:
+        label = SCHEDULES[schedule]
+        advice = f"ask for at most {most}, or choose another schedule"
+        raise BadRequest(f"The schedule {label} has {most} levels, too few for {num_steps} steps: {advice}.")
 
 
 FROM_FAMILY = (

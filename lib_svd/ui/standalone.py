@@ -8,11 +8,13 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -174,7 +176,7 @@ def serve(studio: Studio, page: StandalonePage, port: int, *, opens_browser: boo
     Raises:
         BadRequest: the port is taken.
     """
-    with socket.socket() as listening:
+    with socket.socket() as listening, own_cache():
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((ADDRESS, port))
@@ -192,6 +194,23 @@ def serve(studio: Studio, page: StandalonePage, port: int, *, opens_browser: boo
             server.run(sockets=[listening])
         finally:
             page.close()
+
+
+@contextmanager
+def own_cache() -> Iterator[None]:
+    """Keep what gradio copies for the browser in a folder of this page's own, which goes with it.
+
+    In the folder that gradio shares between all its servers, one of them reads a picture while another writes it.
+    """
+    if "GRADIO_TEMP_DIR" in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="svd-page-", ignore_cleanup_errors=True) as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["GRADIO_TEMP_DIR"]
 
 
 def _injected(scripts: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.tab import part
 
@@ -33,15 +33,11 @@ GRADIOS_OWN = r"net::|AbortError|Connection errored out"  # it asks the net for 
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """An empty page of its own; the test fails if a script on it threw."""
-    context = browser.new_context()
-    context.set_default_timeout(60_000)  # milliseconds
-    opened = context.new_page()
+def page(blank: Page) -> Iterator[Page]:
+    """An empty page; the test fails if a script on it threw."""
     thrown: list[str] = []
-    opened.on("pageerror", lambda error: thrown.append(str(error)))
-    yield opened
-    context.close()
+    blank.on("pageerror", lambda error: thrown.append(str(error)))
+    yield blank
     assert thrown == []
 
 
@@ -164,26 +160,22 @@ def _wait_for(served: Served, server: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture
-def tab(browser: Browser, served: Served) -> Iterator[Page]:
+def tab(blank: Page, served: Served) -> Iterator[Page]:
     """The page, loaded; the test fails if a script threw or its console shows an error."""
-    yield from _opened(browser, served, "made for 5 frames")
+    yield from _loaded(blank, served, "made for 5 frames")
 
 
 @pytest.fixture
-def tab_of_a_new_user(browser: Browser, served_to_a_new_user: Served) -> Iterator[Page]:
-    yield from _opened(browser, served_to_a_new_user, "made for 8 frames of 64x64")
+def tab_of_a_new_user(blank: Page, served_to_a_new_user: Served) -> Iterator[Page]:
+    yield from _loaded(blank, served_to_a_new_user, "made for 8 frames of 64x64")
 
 
-def _opened(browser: Browser, served: Served, about: str) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    context.set_default_timeout(60_000)
+def _loaded(page: Page, served: Served, about: str) -> Iterator[Page]:
     expect.set_options(timeout=60_000)
-    page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda thrown: errors.append(str(thrown)))
-    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    page.on("console", lambda said: errors.append(f"{said.text} {said.location}") if said.type == "error" else None)
     page.goto(served.address)
     expect(part(page, "about")).to_contain_text(about)
     yield page
-    context.close()
-    assert [error for error in errors if not re.search(GRADIOS_OWN, error)] == []
+    assert [error for error in errors if not re.search(GRADIOS_OWN, error)] == [], served.log.read_text()[-5000:]

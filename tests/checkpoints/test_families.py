@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from lib_svd.checkpoints import CONDITIONING, FAMILIES, Checkpoint, describe, recognise
+from lib_svd.checkpoints import CONDITIONING, FAMILIES, Checkpoint, Family, describe, recognise
 from lib_svd.checkpoints.metadata import SETTINGS
+from lib_svd.engine import schedule as engine
 from lib_svd.engine.config import DecoderConfig, NetworkConfigs
 from lib_svd.errors import BadCheckpoint, BadRequest
-from lib_svd.request import ClipRequest
+from lib_svd.request import SAMPLERS, SCHEDULES, ClipRequest
 from tests.checkpoints.files import NARROW, PLAIN, UNET, native_keys, only, with_vector, write_narrow
 from tests.tiny import write_tiny
 
@@ -186,6 +187,27 @@ def test_more_frames_than_trained_on_are_noted_and_far_more_refused() -> None:
     assert "trained on 14 frames; with 56" in svd.complete(ClipRequest(num_frames=56), grid=64)[1][0]
     with pytest.raises(BadRequest, match="makes 14 frames and cannot make 57: ask for at most 56"):
         svd.complete(ClipRequest(num_frames=57), grid=64)
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_steps_are_refused_just_where_the_schedule_has_no_levels(family: Family, sampler: str, schedule: str) -> None:
+    for num_steps in range(1, 101):
+        asked = ClipRequest(sampler=sampler, schedule=schedule, num_steps=num_steps)
+        if schedule == "lcm" and num_steps > 40:
+            with pytest.raises(
+                BadRequest, match=f"LCM has 40 levels, too few for {num_steps} steps: ask for at most 40"
+            ):
+                family.complete(asked, grid=64)
+        else:
+            request, _ = family.complete(asked, grid=64)
+            assert len(engine.SCHEDULES[request.schedule](request.num_steps)) == num_steps + 1
+
+
+def test_a_distilled_model_keeps_its_schedule_when_steps_are_asked_for() -> None:
+    with pytest.raises(BadRequest, match="LCM has 40 levels"):
+        FAMILIES["animatelcm_svd_xt"].complete(ClipRequest(num_steps=50), grid=64)
 
 
 def test_sizes_off_the_grid_are_refused_with_the_nearest_ones() -> None:

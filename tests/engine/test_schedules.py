@@ -55,16 +55,24 @@ def test_align_your_steps_of_five_takes_every_second_level() -> None:
     torch.testing.assert_close(schedule.align_your_steps(5), torch.tensor([*PUBLISHED[:-1:2], 0.0]))
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
-@pytest.mark.parametrize("n", [1, 2, 7, 8])
-def test_levels_fall_from_700_to_0(name: str, n: int) -> None:
-    sigmas = SCHEDULES[name](n)
+@pytest.mark.parametrize(("name", "most"), [("karras", 1000), ("align_your_steps", 1000), ("lcm", 40)])
+def test_levels_fall_from_700_to_0_for_every_number_of_steps(name: str, most: int) -> None:
+    for n in range(1, most + 1):
+        sigmas = SCHEDULES[name](n)
 
-    assert sigmas.dtype == torch.float32
-    assert sigmas.shape == (n + 1,)
-    assert sigmas[0].item() == pytest.approx(700.0, rel=1e-6)
-    assert sigmas[-1] == 0
-    assert (sigmas.diff() < 0).all()
+        assert sigmas.dtype == torch.float32
+        assert sigmas.shape == (n + 1,)
+        assert sigmas[0].item() == pytest.approx(700.0, rel=1e-6)
+        assert sigmas[-1] == 0
+        assert (sigmas.diff() < 0).all(), n
+
+
+@pytest.mark.parametrize(
+    ("name", "n"), [*((name, n) for name in SCHEDULES for n in (0, -1)), ("lcm", 41), ("lcm", 100)]
+)
+def test_there_are_no_levels_outside_of_a_schedules_domain(name: str, n: int) -> None:
+    with pytest.raises(ValueError, match=f"no levels for {n} steps"):
+        SCHEDULES[name](n)
 
 
 SIGMAS = torch.logspace(-3, 3, 25, dtype=torch.float64)

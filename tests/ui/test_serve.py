@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from lib_svd.ui.standalone import Choices, StandalonePage
+from lib_svd.ui.standalone import Choices, StandalonePage, own_cache
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,6 +54,21 @@ def test_it_is_there_for_this_machine_only_and_ctrl_c_ends_it(here):
         _, err = server.communicate(timeout=60)
     assert "Traceback" not in err
     assert server.returncode in (0, 130)
+
+
+@pytest.mark.parametrize("chosen", [False, True])
+def test_what_gradio_keeps_is_this_pages_own_unless_it_is_told_where(here, monkeypatch, chosen):
+    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(here))
+    if chosen:
+        monkeypatch.setenv("GRADIO_TEMP_DIR", str(here / "chosen"))
+    with own_cache():
+        kept = Path(os.environ["GRADIO_TEMP_DIR"])
+        kept.mkdir(exist_ok=True)
+        (kept / "picture.png").write_bytes(b"")
+        assert kept == here / "chosen" if chosen else kept.parent == here
+    assert [path.name for path in here.iterdir()] == ["chosen"] * chosen
+    assert ("GRADIO_TEMP_DIR" in os.environ) == chosen
 
 
 def test_choices_are_kept_in_a_file_and_a_damaged_file_is_no_reason_to_stop(tmp_path):

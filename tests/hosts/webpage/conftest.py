@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from tests.hosts.webpage.driver import Driver
 
@@ -95,19 +95,14 @@ def complaints() -> list[str]:
 
 
 @pytest.fixture
-def page(browser: Browser, webui: Webui, complaints: list[str]) -> Iterator[Page]:
+def page(blank: Page, webui: Webui, complaints: list[str]) -> Iterator[Page]:
     """The web UI's page; the test fails if a script on it threw or complained."""
-    context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    context.set_default_timeout(60_000)  # milliseconds
-    context.route(lambda url: not url.startswith(webui.address), lambda route: route.fulfill(status=200, body=""))
-    opened = context.new_page()
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    opened.goto(webui.address)
-    opened.wait_for_selector("#txt2img_generate")
-    opened.wait_for_function("Object.keys(opts).length > 0")
-    yield opened
-    context.close()
+    blank.on("pageerror", lambda error: complaints.append(str(error)))
+    blank.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    blank.goto(webui.address)
+    blank.wait_for_selector("#txt2img_generate")
+    blank.wait_for_function("Object.keys(opts).length > 0")
+    yield blank
     assert [text for text in complaints if not _of_no_consequence(text)] == []
 
 
@@ -127,5 +122,5 @@ def wait_for(done: Callable[[], bool], seconds: float, otherwise: Callable[[], s
 
 def _of_no_consequence(complaint: str) -> bool:
     """Fonts and the like that gradio wants from elsewhere, and an upload that it gives up when it has been done."""
-    harmless = ("manifest.json", "Failed to load resource", "AbortError")
+    harmless = ("manifest.json", "Failed to load resource", "fonts.googleapis.com", "AbortError")
     return any(text in complaint for text in harmless)
