@@ -193,10 +193,8 @@ class Studio:
         try:
             return self.host.output_dir()
         except OSError as error:
-            why = f"{error.filename} cannot be made or reached ({error.strerror or error})"
-            raise BadOutput(
-                f"The folder for clips is not there, and {why}: choose another folder for clips."
-            ) from error
+            where = f"{error.filename} cannot be made or reached ({error.strerror or error})"
+            raise BadOutput(f"There is no folder for clips, {where}: choose another one.") from error
 
     def _dirs(self) -> list[Path]:
         """Where models are: the host's folders, then the demo's."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+_FILE = re.compile(r"^.*?/file[=/]|^.*")  # gradio's two ways to ask for a file; of anything else nothing is left
 
 
 class NoLinks:
@@ -21,7 +24,7 @@ class NoLinks:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request."""
-        if scope["type"] == "http" and self._leads_out(scope["path"].partition("file=")[2]):
+        if scope["type"] == "http" and self._leads_out(_FILE.sub("", scope["path"])):
             await send({"type": "http.response.start", "status": 404, "headers": []})
             await send({"type": "http.response.body", "body": b""})
             return
