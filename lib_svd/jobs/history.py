@@ -9,8 +9,8 @@ from __future__ import annotations
 import csv
 import json
 import os
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from heapq import heappop, heappush
@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lib_svd.errors import BadInput, BadOutput, BadRequest
+from lib_svd.files import NOTED, hidden_names, publish
 from lib_svd.infotext import read_start
+from lib_svd.jobs import owning
 from lib_svd.request import FIELDS, ClipRequest
 from lib_svd.review import MEASURES, Review
-from lib_svd.video.files import hidden_names
 
 MARKED = ("motion", "fidelity", "consistency")  # what a user may give 1 to 5 marks
 BEST = 5
@@ -45,6 +46,7 @@ class Entry:
     series: Mapping[str, Sequence[float]] = field(default_factory=dict)  # of some measures, frame by frame
     marks: Mapping[str, int] = field(default_factory=dict)  # of MARKED, 1 to 5
     note: str = ""
+    files: Sequence[str] | None = None  # the clip's own, see `owning`; None: not noted
 
     def shown(self) -> dict[str, Any]:
         """One flat row, for tables and CSV."""
@@ -73,8 +75,17 @@ CALLED = {entry.label.removeprefix("SVD ").lower().replace(" ", "-"): entry.name
 """Settings as they are called on the page, in one word: `guidance-first`."""
 
 
-def remember(video: Path, settings: ClipRequest, picture: str, review: Review | None) -> Entry:
+def remember(
+    video: Path, settings: ClipRequest, picture: str, review: Review | None, files: Iterable[Path] | None = None
+) -> Entry:
     """Write down what a clip was made from and what was measured, if it was; marks and note that are there stay.
+
+    Args:
+        video: the clip.
+        settings: what it was made with.
+        picture: where the picture is.
+        review: what was measured.
+        files: all that was written with the clip; None: not known.
 
     Raises:
         BadOutput: it cannot be written beside the clip.
@@ -83,6 +94,8 @@ def remember(video: Path, settings: ClipRequest, picture: str, review: Review | 
     if review is not None:
         series = {name: [round(value, 4) for value in values] for name, values in review.series.items()}
         made = replace(made, measures=review.measures, series=series)
+    if files is not None:
+        made = replace(made, files=[*owning.listed(video, files), NOTED])
     _write(made)
     return made
 
@@ -109,11 +122,17 @@ def entry(video: Path) -> Entry:
     """What is known of one clip.
 
     Raises:
-        BadInput: it is not there.
+        BadInput: it is not there, or is a link.
     """
-    if not video.is_file():
+    if not _is_real(video):
         raise BadInput(f"There is no clip {video}: check the name.")
-    return _entry(video, video.stat().st_mtime, {path.name for path in _beside(video)})
+    beside = {video.with_suffix(suffix) for suffix in (NOTED, ".txt")}
+    return _entry(video, video.stat().st_mtime, {path.name for path in beside if _is_real(path)})
+
+
+def _is_real(path: Path) -> bool:
+    """Whether it is a file, and not a link, which may lead out of the folder."""
+    return path.is_file() and not path.is_symlink()
 
 
 class Unread(NamedTuple):
@@ -125,11 +144,11 @@ class Unread(NamedTuple):
 
 
 def clips_in(*folders: Path) -> list[Unread]:
-    """Every clip of some folders, the file that changed last first."""
+    """Every clip of some folders, the file that changed last first; links are passed over."""
     clips: list[Unread] = []
     for folder in folders:
         with os.scandir(folder) as found:
-            files = {each.name: each for each in found if each.is_file()}
+            files = {each.name: each for each in found if each.is_file(follow_symlinks=False)}
         names = files.keys()
         clips += [Unread(folder / name, each.stat().st_mtime, names) for name, each in files.items() if _is_clip(name)]
     return sorted(clips, key=lambda each: (each.changed, each.video.name), reverse=True)
@@ -179,24 +198,50 @@ def by(clips: Iterable[Entry], name: str, *, ascending: bool = False) -> list[En
 
 
 def to_trash(video: Path) -> list[Path]:
-    """Move a clip and all that is named like it into the trash folder beside it; where they are now.
+    """Move a clip and the files that are its own into the trash folder beside it; where they are now.
 
     Raises:
-        BadInput: the clip is not there, or cannot be moved.
+        BadInput: the clip is not there, was not made here, or cannot be moved.
     """
-    if not video.is_file():
-        raise BadInput(f"There is no clip {video}: check the name.")
+    own = owning.own_files(video, entry(video).files)
+    if video not in own:
+        raise BadInput(f"{video} is not known as a clip that was made here, so it stays: move it yourself.")
+    note = video.with_suffix(NOTED)
+    if note not in own and _is_real(note) and _kept(note) is not None:
+        own.append(note)
     trash = video.parent / TRASH
     try:
         trash.mkdir(exist_ok=True)
+        if trash.is_symlink():
+            raise BadInput(f"{trash} is a link, so {video} stays: take the link away.")
         taken = {path.stem for path in trash.iterdir()}
         stem = next(name for name in _numbered(video.stem) if name not in taken)
-        moved = [(path, trash / (stem + path.name[len(video.stem) :])) for path in _beside(video)]
-        for path, target in moved:
-            path.rename(target)
+        moved = _moved({path: trash / (stem + _after(video, path)) for path in own})
     except OSError as error:
         raise BadInput(f"{video} cannot be moved to {trash} ({error.strerror or error}).") from error
-    return [target for _, target in moved]
+    with suppress(OSError):
+        video.with_suffix("").rmdir()  # where its frames were, if nothing else is there
+    return moved
+
+
+def _after(video: Path, path: Path) -> str:
+    """How a file's name goes on after the clip's: `.mp4`, `/00000.png`."""
+    return path.relative_to(video.parent).as_posix()[len(video.stem) :]
+
+
+def _moved(targets: Mapping[Path, Path]) -> list[Path]:
+    """Move files, all or none; raises OSError."""
+    done: list[tuple[Path, Path]] = []
+    try:
+        for path, target in targets.items():
+            target.parent.mkdir(exist_ok=True)
+            publish(path, target)
+            done.append((path, target))
+    except OSError:
+        for path, target in done:
+            publish(target, path)
+        raise
+    return list(targets.values())
 
 
 def _numbered(stem: str) -> Iterator[str]:
@@ -237,12 +282,6 @@ def _is_clip(name: str) -> bool:
     return name.lower().endswith(".mp4") and not name.startswith(".")
 
 
-def _beside(video: Path) -> list[Path]:
-    """The clip, and files and folders that belong to it: `.txt`, `.json`, copies, frames."""
-    mine = re.compile(re.escape(video.stem) + r"(\.[A-Za-z0-9]+)?")
-    return [path for path in video.parent.iterdir() if mine.fullmatch(path.name)]
-
-
 def _entry(video: Path, changed: float, names: Collection[str]) -> Entry:
     """From the `.json`, or else the `.txt`; a file that is damaged counts as none."""
     kept = _kept(video.with_suffix(".json")) if f"{video.stem}.json" in names else None
@@ -254,7 +293,7 @@ def _entry(video: Path, changed: float, names: Collection[str]) -> Entry:
 def _kept(path: Path) -> dict[str, Any] | None:
     """What `_write` wrote; None: the file is somebody else's, or damaged."""
     try:
-        kept = json.loads(read_start(path))
+        kept = {"files": None, **json.loads(read_start(path))}
         return {name: kept[name] for name in _KEPT} if all(right(kept[name]) for name, right in _KEPT.items()) else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
@@ -281,6 +320,7 @@ _KEPT: Mapping[str, Callable[[Any], bool]] = {
     "series": lambda series: all({*map(type, values)} <= _NUMBER for values in series.values()),
     "marks": lambda marks: all(mark in range(1, BEST + 1) for mark in marks.values()),
     "note": lambda note: isinstance(note, str),
+    "files": lambda files: files is None or (type(files) is list and all(isinstance(each, str) for each in files)),
 }
 """Every field of an Entry but the clip, and whether a value that was read is one."""
 
