@@ -15,7 +15,7 @@ from lib_svd import images, video
 from lib_svd.checkpoints import Checkpoint, Svd, load
 from lib_svd.clip import Clip, SavedClip
 from lib_svd.errors import BadInput, BadOutput, BadRequest
-from lib_svd.latents import SavedLatents, check_latents, kept, save_latents
+from lib_svd.latents import SUFFIX, SavedLatents, check_latents, kept, save_latents, save_latents_somewhere, telling
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest, CompleteRequest, with_source
 from lib_svd.stages import Run, condition, decode, sample
@@ -75,7 +75,7 @@ def order(
     Raises:
         BadInput: a setting, the picture, or the place to write; nothing was loaded or written.
     """
-    video.check_output(out, frames_dir)
+    told = video.check_output(out, frames_dir)
     if latents_path is not None:
         check_latents(latents_path)
     read = images.read_picture(picture, request.background)
@@ -99,7 +99,7 @@ def order(
         enlarge=enlarge,
         source=source,
         picture_path=str(Path(picture).absolute()) if isinstance(picture, (str, Path)) else "",
-        notes=(*checkpoint.notes, *read.notes, *fitted.notes, *notes),
+        notes=(*checkpoint.notes, *read.notes, *fitted.notes, *notes, *told),
     )
 
 
@@ -139,17 +139,19 @@ def animate(order: Order, host: Host, load: Load = load) -> SavedClip:
             with run.timed("sample"):
                 latents = sample(run, clip)
             _save_wanted(run, latents, order.latents_path)
-            return _finished(
-                run,
-                latents,
-                order.out,
-                order.frames_dir,
-                copies=order.copies,
-                encoding=order.encoding,
-                enlarge=order.enlarge,
-                source=order.source,
-                notes=order.notes,
-            )
+            with kept(latents, order.request, order.checkpoint.path, order.out) as out:
+                has_own = order.frames_dir == order.out.with_suffix("")
+                return _finished(
+                    run,
+                    latents,
+                    out,
+                    out.with_suffix("") if has_own else order.frames_dir,
+                    copies=order.copies,
+                    encoding=order.encoding,
+                    enlarge=order.enlarge,
+                    source=order.source,
+                    notes=order.notes,
+                )
 
     return host.exclusively("svd", work)
 
@@ -170,13 +172,13 @@ def decode_again(
         BadInput: the place to write, or latents of another kind of model.
         ClipNotSaved: the frames could not be made or written.
     """
-    video.check_output(out, frames_dir)
+    notes = video.check_output(out, frames_dir)
     _check_fit(saved, checkpoint)
 
     def work() -> SavedClip:
         run = Run(load(checkpoint, host, ("decoder",)), saved.request, host)
-        with torch.inference_mode(), run.compiled():
-            return _finished(run, saved.latents, out, frames_dir)
+        with torch.inference_mode(), run.compiled(), telling(lambda: saved.path, checkpoint.path):
+            return _finished(run, saved.latents, out, frames_dir, notes=notes)
 
     return host.exclusively("svd", work)
 
@@ -198,7 +200,9 @@ def _save_wanted(run: Run, latents: Tensor, path: Path | None) -> None:
     try:
         save_latents(latents, run.request, path)
     except BadOutput as error:
-        run.notes.append(str(error))
+        name = path.with_name(f"{path.name.removesuffix(SUFFIX).removesuffix(path.suffix)}.mp4")
+        kept_as, _ = save_latents_somewhere(latents, run.request, name)
+        run.notes.append(str(error) if kept_as is None else f"{error} They are kept in {kept_as}.")
 
 
 def _finished(
@@ -213,10 +217,9 @@ def _finished(
     source: str = "",
     notes: tuple[str, ...] = (),
 ) -> SavedClip:
-    """Latents to files, with the latents kept until the files are there."""
-    with kept(latents, run.request, run.svd.checkpoint.path, out):
-        with run.timed("decode"):
-            frames = decode(run, latents)
-        infotext = with_source(run.request.infotext(), source)
-        clip = Clip(frames=frames, fps=run.request.fps, infotext=infotext, seconds=run.seconds, enlarge=enlarge)
-        return video.save(clip, out, frames_dir, copies, notes=(*notes, *run.notes), encoding=encoding)
+    """Latents to files."""
+    with run.timed("decode"):
+        frames = decode(run, latents)
+    infotext = with_source(run.request.infotext(), source)
+    clip = Clip(frames=frames, fps=run.request.fps, infotext=infotext, seconds=run.seconds, enlarge=enlarge)
+    return video.save(clip, out, frames_dir, copies, notes=(*notes, *run.notes), encoding=encoding)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,8 @@ import torch
 from torch import Tensor
 
 from lib_svd.errors import BadInput, BadOutput, BadRequest, DecodeFailed, Interrupted, SvdError
+from lib_svd.files import NOTED, finish_left, free_names, hidden_names, is_numbered, is_taken, publish_all, sync
+from lib_svd.places import places
 from lib_svd.request import ClipRequest, CompleteRequest
 from lib_svd.tensor_file import Damaged, read_contents, read_into
 
@@ -25,6 +26,7 @@ class SavedLatents:
 
     latents: Tensor  # [T, 4, h, w] float32
     request: CompleteRequest
+    path: Path | None = None  # the file that they are in
 
 
 def check_latents(path: Path) -> None:
@@ -37,8 +39,11 @@ def check_latents(path: Path) -> None:
         raise BadOutput(f"{path.name} does not end in .safetensors, the only kind of latents written: name it so.")
     if not path.parent.is_dir():
         raise BadOutput(f"The folder {path.parent} for the latents is not there: make it first, or choose another.")
-    _claim(path)
-    path.unlink()
+    finish_left(path.parent)
+    with _refusing(path), hidden_names(path.parent) as hidden:
+        hidden("").with_name(path.name).touch()
+        if is_taken(path):
+            raise FileExistsError
 
 
 def save_latents(latents: Tensor, request: ClipRequest, path: Path) -> Path:
@@ -49,32 +54,32 @@ def save_latents(latents: Tensor, request: ClipRequest, path: Path) -> Path:
     """
     from safetensors.torch import save_file
 
-    hidden = path.with_name(f".svd-{secrets.token_hex(8)}.part")
-    _claim(path)
-    try:
-        tensors = {"latents": latents.detach().to("cpu", torch.float32).contiguous()}
-        save_file(tensors, hidden, metadata={"parameters": request.infotext()})
-        hidden.replace(path)
-    except BaseException as error:
-        for leftover in (hidden, path):
-            leftover.unlink(missing_ok=True)
-        if isinstance(error, (OSError, RuntimeError)) or type(error).__name__ == "SafetensorError":
-            raise BadOutput(f"Latents cannot be written to {path} ({error}): make room or choose another.") from error
-        raise
+    tensors = {"latents": latents.detach().to("cpu", torch.float32).contiguous()}
+    with _refusing(path), hidden_names(path.parent) as hidden:
+        unfinished = hidden(".safetensors")
+        save_file(tensors, unfinished, metadata={"parameters": request.infotext()})
+        sync(unfinished)
+        publish_all([unfinished], [path])
     return path
 
 
-def _claim(path: Path) -> None:
-    """Make the name ours, so that nobody's file is overwritten."""
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    """What goes wrong inside while latents are written to `path`, as a sentence."""
     try:
-        path.touch(exist_ok=False)
+        yield
     except FileExistsError as error:
         raise BadOutput(
             f"{path} exists already and is not overwritten: choose another name for the latents."
         ) from error
-    except (OSError, ValueError) as error:
+    except Exception as error:
+        known = isinstance(error, (OSError, ValueError, RuntimeError)) or type(error).__name__ == "SafetensorError"
+        if not known:
+            raise
         reason = getattr(error, "strerror", None) or error
-        raise BadOutput(f"Latents cannot be written to {path} ({reason}): choose another place.") from error
+        raise BadOutput(
+            f"Latents cannot be written to {path} ({reason}): make room or choose another place."
+        ) from error
 
 
 def load_latents(path: Path) -> SavedLatents:
@@ -98,7 +103,7 @@ def load_latents(path: Path) -> SavedLatents:
         raise _no_latents(path) from error
     if not bool(latents.isfinite().all()):
         raise BadInput(f"{path} holds NaN or infinity: it is damaged, sample the clip again.")
-    return SavedLatents(latents, request)
+    return SavedLatents(latents, request, path)
 
 
 def _no_latents(path: Path) -> BadInput:
@@ -106,21 +111,45 @@ def _no_latents(path: Path) -> BadInput:
 
 
 @contextmanager
-def kept(latents: Tensor, request: ClipRequest, checkpoint: Path, out: Path) -> Iterator[None]:
-    """Keep the latents beside `out` until the work inside is done.
+def kept(latents: Tensor, request: ClipRequest, checkpoint: Path, out: Path) -> Iterator[Path]:
+    """Keep the latents beside `out`, or in a second place, until the work inside is done; gives the clip's name.
 
-    A program that is killed leaves them too. A user who stops the work wants nothing left.
+    That is `out`, or the next number where `out` is a numbered name and was taken since it was chosen. A program that
+    is killed leaves the latents too. A user who stops the work wants nothing left.
 
     Raises:
         DecodeFailed: the work inside failed in a way that says nothing of where its results are.
     """
-    path = _saved(latents, request, out)
+    path, name = save_latents_somewhere(latents, request, out)
+
+    def where() -> Path | None:
+        nonlocal path
+        if path is not None and not path.is_file():  # its folder went meanwhile
+            path, _ = save_latents_somewhere(latents, request, name)
+        return path
+
     try:
-        yield
+        with telling(where, checkpoint):
+            yield name
     except (KeyboardInterrupt, Interrupted):
         _remove(path)
         raise
+    _remove(path)
+
+
+@contextmanager
+def telling(where: Callable[[], Path | None], checkpoint: Path) -> Iterator[None]:
+    """Let an error of the work inside say how to go on from latents that are on disk, if they are.
+
+    Raises:
+        DecodeFailed: the work inside failed in a way that says nothing of where its results are.
+    """
+    try:
+        yield
+    except Interrupted:
+        raise
     except Exception as error:
+        path = where()
         if path is None:
             raise
         command = ["python", "-m", "lib_svd", "animate", "--from-latents", str(path), "--checkpoint", str(checkpoint)]
@@ -128,19 +157,34 @@ def kept(latents: Tensor, request: ClipRequest, checkpoint: Path, out: Path) -> 
         if isinstance(error, SvdError):
             raise type(error)(f"{error} {again}") from error
         raise DecodeFailed(f"The clip could not be finished ({type(error).__name__}: {error}). {again}") from error
-    _remove(path)
 
 
-def _saved(latents: Tensor, request: ClipRequest, out: Path) -> Path | None:
-    """The file beside `out`; None where there is no room for it, which must not stop what may still go well."""
-    for number in range(1, 10_000):
-        path = out.with_name(f"{out.stem}{f'-{number}' if number > 1 else ''}{SUFFIX}")
-        try:
-            return save_latents(latents, request, path)
-        except BadOutput as error:
-            if not isinstance(error.__cause__, FileExistsError):
-                return None
-    return None
+def save_latents_somewhere(latents: Tensor, request: ClipRequest, out: Path) -> tuple[Path | None, Path]:
+    """Latents under a name like the clip's, beside it or in a second place.
+
+    Returns:
+        The file, None where there is no room for it anywhere, which must not stop what may still go well; and the
+        clip's name.
+    """
+    for folder in places(out.parent):
+        for each in _names(folder / out.name):
+            try:
+                path = save_latents(latents, request, each.with_name(each.stem + SUFFIX))
+            except BadOutput as error:
+                if not isinstance(error.__cause__, FileExistsError):
+                    break
+            else:
+                return path, each if is_numbered(out) and folder == out.parent else out
+    return None, out
+
+
+def _names(out: Path) -> Iterator[Path]:
+    """A numbered name as long as nothing at all is called so, then the next numbers; else `clip`, `clip-2`, ..."""
+    if is_numbered(out):
+        yield from free_names(out, [SUFFIX, out.suffix, ".txt", NOTED, ""])
+    else:
+        yield out
+        yield from (out.with_stem(f"{out.stem}-{number}") for number in range(2, 1000))
 
 
 def _remove(path: Path | None) -> None:

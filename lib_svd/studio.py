@@ -15,8 +15,9 @@ from lib_svd import speeds, video
 from lib_svd.animate import Order, animate, completed, order
 from lib_svd.checkpoints import DEMO, Checkpoint, Svd, find_checkpoints, load, named, recognise
 from lib_svd.clip import SavedClip
-from lib_svd.errors import BadCheckpoint, BadInput, BadRequest
+from lib_svd.errors import BadCheckpoint, BadInput, BadOutput, BadRequest
 from lib_svd.jobs import Swept, noted, sweep
+from lib_svd.places import data_folders
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest, CompleteRequest, Field
 from lib_svd.stages import MemoryPlan, plan
@@ -141,7 +142,7 @@ class Studio:
         if picture is None:
             raise BadRequest("There is no picture yet: choose one, paste one, or send one from another tab.")
         checkpoint = self.checkpoint(request.checkpoint)
-        out = video.free_name(self.host.output_dir(), stem, ".mp4")
+        out = video.free_name(self._output_dir(), stem, ".mp4")
         frames_dir = out.with_suffix("") if with_frames else None
         copies = self.host.option("svd_copies", ())
         made = order(request, picture, checkpoint, out, frames_dir=frames_dir, copies=copies, source=source)
@@ -175,13 +176,24 @@ class Studio:
 
     def clip(self, name: str) -> Path:
         """A clip by the path or the name that a browser gives back; it reaches no folder but those of clips."""
-        path, folders = Path(name), self.host.clip_dirs()
+        path, folders = Path(name), self.clip_dirs()
         return (path.parent if path.parent in folders else folders[0]) / path.name
+
+    def clip_dirs(self) -> list[Path]:
+        """Every folder that clips have gone to: the host's, and the second place, where one is there."""
+        return [*self.host.clip_dirs(), *(folder for folder in data_folders() if folder.is_dir())]
 
     def unload(self) -> None:
         """Forget the loaded model; its memory is free once no clip uses it any more."""
         self._loaded = None
         gc.collect()  # a host's patcher and its network refer to each other
+
+    def _output_dir(self) -> Path:
+        try:
+            return self.host.output_dir()
+        except OSError as error:
+            where = f"{error.filename} cannot be made or reached ({error.strerror or error})"
+            raise BadOutput(f"There is no folder for clips, {where}: choose another one.") from error
 
     def _dirs(self) -> list[Path]:
         """Where models are: the host's folders, then the demo's."""

@@ -308,8 +308,11 @@ def test_latents_that_cannot_be_saved_do_not_cost_the_clip(here, checkpoint, pic
     asked = order(ClipRequest(seed=1), picture, recognise(checkpoint), here / "a.mp4", latents_path=wanted)
     wanted.write_bytes(b"appeared since")
     saved = animate(asked, WatchedHost())
-    assert any("mine.safetensors exists already" in note for note in saved.notes)
-    assert files(here) == ["a.mp4", "a.txt", "mine.safetensors"]
+    instead = here / "mine.latents.safetensors"
+    (note,) = (note for note in saved.notes if "mine.safetensors exists already" in note)
+    assert note.endswith(f"They are kept in {instead}.")
+    assert load_latents(instead).request.seed == 1
+    assert files(here) == ["a.mp4", "a.txt", "mine.latents.safetensors", "mine.safetensors"]
     assert wanted.read_bytes() == b"appeared since"
 
 

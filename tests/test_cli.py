@@ -207,6 +207,7 @@ def test_what_happened_on_the_way_is_said(here, checkpoint, picture, lib_svd, mo
         raise BadOutput("Latents cannot be written to l.safetensors (the disk is full): make room.")
 
     monkeypatch.setattr("lib_svd.animate.save_latents", full)
+    monkeypatch.setattr("lib_svd.latents.save_latents", full)
     words = ["--checkpoint", checkpoint, "--steps", 1, "--out", "a.mp4", "--save-latents", "l.safetensors", "--quiet"]
     said = error_of(lib_svd("animate", picture, *words))
     assert said.splitlines() == ["Latents cannot be written to l.safetensors (the disk is full): make room."]

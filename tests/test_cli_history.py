@@ -46,6 +46,20 @@ def test_clips_are_compared_sorted_written_and_thrown_away(swept, lib_svd):
     assert (swept / "trash" / "m-30.mp4").exists()
 
 
+@pytest.mark.parametrize("option", [["--trash"], ["--note"], ["--mark"]])
+def test_no_option_reaches_a_file_outside_the_folders_of_clips(swept, lib_svd, option, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside")
+    for name in ("m-30.mp4", "m-30.txt"):
+        (outside / name).write_bytes((swept / name).read_bytes())
+    more = {"--trash": [], "--note": ["mine"], "--mark": ["motion", 3]}[option[0]]
+    (swept / "link").symlink_to(outside)
+    for path in (outside / "m-30.mp4", swept / "link" / "m-30.mp4"):
+        ran = lib_svd("history", ".", *option, path, *more)
+        assert ran.code == 2
+        assert f"{path} is not in ." in ran.err
+    assert sorted(path.name for path in outside.iterdir()) == ["m-30.mp4", "m-30.txt"]
+
+
 def test_many_clips_are_compared_at_once(here, lib_svd, monkeypatch):
     """What differs is found once, not once a clip: 10,000 clips would take an hour."""
     for number in range(20):

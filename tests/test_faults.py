@@ -8,7 +8,9 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -118,30 +120,41 @@ def failing_ffmpeg(folder: Path) -> Path:
     return script
 
 
-def test_a_disk_that_fills_up_with_the_video_keeps_the_frames_and_the_latents(
-    here, words, expected, lib_svd, monkeypatch
-):
-    fsync, calls = os.fsync, []
+def no_space() -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def full_once(descriptor: int) -> None:
-        calls.append(descriptor)
-        if len(calls) == 1:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+@contextmanager
+def full(monkeypatch: pytest.MonkeyPatch, is_full: Callable[[int], bool]) -> Iterator[None]:
+    """A disk that is full at those calls of fsync, counted from 1."""
+    fsync, calls = os.fsync, count(1)
+
+    def synced(descriptor: int) -> None:
+        if is_full(next(calls)):
+            no_space()
         fsync(descriptor)
 
-    monkeypatch.setattr(os, "fsync", full_once)
-    ran = lib_svd(*words, "--out", "clip.mp4")
-    assert_told(ran, "The video could not be made: [Errno 28] No space left on device", "The 5 frames are kept")
-    assert np.array_equal(frames_in(here / "clip_frames"), expected)
-    assert resume(ran, lib_svd).code == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", synced)
+        yield
+
+
+def test_a_disk_that_fills_up_with_the_video_costs_nothing_but_the_place(
+    here, words, expected, lib_svd, monkeypatch, data_folder
+):
+    with full(monkeypatch, lambda call: call == 2):  # the first are the latents
+        ran = lib_svd(*words, "--out", "clip.mp4", "--frames-dir", "clip", "--json")
+    said = json.loads(ran.out)
+    assert (ran.code, said["video"]) == (0, str(data_folder / "clip.mp4"))
+    assert said["notes"] == [
+        f"The clip could not be written to . (No space left on device), so it is saved as {said['video']}."
+    ]
+    assert np.array_equal(frames_in(data_folder / "clip"), expected)
+    assert files(here) == []
 
 
 def test_a_disk_that_has_room_for_the_latents_alone_keeps_them(here, words, expected, lib_svd, monkeypatch):
-    def full(_descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "fsync", full)
+    with full(monkeypatch, lambda call: call > 1):
         ran = lib_svd(*words, "--out", "clip.mp4")
     assert_told(ran, "No space left on device", "Nor could its frames be kept", "make room", "Sampling is not lost")
     assert files(here) == ["clip.latents.safetensors"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -170,14 +171,14 @@ def test_names_that_are_taken_are_passed_over(here, latents):
 
 
 def test_a_name_that_is_taken_just_now_is_passed_over(here, latents, monkeypatch):
-    touch = Path.touch
+    hardlink_to = Path.hardlink_to
 
     def faster(path, *given, **named):
         if path.name == "clip.latents.safetensors":
             path.write_bytes(b"theirs")
-        return touch(path, *given, **named)
+        return hardlink_to(path, *given, **named)
 
-    monkeypatch.setattr(Path, "touch", faster)
+    monkeypatch.setattr(Path, "hardlink_to", faster)
     with kept(latents, REQUEST, MODEL, here / "clip.mp4"):
         assert (here / "clip-2.latents.safetensors").exists()
     assert snapshot(here) == {"clip.latents.safetensors": b"theirs"}
@@ -192,3 +193,34 @@ def test_no_room_for_latents_does_not_stop_the_work(here, latents, monkeypatch):
         assert snapshot(here) == {}
     with pytest.raises(ValueError, match="as it was"), kept(latents, REQUEST, MODEL, here / "clip.mp4"):
         raise ValueError("as it was")
+
+
+def lose(folder: Path, error: Exception) -> None:
+    shutil.rmtree(folder)
+    raise error
+
+
+def test_latents_whose_folder_is_gone_are_in_the_second_place_and_the_error_names_it(here, latents, data_folder):
+    (here / "clips").mkdir()
+    with pytest.raises(DecodeFailed) as caught, kept(latents, REQUEST, MODEL, here / "clips" / "clip.mp4"):
+        lose(here / "clips", ValueError())
+    path = data_folder / "clip.latents.safetensors"
+    assert f"--from-latents {path} " in str(caught.value)
+    assert torch.equal(load_latents(path).latents, latents)
+
+
+def test_where_nothing_can_be_kept_the_error_names_no_file(here, latents, monkeypatch):
+    (here / "clips").mkdir()
+    monkeypatch.setattr("lib_svd.places.second_places", lambda: iter(()))
+    with pytest.raises(EncodeFailed, match=r"^as it was$"), kept(latents, REQUEST, MODEL, here / "clips" / "clip.mp4"):
+        lose(here / "clips", EncodeFailed("as it was"))
+
+
+def test_a_numbered_name_that_was_taken_since_it_was_chosen_is_left_to_its_clip(here, latents):
+    out = here / "clip-svd-0001.mp4"
+    with kept(latents, REQUEST, MODEL, out) as first, kept(latents, REQUEST, MODEL, out) as second:
+        assert [first.name, second.name] == ["clip-svd-0001.mp4", "clip-svd-0002.mp4"]
+        assert sorted(snapshot(here)) == [f"clip-svd-000{number}.latents.safetensors" for number in (1, 2)]
+    (here / "clip-svd-0001.json").write_text("{}")
+    with kept(latents, REQUEST, MODEL, out) as third:
+        assert third.name == "clip-svd-0002.mp4"

@@ -18,11 +18,12 @@ from lib_svd import studio as studio_module
 from lib_svd.checkpoints import DEMO, sources
 from lib_svd.checkpoints.diffusers_layout import UNET
 from lib_svd.checkpoints.header import read_header
-from lib_svd.errors import BadCheckpoint, BadRequest
+from lib_svd.errors import BadCheckpoint, BadOutput, BadRequest
 from lib_svd.hosts.standalone import StandaloneHost
-from lib_svd.jobs import history
+from lib_svd.jobs import history, reopened
 from lib_svd.request import ClipRequest
 from lib_svd.studio import Studio
+from lib_svd.video import probe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROOT = Path(__file__).parents[1]
@@ -220,6 +221,52 @@ def test_clips_are_numbered_in_the_hosts_folder(studio, picture, tmp_path):
     order = studio.order(ClipRequest(checkpoint="svd_xt.safetensors"), picture, stem="dog", with_frames=True)
     assert order.out == tmp_path / "clips" / "dog-svd-0001.mp4"
     assert order.frames_dir == tmp_path / "clips" / "dog-svd-0001"
+
+
+def test_overlapping_clips_have_their_own_frames_and_files_under_one_name_each(studio, picture, tmp_path):
+    requests = [ClipRequest(checkpoint="svd_xt.safetensors", seed=seed, num_steps=1, num_frames=2) for seed in range(5)]
+    made = []
+    for request in requests[:3]:  # all ordered before the first is written, as by programs at the same time
+        made.append(studio.order(request, picture, with_frames=True))
+    saved = [studio.animate(order) for order in made]
+    late = [studio.order(request, picture, with_frames=True) for request in requests[3:]]
+    saved += [studio.animate(order) for order in late]
+    clips = tmp_path / "clips"
+    for number, clip in enumerate(saved, 1):
+        name = f"clip-svd-{number:04d}"
+        assert clip.video == clips / f"{name}.mp4"
+        assert [path.parent for path in clip.frames] == [clips / name] * 2
+        assert probe(clip.video).metadata["title"] == name
+        assert np.array_equal(reopened(clip.video).clip.frames, clip.clip.frames)
+        assert clip.notes == ()
+    history.to_trash(saved[1].video)
+    assert not (clips / "clip-svd-0002").exists()
+    for number in (1, 3, 4, 5):
+        assert len(list((clips / f"clip-svd-{number:04d}").iterdir())) == 2
+    assert sorted(path.name for path in (clips / "trash").iterdir()) == [
+        *("clip-svd-0002", "clip-svd-0002.json", "clip-svd-0002.mp4", "clip-svd-0002.txt")
+    ]
+
+
+def test_a_folder_for_clips_that_cannot_be_made_is_one_sentence(studio, picture, tmp_path):
+    (tmp_path / "clips").write_bytes(b"in the way")
+    with pytest.raises(
+        BadOutput, match=r"^There is no folder for clips, .*clips cannot be made.*: choose another one\.$"
+    ):
+        studio.order(ClipRequest(), picture)
+
+
+def test_a_clip_in_the_second_place_is_noted_and_in_the_history(studio, picture, tmp_path, data_folder):
+    request = ClipRequest(checkpoint="svd_xt.safetensors", seed=1, num_steps=1, num_frames=2)
+    with Image.open(picture) as image:
+        order = studio.order(request, image, with_frames=True)
+    shutil.rmtree(tmp_path / "clips")
+    saved = studio.animate(order)
+    assert saved.video == data_folder / "clip-svd-0001.mp4"
+    assert not (tmp_path / "clips").exists()
+    (entry,) = history.entries(*studio.clip_dirs())
+    assert (entry.video, Path(entry.picture).parent) == (saved.video, data_folder / "pictures")
+    assert studio.clip(str(saved.video)) == saved.video
 
 
 def test_frames_are_saved_where_the_user_ticked_it_and_nowhere_else(models, tmp_path, picture):

@@ -145,7 +145,7 @@ def out_of(options: dict[str, Any], source: Path) -> Iterator[Path]:
     try:
         yield video.free_name(OUTPUT_DIR, source.stem.removesuffix(".latents"), ".mp4")
     finally:
-        if is_new and not any(OUTPUT_DIR.iterdir()):
+        if is_new and OUTPUT_DIR.is_dir() and not any(OUTPUT_DIR.iterdir()):
             OUTPUT_DIR.rmdir()
 
 

@@ -12,6 +12,8 @@ import click
 from lib_svd.cli.options import OUTPUT_DIR, errors_as_json
 from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadInput
+from lib_svd.files import finish_left
+from lib_svd.places import data_folders
 
 
 @click.command()
@@ -27,24 +29,34 @@ from lib_svd.errors import BadInput
 def history(folder: Path, as_json: bool, **options: Any) -> None:
     """List the clips of FOLDER with settings, measures, marks and notes; `animate --like CLIP` takes settings back."""
     with errors_as_json(as_json):
-        if not _changed(options):
+        if not _changed(folder, options):
             _listed(folder, options, as_json)
 
 
-def _changed(options: dict[str, Any]) -> bool:
+def _changed(folder: Path, options: dict[str, Any]) -> bool:
     """Whether the options change a clip; then that is done."""
     from lib_svd.jobs import history
 
     if options["trash"]:
-        for path in history.to_trash(options["trash"]):
+        for path in history.to_trash(_clip(folder, options["trash"])):
             tell(path)
     if options["note"]:
         clip, text = options["note"]
-        history.mark(Path(clip), note=text)
+        history.mark(_clip(folder, clip), note=text)
     if options["mark"]:
         clip, what, number = options["mark"]
-        history.mark(Path(clip), marks={what: int(number) if re.fullmatch("[0-9]", number) else 0})
+        history.mark(_clip(folder, clip), marks={what: int(number) if re.fullmatch("[0-9]", number) else 0})
     return any(options[name] for name in ("trash", "note", "mark"))
+
+
+def _clip(folder: Path, name: str | Path) -> Path:
+    """A clip in FOLDER, the working folder or the second place; raises BadInput for any other file."""
+    path, folders = Path(name), [Path(), folder, *data_folders()]
+    if path.parent == Path():
+        return next((each / path for each in folders if (each / path).is_file()), path)
+    if path.parent.resolve() not in [each.resolve() for each in folders]:
+        raise BadInput(f"{path} is not in {folder}: say which folder of clips it is in, `history {path.parent} ...`.")
+    return path
 
 
 def _listed(folder: Path, options: dict[str, Any], as_json: bool) -> None:
@@ -52,6 +64,7 @@ def _listed(folder: Path, options: dict[str, Any], as_json: bool) -> None:
 
     if not folder.is_dir():
         raise BadInput(f"There is no folder {folder}: name the one with your clips.")
+    finish_left(folder)
     clips = history.found(history.entries(folder), options["find"])
     if options["sort"]:
         clips = history.by(clips, options["sort"])

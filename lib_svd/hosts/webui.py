@@ -68,7 +68,8 @@ class WebuiHost:
         """Today's, where the user has a folder for each day; those of other days, and what they are in."""
         root = self._clips_root()
         days = sorted(root.glob("????-??-??"), reverse=True)
-        return list(dict.fromkeys([self.output_dir(), *(day for day in days if day.is_dir()), root]))
+        real = (day for day in days if day.is_dir() and not day.is_symlink())  # a link may lead out of the folder
+        return list(dict.fromkeys([self.output_dir(), *real, root]))
 
     def _clips_root(self) -> Path:
         if chosen := self.option("outdir_samples", "") or self.option("outdir_svd_samples", ""):

@@ -10,7 +10,6 @@ import csv
 import json
 import logging
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -23,11 +22,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lib_svd.errors import BadInput, BadOutput, BadRequest
+from lib_svd.files import NOTED, hidden_names, publish
 from lib_svd.infotext import read_start
+from lib_svd.jobs import owning
 from lib_svd.request import FIELDS, ClipRequest
 from lib_svd.review import MEASURES, Review
-from lib_svd.strangers import is_file, is_text, read_json
-from lib_svd.video.files import hidden_names
+from lib_svd.strangers import is_text, read_json
 
 log = logging.getLogger("svd")
 
@@ -52,6 +52,7 @@ class Entry:
     series: Mapping[str, Sequence[float]] = field(default_factory=dict)  # of some measures, frame by frame
     marks: Mapping[str, int] = field(default_factory=dict)  # of MARKED, 1 to 5
     note: str = ""
+    files: Sequence[str] | None = None  # the clip's own, see `owning`; None: not noted
 
     def shown(self) -> dict[str, Any]:
         """One flat row, for tables and CSV."""
@@ -80,8 +81,17 @@ CALLED = {entry.label.removeprefix("SVD ").lower().replace(" ", "-"): entry.name
 """Settings as they are called on the page, in one word: `guidance-first`."""
 
 
-def remember(video: Path, settings: ClipRequest, picture: str, review: Review | None) -> Entry:
+def remember(
+    video: Path, settings: ClipRequest, picture: str, review: Review | None, files: Iterable[Path] | None = None
+) -> Entry:
     """Write down what a clip was made from and what was measured, if it was; marks and note that are there stay.
+
+    Args:
+        video: the clip.
+        settings: what it was made with.
+        picture: where the picture is.
+        review: what was measured.
+        files: all that was written with the clip; None: not known.
 
     Raises:
         BadOutput: it cannot be written beside the clip.
@@ -90,6 +100,8 @@ def remember(video: Path, settings: ClipRequest, picture: str, review: Review | 
     if review is not None:
         series = {name: [round(value, 4) for value in values] for name, values in review.series.items()}
         made = replace(made, measures=review.measures, series=series)
+    if files is not None:
+        made = replace(made, files=[*owning.listed(video, files), NOTED])
     _write(made)
     return made
 
@@ -116,12 +128,17 @@ def entry(video: Path) -> Entry:
     """What is known of one clip.
 
     Raises:
-        BadInput: it is not there.
+        BadInput: it is not there, or is a link.
     """
-    if not video.is_file():
+    if not _is_real(video):
         raise BadInput(f"There is no clip {video}: check the name.")
-    there = tuple((suffix,) for suffix in TELLING if is_file(video.with_suffix(suffix)))
+    there = tuple((suffix,) for suffix in TELLING if _is_real(video.with_suffix(suffix)))
     return read_entry(Unread(video, video.stat().st_mtime, there))
+
+
+def _is_real(path: Path) -> bool:
+    """Whether it is a file, and not a link, which may lead out of the folder."""
+    return path.is_file() and not path.is_symlink()
 
 
 class Unread(NamedTuple):
@@ -135,7 +152,7 @@ class Unread(NamedTuple):
 def clips_in(*folders: Path) -> list[Unread]:
     """Every clip of some folders, the file that changed last first.
 
-    A clip that cannot be looked at, or whose name is no UTF-8, is passed over, and named in the log.
+    Links are passed over; so is a clip that cannot be looked at, or whose name is no UTF-8, which is named in the log.
     """
     clips: list[Unread] = []
     for folder in folders:
@@ -145,7 +162,7 @@ def clips_in(*folders: Path) -> list[Unread]:
             if not _is_clip(name):
                 continue
             try:
-                if each.is_file():
+                if each.is_file(follow_symlinks=False):
                     clips.append(_unread(_at(folder, name), each, files))
             except (OSError, ValueError) as error:
                 log.warning("%r in %r is passed over (%s): rename or remove it.", name, str(folder), error)
@@ -165,8 +182,8 @@ def _unread(video: Path, file: os.DirEntry[str], files: Mapping[str, os.DirEntry
     beside = []
     for suffix in TELLING:
         told = files.get(file.name[:-4] + suffix)
-        with suppress(OSError):  # a ring of links: no file
-            if told is not None and told.is_file():
+        with suppress(OSError):  # it has gone meanwhile
+            if told is not None and told.is_file(follow_symlinks=False):
                 status = told.stat()
                 beside.append((suffix, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
     return Unread(video, file.stat().st_mtime, tuple(beside))
@@ -217,24 +234,50 @@ def by(clips: Iterable[Entry], name: str, *, ascending: bool = False) -> list[En
 
 
 def to_trash(video: Path) -> list[Path]:
-    """Move a clip and all that is named like it into the trash folder beside it; where they are now.
+    """Move a clip and the files that are its own into the trash folder beside it; where they are now.
 
     Raises:
-        BadInput: the clip is not there, or cannot be moved.
+        BadInput: the clip is not there, was not made here, or cannot be moved.
     """
-    if not video.is_file():
-        raise BadInput(f"There is no clip {video}: check the name.")
+    own = owning.own_files(video, entry(video).files)
+    if video not in own:
+        raise BadInput(f"{video} is not known as a clip that was made here, so it stays: move it yourself.")
+    note = video.with_suffix(NOTED)
+    if note not in own and _is_real(note) and _kept(note) is not None:
+        own.append(note)
     trash = video.parent / TRASH
     try:
         trash.mkdir(exist_ok=True)
+        if trash.is_symlink():
+            raise BadInput(f"{trash} is a link, so {video} stays: take the link away.")
         taken = {path.stem for path in trash.iterdir()}
         stem = next(name for name in _numbered(video.stem) if name not in taken)
-        moved = [(path, trash / (stem + path.name[len(video.stem) :])) for path in _beside(video)]
-        for path, target in moved:
-            path.rename(target)
+        moved = _moved({path: trash / (stem + _after(video, path)) for path in own})
     except OSError as error:
         raise BadInput(f"{video} cannot be moved to {trash} ({error.strerror or error}).") from error
-    return [target for _, target in moved]
+    with suppress(OSError):
+        video.with_suffix("").rmdir()  # where its frames were, if nothing else is there
+    return moved
+
+
+def _after(video: Path, path: Path) -> str:
+    """How a file's name goes on after the clip's: `.mp4`, `/00000.png`."""
+    return path.relative_to(video.parent).as_posix()[len(video.stem) :]
+
+
+def _moved(targets: Mapping[Path, Path]) -> list[Path]:
+    """Move files, all or none; raises OSError."""
+    done: list[tuple[Path, Path]] = []
+    try:
+        for path, target in targets.items():
+            target.parent.mkdir(exist_ok=True)
+            publish(path, target)
+            done.append((path, target))
+    except OSError:
+        for path, target in done:
+            publish(target, path)
+        raise
+    return list(targets.values())
 
 
 def _numbered(stem: str) -> Iterator[str]:
@@ -275,12 +318,6 @@ def _is_clip(name: str) -> bool:
     return name.lower().endswith(".mp4") and not name.startswith(".")
 
 
-def _beside(video: Path) -> list[Path]:
-    """The clip, and files and folders that belong to it: `.txt`, `.json`, copies, frames."""
-    mine = re.compile(re.escape(video.stem) + r"(\.[A-Za-z0-9]+)?")
-    return [path for path in video.parent.iterdir() if mine.fullmatch(path.name)]
-
-
 def read_entry(clip: Unread) -> Entry:
     """From the `.json`, or else the `.txt`; a file that is damaged counts as none."""
     video, there = clip.video, {each[0] for each in clip.beside}
@@ -295,7 +332,7 @@ def _kept(path: Path) -> dict[str, Any] | None:
     """What `_write` wrote; None: the file is somebody else's, or damaged."""
     try:
         text = read_start(path)
-        kept = read_json(text)
+        kept = {"files": None, **read_json(text)}
         found = {name: kept[name] for name in _KEPT if _KEPT[name](kept[name])}
         if len(found) < len(_KEPT) or ("\\u" in text and not is_text(json.dumps(kept, ensure_ascii=False))):
             return None
@@ -336,6 +373,7 @@ _KEPT: Mapping[str, Callable[[Any], bool]] = {
     "series": _are_series,
     "marks": lambda marks: all(mark in range(1, BEST + 1) for mark in marks.values()),
     "note": lambda note: isinstance(note, str),
+    "files": lambda files: files is None or (type(files) is list and all(isinstance(each, str) for each in files)),
 }
 """Every field of an Entry but the clip, and whether a value that was read is one."""
 

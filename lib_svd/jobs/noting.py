@@ -46,8 +46,9 @@ def noted(
     notes = list(saved.notes)
     wanted = measured and len(saved.clip.frames) > 1
     found = _tried("measured", lambda: host.exclusively("svd", measure), notes) if wanted else None
-    picture = _tried("noted with its picture", lambda: pictures.keep(order), notes) or ""
-    _tried("noted", lambda: history.remember(saved.video, order.request, picture, found), notes)
+    picture = _tried("noted with its picture", lambda: pictures.keep(order, saved.video.parent), notes) or ""
+    files = (saved.video, saved.video.with_suffix(".txt"), *saved.copies, *saved.frames)
+    _tried("noted", lambda: history.remember(saved.video, order.request, picture, found, files), notes)
     return replace(saved, notes=tuple(notes)), found
 
 

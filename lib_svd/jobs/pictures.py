@@ -9,20 +9,20 @@ from PIL import Image
 
 from lib_svd.animate import Order
 from lib_svd.errors import BadOutput
-from lib_svd.video.files import hidden_names, sync
+from lib_svd.files import hidden_names, sync
 
 FOLDER = "pictures"  # below the clips' own
 
 
-def keep(order: Order) -> str:
-    """Where an order's picture is; one that is no file, or no longer, is written below the folder of the clip.
+def keep(order: Order, clips: Path) -> str:
+    """Where an order's picture is; one that is no file, or no longer, is written below the folder `clips`.
 
     Raises:
         BadOutput: it cannot be written; nothing is left behind.
     """
     if Path(order.picture_path).is_file():
         return order.picture_path
-    path = order.out.parent.absolute() / FOLDER / f"{_content(order.original)}.png"
+    path = clips.absolute() / FOLDER / f"{_content(order.original)}.png"
     try:
         if not path.exists():
             path.parent.mkdir(exist_ok=True)

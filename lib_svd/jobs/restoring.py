@@ -14,6 +14,7 @@ from lib_svd.clip import Clip, SavedClip
 from lib_svd.errors import BadInput
 from lib_svd.infotext import read_infotext
 from lib_svd.jobs.history import Entry
+from lib_svd.jobs.owning import frames_of
 from lib_svd.request import ClipRequest
 
 
@@ -45,8 +46,10 @@ def reopened(path: Path) -> SavedClip:
     Raises:
         BadInput: it cannot be read, or carries no settings.
     """
+    if path.is_symlink():
+        raise BadInput(f"{path} is a link, which is not followed: open the clip itself.")
     infotext = read_infotext(path)
-    kept = tuple(sorted(path.with_suffix("").glob("*.png")))
+    kept = frames_of(path, infotext)
     frames, fps = video.read_frames(path.with_suffix("") if kept else path)
     clip = Clip(frames=frames, fps=ClipRequest.from_infotext(infotext).fps or round(fps), infotext=infotext)
     return SavedClip(clip=clip, video=path, frames=kept)

@@ -16,6 +16,7 @@ import gradio as gr
 
 from lib_svd import video
 from lib_svd.errors import BadInput, BadRequest, SvdError
+from lib_svd.files import finish_left
 from lib_svd.jobs import history
 from lib_svd.jobs.history import Entry, Unread
 from lib_svd.pages import Page
@@ -167,7 +168,10 @@ class Browsing:
     def look(self, asked: Asked) -> list[Any]:
         """Read the folders anew, and show the page that was shown."""
         try:
-            clips = history.clips_in(*self._studio.host.clip_dirs())
+            folders = self._studio.clip_dirs()
+            for folder in folders:
+                finish_left(folder)
+            clips = history.clips_in(*folders)
         except OSError as error:
             raise BadInput(f"{error.filename} cannot be read ({error.strerror}): allow reading it.") from error
         with self._reading:

@@ -12,6 +12,8 @@ import gradio as gr
 from PIL import Image
 
 from lib_svd.images.read import MAX_PIXELS, too_large
+from lib_svd.places import data_folders
+from lib_svd.ui.links import NoLinks
 
 VERSION = int(gr.__version__.split(".")[0])
 UPLOADS: dict[str, Any] = {"sources": ["upload", "clipboard"]} if VERSION > 3 else {"source": "upload"}
@@ -77,16 +79,18 @@ def whole_page(title: str, theme: Any) -> Any:
 
 
 def mount(app: Any, blocks: Any, folder: Path, theme: Any) -> Any:
-    """The app with a page at "/", with a queue for many visitors, that may serve files from a folder."""
+    """The app with a page at "/", with a queue for many visitors, that may serve files from the folders of clips."""
     many = "default_concurrency_limit" if VERSION > 3 else "concurrency_count"
     blocks.queue(**{many: 64}, max_size=64)  # clips wait in a line of our own, which is shorter and tells their place
+    folders = [folder.absolute(), *data_folders()]
+    app.add_middleware(NoLinks, folders=folders)
     if VERSION == 3:
-        blocks.allowed_paths, blocks.blocked_paths = [str(folder.absolute())], []
+        blocks.allowed_paths, blocks.blocked_paths = [*map(str, folders)], []
     # A reach is checked when a clip is asked for; gradio 6 would refuse what stood in a slider that was just moved.
     _bound_pixels()
     if VERSION > 4:
         gr.Slider.preprocess = lambda _slider, value: value
-    how = {"allowed_paths": [str(folder.absolute())], "theme": theme, "footer_links": [], "run_history": False}
+    how = {"allowed_paths": [*map(str, folders)], "theme": theme, "footer_links": [], "run_history": False}
     return gr.mount_gradio_app(app, blocks, path="/", **_known(gr.mount_gradio_app, **how))
 
 

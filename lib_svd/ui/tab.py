@@ -201,7 +201,7 @@ class Tab:
         def work() -> Sequence[Any]:
             first = self._order(picture, with_frames, settings, "sweep")
             whole, ended, panel = self._sweeping.swept(first, label, text)
-            *shown, status = self._shown(whole, is_grid=whole.video == first.out)
+            *shown, status = self._shown(whole, is_grid=not whole.video.stem.startswith(f"{first.out.stem}-"))
             return [*panel, *shown, said_html(ended) + status if ended else status]
 
         return _done(work, len(self._swept) + SHOWN)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lib_svd.clip import Clip
-from lib_svd.video.files import hidden_names, publish, sync
+from lib_svd.files import hidden_names, publish, sync
 
 COPIES: dict[str, dict[str, Any]] = {"gif": {}, "webp": {"quality": 90, "method": 4}}
 """Kinds by suffix, and how Pillow writes them. Both play for ever."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import errno
-import secrets
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from lib_svd.clip import Clip, Frames, SavedClip
 from lib_svd.errors import BadOutput, ClipNotSaved, EncodeFailed, SvdError
+from lib_svd.files import NOTED, finish_left, free_names, hidden_names, is_taken, publish_all, publish_together, sync
+from lib_svd.places import places, second_places
 from lib_svd.video.copies import save_copies
 from lib_svd.video.encode import Encoding, encode, plain
 from lib_svd.video.ffmpeg import FfmpegFailed, as_typed, best_encoder, find_ffmpeg
-from lib_svd.video.files import hidden_names, publish, publish_together, sync
 from lib_svd.video.probe import probe
 
 MIN_FREE = 16 * 2**20  # bytes; a clip of 25 frames has 1 to 8 MB
@@ -30,12 +31,14 @@ def save(
 ) -> SavedClip:
     """Write a clip as mp4 with a `.txt` of its settings beside it, and its frames as PNG if asked for.
 
-    Every file appears whole or not at all. If a name was taken meanwhile, the next free one is used and noted.
+    Every file appears whole or not at all. If a name was taken meanwhile, the next free one is used and noted; if the
+    folder cannot be written to any more, a second place is, see `places`.
 
     Args:
         clip: what to write.
         out: name of the video, ending in .mp4, in a folder that exists.
-        frames_dir: folder for the frames, new or without pictures of the same names; None: no frames.
+        frames_dir: folder for the frames, new or without pictures of the same names; None: no frames. A folder that is
+            called like the video gets whatever name the video gets.
         copies: kinds of moving pictures to write too, of `copies.COPIES`.
         notes: what the caller has to tell already.
         encoding: of the video; None: the usual one.
@@ -44,39 +47,78 @@ def save(
         EncodeFailed: there is no video; the text says why, and where the frames are kept.
         ClipNotSaved: there is a video, but not the frames that were asked for beside it.
     """
-    try:
-        video, encoder_notes = _save_video(clip, out, encoding)
-    except (FfmpegFailed, SvdError, OSError) as error:
-        raise _frames_kept(clip, out, frames_dir, error) from error
-    notes += encoder_notes
-    if video != out:
-        notes += (f"{out.name} appeared while the clip was being made, so the clip is saved as {video.name}.",)
+    is_own = frames_dir == out.with_suffix("")
+    video, frames, told = _save_video_somewhere(clip, out, encoding, with_frames=is_own, frames_dir=frames_dir)
     written, copy_notes = save_copies(clip, video, copies)
-    notes += copy_notes
-    if frames_dir is None:
-        return SavedClip(clip=clip, video=video, copies=written, notes=notes)
-    try:
-        frames = _save_frames_near(clip.frames, frames_dir, clip.infotext)
-    except OSError as error:
-        reason = f"its frames could not be written to {frames_dir} ({error})"
-        raise ClipNotSaved(f"The clip is saved as {video}, but {reason}: make room, then run it again.") from error
-    if frames[0].parent != frames_dir:
-        notes += (f"{frames_dir} was taken meanwhile, so the frames are in {frames[0].parent}.",)
+    notes += (*told, *copy_notes)
+    if frames_dir is not None and not frames:
+        frames, told = _save_wanted_frames(clip, video, video.with_suffix("") if is_own else frames_dir)
+        notes += told
     return SavedClip(clip=clip, video=video, frames=frames, copies=written, notes=notes)
 
 
-def _save_video(clip: Clip, out: Path, encoding: Encoding | None) -> tuple[Path, tuple[str, ...]]:
-    """The video and its `.txt`; returns the name that the video got, and what the user should know."""
+def _save_video_somewhere(
+    clip: Clip, out: Path, encoding: Encoding | None, *, with_frames: bool, frames_dir: Path | None
+) -> tuple[Path, tuple[Path, ...], tuple[str, ...]]:
+    """The video, in the first of the places that will do; its frames, if it has any beside it; what to tell.
+
+    Raises:
+        EncodeFailed: none will do, or ffmpeg does not work.
+    """
+    failure: Exception | None = None
+    for folder in places(out.parent):
+        try:
+            video, frames, notes = _save_video(clip, folder / out.name, encoding, with_frames=with_frames)
+        except (FfmpegFailed, SvdError, OSError) as error:
+            failure = failure or error
+            if not isinstance(error, OSError) and _has_room(folder):
+                break  # it is ffmpeg that fails
+        else:
+            return video, frames, (*notes, *_named_otherwise(video, out, failure))
+    raise _frames_kept(clip, out, frames_dir, cast(Exception, failure)) from failure
+
+
+def _named_otherwise(video: Path, out: Path, failure: Exception | None) -> tuple[str, ...]:
+    """Why a video is not where it was to be; nothing where it is."""
+    if failure is not None:
+        why = getattr(failure, "strerror", None) or str(failure).rstrip(".")
+        return (f"The clip could not be written to {out.parent} ({why}), so it is saved as {video}.",)
+    if video != out:
+        return (f"{out.name} appeared while the clip was being made, so the clip is saved as {video.name}.",)
+    return ()
+
+
+def _save_video(
+    clip: Clip, out: Path, encoding: Encoding | None, *, with_frames: bool
+) -> tuple[Path, tuple[Path, ...], tuple[str, ...]]:
+    """The video, its `.txt` and the folder of its frames; returns the names that they got, and what to tell.
+
+    Frames that find no room are left out, since the video is what counts.
+    """
     infotext = plain(clip.infotext)
     with hidden_names(out.parent) as hidden:
-        video, text = hidden(out.suffix), hidden(".txt")
-        notes = encode(clip.shown, clip.fps, video, title=plain(out.stem), comment=infotext, encoding=encoding)
+        video, text, folder = hidden(out.suffix), hidden(".txt"), hidden("")
+        name = next(free_names(out, (out.suffix, ".txt", NOTED, *([""] if with_frames else []))))
+        notes = encode(clip.shown, clip.fps, video, title=plain(name.stem), comment=infotext, encoding=encoding)
         _check_made(video, clip)
         text.write_bytes(infotext.encode())
         sync(video)
         sync(text)
-        _, video = publish_together((text, video), out)  # in this order: who sees the video finds its settings
-    return video, notes
+        made = [text, video]  # in this order: who sees the video finds its settings
+        if with_frames and _are_written(clip.frames, folder, clip.infotext):
+            made.insert(0, folder)
+        *_, video = names = publish_together(made, name)
+    frames = tuple(sorted(names[0].glob("*.png"))) if len(names) > 2 else ()
+    return video, frames, notes
+
+
+def _are_written(frames: Frames, folder: Path, infotext: str) -> bool:
+    try:
+        _write_frames(frames, folder, infotext)
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)  # there may be room for the rest
+        return False
+    return True
 
 
 def _check_made(video: Path, clip: Clip) -> None:
@@ -98,10 +140,10 @@ def _frames_kept(clip: Clip, out: Path, frames_dir: Path | None, error: Exceptio
     what = f"The video could not be made: {str(error).rstrip('.')}."
     wanted = frames_dir or out.with_name(f"{out.stem}_frames")
     try:
-        frames = _save_frames_near(clip.frames, wanted, clip.infotext, new=frames_dir is None)
+        frames = _save_frames_somewhere(clip, wanted, new=frames_dir is None)
     except OSError as second:
         also = f"Nor could its frames be kept in {wanted} ({second})"
-        raise EncodeFailed(f"{what} {also}: make room there, or choose another folder.") from second
+        raise EncodeFailed(f"{what} {also}: make room there, or choose another folder.") from error
     folder = frames[0].parent
     pictures = ["-framerate", str(clip.fps), "-i", str(folder / "%05d.png")]
     by_hand = as_typed(["ffmpeg", *pictures, "-pix_fmt", "yuv420p", str(out)])
@@ -109,6 +151,41 @@ def _frames_kept(clip: Clip, out: Path, frames_dir: Path | None, error: Exceptio
         f"{what} The {len(frames)} frames are kept as pictures in {folder}; when ffmpeg works again, "
         f"make a video of them with: {by_hand}"
     )
+
+
+def _save_wanted_frames(clip: Clip, video: Path, wanted: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """The frames of a clip whose video is there, and what to tell.
+
+    Raises:
+        ClipNotSaved: they could not be written anywhere.
+    """
+    try:
+        frames = _save_frames_somewhere(clip, wanted)
+    except OSError as error:
+        reason = f"its frames could not be written to {wanted} ({error})"
+        raise ClipNotSaved(f"The clip is saved as {video}, but {reason}: make room, then run it again.") from error
+    folder = frames[0].parent
+    if folder == wanted:
+        return frames, ()
+    why = "was taken meanwhile" if folder.parent == wanted.absolute().parent else "could not be written"
+    return frames, (f"{wanted} {why}, so the frames are in {folder}.",)
+
+
+def _save_frames_somewhere(clip: Clip, wanted: Path, *, new: bool = False) -> tuple[Path, ...]:
+    """Frames into `wanted`, or into a folder of that name in a second place.
+
+    Raises:
+        OSError: it could be done nowhere; this is why not in the first place.
+    """
+    failure: OSError | None = None
+    for folder in places(wanted.parent):
+        try:
+            if failure is None:
+                return _save_frames_near(clip.frames, wanted, clip.infotext, new=new)
+            return _save_frames_near(clip.frames, folder / wanted.absolute().name, clip.infotext, new=True)
+        except OSError as error:
+            failure = failure or error
+    raise cast(OSError, failure)
 
 
 def save_frames(frames: Frames, folder: Path, infotext: str) -> tuple[Path, ...]:
@@ -123,22 +200,23 @@ def save_frames(frames: Frames, folder: Path, infotext: str) -> tuple[Path, ...]
         FileExistsError: one of the names is taken; that file is as it was.
         OSError: they cannot be written.
     """
-    is_new = not folder.exists()
+    is_new = not is_taken(folder)
+    with hidden_names(folder.parent if is_new else folder) as hidden:
+        made = hidden("") if is_new else hidden("").parent
+        written = _write_frames(frames, made, infotext)
+        if is_new:
+            publish_all([made], [folder])
+        else:
+            publish_all(written, [folder / path.name for path in written])
+    return tuple(folder / path.name for path in written)
+
+
+def _write_frames(frames: Frames, folder: Path, infotext: str) -> list[Path]:
     folder.mkdir(exist_ok=True)
-    written: list[Path] = []
-    try:
-        with hidden_names(folder) as hidden:
-            for number, frame in enumerate(frames):
-                _save_png(frame, hidden(".png"), infotext)
-                publish(hidden(".png"), folder / f"{number:05d}.png")
-                written.append(folder / f"{number:05d}.png")
-    except BaseException:
-        for path in written:
-            path.unlink(missing_ok=True)
-        if is_new and not any(folder.iterdir()):
-            folder.rmdir()
-        raise
-    return tuple(written)
+    paths = [folder / f"{number:05d}.png" for number in range(len(frames))]
+    for frame, path in zip(frames, paths, strict=True):
+        _save_png(frame, path, infotext)
+    return paths
 
 
 def _save_png(frame: Frames, path: Path, infotext: str) -> None:
@@ -165,8 +243,13 @@ def _save_frames_near(frames: Frames, wanted: Path, infotext: str, *, new: bool 
     raise FileExistsError(f"every folder from {wanted} to {folder.name} is taken")
 
 
-def check_output(out: Path, frames_dir: Path | None) -> None:
+def check_output(out: Path, frames_dir: Path | None) -> tuple[str, ...]:
     """Refuse a clip that `save` could not write, before anything heavy is loaded. Leaves nothing behind.
+
+    What a program that was killed left in these folders is finished or removed.
+
+    Returns:
+        What the user should know: that there is no second place, where there is none.
 
     Raises:
         BadOutput: one sentence that says what is wrong with the place, or with ffmpeg, and what to do.
@@ -175,6 +258,8 @@ def check_output(out: Path, frames_dir: Path | None) -> None:
         if place is None:
             continue
         try:
+            for folder in (place.parent, place):
+                finish_left(folder)
             check(place)
         except (OSError, ValueError) as error:
             raise BadOutput(_refusal(place, error)) from error
@@ -182,6 +267,11 @@ def check_output(out: Path, frames_dir: Path | None) -> None:
         best_encoder(find_ffmpeg())
     except FfmpegFailed as error:
         raise BadOutput(str(error)) from error
+    if any(_has_room(folder) for folder in second_places()):
+        return ()
+    return (
+        f"If {out.parent} cannot be written to any more when the clip is done, there is no other place to save to.",
+    )
 
 
 def _check_video(out: Path) -> None:
@@ -190,8 +280,8 @@ def _check_video(out: Path) -> None:
     if out.suffix.lower() != ".mp4":
         raise BadOutput(f"{out.name} does not end in .mp4, the only kind of video written here: name it so.")
     _check_folder(out.parent, out.stem)
-    for taken in (out, out.with_suffix(".txt")):
-        if taken.exists() or taken.is_symlink():
+    for taken in (out, out.with_suffix(".txt"), out.with_suffix(NOTED)):
+        if is_taken(taken):
             raise BadOutput(f"{taken} exists already and is not overwritten: choose another name for the clip.")
 
 
@@ -212,14 +302,21 @@ def _check_folder(folder: Path, stem: str) -> None:
         raise BadOutput(f"The folder {folder} does not exist: make it first, or choose another.")
     if not folder.is_dir():
         raise BadOutput(f"{folder} is a file, not a folder: choose another place for the clip.")
-    # As long as the longest name that may be needed, `stem-svd-0001.mp4`. Permissions say less than a trial does, on
-    # Windows and network disks above all.
-    trial = folder / f".{stem}.{secrets.token_hex(6)}"
-    trial.touch(exist_ok=False)
-    trial.unlink()
+    # The longest name that may be needed. Permissions say less than a trial, on Windows and network disks above all.
+    with hidden_names(folder) as hidden:
+        hidden("").with_name(f"{stem}-svd-0001.mp4").touch(exist_ok=False)
     free = shutil.disk_usage(folder).free
     if free < MIN_FREE:
         raise BadOutput(f"Only {free / 1e6:.1f} MB are free at {folder}: make room, or choose another disk.")
+
+
+def _has_room(folder: Path) -> bool:
+    """Whether a clip could be written there."""
+    try:
+        _check_folder(folder, "clip")
+    except (BadOutput, OSError):
+        return False
+    return True
 
 
 def _refusal(place: Path, error: Exception) -> str:

@@ -266,6 +266,8 @@ def test_clips_of_other_days_are_known_with_todays_first(stub, tmp_path):
     root, today = tmp_path / "outputs" / "svd", date.today().isoformat()
     for name in ("2020-01-02", "2020-01-01", "trash", "2020-01-01/trash"):
         (root / name).mkdir(parents=True)
+    (tmp_path / "2020-01-03").mkdir()
+    (root / "2020-01-03").symlink_to(tmp_path / "2020-01-03")  # it leads out of the folder
     assert host.clip_dirs() == [root / today, root / "2020-01-02", root / "2020-01-01", root]
     opts.save_to_dirs = False
     assert host.clip_dirs() == [root, root / today, root / "2020-01-02", root / "2020-01-01"]

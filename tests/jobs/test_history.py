@@ -10,10 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from lib_svd.clip import Clip
 from lib_svd.errors import BadInput, BadOutput, BadRequest
-from lib_svd.jobs import history
+from lib_svd.files import publish
+from lib_svd.jobs import history, reopened
 from lib_svd.request import CompleteRequest
 from lib_svd.review import review
+from lib_svd.video import save
+from tests.conftest import snapshot
 from tests.review import clips
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -136,16 +140,13 @@ def test_whatever_lies_beside_a_clip_it_is_listed_with_the_others(odd, tmp_path)
     assert (found["odd.mp4"], found["good.mp4"]["fps"]) == ({}, 12)
 
 
-@pytest.mark.parametrize("name", ["\udcff.mp4", "ring.mp4"])
-def test_a_clip_that_cannot_be_looked_at_or_named_is_passed_over_and_said_to_be(name, tmp_path, caplog):
-    if name == "ring.mp4":
-        (tmp_path / name).symlink_to(name)
-    else:
-        (tmp_path / name).write_bytes(b"video")
-    clip_at(tmp_path / "good.mp4")
+def test_a_clip_that_cannot_be_named_is_passed_over_and_said_to_be(tmp_path, caplog):
+    (tmp_path / "\udcff.mp4").write_bytes(b"video")
+    (tmp_path / "ring.mp4").symlink_to("ring.mp4")
     os.mkfifo(tmp_path / "pipe.mp4")
+    clip_at(tmp_path / "good.mp4")
     assert [each.video.name for each in history.entries(tmp_path)] == ["good.mp4"]
-    assert f"{name!r} in" in caplog.text
+    assert r"'\udcff.mp4' in" in caplog.text
 
 
 @pytest.mark.parametrize("changed", [-(10**10), 2**40])
@@ -218,18 +219,112 @@ def test_clips_that_are_compared_tell_what_differs(tmp_path):
 def test_trash_takes_all_that_belongs_to_a_clip_and_nothing_else(tmp_path):
     video = clip_at(tmp_path / "cat-svd-0001.mp4")
     clip_at(tmp_path / "cat-svd-00010.mp4")
+    frame, gif = tmp_path / "cat-svd-0001" / "00000.png", tmp_path / "cat-svd-0001.gif"
+    frame.parent.mkdir()
+    theirs = ["cat-svd-0001.psd", "cat-svd-0001.jpg", "cat-svd-0001/photo.png"]
+    for path in (frame, gif, *(tmp_path / name for name in theirs)):
+        path.write_bytes(b"")
+    history.remember(video, CompleteRequest(), "", None, [video, video.with_suffix(".txt"), gif, frame])
     history.mark(video, note="bad")
-    (tmp_path / "cat-svd-0001.gif").write_bytes(b"")
-    (tmp_path / "cat-svd-0001").mkdir()
-    (tmp_path / "cat-svd-0001" / "00000.png").write_bytes(b"")
     history.to_trash(video)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["cat-svd-00010.mp4", "cat-svd-00010.txt", "trash"]
+    left = ["cat-svd-0001", *theirs, "cat-svd-00010.mp4", "cat-svd-00010.txt"]
+    assert sorted(path for path in snapshot(tmp_path) if not path.startswith("trash")) == sorted(left)
     assert (tmp_path / "trash" / "cat-svd-0001" / "00000.png").exists()
     assert len(list((tmp_path / "trash").iterdir())) == 5
     history.to_trash(clip_at(tmp_path / "cat-svd-0001.mp4"))
     assert (tmp_path / "trash" / "cat-svd-0001 (2).mp4").exists()
     with pytest.raises(BadInput, match="no clip"):
         history.to_trash(video)
+
+
+def test_a_clip_whose_files_are_not_listed_gives_those_that_carry_its_settings(tmp_path):
+    video = tmp_path / "cat.mp4"
+    frames = clips.pan(3)
+    saved = save(Clip(frames=frames, fps=7, infotext=CompleteRequest().infotext()), video, tmp_path / "cat", ["gif"])
+    history.to_trash(video)
+    assert sorted(snapshot(tmp_path)) == sorted(
+        ["cat.gif", "trash", "trash/cat", "trash/cat.mp4", "trash/cat.txt"]
+        + [f"trash/cat/{path.name}" for path in saved.frames]
+    )
+
+
+@pytest.mark.parametrize(
+    "sidecar",
+    [
+        {},
+        {"photo.txt": b"Holidays, with the neighbours' dog"},
+        {"photo.json": b"{}"},
+        {"photo.json": b'{"files": [".mp4", ".jpg", "/../../x.mp4"]}'},
+    ],
+)
+def test_a_video_that_was_not_made_here_stays_with_all_that_is_named_like_it(tmp_path, sidecar):
+    files = {"photo.mp4": b"1", "photo.jpg": b"2", "photo.psd": b"3", "photo/00000.png": b"4", **sidecar}
+    (tmp_path / "photo").mkdir()
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    before = snapshot(tmp_path)
+    for _ in range(2):
+        with pytest.raises(BadInput, match=r"photo\.mp4 is not known as a clip that was made here"):
+            history.to_trash(tmp_path / "photo.mp4")
+        assert snapshot(tmp_path) == before
+        if sidecar.keys() & {"photo.json"}:
+            return
+        history.mark(tmp_path / "photo.mp4", note="a note makes it no clip of ours")
+        before = snapshot(tmp_path)
+
+
+def test_names_in_a_note_that_are_not_the_clips_own_are_passed_over(tmp_path):
+    (tmp_path / "clips").mkdir()
+    video = clip_at(tmp_path / "clips" / "a.mp4")
+    (tmp_path / "out.txt").write_bytes(b"theirs")
+    history.remember(video, CompleteRequest(), "", None, [video])
+    note = json.loads(video.with_suffix(".json").read_text())
+    video.with_suffix(".json").write_text(json.dumps({**note, "files": [".mp4", "/../../out.txt", "../out.txt"]}))
+    moved = history.to_trash(video)
+    assert sorted(path.name for path in moved) == ["a.json", "a.mp4"]
+    assert (tmp_path / "out.txt").read_bytes() == b"theirs"
+
+
+def test_a_trash_that_cannot_be_filled_leaves_the_clip_whole(tmp_path, monkeypatch):
+    video = clip_at(tmp_path / "a.mp4")
+    before = snapshot(tmp_path)
+
+    def full(path, target):
+        if path.name == "a.txt":
+            raise OSError(28, "No space left on device")
+        publish(path, target)
+
+    monkeypatch.setattr("lib_svd.jobs.history.publish", full)
+    with pytest.raises(BadInput, match="No space left"):
+        history.to_trash(video)
+    (tmp_path / "trash").rmdir()
+    assert snapshot(tmp_path) == before
+
+
+def test_links_in_the_clips_folder_are_not_followed(tmp_path):
+    (tmp_path / "else").mkdir()
+    (tmp_path / "clips").mkdir()
+    theirs = clip_at(tmp_path / "else" / "theirs.mp4")
+    mine = clip_at(tmp_path / "clips" / "mine.mp4")
+    (tmp_path / "clips" / "link.mp4").symlink_to(theirs)
+    (tmp_path / "clips" / "link.txt").symlink_to(theirs.with_suffix(".txt"))
+    (tmp_path / "clips" / "mine").symlink_to(tmp_path / "else")
+    (tmp_path / "else" / "00000.png").write_bytes(b"theirs")
+    history.remember(mine, CompleteRequest(), "", None, [mine, tmp_path / "clips" / "mine" / "00000.png"])
+    assert [each.video.name for each in history.entries(tmp_path / "clips")] == ["mine.mp4"]
+    for do in (history.entry, history.to_trash, lambda path: history.mark(path, note="x")):
+        with pytest.raises(BadInput, match=r"There is no clip .*link\.mp4"):
+            do(tmp_path / "clips" / "link.mp4")
+    with pytest.raises(BadInput, match="is a link"):
+        reopened(tmp_path / "clips" / "link.mp4")
+    history.to_trash(mine)
+    assert sorted(path.name for path in (tmp_path / "else").iterdir()) == ["00000.png", "theirs.mp4", "theirs.txt"]
+    again = clip_at(tmp_path / "clips" / "again.mp4")
+    (tmp_path / "clips" / "trash").rename(tmp_path / "old trash")
+    (tmp_path / "clips" / "trash").symlink_to(tmp_path / "else")
+    with pytest.raises(BadInput, match="trash is a link"):
+        history.to_trash(again)
+    assert again.is_file()
 
 
 @pytest.mark.parametrize("marks", [{"motion": 0}, {"motion": 6}, {"beauty": 3}])

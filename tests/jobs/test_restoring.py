@@ -48,6 +48,19 @@ def test_without_frames_of_its_own_they_are_those_of_the_video(saved, picture):
     assert found.saved.frames == ()
 
 
+def test_frames_of_another_clip_are_not_taken_for_its_own(saved, picture, tmp_path):
+    other = Clip(frames=255 - saved.clip.frames, fps=9, infotext=SETTINGS.with_(seed=6).infotext())
+    again = video.save(other, tmp_path / "b.mp4")
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert back(again, str(picture)).saved.frames == ()
+
+
+def test_frames_behind_a_link_are_not_taken(saved, picture, tmp_path):
+    (tmp_path / "a").rename(tmp_path / "else")
+    (tmp_path / "a").symlink_to(tmp_path / "else")
+    assert back(saved, str(picture)).saved.frames == ()
+
+
 def test_a_picture_is_upright_and_seen_through_to_the_clips_background(saved, tmp_path):
     lying = Image.new("RGBA", (96, 64), (0, 0, 255, 0))
     exif = lying.getexif()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,11 +17,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lib_svd.clip import SavedClip
 from lib_svd.errors import ClipNotSaved, EncodeFailed
+from lib_svd.files import publish
 from lib_svd.video import probe, save, save_frames
 from lib_svd.video.encode import encode
 from lib_svd.video.ffmpeg import FfmpegFailed
-from lib_svd.video.files import publish
 
 READ_A_LITTLE = "sys.stdin.buffer.read(9000); open(out, 'wb').write(b'x' * 9000)\n"
 FULL_DISK = READ_A_LITTLE + (
@@ -44,6 +46,16 @@ def assert_only_frames_are_there(folder: Path, clip) -> None:
         with Image.open(path) as picture:
             assert np.array_equal(np.asarray(picture), frame)
             assert picture.info["parameters"] == clip.infotext
+
+
+def assert_in_second_place(saved: SavedClip, folder: Path, why: str) -> None:
+    """The clip is whole where its only note says that it is, which says why too."""
+    assert saved.video == folder / "clip.mp4"
+    assert probe(saved.video).num_frames == len(saved.clip.frames)
+    assert saved.video.with_suffix(".txt").read_text("utf-8") == saved.clip.infotext
+    (note,) = saved.notes
+    assert why in note
+    assert note.endswith(f"so it is saved as {saved.video}.")
 
 
 def chain(error: BaseException | None) -> list[BaseException]:
@@ -156,8 +168,11 @@ def test_an_interrupt_of_a_blocked_write_or_wait_leaves_nothing(new_clip, tmp_pa
 
 
 def test_an_interrupt_while_frames_are_written_leaves_the_video(new_clip, tmp_path, monkeypatch):
-    def interrupt(_descriptor: int) -> None:
-        if (tmp_path / "frames" / "00001.png").exists():
+    synced: list[int] = []
+
+    def interrupt(descriptor: int) -> None:
+        synced.append(descriptor)
+        if len(synced) == 4:  # after the video, its text and a frame
             raise KeyboardInterrupt
 
     monkeypatch.setattr(os, "fsync", interrupt)
@@ -171,12 +186,12 @@ def test_a_full_disk_is_told_honestly(new_clip, tmp_path, fake_ffmpeg, monkeypat
     monkeypatch.setattr(os, "fsync", no_space)
     with pytest.raises(EncodeFailed, match="Nor could its frames be kept") as caught:
         save(new_clip(), tmp_path / "clip.mp4")
-    assert [type(error) for error in chain(caught.value)] == [EncodeFailed, OSError, FfmpegFailed]
+    assert [type(error) for error in chain(caught.value)] == [EncodeFailed, FfmpegFailed]
     assert str(caught.value).count("No space left on device") == 2
     assert names(tmp_path) == []
 
 
-def test_a_disk_that_fills_after_encoding_keeps_no_half_video(new_clip, tmp_path, monkeypatch):
+def test_a_disk_that_fills_after_encoding_keeps_no_half_video(new_clip, tmp_path, monkeypatch, data_folder):
     calls: list[int] = []
 
     def full_once(descriptor: int) -> None:
@@ -185,16 +200,18 @@ def test_a_disk_that_fills_after_encoding_keeps_no_half_video(new_clip, tmp_path
             no_space()
 
     monkeypatch.setattr(os, "fsync", full_once)
-    clip = new_clip()
-    with pytest.raises(EncodeFailed, match="No space left"):
-        save(clip, tmp_path / "clip.mp4")
-    assert_only_frames_are_there(tmp_path, clip)
+    saved = save(new_clip(), tmp_path / "clip.mp4")
+    assert names(tmp_path) == []
+    assert_in_second_place(saved, data_folder, "No space left on device")
 
 
 @pytest.mark.skipif(
     not sys.platform.startswith("linux") or os.geteuid() != 0, reason="only root on Linux can make a small disk"
 )
-def test_a_disk_that_is_really_full_is_told_honestly(new_clip, tmp_path):
+@pytest.mark.parametrize("has_second_place", [True, False])
+def test_a_disk_that_is_really_full_is_told_honestly(new_clip, tmp_path, monkeypatch, data_folder, has_second_place):
+    if not has_second_place:
+        monkeypatch.setattr("lib_svd.places.second_places", lambda: iter(()))
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], capture_output=True)
@@ -203,8 +220,11 @@ def test_a_disk_that_is_really_full_is_told_honestly(new_clip, tmp_path):
     try:
         clip = new_clip(30, 256, 256)
         clip.frames[:] = np.random.default_rng(0).integers(0, 256, clip.frames.shape)
-        with pytest.raises(EncodeFailed, match=r"No space left on device.* Nor could its frames be kept"):
-            save(clip, disk / "clip.mp4")
+        if has_second_place:
+            assert_in_second_place(save(clip, disk / "clip.mp4"), data_folder, "No space left on device")
+        else:
+            with pytest.raises(EncodeFailed, match=r"No space left on device.* Nor could its frames be kept"):
+                save(clip, disk / "clip.mp4")
         assert names(disk) == []
     finally:
         subprocess.run(["umount", disk], check=True)
@@ -288,9 +308,73 @@ def test_frames_in_a_folder_that_is_not_ours_are_all_or_none(new_clip, tmp_path)
     assert (tmp_path / "00003.png").read_bytes() == b"theirs"
 
 
-def test_a_folder_that_is_gone_is_told(new_clip, tmp_path):
-    with pytest.raises(EncodeFailed, match="Nor could"):
-        save(new_clip(1), tmp_path / "gone" / "clip.mp4")
+def gone(folder: Path) -> None:
+    """Away with it."""
+    shutil.rmtree(folder)
+
+
+def replaced(folder: Path) -> None:
+    """A file stands in its place."""
+    shutil.rmtree(folder)
+    folder.write_bytes(b"theirs")
+
+
+@pytest.mark.parametrize("harm", [gone, replaced])
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_a_clip_whose_folder_went_is_whole_in_the_second_place(new_clip, tmp_path, during, data_folder, harm, when):
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    clip = during(new_clip(), 3, lambda: harm(folder))
+    if when == "before":
+        clip = new_clip()
+        harm(folder)
+    saved = save(clip, folder / "clip.mp4", folder / "clip", ["gif"])
+    assert_in_second_place(saved, data_folder, "o")
+    assert [path.parent for path in saved.frames] == [data_folder / "clip"] * len(clip.frames)
+    assert all(path.is_file() for path in (*saved.frames, *saved.copies))
+    assert names(data_folder) == ["clip", "clip.gif", "clip.mp4", "clip.txt"]
+    assert names(tmp_path) == (["clips"] if harm is replaced else [])
+
+
+@pytest.mark.parametrize("harm", [gone, replaced])
+def test_frames_that_are_kept_of_a_clip_without_ffmpeg_are_kept_where_there_is_a_place(
+    new_clip, tmp_path, fake_ffmpeg, data_folder, harm
+):
+    fake_ffmpeg("sys.exit(1)")
+    (tmp_path / "clips").mkdir()
+    harm(tmp_path / "clips")
+    with pytest.raises(EncodeFailed) as caught:
+        save(new_clip(), tmp_path / "clips" / "clip.mp4")
+    assert f"The 5 frames are kept as pictures in {data_folder / 'clip_frames'};" in str(caught.value)
+    assert len(names(data_folder / "clip_frames")) == 5
+
+
+def test_without_a_data_folder_the_folder_for_temporary_files_will_do(new_clip, tmp_path, monkeypatch, data_folder):
+    data_folder.parent.write_bytes(b"in the way")
+    (tmp_path / "temp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temp"))
+    saved = save(new_clip(), tmp_path / "gone" / "clip.mp4")
+    assert saved.video.parent.parent == tmp_path / "temp"
+    assert_in_second_place(saved, saved.video.parent, "No such file")
+
+
+def test_frames_that_find_no_room_beside_their_video_are_in_the_second_place(
+    new_clip, tmp_path, monkeypatch, data_folder
+):
+    fsync = os.fsync
+
+    def full_for_frames(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").resolve()
+        if path.is_relative_to(tmp_path) and path.suffix == ".png":
+            no_space()
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full_for_frames)
+    saved = save(new_clip(), tmp_path / "clip.mp4", tmp_path / "clip")
+    assert saved.video == tmp_path / "clip.mp4"
+    assert [path.parent for path in saved.frames] == [data_folder / "clip"] * 5
+    assert saved.notes == (f"{tmp_path / 'clip'} could not be written, so the frames are in {data_folder / 'clip'}.",)
+    assert names(tmp_path) == ["clip.mp4", "clip.txt"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows renames in one step")

@@ -1,0 +1,228 @@
+"""Files that appear whole or not at all, never over a file that is there; what a kill left is finished or removed."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+
+NOTED = ".json"  # what is known of a clip, see `jobs.history`: where that of an earlier one is, the name is not free
+_HIDDEN = re.compile(r"\.svd-([0-9a-f]{8})-(\d+)-(\d+)-[0-9a-f]{8}")  # machine, process, when that began
+_NAMES = "names.json"  # in a hidden folder, once all files in it are whole: which names they shall have
+_NUMBERED = re.compile(r"-svd-\d{4,}$")
+_SAME_START = 5  # seconds, since clocks are set
+_OLD = 24 * 3600  # seconds after which another machine's unfinished files are held to be left
+
+
+@contextmanager
+def hidden_names(folder: Path) -> Iterator[Callable[[str], Path]]:
+    """Names for unfinished files in `folder`: a function of the suffix; what is left of them is removed at the end.
+
+    They are in a hidden folder whose name tells which program it belongs to, so that `finish_left` knows what a kill
+    left. The files are made by whoever opens them, so that they get the permissions the user is used to.
+    """
+    hidden = _new_hidden(folder)
+    hidden.mkdir()
+    try:
+        yield lambda suffix: hidden / f"unfinished{suffix}"
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+def finish_left(folder: Path) -> None:
+    """Give whole files that a killed program left in `folder` their names, and remove those that are not whole.
+
+    What cannot be finished now stays for the next time; a folder that is not there has nothing left in it.
+    """
+    for hidden in folder.glob(".svd-*"):
+        with suppress(OSError, ValueError, TypeError, AttributeError):  # what is no list of names is not ours
+            if not _is_left(hidden):
+                continue
+            mine = hidden.rename(_new_hidden(folder))  # so that no other start finishes it too
+            _finish(mine)
+            shutil.rmtree(mine)
+
+
+def sync(path: Path) -> None:
+    """Bring a file to the disk, so that a power cut after the rename cannot leave an empty one."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def publish(hidden: Path, target: Path) -> None:
+    """Give a finished file or folder its name, on the same disk.
+
+    Raises:
+        FileExistsError: the name is taken, be it since this moment; both files are as they were.
+    """
+    if os.name == "nt" or hidden.is_dir():
+        _rename(hidden, target)
+        return
+    try:
+        target.hardlink_to(hidden)  # the one call of POSIX that names a file and never replaces one
+    except FileExistsError:
+        raise
+    except OSError:  # FAT, some network disks: no links; if something else is wrong, this meets it again and says so
+        _claim(hidden, target)
+    else:
+        hidden.unlink()
+
+
+def _rename(hidden: Path, target: Path) -> None:
+    """Windows refuses a name that is taken; POSIX does for a folder, unless it is an empty one, which is no loss."""
+    try:
+        hidden.rename(target)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.ENOTDIR) and is_taken(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
+        raise
+
+
+def _claim(hidden: Path, target: Path) -> None:
+    """`publish` without links: make the name ours first, then replace our own empty file."""
+    target.touch(exist_ok=False)
+    try:
+        hidden.replace(target)
+    except BaseException:
+        target.unlink()
+        raise
+
+
+def publish_together(hidden: Sequence[Path], out: Path) -> tuple[Path, ...]:
+    """Give files that belong together `out`'s name, each with its own suffix; if one is taken, the next free name.
+
+    Args:
+        hidden: whole files, of one call of `hidden_names`; one without a suffix may be a folder.
+        out: the name of the last one.
+
+    Returns:
+        The names given, in the order of `hidden`.
+    """
+    suffixes = [path.suffix for path in hidden]
+    for each in free_names(out, [*suffixes, NOTED]):
+        names = tuple(each.with_suffix(suffix) for suffix in suffixes)
+        try:
+            publish_all(hidden, names)
+        except FileExistsError:
+            continue  # someone else was faster
+        return names
+    raise FileExistsError(f"every name like {out} was taken at once")
+
+
+def publish_all(hidden: Sequence[Path], names: Sequence[Path]) -> None:
+    """Give whole files, of one call of `hidden_names`, their names, all or none; a kill meanwhile is finished later.
+
+    Raises:
+        FileExistsError: a name is taken; a file whose fellow finds no place becomes hidden again.
+    """
+    noted = hidden[0].parent / _NAMES
+    unfinished = noted.with_suffix(".part")
+    unfinished.write_text(json.dumps({path.name: name.name for path, name in zip(hidden, names, strict=True)}), "utf-8")
+    unfinished.replace(noted)
+    placed: list[tuple[Path, Path]] = []
+    try:
+        for path, name in zip(hidden, names, strict=True):
+            publish(path, name)
+            placed.append((path, name))
+    except BaseException:
+        for path, name in placed:
+            name.replace(path)
+        noted.unlink()
+        raise
+
+
+def is_taken(path: Path) -> bool:
+    """Whether there is anything of that name, be it a link to nowhere."""
+    return os.path.lexists(path)
+
+
+def is_numbered(path: Path) -> bool:
+    """Whether a name is one that `free_name` gives."""
+    return _NUMBERED.search(path.stem) is not None
+
+
+def free_names(out: Path, suffixes: Sequence[str]) -> Iterator[Path]:
+    """Names for files that belong together: `out` where it is free, then numbered ones, each free when it is given."""
+    if not any(is_taken(out.with_suffix(suffix)) for suffix in suffixes):
+        yield out
+    stem = _NUMBERED.sub("", out.stem)
+    for _ in range(100):
+        yield free_name(out.parent, stem, out.suffix)
+
+
+def free_name(folder: Path, stem: str, suffix: str) -> Path:
+    """The next numbered name in `folder`: `stem-svd-0001.mp4`, one above the highest number there of any suffix."""
+    numbered = re.compile(re.escape(stem) + r"-svd-(\d{4,})(?!\d)", re.IGNORECASE)
+    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    numbers = [int(match[1]) for match in map(numbered.match, names) if match]
+    return folder / f"{stem}-svd-{max(numbers, default=0) + 1:04d}{suffix}"
+
+
+def _new_hidden(folder: Path) -> Path:
+    return folder / f".svd-{_machine()}-{os.getpid()}-{_began(os.getpid())}-{secrets.token_hex(4)}"
+
+
+@cache
+def _machine() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+@cache
+def _began(pid: int) -> int:
+    """When a process that runs was started, seconds since 1970."""
+    import psutil
+
+    return int(psutil.Process(pid).create_time())
+
+
+def _is_left(hidden: Path) -> bool:
+    """Whether a folder holds unfinished files of a program that does not run any more."""
+    named = _HIDDEN.fullmatch(hidden.name)
+    if named is None or hidden.is_symlink() or not hidden.is_dir():
+        return False
+    machine, pid, began = named[1], int(named[2]), int(named[3])
+    if machine != _machine():
+        return hidden.stat().st_mtime < time.time() - _OLD
+    import psutil
+
+    try:
+        return abs(psutil.Process(pid).create_time() - began) > _SAME_START
+    except (psutil.NoSuchProcess, OverflowError):
+        return True
+    except psutil.AccessDenied:
+        return False
+
+
+def _finish(hidden: Path) -> None:
+    """Go on with a `publish_all` that was killed.
+
+    Raises:
+        OSError: it cannot be done now.
+    """
+    noted = hidden / _NAMES
+    if not noted.is_file():
+        return  # not all of them are whole
+    found = json.loads(noted.read_text("utf-8"))
+    names = {hidden / Path(path).name: hidden.parent / Path(name).name for path, name in found.items()}
+    left = []
+    for path, name in names.items():
+        if not is_taken(path):
+            continue  # it has its name
+        if is_taken(name) and name.samefile(path):
+            path.unlink()
+            continue
+        if name.is_file() and not name.is_symlink() and name.stat().st_size == 0:
+            name.unlink()  # claimed, see `_claim`
+        left.append(path)
+    if left:
+        publish_together(left, list(names.values())[-1])
