@@ -15,7 +15,7 @@ from benchmarks.ladder import GB, growth, ladder
 
 HERE = Path(__file__).parent
 README, RESULTS = HERE / "README.md", HERE / "results"
-KINDS = ("clip", "choices", "shortcuts", "roofline", "start")
+KINDS = ("clip", "choices", "shortcuts", "roofline", "start", "loading")
 
 Row = Mapping[str, Any]
 Columns = Mapping[str, Callable[[Row], str]]
@@ -49,6 +49,10 @@ def tables(kept: Iterable[Row]) -> dict[str, str]:
         "choices": _table(choices, {**CONDITIONS, **CHOICE}),
         "start": _table(
             [{**row, **line} for row in kept if row["kind"] == "start" for line in row["lines"]], {**MACHINE, **START}
+        ),
+        "loading": _table(
+            [{**row, **line} for row in kept if row["kind"] == "loading" for line in row["lines"]],
+            {**MACHINE, **LOADING},
         ),
         "ladder": _table(ladder(), LADDER),
         "growth": _table(growth(), GROWTH),
@@ -178,6 +182,15 @@ START: Columns = {
     "beside": lambda row: row["beside"],
     "time over before": lambda row: f"{row['wall_ratio']:.2f}",
     "CPU time over before": lambda row: f"{row['cpu_ratio']:.2f}",
+}
+LOADING: Columns = {
+    "width": lambda row: row["scale"],
+    "against": lambda row: row["before"],
+    "stored as, computed in": lambda row: f"{row['stored']}, {row['computed']}",
+    "from the": lambda row: row["from"],
+    "time over before": lambda row: f"{row['wall_ratio']:.2f}",
+    "CPU time over before": lambda row: f"{row['cpu_ratio']:.2f}",
+    "peak over before": lambda row: f"{row['peak_ratio']:.2f}",
 }
 SHORTCUT: Columns = {
     "what": lambda line: line["name"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import platform
 import re
 import shlex
@@ -167,7 +168,7 @@ def _ffmpeg() -> dict[str, Any]:
 def _models(folders: list[Path]) -> list[str]:
     from lib_svd.checkpoints import find_checkpoints
 
-    return [str(path) for path in find_checkpoints(folders)]
+    return [os.fsencode(path).decode("utf-8", "backslashreplace") for path in find_checkpoints(folders)]
 
 
 def _gigabytes(number: int) -> str:

@@ -15,6 +15,7 @@ from lib_svd.errors import BadInput, BadOutput, BadRequest, DecodeFailed, Interr
 from lib_svd.files import NOTED, finish_left, free_names, hidden_names, is_numbered, is_taken, publish_all, sync
 from lib_svd.places import places
 from lib_svd.request import ClipRequest, CompleteRequest
+from lib_svd.tensor_file import Damaged, read_contents, read_into
 
 SUFFIX = ".latents.safetensors"
 
@@ -87,21 +88,22 @@ def load_latents(path: Path) -> SavedLatents:
     Raises:
         BadInput: no such file, or not such a file.
     """
-    from safetensors import SafetensorError, safe_open
-
     if not path.is_file():
         raise BadInput(f"{path} is not there: give a file that --save-latents wrote.")
     try:
-        with safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
-            latents, metadata = file.get_tensor("latents"), file.metadata() or {}
-        request = CompleteRequest.from_infotext(metadata["parameters"])
-    except (OSError, SafetensorError, KeyError, BadRequest) as error:
+        with path.open("rb") as file:
+            contents = read_contents(file, path.stat().st_size)
+            request, entry = CompleteRequest.from_infotext(contents.metadata["parameters"]), contents.tensors["latents"]
+            if entry.dtype != "F32" or len(entry.shape) != 4 or entry.shape[0] != request.num_frames:
+                raise _no_latents(path)
+            latents = torch.empty(entry.shape, dtype=torch.float32)
+            file.seek(entry.begin)
+            read_into(file, latents.view(-1).view(torch.uint8).numpy().data)
+    except (OSError, EOFError, Damaged, KeyError, BadRequest) as error:
         raise _no_latents(path) from error
-    if latents.ndim != 4 or len(latents) != request.num_frames or not latents.is_floating_point():
-        raise _no_latents(path)
     if not bool(latents.isfinite().all()):
         raise BadInput(f"{path} holds NaN or infinity: it is damaged, sample the clip again.")
-    return SavedLatents(latents.float(), request, path)
+    return SavedLatents(latents, request, path)
 
 
 def _no_latents(path: Path) -> BadInput:

@@ -10,6 +10,7 @@ from typing import Any
 
 from lib_svd.errors import BadOutput, BadRequest
 from lib_svd.request import FIELDS, MOST_TEXT
+from lib_svd.strangers import read_json
 
 KEPT = (
     *("num_frames", "fps", "motion_bucket_id", "noise_aug_strength", "min_guidance", "max_guidance", "guidance_ramp"),
@@ -190,7 +191,7 @@ def _as_json(presets: Any) -> str:
 
 def _read(text: str) -> dict[str, Preset]:
     try:
-        found = [Preset(**each) for each in json.loads(text)["svd_presets"]]
+        found = [Preset(**each) for each in read_json(text)["svd_presets"]]
         if not all(isinstance(each.name, str) and isinstance(each.settings, dict) for each in found):
             raise ValueError("a name is no text, or settings have no names")
     except (ValueError, KeyError, TypeError) as error:

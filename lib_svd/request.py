@@ -8,9 +8,11 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
+from reprlib import Repr
 from typing import Any, NamedTuple, TypeVar
 
 from lib_svd.errors import BadRequest
+from lib_svd.strangers import MOST_DIGITS, is_text
 
 SAMPLERS = {"euler": "Euler", "euler_ancestral": "Euler a", "heun": "Heun", "dpmpp_2m": "DPM++ 2M", "lcm": "LCM"}
 SCHEDULES = {"karras": "Karras", "align_your_steps": "Align Your Steps", "lcm": "LCM"}
@@ -19,6 +21,7 @@ FITS = {"crop": "Crop", "letterbox": "Letterbox", "stretch": "Stretch"}
 DECODES = {"exact": "Exact", "reference": "Reference"}
 
 MAX_SEED = 2**32 - 1
+LONGEST_TEXT = 4096  # of a setting; no path is longer
 MOST_TEXT = 1_000_000  # characters of an infotext, with the prompt of the picture that it may carry
 MOST_PAIRS = 5_000  # colons in it; a prompt with weights has some hundred
 R = TypeVar("R", bound="ClipRequest")
@@ -115,7 +118,7 @@ class ClipRequest:
         known = {f.name for f in fields(cls)}
         for name in values:
             if name not in known:
-                raise BadRequest(f"{name!r} is not a setting; the settings are {', '.join(sorted(known))}.")
+                raise BadRequest(f"{shown(name)} is not a setting; the settings are {', '.join(sorted(known))}.")
         return cls(**values)
 
     def with_(self: R, **changes: Any) -> R:
@@ -204,7 +207,7 @@ def read_size(text: str) -> tuple[int | None, int | None]:
         return None, None
     match = re.fullmatch(r"\s*(\d{1,5})\s*[x×]\s*(\d{1,5})\s*", text)
     if match is None:
-        raise BadRequest(f"Size {text!r} cannot be read: write width x height, such as 1024x576, or auto.")
+        raise BadRequest(f"Size {shown(text)} cannot be read: write width x height, such as 1024x576, or auto.")
     return int(match[1]), int(match[2])
 
 
@@ -228,22 +231,23 @@ class Field(NamedTuple):
         """
         if self.kind is str:
             return self._checked_text(value)
-        number = _number(value)
-        if number is None or (self.kind is int and number != int(number)):
+        if not _is_number(value) or (self.kind is int and value != int(value)):
             what = "a whole number" if self.kind is int else "a number"
-            raise BadRequest(f"{self.label} must be {what}, not {value!r}.")
-        if not self.low <= number <= self.high:
+            raise BadRequest(f"{self.label} must be {what}, not {shown(value)}.")
+        if not self.low <= value <= self.high:  # before it is converted: a whole number may be larger than any float
             allowed = f"from {self.low:.10g} to {self.high:.10g}{self.unit}"  # 10 digits: a seed has so many
-            raise BadRequest(f"{self.label} must be {allowed}, not {value}.")
+            raise BadRequest(f"{self.label} must be {allowed}, not {shown(value)}.")
         return self.kind(value)
 
     def _checked_text(self, value: Any) -> str:
         if not isinstance(value, str):
-            raise BadRequest(f"{self.label} must be text, not {value!r}.")
+            raise BadRequest(f"{self.label} must be text, not {shown(value)}.")
         if self.choices is not None and value not in self.choices:
-            raise BadRequest(f"{self.label} must be one of {', '.join(self.choices)}, not {value!r}.")
+            raise BadRequest(f"{self.label} must be one of {', '.join(self.choices)}, not {shown(value)}.")
         if self.name == "background" and not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
-            raise BadRequest(f"{self.label} must be a colour such as #ffffff, not {value!r}.")
+            raise BadRequest(f"{self.label} must be a colour such as #ffffff, not {shown(value)}.")
+        if len(value) > LONGEST_TEXT or not is_text(value):
+            raise BadRequest(f"{self.label} must be at most {LONGEST_TEXT} characters of text, not {shown(value)}.")
         return value
 
     def written(self, value: Any) -> str | None:
@@ -264,9 +268,11 @@ class Field(NamedTuple):
             return names.get(text, text)
         convert: Callable[[str], Any] = self.kind
         try:
+            if self.kind is not str and len(text) > MOST_DIGITS:
+                raise ValueError
             return convert(text)
         except ValueError:
-            raise BadRequest(f"{self.label} must be a number, not {text!r}.") from None
+            raise BadRequest(f"{self.label} must be a number, not {shown(text)}.") from None
 
 
 FIELDS = (
@@ -299,6 +305,8 @@ FIELDS = (
 )
 """Every setting once; the tab, the command line and infotext are all made from this table."""
 
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 120
 _LABELS = (*(entry.label for entry in FIELDS), "Size")
 _SIZE = ("width", "height")  # written together, as every other tool does
 _LONGEST_LABEL = 32  # characters; longer words before a colon are some label of others
@@ -334,10 +342,18 @@ def _quoted_end(text: str, start: int) -> int:
     return 0
 
 
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        return None
-    return float(value)
+def shown(value: Any) -> str:
+    """A value that somebody gave, as it stands in a sentence: on one line, and never long."""
+    if isinstance(value, int) and abs(value) >= 10**MOST_DIGITS:
+        return f"a number of more than {MOST_DIGITS} digits"
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # Python does not write out whole numbers of more than 4300 digits
+        return f"a {type(value).__name__} of very large numbers"
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int or (isinstance(value, float) and math.isfinite(value))
 
 
 def _unquoted(value: str) -> str:

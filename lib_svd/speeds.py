@@ -8,7 +8,7 @@ from typing import Any
 
 from lib_svd.checkpoints.families import Family
 from lib_svd.errors import BadRequest
-from lib_svd.request import ClipRequest
+from lib_svd.request import ClipRequest, shown
 
 LEAST_STEPS = 2
 
@@ -37,8 +37,8 @@ def steps_of(name: str, family: Family) -> dict[str, Any]:
     Raises:
         BadRequest: there is no speed of that name.
     """
-    if name not in SPEEDS:
-        raise BadRequest(f"{name!r} is no speed: choose one of {', '.join(SPEEDS)}.")
+    if not isinstance(name, str) or name not in SPEEDS:
+        raise BadRequest(f"{shown(name)} is no speed: choose one of {', '.join(SPEEDS)}.")
     steps = max(LEAST_STEPS, round(SPEEDS[name].share * family.num_steps))
     if steps >= family.num_steps or family.sampler == "lcm":
         return {"num_steps": min(steps, family.num_steps), "sampler": family.sampler, "schedule": family.schedule}

@@ -50,7 +50,6 @@ class Studio:
     def __init__(self, host: Host) -> None:
         self.host = host
         self._loaded: Svd | None = None
-        self._known: dict[tuple[Path, int, int], Checkpoint | BadInput] = {}
 
     def models(self) -> list[Model]:
         """Every SVD model in the host's folders, told by its header; image models beside them are passed over.
@@ -59,7 +58,7 @@ class Studio:
         a file that changed is looked at again.
         """
         dirs = self._dirs()
-        looked = [(path, self._looked_at(path)) for path in find_checkpoints(dirs)]
+        looked = ((path, self._looked_at(path)) for path in find_checkpoints(dirs))
         found = [(path, known) for path, known in looked if isinstance(known, Checkpoint)]
         found.sort(key=lambda model: (model[0] == DEMO, model[1].family.conditioning != "svd"))
         names = _told_apart([path for path, _ in found], dirs)
@@ -207,19 +206,12 @@ class Studio:
             self._loaded = load(checkpoint, host)
         return self._loaded
 
-    def _looked_at(self, path: Path) -> Checkpoint | BadInput | None:
-        """What a file is, or why it cannot be used; None: it is gone."""
+    def _looked_at(self, path: Path) -> Checkpoint | BadInput:
+        """What a file is, or why it cannot be used."""
         try:
-            status = path.stat()
-        except OSError:
-            return None
-        key = (path, status.st_size, status.st_mtime_ns)
-        if key not in self._known:
-            try:
-                self._known[key] = recognise(path, search_dirs=self.host.model_dirs())
-            except BadInput as refusal:
-                self._known[key] = refusal
-        return self._known[key]
+            return recognise(path, search_dirs=self.host.model_dirs())
+        except BadInput as refusal:
+            return refusal
 
 
 def _told_apart(paths: list[Path], dirs: list[Path]) -> dict[Path, str]:

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from lib_svd import studio as studio_module
-from lib_svd.checkpoints import DEMO
+from lib_svd.checkpoints import DEMO, sources
+from lib_svd.checkpoints.diffusers_layout import UNET
+from lib_svd.checkpoints.header import read_header
 from lib_svd.errors import BadCheckpoint, BadOutput, BadRequest
 from lib_svd.hosts.standalone import StandaloneHost
 from lib_svd.jobs import history, reopened
@@ -115,15 +117,61 @@ def test_models_of_one_name_in_two_folders_are_told_apart_too(models, checkpoint
     }
 
 
-def test_a_file_is_looked_at_once_and_again_when_it_changed(models, studio, monkeypatch):
-    looked = []
-    recognise = studio_module.recognise
-    monkeypatch.setattr(studio_module, "recognise", lambda path, **how: looked.append(path) or recognise(path, **how))
+@pytest.fixture
+def headers(monkeypatch):
+    """Names of the files whose headers are read."""
+    read: list[str] = []
+    monkeypatch.setattr(sources, "read_header", lambda path: read.append(path.name) or read_header(path))
+    return read
+
+
+def test_a_header_is_read_once_and_again_when_the_file_changed(models, studio, headers):
     studio.models(), studio.models(), studio.refusals()
-    assert len(looked) == 3
+    assert sorted(headers) == ["sv3d_p.safetensors", "svd_xt.safetensors"]  # the demo's was read by other tests
+    before = len(headers)
     shutil.copy(models / "sv3d_p.safetensors", models / "svd_xt.safetensors")
     assert {model.checkpoint.family.name for model in studio.models()} == {"sv3d_p", "svd"}
-    assert len(looked) == 4
+    assert headers[before:] == ["svd_xt.safetensors"]
+
+
+def test_no_header_is_read_for_a_model_that_is_known_however_it_is_asked_for(models, studio, headers):
+    named = {model.name: model.checkpoint for model in studio.models()}
+    headers.clear()
+    for name, checkpoint in named.items():
+        assert studio.checkpoint(name) is checkpoint
+    request = ClipRequest(checkpoint="svd_xt.safetensors")
+    studio.memory_plan(studio.completed(request, (640, 360)))
+    assert headers == []
+
+
+def test_a_folder_is_looked_at_again_when_one_of_its_files_changed(tmp_path, checkpoint_of, headers):
+    folder = tmp_path / "svd" / "mine"
+    (folder / "unet").mkdir(parents=True)
+    config, weights = folder / "unet" / "config.json", folder / "unet" / "diffusion_pytorch_model.safetensors"
+    config.write_text("{}")
+    shutil.copy(checkpoint_of("svd_xt"), weights)
+    studio = Studio(HostWithSettings(tmp_path / "svd", output_dir=tmp_path / "clips"))
+    (said,) = studio.refusals()
+    assert studio.refusals() == [said]
+    assert headers == [weights.name]
+    config.write_text('{"num_attention_heads": [2], "block_out_channels": [64]}')
+    assert studio.refusals() == [
+        "mine has 2 attention heads over 64 channels, not 64 each: use an SVD checkpoint such as svd_xt.safetensors."
+    ]
+
+
+def test_a_model_that_lacks_networks_is_taken_once_another_can_lend_them(tmp_path, checkpoint_of, headers):
+    mine = tmp_path / "svd"
+    mine.mkdir()
+    tensors = load_file(checkpoint_of("svd_xt"))
+    save_file({key: tensor for key, tensor in tensors.items() if key.startswith(UNET)}, mine / "alone.safetensors")
+    studio = Studio(HostWithSettings(mine, output_dir=tmp_path / "clips"))
+    assert [model.name for model in studio.models()] == [DEMO.name]
+    shutil.copy(checkpoint_of("svd_xt"), mine / "svd_xt.safetensors")
+    assert [model.name for model in studio.models()] == ["alone.safetensors", "svd_xt.safetensors", DEMO.name]
+    assert sorted(headers) == ["alone.safetensors", "svd_xt.safetensors"]
+    (mine / "svd_xt.safetensors").unlink()
+    assert [model.name for model in studio.models()] == [DEMO.name]
 
 
 def test_without_any_model_the_error_says_where_to_put_one(tmp_path):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from lib_svd.checkpoints.sources import is_model_folder
 from lib_svd.errors import BadCheckpoint
+from lib_svd.request import shown
+from lib_svd.strangers import is_file, is_folder
 
 SUFFIX = ".safetensors"
 DEMO = Path(__file__).parents[1] / "demo" / "demo.safetensors"
@@ -19,13 +22,15 @@ SHOWN = 5
 def find_checkpoints(dirs: Iterable[Path]) -> list[Path]:
     """Every .safetensors file and diffusers folder below the folders, in natural order folder by folder, each once.
 
-    Nothing is opened: an image model is listed too. Hidden names and folders that are not there are passed over.
+    Nothing is opened: an image model is listed too. Hidden names and folders that are not there, or that nobody may
+    look into, are passed over.
     """
-    found: dict[Path, Path] = {}
-    seen: set[Path] = set()
-    for folder in dirs:
-        for path in sorted(_walk(Path(folder), seen), key=lambda p: _natural(p, Path(folder))):
-            found.setdefault(path.resolve(), path)
+    found: dict[str, Path] = {}
+    seen: set[str] = set()
+    for folder in map(Path, dirs):
+        below = dict(_walk(folder, seen))
+        for place in sorted(below, key=_natural):
+            found.setdefault(below[place], _at(folder, place))
     return list(found.values())
 
 
@@ -40,8 +45,8 @@ def resolve(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) 
     Raises:
         BadCheckpoint: it is nowhere; says what is there and where was looked.
     """
-    given = Path(name).expanduser()
-    if name and (given.is_file() or (given.is_dir() and is_model_folder(given)) or given.is_absolute()):
+    given = _at_home(name)
+    if name and (is_file(given) or is_model_folder(given) or given.is_absolute()):
         return given
     return named(name, dirs, is_usable)
 
@@ -58,22 +63,35 @@ def named(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) ->
         BadCheckpoint: it is nowhere, or elsewhere; says what is there and where was looked.
     """
     folders = [Path(folder) for folder in dirs]
+    if there := _exactly(name, folders):
+        return there
     models = find_checkpoints(folders)
     if meant := _meant(name, models, folders):
         return meant
     for folder in folders:
         path = folder / name
-        if path.is_relative_to(folder) and ".." not in path.parts and _is_there(path):
+        if path.is_relative_to(folder) and ".." not in path.parts and (is_file(path) or is_model_folder(path)):
             return path  # no model by its name; `recognise` says what it is
     offered = [_name_of(path, models, folders) for path in models if is_usable(path)]
     raise BadCheckpoint(_not_found(name, offered, folders))
 
 
-def _is_there(path: Path) -> bool:
+def _at_home(name: str) -> Path:
+    """The path, with a home folder in place of `~`; of a user that nobody knows it stays as it is."""
     try:
-        return path.is_file() or is_model_folder(path)
-    except (OSError, ValueError):  # no name that a file could have
-        return False
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
+
+
+def _exactly(name: str, folders: list[Path]) -> Path | None:
+    """The file of that very place below one of the folders, so that no folder is gone through for it."""
+    parts = name.replace("\\", "/").split("/")
+    if any(part == "" or part.startswith(".") or ":" in part for part in parts):
+        return None
+    end = "" if parts[-1].lower().endswith(SUFFIX) else SUFFIX
+    places = (folder.joinpath(*parts[:-1], parts[-1] + end) for folder in folders)
+    return next((place for place in places if is_file(place)), None)
 
 
 def _meant(name: str, models: list[Path], folders: list[Path]) -> Path | None:
@@ -92,26 +110,46 @@ def _name_of(path: Path, models: list[Path], folders: list[Path]) -> str:
     return next((name for name in (path.name, below.as_posix()) if _meant(name, models, folders) == path), str(path))
 
 
-def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
-    """Models below a folder. Links to folders are followed once, so that a loop of them ends."""
-    for root, subfolders, files in os.walk(folder, followlinks=True):
-        here = Path(root)
-        if here.resolve() in seen:
-            subfolders.clear()
+def _walk(folder: Path, seen: set[str]) -> Iterator[tuple[str, str]]:
+    """Models below a folder: their places in it, and where they really are.
+
+    Links to folders are followed once, so that a loop of them ends.
+    """
+    waiting = [("", os.path.realpath(folder))]
+    while waiting:
+        place, real = waiting.pop()
+        if real in seen:
             continue
-        seen.add(here.resolve())
-        if is_model_folder(here):
-            subfolders.clear()
-            yield here
+        seen.add(real)
+        if is_model_folder(Path(real)):
+            yield place.rstrip("/"), real
             continue
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        yield from (here / name for name in files if name.lower().endswith(SUFFIX) and not name.startswith("."))
+        for each in _entries(real):
+            inside = os.path.realpath(each.path) if each.is_symlink() else each.path
+            if is_folder(Path(inside)) if each.is_symlink() else each.is_dir(follow_symlinks=False):
+                waiting.append((f"{place}{each.name}/", inside))
+            elif each.name.lower().endswith(SUFFIX):
+                yield place + each.name, inside
 
 
-def _natural(path: Path, folder: Path) -> list[tuple[int, int, str]]:
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """What is in a folder, without hidden names; nothing where nobody may look."""
+    try:
+        with os.scandir(folder) as entries:
+            return [each for each in entries if not each.name.startswith(".")]
+    except OSError:
+        return []
+
+
+@lru_cache(maxsize=100_000)
+def _at(folder: Path, place: str) -> Path:
+    """The path of a place in a folder; made once, since making 10,000 of them takes longer than listing their files."""
+    return folder / place
+
+
+def _natural(place: str) -> str:
     """Sort key in which svd_9 comes before svd_10, whatever the case."""
-    pieces = re.split(r"(\d+)", path.relative_to(folder).as_posix().lower())
-    return [(0, int(piece), "") if piece.isdigit() else (1, 0, piece) for piece in pieces]
+    return re.sub(r"\d+", lambda digits: digits[0].zfill(20), place.lower())
 
 
 def _paths_below(path: Path, folder: Path) -> set[str]:
@@ -133,4 +171,4 @@ def _not_found(name: str, offered: list[str], folders: list[Path]) -> str:
     there = ", ".join(offered[:SHOWN]) or "no SVD model"
     more = f" and {len(offered) - SHOWN} more" if len(offered) > SHOWN else ""
     do = "name one of these or put yours there" if offered else "put yours there"
-    return f"No model is called {name!r}: looked in {where} and found {there}{more}; {do}."
+    return f"No model is called {shown(name)}: looked in {where} and found {there}{more}; {do}."

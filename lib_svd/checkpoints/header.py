@@ -1,27 +1,28 @@
 """What a safetensors file says of itself: keys, shapes, dtypes, metadata. No tensor is read.
 
-Files are opened by `safetensors.safe_open` only. `safetensors.torch.load_file` and `torch.load` are wrapped by hosts
-that rename a user's file to `.corrupted` on any error, and a pickle can run code: neither is ever used here.
+`safetensors.torch.load_file` and `torch.load` are wrapped by hosts that rename a user's file to `.corrupted` on any
+error, a pickle can run code, and `safe_open` maps what others may write (see `tensor_file`): none is ever used here.
 """
 
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from safetensors import SafetensorError, safe_open
+from typing import NamedTuple
 
 from lib_svd.errors import BadCheckpoint
+from lib_svd.strangers import is_text
+from lib_svd.tensor_file import MOST_HEADER_BYTES, Damaged, Entry, read_contents
 
 USE_SVD = "use an SVD checkpoint such as svd_xt.safetensors"
 DOWNLOAD_AGAIN = "download it again"
 
 PICKLE_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin", ".pkl", ".pickle")
-MAX_HEADER_BYTES = 100_000_000  # safetensors itself refuses longer ones
 
 
 class Stamp(NamedTuple):
@@ -30,13 +31,6 @@ class Stamp(NamedTuple):
     path: Path
     size: int  # bytes
     mtime_ns: int
-
-
-class Entry(NamedTuple):
-    """One tensor of a file, not read yet."""
-
-    shape: tuple[int, ...]
-    dtype: str  # as safetensors spells it: F32, F16, BF16, F8_E4M3, ...
 
 
 @dataclass(frozen=True)
@@ -82,76 +76,73 @@ def read_header(path: Path) -> Header:
     Raises:
         BadCheckpoint: missing, not readable, cut off, or no safetensors file; says which.
     """
-    stamp = check_readable(path)
+    stamp = stamp_of(path)
+    _check_name(path, stamp)
     with opened(path) as file:
-        tensors = {}
-        for key in file.keys():  # noqa: SIM118 (safe_open is no mapping)
-            view = file.get_slice(key)
-            tensors[key] = Entry(tuple(view.get_shape()), str(view.get_dtype()))
-        return Header(stamp, tensors, dict(file.metadata() or {}))
+        _check_start(path, file.read(64), stamp.size)
+        file.seek(0)
+        found = read_contents(file, stamp.size)
+        return Header(stamp, found.tensors, found.metadata)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """A `safe_open` handle; whatever goes wrong with the file inside the context becomes a sentence.
+def opened(path: Path) -> Iterator[BufferedReader]:
+    """The file, to be read; whatever goes wrong with it inside the context becomes a sentence.
 
     Raises:
         BadCheckpoint: the file is gone, not readable, cut off or damaged.
     """
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:  # type: ignore[no-untyped-call]
+        with path.open("rb") as file:
             yield file
     except FileNotFoundError:
         raise _missing(path) from None
     except PermissionError:
         raise _forbidden(path) from None
     except OSError as error:
-        raise refusal(path, f"cannot be read ({error})", "check the disk and the path") from None
-    except SafetensorError as error:
-        raise _damaged(path, str(error)) from None
+        raise refusal(path, f"cannot be read ({error.strerror})", "check the disk and the path") from None
+    except EOFError:
+        raise changed(path) from None
+    except Damaged as error:
+        raise refusal(path, str(error), DOWNLOAD_AGAIN) from None
 
 
 def stamp_of(path: Path) -> Stamp:
     """Size and time of a file.
 
     Raises:
-        BadCheckpoint: there is no such file, or its folder may not be read.
+        BadCheckpoint: there is no such file, it is no file but a pipe or a device, or its folder may not be read.
     """
+    if not is_text(str(path)):
+        raise refusal(path, "has a name that is no UTF-8", "rename the file and its folders")
     try:
         status = path.stat()
     except PermissionError:
         raise _forbidden(path) from None
     except (OSError, ValueError):  # ValueError: a null character in the name
         raise _missing(path) from None
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait until somebody writes into it
+        raise refusal(path, "is no file that can be read", USE_SVD)
     return Stamp(path, status.st_size, status.st_mtime_ns)
 
 
-def check_readable(path: Path) -> Stamp:
-    """Refuse, by suffix and first bytes, what safetensors would not open or should never be shown.
+def changed(path: Path) -> BadCheckpoint:
+    """A file is not what it was when it was looked at."""
+    return refusal(path, "was changed while it was being loaded", "wait until it is written, then load it again")
 
-    Raises:
-        BadCheckpoint: says what the file is instead.
-    """
-    stamp = stamp_of(path)
+
+def _check_name(path: Path, stamp: Stamp) -> None:
+    """Refuse what should not even be opened."""
     if path.suffix.lower() in PICKLE_SUFFIXES:
         what = f"is a {path.suffix.lower()} file, a pickle, which can run code and is never opened"
         raise refusal(path, what, "use the .safetensors file of the same model")
     if stamp.size == 0:
         raise refusal(path, "is empty (0 bytes)", DOWNLOAD_AGAIN)
-    try:
-        with path.open("rb") as file:
-            head = file.read(64)
-    except PermissionError:
-        raise _forbidden(path) from None
-    except OSError as error:
-        raise refusal(path, f"cannot be read ({error})", "check the disk and the path") from None
-    _check_start(path, head, stamp.size)
-    return stamp
 
 
 def _check_start(path: Path, head: bytes, size: int) -> None:
     header_bytes = int.from_bytes(head[:8], "little")
-    if head[8:9] == b"{" and header_bytes <= MAX_HEADER_BYTES:
+    if head[8:9] == b"{" and header_bytes <= MOST_HEADER_BYTES:
         if 8 + header_bytes > size:
             raise refusal(path, f"is cut off inside its header ({size} bytes)", DOWNLOAD_AGAIN)
         return
@@ -164,16 +155,16 @@ def _check_start(path: Path, head: bytes, size: int) -> None:
     raise refusal(path, "is not a safetensors file, or its header is damaged", f"{DOWNLOAD_AGAIN} or {USE_SVD}")
 
 
-def _damaged(path: Path, reason: str) -> BadCheckpoint:
-    if "not fully covered" in reason or "IncompleteBuffer" in reason:
-        return refusal(path, "is cut off, or longer than its header says", DOWNLOAD_AGAIN)
-    reason = reason.rpartition("header: ")[2]
-    return refusal(path, f"has a damaged safetensors header ({reason})", DOWNLOAD_AGAIN)
-
-
 def _missing(path: Path) -> BadCheckpoint:
-    what = "is a link to a file that is not there" if path.is_symlink() else f"is not in {path.absolute().parent}"
+    what = "is a link to a file that is not there" if _is_link(path) else f"is not in {path.absolute().parent}"
     return refusal(path, what, "check the name, or put the file there")
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return path.is_symlink()
+    except (OSError, ValueError):  # a name that is too long, or none
+        return False
 
 
 def _forbidden(path: Path) -> BadCheckpoint:

@@ -1,19 +1,18 @@
 """From a recognised file to four networks in the host's keeping.
 
-Weights are read tensor by tensor through `safe_open`, converted on the way, and copied: nothing keeps looking into the
-file, which the user may replace. Pages of a mapped file count as memory in use until it is closed, so the file is
-opened anew every few hundred megabytes.
+Weights are read row by row into the memory where they stay, converted on the way; nothing of the file is mapped (see
+`tensor_file`), so that one which is rewritten meanwhile is refused with a sentence.
 """
 
 from __future__ import annotations
 
-import math
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,17 +20,21 @@ from torch import Tensor, nn
 from lib_svd.checkpoints import networks
 from lib_svd.checkpoints.ahead import AHEAD, ReadAhead
 from lib_svd.checkpoints.families import Family
-from lib_svd.checkpoints.header import Stamp, opened, refusal, stamp_of
+from lib_svd.checkpoints.header import Stamp, changed, opened
 from lib_svd.checkpoints.native_layout import PARTS
 from lib_svd.checkpoints.recognise import Checkpoint
-from lib_svd.checkpoints.sources import Source
+from lib_svd.checkpoints.sources import Source, Stored
 from lib_svd.engine.config import NetworkConfigs
-from lib_svd.errors import BadCheckpoint, Interrupted, SvdError
+from lib_svd.errors import Interrupted, SvdError
 from lib_svd.ports import PART_NAMES, Host, Part, Resident
+from lib_svd.tensor_file import read_into
 
-MOST_MAPPED = 256 << 20  # bytes of a file read between two openings
-LEAST_MAPPED = 16 << 20
-MAPPED_SHARE = 24  # of a checkpoint about one part in this many is mapped at a time: that much is the peak above it
+PIECE = 2 << 20  # bytes of a weight read at a time, where they are converted
+TORCH = {
+    **{"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16},
+    **{"F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2},
+}
+"""The dtypes that `strict.FLOATS` lets in."""
 MEGABYTE = 1_000_000
 REMEMBERED = 16  # embeddings and start latents that a loaded model keeps: 100 kB each at most
 
@@ -95,28 +98,27 @@ def load(checkpoint: Checkpoint, host: Host, parts: Sequence[Part] = PARTS) -> S
         Interrupted: the user stopped it; nothing is kept.
     """
     total = sum(_bytes(source) for part in parts for source in checkpoint.sources[part].values())
-    mapped = min(MOST_MAPPED, max(LEAST_MAPPED, total // MAPPED_SHARE))
     in_order = sorted(parts, key=lambda part: _place(checkpoint.sources[part]))
     files = _files(checkpoint, in_order)
     passed_over = max(0, sum(stamp.size for stamp in checkpoint.stamps if stamp.path in files) - total)
     with ReadAhead(files, AHEAD + passed_over) as ahead:
         progress = _progress(checkpoint, host, total, ahead)
-        filled = {part: _filled(part, checkpoint, host, mapped, progress) for part in in_order}
+        filled = {part: _filled(part, checkpoint, host, progress) for part in in_order}
     return Svd(checkpoint=checkpoint, residents={part: host.adopt(filled[part], host.dtype(part)) for part in parts})
 
 
-def _place(sources: Mapping[str, Source]) -> tuple[tuple[Path, str], ...]:
-    """Where a network begins: keys stand in a file in their order."""
+def _place(sources: Mapping[str, Source]) -> tuple[Stored, ...]:
+    """Where a network begins."""
     return min(source.tensors for source in sources.values() if source.tensors)
 
 
 def _files(checkpoint: Checkpoint, parts: Sequence[Part]) -> list[Path]:
     """In the order in which they are read."""
-    return list(dict.fromkeys(path for part in parts for path, _ in _tensors(checkpoint.sources[part])))
+    return list(dict.fromkeys(stored.path for part in parts for stored in _tensors(checkpoint.sources[part])))
 
 
-def _tensors(sources: Mapping[str, Source]) -> Iterator[tuple[Path, str]]:
-    return (tensor for source in sorted(sources.values(), key=lambda each: each.tensors) for tensor in source.tensors)
+def _tensors(sources: Mapping[str, Source]) -> Iterator[Stored]:
+    return (stored for source in sorted(sources.values(), key=lambda each: each.tensors) for stored in source.tensors)
 
 
 def read_weights(
@@ -126,7 +128,6 @@ def read_weights(
     stamps: Mapping[Path, Stamp],
     *,
     storage: torch.dtype | None = None,
-    mapped: int = MOST_MAPPED,
     on_read: Read = lambda size: None,
 ) -> dict[str, Tensor]:
     """The weights of one network, by name, copied out of their files.
@@ -137,7 +138,6 @@ def read_weights(
         dtype: floating-point type to convert to.
         stamps: every file as it was when it was recognised.
         storage: another type for matrices; norms and single factors are too few to save on.
-        mapped: bytes read between two openings of a file.
         on_read: called after each weight.
 
     Returns:
@@ -147,21 +147,23 @@ def read_weights(
         BadCheckpoint: a file changed.
     """
     weights: dict[str, Tensor] = {}
-    for group in _groups(sources, mapped):
-        with ExitStack() as closing:
-            files: dict[Path, Any] = {}
-            for name, source in group.items():
-                for path, _ in source.tensors:
-                    if path not in files:
-                        files[path] = closing.enter_context(_unchanged(stamps[path]))
-                wanted = storage if storage and len(shapes[name]) > 1 else dtype
-                weights[name] = _read(source, files, shapes[name], wanted)
-                on_read(_bytes(source))
-            files.clear()
+    memory = torch.empty(PIECE, dtype=torch.uint8, device="cpu")
+    with ExitStack() as closing:
+        files: dict[Path, BufferedReader] = {}
+        for name in sorted(sources, key=lambda name: sources[name].tensors):
+            source = sources[name]
+            for stored in source.tensors:
+                if stored.path not in files:
+                    files[stored.path] = closing.enter_context(opened(stored.path))
+            wanted = storage if storage and len(shapes[name]) > 1 else dtype
+            weights[name] = _read(source, files, shapes[name], wanted, memory)
+            for stored in source.tensors:
+                _check_unchanged(files[stored.path], stamps[stored.path])
+            on_read(_bytes(source))
     return weights
 
 
-def _filled(part: Part, checkpoint: Checkpoint, host: Host, mapped: int, progress: Read) -> nn.Module:
+def _filled(part: Part, checkpoint: Checkpoint, host: Host, progress: Read) -> nn.Module:
     """One network with its weights.
 
     Raises:
@@ -174,7 +176,7 @@ def _filled(part: Part, checkpoint: Checkpoint, host: Host, mapped: int, progres
     _give_memory(network, shapes, storage)
     stamps = {stamp.path: stamp for stamp in checkpoint.stamps}
     sources = checkpoint.sources[part]
-    weights = read_weights(sources, shapes, dtype, stamps, storage=storage, mapped=mapped, on_read=progress)
+    weights = read_weights(sources, shapes, dtype, stamps, storage=storage, on_read=progress)
     # Not torch's own strict check: a host's layers may have helper weights of their own, or none until this call.
     unexpected = network.load_state_dict(weights, strict=False, assign=True).unexpected_keys
     taken = network.state_dict()
@@ -198,48 +200,48 @@ def _give_memory(network: nn.Module, shapes: Mapping[str, tuple[int, ...]], dtyp
                 setattr(module, name, nn.Parameter(torch.empty(weight.shape, dtype=dtype, device="cpu"), False))
 
 
-def _groups(sources: Mapping[str, Source], most: int) -> Iterator[dict[str, Source]]:
-    """The weights in the order of their files, in groups of about `most` bytes."""
-    group: dict[str, Source] = {}
-    size = 0
-    for name in sorted(sources, key=lambda name: sources[name].tensors):
-        group[name] = sources[name]
-        size += _bytes(sources[name])
-        if size >= most:
-            yield group
-            group, size = {}, 0
-    if group:
-        yield group
+def _check_unchanged(file: BufferedReader, stamp: Stamp) -> None:
+    """A file that is read must still be as it was recognised."""
+    status = os.fstat(file.fileno())
+    if (status.st_size, status.st_mtime_ns) != (stamp.size, stamp.mtime_ns):
+        raise changed(stamp.path)
 
 
-def _unchanged(stamp: Stamp) -> Any:
-    """Open a file that must still be as it was recognised: reading past a shortened file's end kills the program."""
-    if stamp_of(stamp.path) != stamp:
-        raise _changed(stamp.path)
-    return opened(stamp.path)
-
-
-def _read(source: Source, files: Mapping[Path, Any], shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+def _read(
+    source: Source, files: Mapping[Path, BufferedReader], shape: tuple[int, ...], dtype: torch.dtype, memory: Tensor
+) -> Tensor:
     if source.transform == "identity":
         return torch.eye(shape[0]).to(dtype).reshape(shape) if len(shape) > 1 else torch.zeros(shape, dtype=dtype)
     layout = torch.channels_last if len(shape) == 4 else torch.contiguous_format
     weight = torch.empty(shape, dtype=dtype, device="cpu", memory_format=layout)
-    for rows, (path, key) in zip(weight.chunk(len(source.tensors)), source.tensors, strict=True):
-        stored = files[path].get_tensor(key)
-        if stored.numel() != rows.numel():
-            raise _changed(path)
-        rows.copy_(stored.T if source.transform == "transpose" else stored.reshape(rows.shape))
+    for part, stored in zip(weight.chunk(len(source.tensors)), source.tensors, strict=True):
+        files[stored.path].seek(stored.begin)
+        rows = part.T if source.transform == "transpose" else part
+        _fill(rows, files[stored.path], memory.view(TORCH[source.dtype]))
     return weight
+
+
+def _fill(weight: Tensor, file: BufferedReader, memory: Tensor) -> None:
+    """Read a weight from where the file stands, through memory of the dtype in which it is stored there."""
+    if weight.dtype == memory.dtype and weight.is_contiguous():
+        read_into(file, _bytes_of(weight))
+        return
+    row = weight[0].numel()
+    if row > len(memory):
+        memory = torch.empty(row, dtype=memory.dtype, device="cpu")
+    for rows in weight.split(len(memory) // row):
+        stored = memory[: rows.numel()]
+        read_into(file, _bytes_of(stored))
+        rows.copy_(stored.view(rows.shape))
+
+
+def _bytes_of(tensor: Tensor) -> memoryview:
+    return tensor.view(-1).view(torch.uint8).numpy().data
 
 
 def _bytes(source: Source) -> int:
     """Of the file, for one weight."""
-    width = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}.get(source.dtype, 1)
-    return width * math.prod(source.shape) if source.tensors else 0
-
-
-def _changed(path: Path) -> BadCheckpoint:
-    return refusal(path, "was changed while it was being loaded", "wait until it is written, then load it again")
+    return sum(stored.size for stored in source.tensors)
 
 
 def _progress(checkpoint: Checkpoint, host: Host, total: int, ahead: ReadAhead) -> Read:

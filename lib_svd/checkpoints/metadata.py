@@ -27,7 +27,7 @@ from typing import Any
 from lib_svd.checkpoints.families import FAMILIES, FROM_FAMILY, Family
 from lib_svd.checkpoints.header import refusal
 from lib_svd.errors import BadRequest
-from lib_svd.request import FIELDS
+from lib_svd.request import FIELDS, shown
 
 PREFIX = "svd."
 FAMILY = "svd.family"
@@ -45,7 +45,7 @@ def family_name(path: Path, metadata: Mapping[str, str]) -> str | None:
     """
     name = metadata.get(FAMILY)
     if name is not None and name not in FAMILIES:
-        raise refusal(path, f"has svd.family {name!r} in its metadata, which is none of {', '.join(FAMILIES)}", ADVICE)
+        raise refusal(path, f"has svd.family {shown(name)} in its metadata, none of {', '.join(FAMILIES)}", ADVICE)
     return name
 
 
@@ -87,7 +87,7 @@ def _setting(path: Path, name: str, text: str) -> Any:
         return setting.checked(setting.read(text))
     except BadRequest as error:
         reason = str(error).rstrip(".")
-        raise refusal(path, f"has svd.{name} {text!r} in its metadata ({reason})", ADVICE) from None
+        raise refusal(path, f"has svd.{name} {shown(text)} in its metadata ({reason})", ADVICE) from None
 
 
 def _latent_rgb(path: Path, text: str) -> tuple[tuple[float, ...], ...]:
@@ -96,5 +96,5 @@ def _latent_rgb(path: Path, text: str) -> tuple[tuple[float, ...], ...]:
     except ValueError:
         numbers = []
     if len(numbers) != 12 or not all(map(math.isfinite, numbers)):
-        raise refusal(path, f"has svd.latent_rgb {text!r} in its metadata, which is not twelve numbers", ADVICE)
+        raise refusal(path, f"has svd.latent_rgb {shown(text)} in its metadata, which is not twelve numbers", ADVICE)
     return tuple(tuple(numbers[i : i + 3]) for i in range(0, 12, 3))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from lib_svd.checkpoints import strict
 from lib_svd.checkpoints.configs import decoder_config, encoder_config, unet_config, vision_config
@@ -15,12 +16,13 @@ from lib_svd.checkpoints.header import USE_SVD, Stamp, refusal
 from lib_svd.checkpoints.metadata import described
 from lib_svd.checkpoints.naming import family_of
 from lib_svd.checkpoints.native_layout import PARTS, split
-from lib_svd.checkpoints.sources import Layout, Model, Source, read_model
+from lib_svd.checkpoints.remembered import Remembered, guarded
+from lib_svd.checkpoints.sources import FOLDER_MAPS, Layout, Model, Source, read_model
 from lib_svd.engine.config import NetworkConfigs
 from lib_svd.errors import BadCheckpoint
 from lib_svd.ports import PART_NAMES, Part
 
-Sources = dict[str, Source]
+Sources = Mapping[str, Source]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,7 @@ def recognise(
     companion: str | Path | None = None,
     search_dirs: Iterable[Path] = (),
 ) -> Checkpoint:
-    """Look at a model without loading it.
+    """Look at a model without loading it. It is remembered: a header is read once, until its file changes.
 
     Args:
         path: a .safetensors file or a diffusers folder.
@@ -72,13 +74,17 @@ def recognise(
         BadCheckpoint: not a file that can be run; one sentence that names it, says what it is, and what to use.
         BadRequest: `variant` is none.
     """
-    model, parts, lacking = _opened(Path(path))
+    path = path if isinstance(path, Path) else Path(path)  # making a path takes longer than asking what is known
+    model, parts, lacking, lent = _opened(path)
     if not lacking:
-        return _checkpoint(model, parts, variant)
-    lender = _lender(model.path, lacking, companion, search_dirs, strict.z_channels(parts["unet"]))
-    parts |= {part: dict(lender.sources[part]) for part in lacking}
-    note = f"{model.path.name} has no {_listed(lacking)}: taken from {lender.path.name}."
-    return _checkpoint(model, parts, variant, lender, (note,))
+        return _complete(path) if variant is None else _checkpoint(model, parts, variant)
+    lender = _lender(path, lacking, companion, search_dirs, strict.z_channels(parts["unet"]))
+    key = variant, lender.path, lender.identity
+    if key not in lent:
+        whole = {part: lender.sources[part] if part in lacking else parts[part] for part in PARTS}
+        note = f"{path.name} has no {_listed(lacking)}: taken from {lender.path.name}."
+        lent[key] = guarded(path, lambda: _checkpoint(model, whole, variant, lender, (note,)))
+    return lent[key]
 
 
 def is_usable(path: Path, search_dirs: Iterable[Path] = ()) -> bool:
@@ -90,19 +96,27 @@ def is_usable(path: Path, search_dirs: Iterable[Path] = ()) -> bool:
     return True
 
 
-def _opened(path: Path) -> tuple[Model, dict[Part, Sources], list[Part]]:
-    """What a path holds, sorted by network, and the networks that it has nothing of."""
+class _Opened(NamedTuple):
+    """What a path holds."""
+
+    model: Model
+    parts: Mapping[Part, Sources]
+    lacking: Sequence[Part]  # networks that it has nothing of
+    lent: dict[object, Checkpoint]  # what it made with the networks of others
+
+
+def _open(path: Path) -> _Opened:
     model = read_model(path)
     parts = _parts(model)
     lacking = [part for part in PARTS if not parts[part]]
     if "unet" in lacking:
         raise strict.missing_unet(model.path)
-    return model, parts, lacking
+    return _Opened(model, parts, lacking, {})
 
 
 def _checkpoint(
     model: Model,
-    parts: dict[Part, Sources],
+    parts: Mapping[Part, Sources],
     variant: str | None,
     lender: Checkpoint | None = None,
     notes: tuple[str, ...] = (),
@@ -144,10 +158,12 @@ def _parts(model: Model) -> dict[Part, Sources]:
     found = split(model.tensors)
     if found.extra:
         raise strict.extra_keys(model.path, found.extra)
-    parts = {part: {name: model.tensors[key] for name, key in names.items()} for part, names in found.parts.items()}
+    parts: dict[Part, Sources] = {}
+    for part, names in found.parts.items():
+        parts[part] = {name: model.tensors[key] for name, key in names.items()}
     encoder = parts["encoder"]
     if "encoder.conv_out.weight" in encoder and not any(name.startswith("quant_conv.") for name in encoder):
-        encoder |= _identity_quant_conv(encoder["encoder.conv_out.weight"])
+        parts["encoder"] = {**encoder, **_identity_quant_conv(encoder["encoder.conv_out.weight"])}
     return parts
 
 
@@ -201,13 +217,13 @@ def _lender(
     raise refusal(path, f"has no {_listed(lacking)}, and no SVD checkpoint is at hand to lend it", use)
 
 
-def _complete(path: Path) -> Checkpoint:
+def _whole(path: Path) -> Checkpoint:
     """A checkpoint that has all four networks itself.
 
     Raises:
         BadCheckpoint: it has not, or cannot be used.
     """
-    model, parts, lacking = _opened(path)
+    model, parts, lacking, _ = _opened(path)
     if lacking:
         raise refusal(path, f"has no {_listed(lacking)} to lend", f"{USE_SVD} as the companion")
     return _checkpoint(model, parts, None)
@@ -223,3 +239,7 @@ def _dtypes(sources: Sources) -> tuple[str, ...]:
     for source in sources.values():
         weights[source.dtype] = weights.get(source.dtype, 0) + math.prod(source.shape)
     return tuple(sorted(weights, key=lambda dtype: -weights[dtype]))
+
+
+_opened = Remembered(_open, tuple(FOLDER_MAPS))
+_complete = Remembered(_whole, tuple(FOLDER_MAPS))

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from lib_svd.checkpoints.diffusers_layout import UNET, VISION, Origin, Transform, is_unet, unet_map, vae_map, vision_map
 from lib_svd.checkpoints.foreign import refuse_foreign
-from lib_svd.checkpoints.header import PICKLE_SUFFIXES, USE_SVD, Entry, Header, Stamp, read_header, refusal
+from lib_svd.checkpoints.header import PICKLE_SUFFIXES, USE_SVD, Header, Stamp, read_header, refusal
 from lib_svd.engine.config import UNET_HEAD_WIDTH
+from lib_svd.strangers import is_file, is_folder, read_json
+from lib_svd.tensor_file import Entry
 
 FOLDER_MAPS = {"unet": unet_map, "vae": vae_map, "image_encoder": vision_map}
 Layout = Literal["native", "diffusers folder", "diffusers UNet"]
 
 
+class Stored(NamedTuple):
+    """A tensor in a file; they sort as they lie there."""
+
+    path: Path
+    begin: int  # bytes from the file's start
+    size: int  # bytes
+    key: str
+
+
 class Source(NamedTuple):
     """Where one tensor comes from."""
 
-    tensors: tuple[tuple[Path, str], ...]  # file and its key; none for an identity
+    tensors: tuple[Stored, ...]  # none for an identity
     transform: Transform
     shape: tuple[int, ...]  # after the transform; the network's may differ by axes of length 1 at the end
     dtype: str  # in the file
@@ -44,8 +54,11 @@ def read_model(path: Path) -> Model:
     Raises:
         BadCheckpoint: it cannot be read, or is another kind of model.
     """
-    if path.is_dir():
-        return _read_folder(path)
+    if is_folder(path):
+        try:
+            return _read_folder(path)
+        except OSError as error:
+            raise refusal(path, f"cannot be read ({error.strerror})", "allow reading the folder") from None
     header = read_header(path)
     refuse_foreign(path, header.tensors)
     origins, layout = _origins(header.tensors)
@@ -55,7 +68,7 @@ def read_model(path: Path) -> Model:
 
 def is_model_folder(path: Path) -> bool:
     """Whether a folder looks like a diffusers model of any kind."""
-    return (path / "model_index.json").is_file() or (path / "unet" / "config.json").is_file()
+    return is_file(path / "model_index.json") or is_file(path / "unet" / "config.json")
 
 
 def _origins(keys: Mapping[str, Entry]) -> tuple[dict[str, Origin], Layout]:
@@ -77,8 +90,9 @@ def _source(headers: Mapping[str, Header], origin: Origin, path: Path) -> Source
     lacking = [key for key in origin.keys if key not in headers]
     if lacking:
         raise refusal(path, f"lacks {lacking[0]}", "download it again")
-    tensors = tuple((headers[key].stamp.path, key) for key in origin.keys)
     entries = [headers[key].tensors[key] for key in origin.keys]
+    files = [headers[key].stamp.path for key in origin.keys]
+    tensors = tuple(map(_stored, files, entries, origin.keys))
     shape = entries[0].shape
     if origin.transform == "transpose":
         shape = shape[::-1]
@@ -89,13 +103,17 @@ def _source(headers: Mapping[str, Header], origin: Origin, path: Path) -> Source
     return Source(tensors, origin.transform, shape, entries[0].dtype)
 
 
+def _stored(path: Path, entry: Entry, key: str) -> Stored:
+    return Stored(path, entry.begin, entry.size, key)
+
+
 def _read_folder(folder: Path) -> Model:
     _check_folder(folder)
     tensors: dict[str, Source] = {}
     stamps: list[Stamp] = []
     metadata: dict[str, str] = {}
     for name, make_map in FOLDER_MAPS.items():
-        if not (folder / name).is_dir():
+        if not is_folder(folder / name):
             continue  # borrowed from another checkpoint, if one is at hand
         files = _weight_headers(folder / name)
         headers = {key: header for header in files for key in header.tensors}
@@ -133,9 +151,9 @@ def _weight_headers(folder: Path) -> list[Header]:
 
 def _shards(index: Path) -> list[str]:
     try:
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        names = sorted(set(_json(index)["weight_map"].values()))
         plain = all(Path(name).name == name for name in names)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         names, plain = [], False
     if not names or not plain:
         what = f"holds {index.parent.name}/{index.name}, which is not an index of shards"
@@ -144,7 +162,7 @@ def _shards(index: Path) -> list[str]:
 
 
 def _check_folder(folder: Path) -> None:
-    if (folder / "unet").is_dir():
+    if is_folder(folder / "unet"):
         return
     pipeline = _json(folder / "model_index.json").get("_class_name")
     what = f"is a diffusers folder for {pipeline}" if pipeline else "is a folder and not a diffusers model"
@@ -161,9 +179,9 @@ def _unet_facts(folder: Path) -> dict[str, str]:
     """
     config = _json(folder / "unet" / "config.json")
     heads, widths = config.get("num_attention_heads"), config.get("block_out_channels")
-    if isinstance(heads, Sequence) and isinstance(widths, Sequence):
+    if isinstance(heads, list) and isinstance(widths, list):
         for n, width in zip(heads, widths, strict=False):
-            if n * UNET_HEAD_WIDTH != width:
+            if not isinstance(n, int) or n * UNET_HEAD_WIDTH != width:
                 raise refusal(
                     folder, f"has {n} attention heads over {width} channels, not {UNET_HEAD_WIDTH} each", USE_SVD
                 )
@@ -172,10 +190,10 @@ def _unet_facts(folder: Path) -> dict[str, str]:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+    if not is_file(path):
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise refusal(path, "cannot be read as JSON", "download the folder again") from None
     return found if isinstance(found, dict) else {}

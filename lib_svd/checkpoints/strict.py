@@ -47,7 +47,7 @@ def check_dtypes(sources: Mapping[str, Source]) -> None:
     """
     for source in sources.values():
         if source.dtype not in FLOATS and source.tensors:
-            path, key = source.tensors[0]
+            path, key = source.tensors[0].path, source.tensors[0].key
             what = f"stores {key} as {source.dtype}, which is quantised in a way that cannot be read"
             raise refusal(path, what, "use a file in fp32, fp16, bf16 or plain fp8")
 
@@ -132,7 +132,7 @@ def _core(shape: tuple[int, ...]) -> tuple[int, ...]:
 def _label(part: Part, name: str, parts: Mapping[Part, Mapping[str, Source]]) -> str:
     """A weight by its key in the file."""
     tensors = parts[part][name].tensors
-    return tensors[0][1] if tensors else PREFIXES[part] + name
+    return tensors[0].key if tensors else PREFIXES[part] + name
 
 
 def _counted(items: Sequence[str], noun: str) -> str:

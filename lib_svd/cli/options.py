@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import click
 
 from lib_svd.cli.terminal import tell
-from lib_svd.errors import BadRequest, SvdError
-from lib_svd.request import FIELDS, ClipRequest, Field
+from lib_svd.errors import BadInput, BadRequest, SvdError
+from lib_svd.request import FIELDS, ClipRequest, Field, shown
+from lib_svd.strangers import MOST_DIGITS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -134,8 +135,8 @@ def _read(field: Field, text: str) -> Any:
 
 def whole(option: str, text: str, most: int) -> int:
     """A whole number from 1 to `most`; raises BadRequest where it is none."""
-    if not text.isdecimal() or not 1 <= int(text) <= most:
-        raise BadRequest(f"{option} must be a whole number from 1 to {most}, not {text!r}.")
+    if not text.isdecimal() or len(text) > MOST_DIGITS or not 1 <= int(text) <= most:
+        raise BadRequest(f"{option} must be a whole number from 1 to {most}, not {shown(text)}.")
     return int(text)
 
 
@@ -190,10 +191,26 @@ def say(notes: tuple[str, ...], as_json: bool, said: set[str]) -> None:
 
 
 @contextmanager
-def errors_as_json(as_json: bool) -> Iterator[None]:
-    """With --json an error is JSON on standard output as well as a line on standard error."""
+def _files_named() -> Iterator[None]:
+    """Raises BadInput where the system refuses a file that was named."""
     try:
         yield
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise BadInput(f"{shown(str(error.filename))} cannot be used ({error.strerror}): name another.") from error
+
+
+@contextmanager
+def errors_as_json(as_json: bool) -> Iterator[None]:
+    """With --json an error is JSON on standard output as well as a line on standard error.
+
+    Raises:
+        SvdError: what went wrong; of a file that the system cannot look at, since its name is too long, say, that.
+    """
+    try:
+        with _files_named():
+            yield
     except SvdError as error:
         if as_json:
             tell(json.dumps({"error": type(error).__name__, "message": str(error)}, ensure_ascii=False))

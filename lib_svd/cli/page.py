@@ -16,7 +16,9 @@ NAMES = "Another name of the page, such as a proxy's, as the address bar has it;
 
 
 @click.command()
-@click.option("--port", default=7870, show_default=True, help="Where the page is on this machine.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=7870, show_default=True, help="Where the page is on this machine."
+)
 @click.option("--models", type=Path, multiple=True, help="Folder with models; may be given several times.")
 @click.option("--out", type=Path, default=OUTPUT_DIR, show_default=True, help="Folder for clips.")
 @click.option("--open", "opens_browser", is_flag=True, help="Open the page in a browser.")

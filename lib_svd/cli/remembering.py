@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def _changed(folder: Path, options: dict[str, Any]) -> bool:
         history.mark(_clip(folder, clip), note=text)
     if options["mark"]:
         clip, what, number = options["mark"]
-        history.mark(_clip(folder, clip), marks={what: int(number) if number.isdecimal() else 0})
+        history.mark(_clip(folder, clip), marks={what: int(number) if re.fullmatch("[0-9]", number) else 0})
     return any(options[name] for name in ("trash", "note", "mark"))
 
 

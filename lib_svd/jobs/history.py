@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
+from functools import lru_cache
 from heapq import heappop, heappush
 from itertools import count
 from math import isfinite
@@ -25,11 +27,15 @@ from lib_svd.infotext import read_start
 from lib_svd.jobs import owning
 from lib_svd.request import FIELDS, ClipRequest
 from lib_svd.review import MEASURES, Review
+from lib_svd.strangers import is_text, read_json
+
+log = logging.getLogger("svd")
 
 MARKED = ("motion", "fidelity", "consistency")  # what a user may give 1 to 5 marks
 BEST = 5
 MOST_NOTE = 10_000  # characters
 LATEST = 253_402_300_800  # the year 10000, in seconds since 1970: dates end there
+TELLING = (".json", ".txt")  # suffixes of the files that tell how a clip was made; the first one tells more
 _FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four are as wide as an ideograph
 TRASH = "trash"  # folder below the clips' own; what is there is the user's to empty
 
@@ -126,8 +132,8 @@ def entry(video: Path) -> Entry:
     """
     if not _is_real(video):
         raise BadInput(f"There is no clip {video}: check the name.")
-    beside = {video.with_suffix(suffix) for suffix in (NOTED, ".txt")}
-    return _entry(video, video.stat().st_mtime, {path.name for path in beside if _is_real(path)})
+    there = tuple((suffix,) for suffix in TELLING if _is_real(video.with_suffix(suffix)))
+    return read_entry(Unread(video, video.stat().st_mtime, there))
 
 
 def _is_real(path: Path) -> bool:
@@ -140,33 +146,63 @@ class Unread(NamedTuple):
 
     video: Path
     changed: float  # seconds since 1970
-    names: Collection[str]  # of all files beside it
+    beside: tuple[tuple[object, ...], ...]  # suffix and stamp of each file that tells of it; other ones, other files
 
 
 def clips_in(*folders: Path) -> list[Unread]:
-    """Every clip of some folders, the file that changed last first; links are passed over."""
+    """Every clip of some folders, the file that changed last first.
+
+    Links are passed over; so is a clip that cannot be looked at, or whose name is no UTF-8, which is named in the log.
+    """
     clips: list[Unread] = []
     for folder in folders:
         with os.scandir(folder) as found:
-            files = {each.name: each for each in found if each.is_file(follow_symlinks=False)}
-        names = files.keys()
-        clips += [Unread(folder / name, each.stat().st_mtime, names) for name, each in files.items() if _is_clip(name)]
+            files = {each.name: each for each in found}
+        for name, each in files.items():
+            if not _is_clip(name):
+                continue
+            try:
+                if each.is_file(follow_symlinks=False):
+                    clips.append(_unread(_at(folder, name), each, files))
+            except (OSError, ValueError) as error:
+                log.warning("%r in %r is passed over (%s): rename or remove it.", name, str(folder), error)
     return sorted(clips, key=lambda each: (each.changed, each.video.name), reverse=True)
 
 
-def newest(clips: Iterable[Unread]) -> Iterator[Entry]:
+@lru_cache(maxsize=100_000)
+def _at(folder: Path, name: str) -> Path:
+    """The path of a file; made once, since making 10,000 of them takes longer than listing them."""
+    return folder / name
+
+
+def _unread(video: Path, file: os.DirEntry[str], files: Mapping[str, os.DirEntry[str]]) -> Unread:
+    """Raises OSError or ValueError where the clip cannot be looked at or named."""
+    if not is_text(file.name):
+        raise ValueError("its name is no UTF-8")
+    beside = []
+    for suffix in TELLING:
+        told = files.get(file.name[:-4] + suffix)
+        with suppress(OSError):  # it has gone meanwhile
+            if told is not None and told.is_file(follow_symlinks=False):
+                status = told.stat()
+                beside.append((suffix, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+    return Unread(video, file.stat().st_mtime, tuple(beside))
+
+
+def newest(clips: Iterable[Unread], read: Callable[[Unread], Entry] | None = None) -> Iterator[Entry]:
     """Clips in the order in which they were made, the newest first; a file is read when its clip is asked for.
 
     Args:
         clips: the file that changed last first. A copy changes later than its clip was made, but none earlier: so a
             clip comes before all files that changed before it was made.
+        read: gives the entry of a clip; None: from its files.
     """
     waiting: list[tuple[float, int, Entry]] = []
     for number, each in enumerate(clips):
         while waiting and -waiting[0][0] >= each.changed:
             yield heappop(waiting)[2]
-        read = _entry(*each)
-        heappush(waiting, (-read.made, number, read))
+        entry = (read or read_entry)(each)
+        heappush(waiting, (-entry.made, number, entry))
     while waiting:
         yield heappop(waiting)[2]
 
@@ -282,21 +318,27 @@ def _is_clip(name: str) -> bool:
     return name.lower().endswith(".mp4") and not name.startswith(".")
 
 
-def _entry(video: Path, changed: float, names: Collection[str]) -> Entry:
+def read_entry(clip: Unread) -> Entry:
     """From the `.json`, or else the `.txt`; a file that is damaged counts as none."""
-    kept = _kept(video.with_suffix(".json")) if f"{video.stem}.json" in names else None
+    video, there = clip.video, {each[0] for each in clip.beside}
+    kept = _kept(video.with_suffix(".json")) if ".json" in there else None
     if kept is not None:
         return Entry(video=video, **kept)
-    return Entry(video=video, made=changed, **(_from_text(video) if f"{video.stem}.txt" in names else {}))
+    made = min(max(clip.changed, 0), LATEST - 1)
+    return Entry(video=video, made=made, **(_from_text(video) if ".txt" in there else {}))
 
 
 def _kept(path: Path) -> dict[str, Any] | None:
     """What `_write` wrote; None: the file is somebody else's, or damaged."""
     try:
-        kept = {"files": None, **json.loads(read_start(path))}
-        return {name: kept[name] for name in _KEPT} if all(right(kept[name]) for name, right in _KEPT.items()) else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        text = read_start(path)
+        kept = {"files": None, **read_json(text)}
+        found = {name: kept[name] for name in _KEPT if _KEPT[name](kept[name])}
+        if len(found) < len(_KEPT) or ("\\u" in text and not is_text(json.dumps(kept, ensure_ascii=False))):
+            return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
+    return found
 
 
 _NUMBER = {int, float}
@@ -305,11 +347,22 @@ _TYPES = {entry.name: {type(None)} | ({str} if entry.kind is str else _NUMBER) f
 
 def _are_settings(settings: Any) -> bool:
     """Of another version, perhaps, but each of its own type, so that they can be shown and sorted."""
-    return all(type(settings.get(name)) in types for name, types in _TYPES.items())
+    values = [settings.get(name) for name in _TYPES]
+    kinds = [*map(type, values)]
+    right = all([kind in types for kind, types in zip(kinds, _TYPES.values(), strict=True)])
+    return right and all(map(isfinite, [value for value, kind in zip(values, kinds, strict=True) if kind is float]))
 
 
 def _are_measures(measures: Any) -> bool:
-    return all(value is None or (type(value) in _NUMBER and isfinite(value)) for value in measures.values())
+    return _are_numbers([value for value in measures.values() if value is not None])
+
+
+def _are_series(series: Any) -> bool:
+    return all([type(values) is list and _are_numbers(values) for values in series.values()])
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    return {*map(type, values)} <= _NUMBER and all(map(isfinite, values))
 
 
 _KEPT: Mapping[str, Callable[[Any], bool]] = {
@@ -317,7 +370,7 @@ _KEPT: Mapping[str, Callable[[Any], bool]] = {
     "settings": _are_settings,
     "picture": lambda picture: isinstance(picture, str),
     "measures": _are_measures,
-    "series": lambda series: all({*map(type, values)} <= _NUMBER for values in series.values()),
+    "series": _are_series,
     "marks": lambda marks: all(mark in range(1, BEST + 1) for mark in marks.values()),
     "note": lambda note: isinstance(note, str),
     "files": lambda files: files is None or (type(files) is list and all(isinstance(each, str) for each in files)),

@@ -18,7 +18,7 @@ from lib_svd import video
 from lib_svd.errors import BadInput, BadRequest, SvdError
 from lib_svd.files import finish_left
 from lib_svd.jobs import history
-from lib_svd.jobs.history import Entry
+from lib_svd.jobs.history import Entry, Unread
 from lib_svd.pages import Page
 from lib_svd.request import FIELDS
 from lib_svd.review import MEASURES
@@ -77,6 +77,7 @@ class Browsing:
         self._studio, self._page, self._part = studio, page, part
         # As it was when it was looked at last, and read as far as it was needed: 10,000 clips take a second.
         self._paths: Mapping[str, Path] = {}
+        self._known: dict[Path, tuple[Unread, Entry]] = {}
         self._newest: list[Entry] = []
         self._unread: Iterator[Entry] = iter(())
         self._reading = Lock()
@@ -175,7 +176,7 @@ class Browsing:
             raise BadInput(f"{error.filename} cannot be read ({error.strerror}): allow reading it.") from error
         with self._reading:
             self._paths = {str(each.video): each.video for each in clips}
-            self._newest, self._unread = [], history.newest(clips)
+            self._newest, self._unread = [], history.newest(clips, self._entry)
         return self.listed(asked)
 
     def listed(self, asked: Asked) -> list[Any]:
@@ -230,11 +231,18 @@ class Browsing:
         return history.by(found, SORTS[asked.order], ascending=asked.direction == DIRECTIONS[1])
 
     def _read(self, count: int) -> list[Entry]:
-        """So many of the newest clips, without what is only drawn of a single one and takes most of their room."""
+        """So many of the newest clips."""
         with self._reading:
-            more = islice(self._unread, max(0, count - len(self._newest)))
-            self._newest += [replace(each, series={}) for each in more]
+            self._newest += islice(self._unread, max(0, count - len(self._newest)))
             return self._newest[:count]
+
+    def _entry(self, clip: Unread) -> Entry:
+        """A clip without what is only drawn of a single one, and takes most of its room; read again when it changed."""
+        known = self._known.get(clip.video)
+        if known is None or known[0] != clip:
+            known = clip, replace(history.read_entry(clip), series={})
+            self._known[clip.video] = known
+        return known[1]
 
     def _chosen(self, asked: Asked) -> list[Path]:
         """In the order in which they were chosen; what the browser gives is looked up, never opened."""

@@ -24,6 +24,10 @@ NO_RESET: dict[str, Any] = {"buttons": []} if VERSION > 5 else {}  # 6 would go 
 COPYABLE: dict[str, Any] = {"buttons": ["copy"]} if VERSION > 5 else {"show_copy_button": True}
 FILES = "gradio_api/file=" if VERSION > 4 else "file="  # what the address of a file that is served begins with
 
+KEPT = (3600, 12 * 3600)
+"""Every so many seconds gradio from 4 on removes its copies of files that are so many seconds old. It compares the part
+of their age below a day, so that a day or more would keep them for ever."""
+
 QUIET: dict[str, Any] = {"show_progress": False, "queue": False}
 """For events that are answered at once. In the queue of gradio 4.40 an answer is lost now and then, where an event
 comes just as the page closes its stream after another one; what it was to change then waits for ever."""
@@ -71,7 +75,7 @@ def answer(
 
 def whole_page(title: str, theme: Any) -> Any:
     """Blocks that are a page of their own, for `mount`."""
-    return gr.Blocks(title=title, analytics_enabled=False, **_known(gr.Blocks, theme=theme))
+    return gr.Blocks(title=title, analytics_enabled=False, **_known(gr.Blocks, theme=theme, delete_cache=KEPT))
 
 
 def mount(app: Any, blocks: Any, folder: Path, theme: Any) -> Any:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +122,7 @@ def test_sv3d_saved_by_comfyui_has_its_only_decoder_with_the_conditioner(tmp_pat
 
     assert checkpoint.family.name == "sv3d_u"
     assert checkpoint.configs.decoder == PLAIN.decoder
-    assert checkpoint.sources["decoder"]["decoder.conv_in.weight"].tensors[0][1] == home + "decoder.conv_in.weight"
+    assert checkpoint.sources["decoder"]["decoder.conv_in.weight"].tensors[0].key == home + "decoder.conv_in.weight"
 
 
 def _as_transformers(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -225,17 +228,62 @@ def test_loaded_weights_do_not_look_into_the_file(tmp_path: Path) -> None:
     assert_equal(found, before)
 
 
-def test_small_groups_read_the_same(native: Path, expected: Weights) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_read_row_by_row_it_is_the_same(
+    native: Path, expected: Weights, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_module("lib_svd.checkpoints.load"), "PIECE", 1000)
     checkpoint = recognise(native)
     shapes = {name: tuple(w.shape) for name, w in expected["unet"].items()}
     stamps = {stamp.path: stamp for stamp in checkpoint.stamps}
     read: list[int] = []
 
-    found = read_weights(checkpoint.sources["unet"], shapes, torch.float32, stamps, mapped=100_000, on_read=read.append)
+    found = read_weights(checkpoint.sources["unet"], shapes, dtype, stamps, on_read=read.append)
 
     assert found.keys() == expected["unet"].keys()
-    assert all(torch.equal(found[name], expected["unet"][name]) for name in found)
+    assert all(torch.equal(found[name], expected["unet"][name].to(dtype)) for name in found)
     assert sum(read) == sum(2 * math.prod(shape) for shape in shapes.values())
+
+
+SHORTENED = """
+import os, sys
+from pathlib import Path
+from lib_svd.checkpoints import load, recognise
+from lib_svd.errors import BadCheckpoint
+from tests.checkpoints.files import WritingHost
+
+path, how = Path(sys.argv[1]), sys.argv[2]
+host = WritingHost()
+reports = []
+
+def spoil(*told):
+    reports.append(told)
+    if len(reports) == 20 and how == "shortened":
+        os.truncate(path, 5000)
+    if len(reports) == 20 and how == "rewritten":
+        with path.open("r+b") as file:
+            file.write(bytes(path.stat().st_size))
+
+host.report = spoil
+try:
+    load(recognise(path), host)
+except BadCheckpoint as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("how", ["shortened", "rewritten"])
+def test_a_file_that_is_spoiled_in_place_while_it_is_read_is_refused(tmp_path: Path, how: str) -> None:
+    """In a process of its own: one that looks into a mapped file which has become shorter is ended by the system."""
+    path = write_narrow(tmp_path / "svd.safetensors")
+    words = [sys.executable, "-c", SHORTENED, str(path), how]
+
+    done = subprocess.run(words, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        "svd.safetensors was changed while it was being loaded: wait until it is written, then load it again.\n"
+    )
 
 
 class ForgeLinear(nn.Module):

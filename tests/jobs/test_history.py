@@ -118,6 +118,67 @@ def test_values_of_the_wrong_type_count_as_damage_and_the_list_can_still_be_sort
         assert len(history.by(found, column)) == 2
 
 
+MANY = 10**400
+ODD = {
+    "a number of 400 digits in its text": lambda clip: clip.with_suffix(".txt").write_text(f"SVD frames: {MANY}"),
+    "a text that is none": lambda clip: clip.with_suffix(".txt").write_bytes(b"\xff\xfe"),
+    "a pipe for a text": lambda clip: os.mkfifo(clip.with_suffix(".txt")),
+    "a pipe for a note": lambda clip: os.mkfifo(clip.with_suffix(".json")),
+    "a folder for a note": lambda clip: clip.with_suffix(".json").mkdir(),
+    "a ring of links for a note": lambda clip: clip.with_suffix(".json").symlink_to(clip.with_suffix(".json").name),
+    "a note that is nested deeply": lambda clip: clip.with_suffix(".json").write_text("[" * 100_000),
+    "a note with a number of 5000 digits": lambda clip: clip.with_suffix(".json").write_text("9" * 5000),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_whatever_lies_beside_a_clip_it_is_listed_with_the_others(odd, tmp_path):
+    (tmp_path / "odd.mp4").write_bytes(b"video")
+    ODD[odd](tmp_path / "odd.mp4")
+    clip_at(tmp_path / "good.mp4", fps=12)
+    found = {each.video.name: each.settings for each in history.entries(tmp_path)}
+    assert (found["odd.mp4"], found["good.mp4"]["fps"]) == ({}, 12)
+
+
+def test_a_clip_that_cannot_be_named_is_passed_over_and_said_to_be(tmp_path, caplog):
+    (tmp_path / "\udcff.mp4").write_bytes(b"video")
+    (tmp_path / "ring.mp4").symlink_to("ring.mp4")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    clip_at(tmp_path / "good.mp4")
+    assert [each.video.name for each in history.entries(tmp_path)] == ["good.mp4"]
+    assert r"'\udcff.mp4' in" in caplog.text
+
+
+@pytest.mark.parametrize("changed", [-(10**10), 2**40])
+def test_a_clip_of_no_year_that_can_be_shown_is_listed(changed, tmp_path):
+    clip = history.Unread(tmp_path / "a.mp4", changed, ())
+    (found,) = history.newest([clip])
+    assert found.shown()["made"][:4] in ("1970", "9999")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("settings", {"zoom": float("nan")}),
+        ("settings", {"zoom": float("inf")}),
+        ("settings", {"num_steps": MANY}),
+        ("measures", {"flow": MANY}),
+        ("series", {"flow": [float("nan")]}),
+        ("note", "\ud800"),
+        ("picture", "\udcff"),
+        ("measures", {"\ud800": 1.0}),
+    ],
+)
+def test_what_could_be_neither_shown_nor_sent_counts_as_damage(name, value, tmp_path):
+    video = clip_at(tmp_path / "a.mp4", fps=12)
+    history.remember(video, CompleteRequest(), "", MOVING)
+    kept = json.loads(video.with_suffix(".json").read_text("utf-8"))
+    kept[name] = {**kept[name], **value} if isinstance(value, dict) else value
+    video.with_suffix(".json").write_text(json.dumps(kept), "utf-8")
+    (found,) = history.entries(tmp_path)
+    assert (found.settings["fps"], found.measures) == (12, {})  # of its text
+
+
 def test_words_find_names_notes_pictures_models_and_settings(tmp_path):
     for name, fps, note in (("cat", 7, "good tail"), ("dog", 12, "too fast"), ("cow", 12, "")):
         video = clip_at(tmp_path / f"{name}.mp4", fps=fps)

@@ -88,6 +88,22 @@ def test_the_first_page_of_many_clips_does_not_read_them_all(panel, clip, monkey
     assert len(names(panel.listed(asked(words="x", page=1))[1])) == 20
 
 
+def test_a_clip_is_read_once_until_a_file_of_its_changes(panel, clip, monkeypatch):
+    read = []
+    reading = history.read_entry
+    monkeypatch.setattr(history, "read_entry", lambda each: read.append(each.video.name) or reading(each))
+    first, second = clip("a.mp4"), clip("b.mp4", age=1)
+    panel.look(asked(order="Name"))
+    panel.look(asked(order="Name"))
+    assert sorted(read) == ["a.mp4", "b.mp4"]
+    history.mark(second, note="a mark")
+    read.clear()
+    (cards,) = panel.look(asked(order="Name"))[1:2]
+    assert read == ["b.mp4"]
+    assert "a mark" in cards
+    assert first.name in cards
+
+
 def test_clips_are_found_by_words_and_settings_and_sorted_by_what_is_known_of_them(panel, clip):
     for name, fps in (("a.mp4", 7), ("b.mp4", 12), ("c.mp4", 9)):
         clip(name, fps=fps)

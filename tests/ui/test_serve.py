@@ -15,9 +15,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from PIL import Image
 
 from lib_svd import line
+from lib_svd.ui import compat
 from lib_svd.ui.standalone import Choices, StandalonePage, own_cache
 from tests.browser.conftest import PYTHONS
 from tests.conftest import awaited
@@ -205,3 +208,19 @@ def test_the_pictures_that_wait_are_bounded_together(tmp_path):
         return await asyncio.gather(*waiting)
 
     assert ["are waiting" in said for (*_, said) in awaited(told())] == [False, False, True]
+
+
+@pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning")  # gradio's own
+def test_what_gradio_copied_is_removed_while_the_page_runs(tmp_path, monkeypatch):
+    """Half a day later; here a second."""
+    monkeypatch.setattr(compat, "KEPT", (1, 1))
+    blocks = compat.whole_page("Page", None)
+    app = compat.mount(FastAPI(), blocks, tmp_path, None)
+    copied = tmp_path / "copy.png"
+    copied.write_bytes(b"picture")
+    blocks.temp_file_sets.append({str(copied)})
+    with TestClient(app):
+        until = time.monotonic() + 60
+        while copied.exists() and time.monotonic() < until:
+            time.sleep(0.1)
+        assert not copied.exists()

@@ -1,0 +1,57 @@
+"""Names, files and JSON that others wrote: whatever they are, asking takes little time and gives an answer."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+MOST_DIGITS = 40  # of a whole number; turning more into a number takes time with the square of their count
+
+
+def is_text(name: str) -> bool:
+    """Whether a name can be written and sent; names of files may be any bytes, and those do not pass through JSON."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a plain file, and no pipe that would keep its reader waiting; False where none may look."""
+    return stat.S_ISREG(_mode(path))
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder; False where none may look."""
+    return stat.S_ISDIR(_mode(path))
+
+
+def read_json(text: str) -> Any:
+    """The value that a text stands for.
+
+    Raises:
+        ValueError: it is no JSON, is nested too deeply, or holds a whole number that is too long.
+    """
+    try:
+        return _JSON.decode(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):  # ValueError: a null character or half a surrogate in the name
+        return 0
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"a whole number has {len(digits)} digits")
+    return int(digits)
+
+
+_JSON = json.JSONDecoder(parse_int=_whole)
