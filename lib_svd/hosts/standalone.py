@@ -276,8 +276,16 @@ def stream_layers(network: nn.Module, device: torch.device) -> None:
     """Keep convolutions and linear layers in host memory, on the device while they run: diffusers' group offloading.
 
     What remains, norms and single factors, is small and goes to the device for good.
+
+    Raises:
+        OutOfMemory: this diffusers is older than its group offloading.
     """
-    from diffusers.hooks.group_offloading import apply_group_offloading
+    try:
+        from diffusers.hooks.group_offloading import apply_group_offloading
+    except ImportError as error:
+        needs = "to bring its layers one by one needs diffusers 0.33 or newer"
+        advice = "ask for a smaller clip, or run `pip install 'diffusers>=0.33'`"
+        raise OutOfMemory(f"A network does not fit on {device}, and {needs}: {advice}.") from error
 
     layers = [module for module in network.modules() if isinstance(module, (nn.Linear, nn.Conv2d))]
     parts = {part for layer in layers for part in layer.modules()}

@@ -35,7 +35,7 @@ def main() -> int:
 
 def _looked_at(name: str, row: Row, environment: Environment, ours: Environment, apart: int) -> bool:
     """Print the row; whether all tests passed."""
-    counts = environment.test(row.suites)
+    counts = environment.test(row.without)
     passed = counts.pop("passed", 0)
     failed = sum(number for what, number in counts.items() if what in ("failed", "error", "errors"))
     took = ratios(environment, ours)

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tests.conftest import frames_in
-from tests.pins.rows import TOOLS, WEBUIS, Row
+from tests.pins.rows import SUITES, TOOLS, Row
 
 ROOT = Path(__file__).parents[2]
 PICTURE = ROOT / "examples" / "lighthouse.jpg"
@@ -51,11 +51,13 @@ class Environment:
         found = json.loads(_said(self.start("-W", "ignore", "-c", code, stdout=subprocess.PIPE)))
         return dict(zip(("Python", "torch", "ffmpeg"), found, strict=True))
 
-    def test(self, suites: Sequence[str]) -> dict[str, int]:
+    def test(self, without: Sequence[str]) -> dict[str, int]:
         """How many passed, failed and so on, as pytest counts them; what it said is in tests.log."""
         log = self.folder / "tests.log"
         with log.open("w") as file:
-            asked = ("-q", "-p", "no:cacheprovider", *OF_OTHERS, *suites, "--ignore", WEBUIS)
+            left_out = [f"--ignore={path}" for path in without]
+            beside = ("--numprocesses", "logical", "--dist", "loadgroup", "--no-loadscope-reorder")
+            asked = ("-q", "-p", "no:cacheprovider", *beside, *OF_OTHERS, *SUITES, *left_out)
             self.start("-m", "pytest", *asked, stdout=file).wait()
         last = log.read_text().rstrip().rpartition("\n")[2]
         return {what: int(number) for number, what in re.findall(r"(\d+) (\w+)", last.partition(" in ")[0])}

@@ -1,0 +1,178 @@
+"""Without a web UI, on a device that a network does not fit on: layers that come one by one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten
+
+from lib_svd.checkpoints import networks
+from lib_svd.engine.float8 import keep_in_float8
+from lib_svd.engine.unet import UNet
+from lib_svd.engine.vae import VaeDecoder
+from lib_svd.errors import OutOfMemory
+from lib_svd.hosts.standalone import StandaloneHost, StandaloneResident, stream_layers
+from lib_svd.ports import Part
+from tests.conftest import NARROW
+from tests.hosts.test_contract import filled
+
+CPU, META = torch.device("cpu"), torch.device("meta")
+T = 3
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def too_large() -> StandaloneResident:
+    """Weights of 4 MB for a device that is not the CPU and has 3."""
+    host = StandaloneHost("cpu", budget=3_000_000)
+    host._device = META
+    return host.adopt(nn.Linear(1000, 1000, bias=False).requires_grad_(False), torch.float32)
+
+
+class Operands(TorchDispatchMode):
+    """Notes every operation that meets a tensor elsewhere than on one device; moving one there is no operation."""
+
+    MOVES = ("aten.to.", "aten._to_copy", "aten.detach", "aten.copy_")
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__()
+        self.device, self.count, self.strayed = device, 0, list[str]()
+
+    def __torch_dispatch__(self, func: Any, types: Any, given: Any = (), named: Any = None) -> Any:
+        tensors = [leaf for leaf in tree_flatten((given, named))[0] if isinstance(leaf, Tensor)]
+        if not str(func).startswith(self.MOVES):
+            self.count += 1
+            self.strayed += [f"{func} on {t.device}" for t in tensors if t.device != self.device and t.ndim]
+        return func(*given, **(named or {}))
+
+
+def runs(part: Part, network: nn.Module, device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:
+    """The network's result on fixed inputs, made on the device."""
+    generator = torch.Generator().manual_seed(1)
+
+    def drawn(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator).to(device, dtype)
+
+    if isinstance(network, UNet):
+        levels = torch.zeros(2, device=device)
+        tables = network.tables(levels, drawn(1, 768), drawn(2, 1, NARROW.unet.context_dim), T)
+        return network(drawn(2 * T, 8, 16, 16), tables, 1)
+    if isinstance(network, VaeDecoder):
+        return torch.cat(list(network.frames(drawn(T, 4, 16, 16), 2)))
+    return network(drawn(1, 3, 56, 56) if part == "vision" else drawn(1, 3, 64, 64))
+
+
+@pytest.fixture
+def offloading_to_meta(monkeypatch):
+    """diffusers' offloading with the meta device for a GPU, where a weight cannot change its device in place."""
+
+    def offloaded(layer: nn.Module, *, onload_device: torch.device, **how: object) -> None:
+        waiting = dict(layer.named_parameters(recurse=False))
+
+        def place(there: Callable[[Tensor], Tensor]) -> None:
+            for name, weight in waiting.items():
+                setattr(layer, name, nn.Parameter(there(weight), requires_grad=False))
+
+        layer.register_forward_pre_hook(lambda *_: place(lambda weight: weight.to(onload_device)))
+        layer.register_forward_hook(lambda *_: place(lambda weight: weight))
+
+    monkeypatch.setattr("diffusers.hooks.group_offloading.apply_group_offloading", offloaded)
+
+
+@pytest.fixture
+def cpu_accelerator(monkeypatch):
+    """diffusers' offloading asks torch for its accelerator, where torch has the word and the machine no GPU."""
+    if hasattr(torch, "accelerator"):
+        monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda *_: CPU)
+
+
+@pytest.mark.usefixtures("offloading_to_meta")
+def test_what_does_not_fit_at_all_comes_layer_by_layer():
+    resident = too_large()
+    with resident.on_gpu(1_000_000) as network:
+        assert next(network.parameters()).device == CPU
+        assert network(torch.empty(1, 1000, device=META)).is_meta
+    assert resident.bytes_on_device() == 0
+    assert resident.room() == 3_000_000
+
+
+def test_without_diffusers_offloading_that_is_a_sentence_and_the_device_is_left_clean(monkeypatch):
+    monkeypatch.setitem(sys.modules, "diffusers.hooks", None)
+    monkeypatch.setitem(sys.modules, "diffusers.hooks.group_offloading", None)
+    resident = too_large()
+    with pytest.raises(OutOfMemory, match=r"does not fit on meta.*needs diffusers 0\.33 or newer"), resident.on_gpu(0):
+        pass
+    assert resident.bytes_on_device() == 0
+    assert next(resident.network.parameters()).device == CPU
+
+
+@pytest.mark.usefixtures("offloading_to_meta")
+@pytest.mark.parametrize("part", ["vision", "encoder", "unet", "decoder"])
+def test_streamed_layers_meet_every_operand_on_the_device(part):
+    network = filled(part, StandaloneHost("cpu"))
+    stream_layers(network, META)
+    with torch.inference_mode():
+        seen = Operands(META)
+        with seen:
+            result = runs(part, network, META)
+    assert result.is_meta
+    assert seen.strayed == []
+    assert seen.count > 20
+    layers = [layer for layer in network.modules() if isinstance(layer, (nn.Linear, nn.Conv2d))]
+    assert {weight.device for layer in layers for weight in layer.parameters()} == {CPU}
+
+
+@pytest.mark.parametrize("part", ["vision", "encoder", "unet", "decoder"])
+def test_a_network_that_is_not_streamed_is_caught_by_that_test(part):
+    seen = Operands(META)
+    with torch.inference_mode(), seen:
+        runs(part, filled(part, StandaloneHost("cpu")), CPU)
+    assert seen.strayed
+
+
+@pytest.mark.usefixtures("cpu_accelerator")
+@pytest.mark.parametrize("part", ["vision", "encoder", "unet", "decoder"])
+def test_streamed_layers_give_the_same_numbers(part):
+    plain, streamed = (filled(part, StandaloneHost("cpu")) for _ in range(2))
+    stream_layers(streamed, CPU)
+    with torch.inference_mode():
+        first, second, third = runs(part, plain, CPU), runs(part, streamed, CPU), runs(part, streamed, CPU)
+    assert torch.equal(first, second)
+    assert torch.equal(second, third)
+
+
+@pytest.mark.usefixtures("cpu_accelerator")
+def test_layers_in_float8_are_streamed_in_float8():
+    plain, streamed = (filled("unet", StandaloneHost("cpu")) for _ in range(2))
+    keep_in_float8(plain)
+    keep_in_float8(streamed)
+    stream_layers(streamed, CPU)
+    with torch.inference_mode():
+        assert torch.equal(runs("unet", plain, CPU), runs("unet", streamed, CPU))
+
+
+@pytest.mark.usefixtures("cpu_accelerator")
+def test_streamed_layers_go_on_in_float32():
+    host = StandaloneHost("cpu")
+    plain, streamed = (filled("encoder", host).half() for _ in range(2))
+    resident = host.adopt(streamed, torch.float16)
+    stream_layers(streamed, CPU)
+    with torch.inference_mode():
+        assert runs("encoder", streamed, CPU, torch.float16).dtype == torch.float16
+        resident.use_fp32()
+        assert torch.equal(runs("encoder", streamed, CPU), runs("encoder", plain.float(), CPU))
+
+
+@pytest.mark.usefixtures("offloading_to_meta")
+def test_small_weights_stay_on_the_device():
+    network = networks.build("vision", NARROW)
+    network.to_empty(device=CPU)
+    stream_layers(network, META)
+    on_device = {name for name, weight in network.named_parameters() if weight.is_meta}
+    assert {"class_embedding", "positional_embedding", "proj", "ln_pre.weight", "ln_post.bias"} <= on_device
+    assert "conv1.weight" not in on_device
