@@ -11,9 +11,9 @@ from torch import nn
 
 from lib_svd.errors import OutOfMemory
 from lib_svd.hosts.detect import find_host
+from tests.hosts.operands import META, Operands, runs
 from tests.hosts.stub_hosts import MANAGEMENT
 from tests.hosts.test_contract import PARTS, filled
-from tests.hosts.test_standalone import META, Operands, runs
 
 MB = 1_000_000
 pytestmark = pytest.mark.usefixtures("one_thread")
