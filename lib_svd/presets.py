@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lib_svd.errors import BadOutput, BadRequest
+from lib_svd.files import hidden_names
 from lib_svd.request import FIELDS, MOST_TEXT
 from lib_svd.strangers import read_json
 
@@ -20,6 +22,8 @@ KEPT = (
 """Settings that a preset may hold: not the seed, nor the model."""
 LONGEST_NAME = 60
 _FIELD_OF = {entry.name: entry for entry in FIELDS}
+
+log = logging.getLogger("svd")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +81,10 @@ class Presets:
         self._path = path
 
     def all(self) -> tuple[Preset, ...]:
-        """Built-in ones first, then the user's in the order of their names.
+        """Built-in ones first, then the user's in the order of their names; one that cannot be is named in the log.
 
         Raises:
-            BadRequest: the file is damaged; it is left as it is.
+            BadRequest: the file as a whole is damaged; it is left as it is.
         """
         return (*BUILT_IN, *sorted(self._own().values(), key=lambda preset: preset.name.lower()))
 
@@ -130,7 +134,7 @@ class Presets:
         if len(text) > MOST_TEXT:
             raise BadRequest(f"Presets are at most {MOST_TEXT:,} characters long: share fewer of them.")
         own, names = self._own(), []
-        for preset in _read(text).values():
+        for preset in [_preset(each) for each in _listed(text)]:
             name, n = preset.name, 1
             while name in own or any(name == each.name for each in BUILT_IN):
                 n += 1
@@ -149,19 +153,35 @@ class Presets:
         return own[name]
 
     def _own(self) -> dict[str, Preset]:
+        return self._read()[0]
+
+    def _read(self) -> tuple[dict[str, Preset], list[Any]]:
+        """The user's own; and what else is in the list, of another version, perhaps, which stays there as it is."""
         if not self._path.exists():
-            return {}
+            return {}, []
+        own, others = {}, []
         try:
-            return _read(self._path.read_text("utf-8"))
-        except (OSError, BadRequest) as error:
+            listed = _listed(self._path.read_text("utf-8"))
+        except (OSError, BadRequest, UnicodeDecodeError) as error:
             raise BadRequest(f"Your presets in {self._path} cannot be read: mend or move that file.") from error
+        for each in listed:
+            try:
+                preset = _preset(each)
+            except BadRequest as error:
+                log.warning("A preset in %s is passed over: %s", self._path, error)
+                others.append(each)
+            else:
+                own[preset.name] = preset
+        return own, others
 
     def _write(self, presets: Mapping[str, Preset]) -> None:
-        unfinished = self._path.with_suffix(".part")
+        others = self._read()[1]
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished.write_text(_as_json(presets.values()), "utf-8")
-            unfinished.replace(self._path)
+            with hidden_names(self._path.parent) as hidden:
+                unfinished = hidden(".json")
+                unfinished.write_text(_as_json(presets.values(), others), "utf-8")
+                unfinished.replace(self._path)
         except OSError as error:
             raise BadOutput(f"Presets cannot be kept in {self._path} ({error.strerror or error}).") from error
 
@@ -185,15 +205,25 @@ def _checked(preset: Preset) -> Preset:
     return Preset(name=name, settings=settings, reason=str(preset.reason))
 
 
-def _as_json(presets: Any) -> str:
-    return json.dumps({"svd_presets": [asdict(preset) for preset in presets]}, ensure_ascii=False, indent=1)
+def _as_json(presets: Iterable[Preset], others: Sequence[Any] = ()) -> str:
+    listed = [*(asdict(preset) for preset in presets), *others]
+    return json.dumps({"svd_presets": listed}, ensure_ascii=False, indent=1)
 
 
-def _read(text: str) -> dict[str, Preset]:
+def _listed(text: str) -> list[Any]:
+    """What stands where presets should; raises BadRequest where there is no such list."""
     try:
-        found = [Preset(**each) for each in read_json(text)["svd_presets"]]
-        if not all(isinstance(each.name, str) and isinstance(each.settings, dict) for each in found):
-            raise ValueError("a name is no text, or settings have no names")
+        return list(read_json(text)["svd_presets"])
     except (ValueError, KeyError, TypeError) as error:
         raise BadRequest("These are no presets: paste the JSON that somebody's presets were shown as.") from error
-    return {preset.name: _checked(preset) for preset in found}
+
+
+def _preset(told: Any) -> Preset:
+    """What `_as_json` wrote, checked; raises BadRequest where it cannot be."""
+    try:
+        preset = Preset(**told)
+        if not isinstance(preset.name, str) or not isinstance(preset.settings, dict):
+            raise TypeError("a name is no text, or settings have no names")
+    except TypeError as error:
+        raise BadRequest("These are no presets: paste the JSON that somebody's presets were shown as.") from error
+    return _checked(preset)

@@ -56,7 +56,7 @@ ARROWS = {
     ),
     "pages": (),
     "speeds": ("checkpoints", "errors", "request"),
-    "presets": ("errors", "request", "strangers"),
+    "presets": ("errors", "files", "request", "strangers"),
     "bar": (),
     "door": (),
     "line": ("errors",),

@@ -117,6 +117,29 @@ def test_one_bad_setting_among_the_shared_takes_none(presets):
     assert presets.all() == BUILT_IN
 
 
+def test_a_preset_that_cannot_be_is_passed_over_named_and_stays_in_the_file(presets, tmp_path, caplog):
+    path = tmp_path / "svd" / "presets.json"
+    presets.save(MINE)
+    listed = json.loads(path.read_text())["svd_presets"]
+    strange = [
+        {"name": "Of tomorrow", "settings": {"wind": 3}, "reason": ""},
+        {"name": "Far", "settings": {"motion_bucket_id": 9999}, "reason": ""},
+        {"name": 7, "settings": {}, "reason": ""},
+        {"name": "Listed", "settings": [1], "reason": ""},
+        "a word",
+        None,
+    ]
+    path.write_text(json.dumps({"svd_presets": [*strange[:3], *listed, *strange[3:]]}))
+    assert [each for each in presets.all() if each not in BUILT_IN] == [MINE]
+    assert "wind" in caplog.text
+    presets.save(Preset(name="Another"))
+    presets.delete("Mine")
+    kept = json.loads(path.read_text())["svd_presets"]
+    assert [each for each in kept if each in strange] == strange
+    assert [each.name for each in presets.all() if each not in BUILT_IN] == ["Another"]
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_a_damaged_file_is_left_as_it_is(presets, tmp_path):
     path = tmp_path / "svd" / "presets.json"
     path.parent.mkdir()

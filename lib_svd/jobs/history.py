@@ -294,10 +294,13 @@ def write_csv(clips: Sequence[Entry], path: Path) -> None:
         BadOutput: the file is there already, or cannot be written.
     """
     try:
-        with path.open("x", newline="", encoding="utf-8", errors="backslashreplace") as file:
-            writer = csv.DictWriter(file, list(COLUMNS))
-            writer.writeheader()
-            writer.writerows({name: _no_formula(told) for name, told in each.shown().items()} for each in clips)
+        with hidden_names(path.parent) as hidden:
+            unfinished = hidden(".csv")
+            with unfinished.open("x", newline="", encoding="utf-8", errors="backslashreplace") as file:
+                writer = csv.DictWriter(file, list(COLUMNS))
+                writer.writeheader()
+                writer.writerows({name: _no_formula(told) for name, told in each.shown().items()} for each in clips)
+            publish(unfinished, path)
     except FileExistsError as error:
         raise BadOutput(f"{path} is there already: choose another name.") from error
     except OSError as error:

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any, NamedTuple
 
 from lib_svd.checkpoints import Checkpoint
-from lib_svd.checkpoints.families import CONDITIONING, FAMILIES, FROM_FAMILY, Family
+from lib_svd.checkpoints.families import CONDITIONING, FAMILIES, FROM_FAMILY, MOST_STEPS, Family
 from lib_svd.errors import BadRequest
 from lib_svd.request import FIELDS, ClipRequest
 
@@ -70,6 +70,8 @@ class Made(NamedTuple):
             return Bounds(field.low, FAR * family.num_frames, 1)
         if name == "motion_bucket_id":
             return Bounds(family.lowest_motion, family.highest_motion, 1)
+        if name == "num_steps":
+            return Bounds(field.low, MOST_STEPS.get(family.schedule, field.high), 1)
         step = STEPS.get(name, 1)
         # SV3D's 0.00001 lies between two steps, and a browser would round it to 0.
         return Bounds(
@@ -83,7 +85,7 @@ class Made(NamedTuple):
         """
         old, new = before.defaults(), self.defaults()
         kept = {name: values[name] for name in FOLLOWING if values.get(name) is not None and values[name] != old[name]}
-        for name in ("num_frames", "motion_bucket_id", "width", "height"):
+        for name in ("num_frames", "motion_bucket_id", "num_steps", "width", "height"):
             if name in kept:
                 kept[name] = self.bounds(name).nearest(kept[name])
         for name in ("width", "height"):

@@ -45,7 +45,7 @@ async function requestProgress(id, container, gallery, atEnd) {
         if (!state || state.completed || isLost) break;
         wasActive = wasActive || state.active;
         const percent = Math.round(100 * (state.progress || 0));
-        bar.firstChild.style.width = percent + "%";
+        bar.firstChild.style.transform = "scaleX(" + percent / 100 + ")";  // a width would lay the page out at every frame
         const eta = state.eta ? ", " + svdDuration(state.eta) + " left" : "";
         bar.lastChild.textContent = state.textinfo + (state.active ? ": " + percent + " %" + eta : "");
         document.title = state.active ? percent + " % SVD" : "SVD for Forge";
@@ -68,7 +68,7 @@ async function requestProgress(id, container, gallery, atEnd) {
         .progressDiv { position: relative; height: 1.6em; border-radius: 6px; overflow: hidden; margin-bottom: .5em;
             background: var(--background-fill-secondary); border: 1px solid var(--border-color-primary); }
         .progressDiv .progress { height: 100%; background: var(--color-accent); opacity: .35;
-            transition: width .3s; width: 0; }
+            transform: scaleX(0); transform-origin: left; transition: transform .3s; }
         .progressDiv span { position: absolute; inset: 0; text-align: center; line-height: 1.5em; font-size: .9em; }
         [id$="_gallery"] { position: relative; }
         .livePreview { position: absolute; inset: 0; width: 100%; height: 100% !important; object-fit: contain;

@@ -26,6 +26,7 @@ from PIL import Image
 
 from lib_svd.door import MOST_BYTES, Door
 from lib_svd.errors import BadRequest, Busy
+from lib_svd.files import hidden_names
 from lib_svd.line import Line
 from lib_svd.pages import Job
 from lib_svd.studio import Studio
@@ -60,7 +61,10 @@ class Choices(dict[str, Any]):
         self[name] = value
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.write_text(json.dumps(self, indent=2), "utf-8")
+            with hidden_names(self._path.parent) as hidden:
+                unfinished = hidden(".json")
+                unfinished.write_text(json.dumps(self, indent=2), "utf-8")
+                unfinished.replace(self._path)
         except OSError as error:
             log.warning("The choice of %s is not remembered: %s", name, error)
 

@@ -14,6 +14,7 @@ from lib_svd.request import ClipRequest
 
 SHOTS = os.environ.get("SVD_SCREENSHOTS")  # a folder for pictures of the page, to look at
 LONG = 100  # steps; time enough to stop
+FEW = 4  # steps; enough for a test that is about something else
 
 
 def part(tab: Page, name: str, inside: str = "") -> Locator:

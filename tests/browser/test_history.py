@@ -18,6 +18,7 @@ from lib_svd.clip import Clip
 from lib_svd.request import CompleteRequest
 from tests.browser.conftest import Served
 from tests.browser.tab import (
+    FEW,
     card,
     changes,
     choose,
@@ -71,6 +72,7 @@ def test_a_clip_is_found_by_its_note_compared_brought_back_and_thrown_away(
     choose_picture(tab, ROOT / "examples" / "lighthouse.jpg")
     number(tab, "seed", 5)
     number(tab, "motion_bucket_id", 200)
+    number(tab, "num_steps", FEW)
     generate(tab)
     first = request_shown(tab)
     part(tab, "note", "input, textarea").last.fill("the tower bends")

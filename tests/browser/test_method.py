@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from lib_svd.jobs import history
 from tests.browser.tab import (
+    FEW,
     card,
     choose,
     choose_picture,
@@ -32,6 +33,7 @@ def test_the_method_from_a_picture_to_a_clip_that_is_found_again(tab_of_a_new_us
     choose(tab, "preset", "Baseline")
     expect(part(tab, "preset_reason")).to_contain_text("change one control at a time")
     number(tab, "seed", 5)
+    number(tab, "num_steps", FEW)
     generate(tab)
     baseline = request_shown(tab)
     assert (baseline.motion_bucket_id, baseline.noise_aug_strength, baseline.seed) == (75, 0.02, 5)

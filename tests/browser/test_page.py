@@ -16,6 +16,7 @@ from lib_svd.infotext import read_infotext
 from lib_svd.jobs import history
 from lib_svd.request import ClipRequest
 from tests.browser.tab import (
+    FEW,
     LONG,
     changes,
     choose,
@@ -85,6 +86,7 @@ def test_a_clip_is_reviewed_one_change_is_applied_and_notes_are_kept(tab_of_a_ne
     choose_picture(tab, ROOT / "examples" / "lighthouse.jpg")
     number(tab, "motion_bucket_id", 200)
     number(tab, "seed", 5)
+    number(tab, "num_steps", FEW)
     generate(tab)
     first = request_shown(tab)
     expect(part(tab, "measures")).to_contain_text("the camera moves")
@@ -120,6 +122,7 @@ def test_several_changes_since_the_last_clip_are_said_and_one_is_kept(tab_of_a_n
     tab = tab_of_a_new_user
     choose_picture(tab, ROOT / "examples" / "lighthouse.jpg")
     number(tab, "seed", 5)
+    number(tab, "num_steps", FEW)
     generate(tab)
     changes_said = part(tab, "changes")
     expect(part(tab, "measures")).to_contain_text("Speed")
@@ -326,7 +329,7 @@ def test_the_bar_never_goes_back(tab, picture):
         window.shares = [];
         new MutationObserver(() => {
             const bar = document.querySelector(".progressDiv .progress");
-            if (bar) window.shares.push(parseFloat(bar.style.width) || 0);
+            if (bar) window.shares.push(parseFloat(bar.style.transform.slice("scaleX(".length)) || 0);
         }).observe(document.body, {subtree: true, childList: true, attributes: true});
     }""")
     generate(tab)
