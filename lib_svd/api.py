@@ -9,7 +9,6 @@ import base64
 import binascii
 import io
 import json
-import math
 import secrets
 from dataclasses import asdict
 from typing import Any
@@ -26,11 +25,11 @@ from lib_svd.errors import BadInput, BadPicture, BadRequest, Busy, Interrupted, 
 from lib_svd.hosts.lacking import described
 from lib_svd.line import Line
 from lib_svd.request import MAX_SEED, ClipRequest
+from lib_svd.strangers import read_json
 from lib_svd.studio import Studio
 
 REFUSED, STOPPED, WAITING, FAILED = 422, 409, 429, 500  # HTTP status
 MOST_PARTS = 1000  # lists, objects and commas in an order, which has some thirty
-MOST_DIGITS = 300  # of a whole number
 
 
 def add_routes(app: Any, studio: Studio, guards: list[Any]) -> None:
@@ -107,12 +106,10 @@ def _read(body: bytes) -> dict[str, Any]:
     try:
         if sum(map(body.count, (b",", b"[", b"{"))) > MOST_PARTS:
             raise ValueError("it has too many parts")
-        order = json.loads(
-            body.decode(), parse_int=lambda digits: int(digits) if len(digits) <= MOST_DIGITS else math.inf
-        )
-        return {"seed": secrets.randbelow(MAX_SEED), **order}
-    except (ValueError, TypeError, RecursionError) as error:
-        raise BadRequest('An order is a JSON object such as {"picture": "<base64>", "num_frames": 14}.') from error
+        return {"seed": secrets.randbelow(MAX_SEED), **read_json(body.decode())}
+    except (ValueError, TypeError) as error:
+        wanted = 'An order is a JSON object such as {"picture": "<base64>", "num_frames": 14}'
+        raise BadRequest(f"{wanted}; this cannot be read ({error}).") from error
 
 
 def _request(studio: Studio, order: dict[str, Any]) -> ClipRequest:

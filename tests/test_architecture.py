@@ -64,7 +64,7 @@ ARROWS = {
     "doctor": ("checkpoints", "hosts", "video"),
     "api": (
         *("checkpoints", "clip", "door", "doctor", "errors", "hosts", "images", "jobs", "line", "ports", "request"),
-        "studio",
+        *("strangers", "studio"),
     ),
     "hook": ("clip", "errors", "ports", "request", "studio"),
     "ui": (

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.fuzz.texts import LENGTH, PIECES
 from lib_svd.errors import BadInput
 from lib_svd.infotext import read_infotext
 from lib_svd.jobs import history
@@ -20,27 +21,7 @@ from lib_svd.presets import Presets
 from lib_svd.request import MOST_TEXT, ClipRequest, with_source
 
 ROOT = Path(__file__).parents[1]
-LENGTH = 1_000_000
-UNITS = (
-    "a",
-    "word ",
-    " ",
-    "a:b,",
-    ":",
-    '"',
-    'a:"b',
-    'a:"\\',
-    "\n",
-    "a:\n",
-    "1",
-    "+-",
-    "\\",
-    "=",
-    ".",
-    "lcm",
-    "x.",
-    ", ",
-)
+UNITS = (*PIECES, "+-", ".", "lcm", "x.")
 READERS = {
     "settings": "from lib_svd.request import ClipRequest; read = ClipRequest.from_infotext",
     "tags of a video": "from lib_svd.video.encode import read_tags as read",
