@@ -1,7 +1,7 @@
 """Loading a model in a fresh process, against another checkout of the project: python -m benchmarks.loading CHECKOUT
 
-Both take turns, from the system's cache and from the disk, for each way a file is stored and computed in. Prints one
-JSON row to stdout. The file, of random weights, is written first and removed again.
+Both take turns, from the system's cache and from the disk, for each way a file is stored and computed in; each is the
+first of the two as often, since the second one finds memory that the system has at hand. Prints one JSON row to stdout. The file, of random weights, is written first and removed again.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("before", type=Path, help="the other checkout")
     parser.add_argument("--scale", choices=SCALES, default="half")
-    parser.add_argument("--repeats", type=int, default=5, help="loadings of each, for each way and place")
+    parser.add_argument("--repeats", type=int, default=8, help="loadings of each, for each way and place")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         lines = list(_lines(Path(folder, "svd.safetensors"), options.scale, options.before, options.repeats))
@@ -63,9 +63,12 @@ def _lines(path: Path, scale: str, before: Path, repeats: int) -> Iterator[dict[
         save_file({key: tensors.pop(key).to(getattr(torch, stored)) for key in list(tensors)}, path)
         os.sync()
         for place in ("cache", "disk"):
-            pairs = [[_loaded(checkout, path, computed, place) for checkout in (HERE, before)] for _ in range(repeats)]
-            ratios = [statistics.median(now[i] / then[i] for now, then in pairs) for i in range(3)]
-            say(f"{stored} as {computed} from the {place}: {ratios}; {pairs}")
+            pairs = []
+            for turn in range(repeats):
+                order = (HERE, before) if turn % 2 else (before, HERE)
+                pairs.append({checkout: _loaded(checkout, path, computed, place) for checkout in order})
+            ratios = [statistics.median(pair[HERE][i] / pair[before][i] for pair in pairs) for i in range(3)]
+            say(f"{stored} as {computed} from the {place}: {ratios}; {[list(pair.values()) for pair in pairs]}")
             names = ("wall_ratio", "cpu_ratio", "peak_ratio")
             yield {"stored": stored, "computed": computed, "from": place, **dict(zip(names, ratios, strict=True))}
 

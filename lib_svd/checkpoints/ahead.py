@@ -1,58 +1,104 @@
-"""Reading a file ahead of who uses it: the disk then works while weights are converted, instead of before and after."""
+"""Weights are read in a thread of their own, ahead of who converts them: the disk works meanwhile.
+
+A piece that needs no conversion is read into the memory where it stays, any other into one of a few buffers.
+"""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
-from pathlib import Path
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BufferedReader
+from itertools import groupby
+from queue import SimpleQueue
 from types import TracebackType
 
-AHEAD = 512 << 20  # bytes: enough to keep a disk at work, little enough to stay in the system's cache until it is used
-PIECE = 8 << 20
+import torch
+from torch import Tensor
+
+from lib_svd.checkpoints.header import Stamp, changed, opened
+from lib_svd.tensor_file import read_into
+
+BUFFER = 2 << 20  # bytes that are read at a time where they are converted
+BUFFERS = 16  # of them are read ahead at most
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Some rows of a weight and where a file has them."""
+
+    stamp: Stamp  # of the file, as it was recognised
+    begin: int  # bytes from the file's start
+    dtype: torch.dtype  # in the file
+    rows: Tensor  # to be filled
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file."""
+        return self.rows.numel() * self.dtype.itemsize
+
+    @property
+    def stays_as_it_is(self) -> bool:
+        """Whether the rows lie in memory as they do in the file."""
+        return self.rows.dtype == self.dtype and self.rows.is_contiguous()
 
 
 class ReadAhead:
-    """A context in which files are read once, in order, into the system's cache, so far ahead of what was used.
+    """A context in which pieces are read; iterating over it fills them in order and gives the bytes of each.
 
-    Args:
-        paths: in the order in which they will be used. One that cannot be read is passed over: who uses it will say so.
+    Raises:
+        BadCheckpoint: while iterating; a file is gone, cannot be read, or changed since it was recognised.
     """
 
-    def __init__(self, paths: Sequence[Path], ahead: int = AHEAD) -> None:
-        self.read = 0  # bytes
-        self._paths, self._ahead = paths, ahead
-        self._used, self._ends = 0, False
-        self._moved = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="svd-read-ahead", daemon=True)
+    def __init__(self, pieces: Sequence[Piece]) -> None:
+        self._pieces = pieces
+        self._ends = False
+        self._read: SimpleQueue[tuple[Piece, Tensor] | None] = SimpleQueue()  # None: there is no more
+        self._free: SimpleQueue[Tensor] = SimpleQueue()
+        size = max((piece.size for piece in pieces if not piece.stays_as_it_is), default=0)
+        for _ in range(BUFFERS):
+            self._free.put(torch.empty(size, dtype=torch.uint8, device="cpu"))
+        self._pool = ThreadPoolExecutor(1, "svd-read-ahead")
 
     def __enter__(self) -> ReadAhead:
-        self._thread.start()
+        self._running = self._pool.submit(self._run)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        with self._moved:
-            self._ends = True
-            self._moved.notify()
-        self._thread.join()
+        self._ends = True
+        self._free.put(torch.empty(0))  # the thread may wait for one
+        self._pool.shutdown()
 
-    def used(self, size: int) -> None:
-        """So many bytes more have been used."""
-        with self._moved:
-            self._used += size
-            self._moved.notify()
+    def __iter__(self) -> Iterator[int]:
+        while read := self._read.get():
+            piece, memory = read
+            if not piece.stays_as_it_is:
+                piece.rows.copy_(memory[: piece.size].view(piece.dtype).view(piece.rows.shape))
+                self._free.put(memory)
+            yield piece.size
+        self._running.result()
 
     def _run(self) -> None:
-        piece = bytearray(PIECE)
-        for path in self._paths:
-            try:
-                with path.open("rb", buffering=0) as file:
-                    while self._may_go_on() and (count := file.readinto(piece)):
-                        self.read += count
-            except OSError:
-                continue
+        try:
+            for stamp, pieces in groupby(self._pieces, key=lambda piece: piece.stamp):
+                self._read_file(stamp, pieces)
+        finally:
+            self._read.put(None)
 
-    def _may_go_on(self) -> bool:
-        """Waits until what is read is used; False: the end has come."""
-        with self._moved:
-            self._moved.wait_for(lambda: self._ends or self.read < self._used + self._ahead)
-            return not self._ends
+    def _read_file(self, stamp: Stamp, pieces: Iterable[Piece]) -> None:
+        with opened(stamp.path) as file:
+            for piece in pieces:
+                memory = piece.rows if piece.stays_as_it_is else self._free.get()
+                if self._ends:
+                    return
+                file.seek(piece.begin)
+                read_into(file, memory.view(-1).view(torch.uint8).numpy().data[: piece.size])
+                _check_unchanged(file, stamp)
+                self._read.put((piece, memory))
+
+
+def _check_unchanged(file: BufferedReader, stamp: Stamp) -> None:
+    status = os.fstat(file.fileno())
+    if (status.st_size, status.st_mtime_ns) != (stamp.size, stamp.mtime_ns):
+        raise changed(stamp.path)

@@ -18,8 +18,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from lib_svd.checkpoints import load, recognise
-from lib_svd.checkpoints.load import read_weights
+from lib_svd.checkpoints.ahead import ReadAhead
 from lib_svd.checkpoints.native_layout import PARTS, split
+from lib_svd.checkpoints.weights import plan_weights
 from lib_svd.errors import BadCheckpoint, Interrupted, SvdError
 from tests.checkpoints.files import (
     DECODER,
@@ -232,13 +233,14 @@ def test_loaded_weights_do_not_look_into_the_file(tmp_path: Path) -> None:
 def test_read_row_by_row_it_is_the_same(
     native: Path, expected: Weights, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_module("lib_svd.checkpoints.load"), "PIECE", 1000)
+    monkeypatch.setattr(import_module("lib_svd.checkpoints.weights"), "BUFFER", 1000)
     checkpoint = recognise(native)
     shapes = {name: tuple(w.shape) for name, w in expected["unet"].items()}
     stamps = {stamp.path: stamp for stamp in checkpoint.stamps}
-    read: list[int] = []
 
-    found = read_weights(checkpoint.sources["unet"], shapes, dtype, stamps, on_read=read.append)
+    found, pieces = plan_weights(checkpoint.sources["unet"], shapes, dtype, stamps)
+    with ReadAhead(pieces) as reading:
+        read = list(reading)
 
     assert found.keys() == expected["unet"].keys()
     assert all(torch.equal(found[name], expected["unet"][name].to(dtype)) for name in found)

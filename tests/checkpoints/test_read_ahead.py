@@ -1,73 +1,90 @@
-"""Files are read ahead of who uses them: in order, not too far, and never longer than they are wanted."""
+"""Weights are read ahead of who converts them: in order, not too far, and never longer than they are wanted."""
 
 from __future__ import annotations
 
 import threading
 import time
-from importlib import import_module
 from pathlib import Path
 
 import pytest
+import torch
 
-from lib_svd.checkpoints import ahead, load, recognise
-from lib_svd.checkpoints.ahead import ReadAhead
-from tests.checkpoints.files import WritingHost
+from lib_svd.checkpoints import ahead
+from lib_svd.checkpoints.ahead import BUFFERS, Piece, ReadAhead
+from lib_svd.checkpoints.header import stamp_of
+from lib_svd.errors import BadCheckpoint
 
-PIECE = 1000
-
-
-@pytest.fixture(autouse=True)
-def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ahead, "PIECE", PIECE)
+ROWS, ROW = 3 * BUFFERS, 5
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> list[Path]:
-    made = [tmp_path / name for name in ("a", "b")]
-    for path in made:
-        path.write_bytes(bytes(10 * PIECE))
-    return made
+def numbers(tmp_path: Path) -> Path:
+    """A file of nothing but the numbers 0, 1, 2, ... in float32."""
+    path = tmp_path / "numbers"
+    path.write_bytes(torch.arange(ROWS * ROW, dtype=torch.float32).numpy().tobytes())
+    return path
 
 
-def settled(reading: ReadAhead, wanted: int) -> int:
-    """Bytes read once that many are, or after a while in which they were not."""
+def pieces_of(path: Path, weight: torch.Tensor) -> list[Piece]:
+    """A piece for each row of the weight."""
+    return [Piece(stamp_of(path), 4 * ROW * index, torch.float32, row) for index, row in enumerate(weight.split(1))]
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A word for every piece that the thread has read."""
+    seen: list[int] = []
+    read_into = ahead.read_into
+    monkeypatch.setattr(ahead, "read_into", lambda file, memory: read_into(file, memory) or seen.append(len(memory)))
+    return seen
+
+
+def settled(read: list[int], wanted: int) -> int:
+    """Pieces read once that many are, or after a while in which they were not."""
     until = time.monotonic() + 10
-    while reading.read < wanted and time.monotonic() < until:
+    while len(read) < wanted and time.monotonic() < until:
         time.sleep(0.001)
     time.sleep(0.02)  # it could go on
-    return reading.read
+    return len(read)
 
 
-def test_it_stays_so_far_ahead_and_goes_on_when_something_is_used(files: list[Path]) -> None:
-    with ReadAhead(files, ahead=4 * PIECE) as reading:
-        assert settled(reading, 4 * PIECE) == 4 * PIECE
-        reading.used(3 * PIECE)
-        assert settled(reading, 7 * PIECE) == 7 * PIECE
-        reading.used(50 * PIECE)
-        assert settled(reading, 20 * PIECE) == 20 * PIECE
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_every_row_arrives_in_its_place(numbers: Path, dtype: torch.dtype) -> None:
+    weight = torch.full((ROWS, ROW), -1, dtype=dtype)
+    with ReadAhead(pieces_of(numbers, weight)) as reading:
+        assert list(reading) == [4 * ROW] * ROWS
+    assert torch.equal(weight, torch.arange(ROWS * ROW).reshape(ROWS, ROW).to(dtype))
 
 
-def test_a_file_that_is_not_there_is_passed_over(files: list[Path], tmp_path: Path) -> None:
-    with ReadAhead([tmp_path / "none", *files]) as reading:
-        assert settled(reading, 20 * PIECE) == 20 * PIECE
+def test_it_stays_so_far_ahead_and_goes_on_when_something_is_converted(numbers: Path, read: list[int]) -> None:
+    with ReadAhead(pieces_of(numbers, torch.zeros(ROWS, ROW, dtype=torch.float16))) as reading:
+        assert settled(read, BUFFERS) == BUFFERS
+        converted = iter(reading)
+        next(converted)
+        next(converted)
+        next(converted)
+        assert settled(read, BUFFERS + 2) in (BUFFERS + 2, BUFFERS + 3)  # the last one may not be given back yet
 
 
-def test_it_ends_with_its_context_however_that_ends(files: list[Path]) -> None:
+def test_what_needs_no_conversion_waits_for_nobody(numbers: Path, read: list[int]) -> None:
+    with ReadAhead(pieces_of(numbers, torch.zeros(ROWS, ROW))):
+        assert settled(read, ROWS) == ROWS
+
+
+def test_a_file_that_changed_or_is_gone_is_said_to_who_waits(numbers: Path, tmp_path: Path) -> None:
+    weight = torch.zeros(ROWS, ROW)
+    pieces = pieces_of(numbers, weight)
+    numbers.write_bytes(bytes(4 * ROW))
+    with ReadAhead(pieces) as reading, pytest.raises(BadCheckpoint, match="was changed while it was being loaded"):
+        list(reading)
+    numbers.unlink()
+    with ReadAhead(pieces) as reading, pytest.raises(BadCheckpoint, match="numbers"):
+        list(reading)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_it_ends_with_its_context_however_that_ends(numbers: Path, dtype: torch.dtype) -> None:
     before = threading.active_count()
-    with pytest.raises(ZeroDivisionError), ReadAhead(files, ahead=PIECE):
+    with pytest.raises(ZeroDivisionError), ReadAhead(pieces_of(numbers, torch.zeros(ROWS, ROW, dtype=dtype))):
         raise ZeroDivisionError
     assert threading.active_count() == before
-
-
-def test_a_checkpoint_is_read_once_ahead_while_it_is_loaded(native: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[int] = []
-
-    class Watched(ReadAhead):
-        def __exit__(self, *given: object) -> None:
-            settled(self, native.stat().st_size)
-            super().__exit__(*given)
-            read.append(self.read)
-
-    monkeypatch.setattr(import_module("lib_svd.checkpoints.load"), "ReadAhead", Watched)
-    load(recognise(native), WritingHost())
-    assert read == [native.stat().st_size]

@@ -62,8 +62,8 @@ def wanted(make, models, tmp_path) -> np.ndarray:
 def weights_read(monkeypatch) -> list[str]:
     """A word for every network that is read from a file."""
     loading = importlib.import_module("lib_svd.checkpoints.load")
-    read, seen = loading.read_weights, []
-    monkeypatch.setattr(loading, "read_weights", lambda *given, **how: seen.append("read") or read(*given, **how))
+    read, seen = loading.ReadAhead, []
+    monkeypatch.setattr(loading, "ReadAhead", lambda pieces: seen.append("read") or read(pieces))
     return seen
 
 
