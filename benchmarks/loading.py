@@ -1,7 +1,8 @@
 """Loading a model in a fresh process, against another checkout of the project: python -m benchmarks.loading CHECKOUT
 
 Both take turns, from the system's cache and from the disk, for each way a file is stored and computed in; each is the
-first of the two as often, since the second one finds memory that the system has at hand. Prints one JSON row to stdout. The file, of random weights, is written first and removed again.
+first of the two as often, since the second one finds memory that the system has at hand. Prints one
+JSON row to stdout. The file, of random weights, is written first and removed again.
 """
 
 from __future__ import annotations

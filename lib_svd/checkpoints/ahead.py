@@ -22,6 +22,7 @@ from lib_svd.tensor_file import read_into
 
 BUFFER = 2 << 20  # bytes that are read at a time where they are converted
 BUFFERS = 16  # of them are read ahead at most
+ASKED = 512 << 20  # bytes: enough for a disk to be at work, little enough to stay in the system's cache until used
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +89,9 @@ class ReadAhead:
 
     def _read_file(self, stamp: Stamp, pieces: Iterable[Piece]) -> None:
         with opened(stamp.path) as file:
+            asked = 0
             for piece in pieces:
+                asked = _ask_for(file, asked, piece.begin + piece.size)
                 memory = piece.rows if piece.stays_as_it_is else self._free.get()
                 if self._ends:
                     return
@@ -96,6 +99,24 @@ class ReadAhead:
                 read_into(file, memory.view(-1).view(torch.uint8).numpy().data[: piece.size])
                 _check_unchanged(file, stamp)
                 self._read.put((piece, memory))
+
+
+def _ask_for(file: BufferedReader, begin: int, used: int) -> int:
+    """Ask the system, if it can be asked, to read on by itself as far as ASKED beyond what is used.
+
+    Args:
+        begin: where the last request ended, bytes from the file's start.
+        used: where what is used now ends.
+
+    Returns:
+        Where the last request ends now.
+    """
+    end = used + ASKED
+    if end - begin < ASKED // 8 or not hasattr(os, "posix_fadvise"):
+        return begin
+    begin = max(begin, used)
+    os.posix_fadvise(file.fileno(), begin, end - begin, os.POSIX_FADV_WILLNEED)
+    return end
 
 
 def _check_unchanged(file: BufferedReader, stamp: Stamp) -> None:

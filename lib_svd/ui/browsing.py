@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from html import escape
 from itertools import islice
 from pathlib import Path
@@ -237,10 +236,10 @@ class Browsing:
             return self._newest[:count]
 
     def _entry(self, clip: Unread) -> Entry:
-        """A clip without what is only drawn of a single one, and takes most of its room; read again when it changed."""
+        """What is remembered of a clip; it is read again when it changed."""
         known = self._known.get(clip.video)
         if known is None or known[0] != clip:
-            known = clip, replace(history.read_entry(clip), series={})
+            known = clip, history.read_entry(clip)
             self._known[clip.video] = known
         return known[1]
 

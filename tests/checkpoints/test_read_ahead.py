@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -54,6 +55,11 @@ def test_every_row_arrives_in_its_place(numbers: Path, dtype: torch.dtype) -> No
     with ReadAhead(pieces_of(numbers, weight)) as reading:
         assert list(reading) == [4 * ROW] * ROWS
     assert torch.equal(weight, torch.arange(ROWS * ROW).reshape(ROWS, ROW).to(dtype))
+
+
+def test_it_does_without_what_only_some_systems_can(numbers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "posix_fadvise", raising=False)
+    test_every_row_arrives_in_its_place(numbers, torch.float16)
 
 
 def test_it_stays_so_far_ahead_and_goes_on_when_something_is_converted(numbers: Path, read: list[int]) -> None:

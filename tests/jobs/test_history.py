@@ -45,6 +45,20 @@ def test_what_is_remembered_is_there_again_when_the_folder_is_opened(tmp_path):
     assert found.measures["flow"] == pytest.approx(3, rel=0.1)
 
 
+def test_a_list_has_all_of_a_clip_but_its_series_and_another_clip_once_its_note_changes(tmp_path):
+    clip = clip_at(tmp_path / "a.mp4")
+    history.remember(clip, CompleteRequest(seed=5), "", MOVING)
+    listed = history.entries(tmp_path)
+    assert listed == [replace(history.entry(clip), series={})]
+    assert history.entry(clip).series
+
+    before = history.clips_in(tmp_path)
+    assert history.clips_in(tmp_path) == before
+    history.mark(clip, note="another")
+    assert history.clips_in(tmp_path) != before
+    assert history.entries(tmp_path)[0].note == "another"
+
+
 def test_measuring_again_keeps_marks_and_note(tmp_path):
     video = clip_at(tmp_path / "a.mp4")
     history.mark(video, marks={"motion": 4}, note="mine")
@@ -151,7 +165,7 @@ def test_a_clip_that_cannot_be_named_is_passed_over_and_said_to_be(tmp_path, cap
 
 @pytest.mark.parametrize("changed", [-(10**10), 2**40])
 def test_a_clip_of_no_year_that_can_be_shown_is_listed(changed, tmp_path):
-    clip = history.Unread(tmp_path / "a.mp4", changed, ())
+    clip = history.Unread(tmp_path / "a.mp4", changed, "")
     (found,) = history.newest([clip])
     assert found.shown()["made"][:4] in ("1970", "9999")
 
