@@ -79,7 +79,7 @@ def test_the_newest_clips_come_first_a_page_at_a_time(panel, clip):
 def test_the_first_page_of_many_clips_does_not_read_them_all(panel, clip, monkeypatch):
     read = []
     kept = history._kept
-    monkeypatch.setattr(history, "_kept", lambda path: read.append(path) or kept(path))
+    monkeypatch.setattr(history, "_kept", lambda path, *given: read.append(path) or kept(path, *given))
     for number in range(PAGE + 20):
         history.mark(clip(f"{number:02d}.mp4", age=number), note="x")
     read.clear()
