@@ -35,6 +35,7 @@ def test_clips_are_listed_with_what_was_measured_marked_and_noted(swept, lib_svd
     assert found["m-30.mp4"]["picture"] == str(picture)
     assert found["m-30.mp4"]["marks"] == {"motion": 2}
     assert found["m-200.mp4"]["measures"]["flow"] >= 0
+    assert len(found["m-200.mp4"]["series"]["flow"]) == 4  # a number a pair of frames
 
 
 def test_clips_are_compared_sorted_written_and_thrown_away(swept, lib_svd):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,11 @@ def _listed(folder: Path, options: dict[str, Any], as_json: bool) -> None:
     if not folder.is_dir():
         raise BadInput(f"There is no folder {folder}: name the one with your clips.")
     finish_left(folder)
-    clips = history.found(history.entries(folder), options["find"])
+    listing = history.clips_in(folder)
+    for sentence in listing.passed_over:
+        tell(sentence, err=True)
+    read = partial(history.read_entry, with_series=as_json)
+    clips = history.found(history.newest(listing.clips, read), options["find"])
     if options["sort"]:
         clips = history.by(clips, options["sort"])
     if options["csv_file"]:
