@@ -13,7 +13,7 @@ from PIL import Image
 
 from lib_svd import speeds, video
 from lib_svd.animate import Order, animate, completed, order
-from lib_svd.checkpoints import DEMO, Checkpoint, Svd, find_checkpoints, load, named, recognise
+from lib_svd.checkpoints import DEMO, Checkpoint, Svd, find_checkpoints, is_usable, load, may_move, named, recognise
 from lib_svd.clip import SavedClip
 from lib_svd.errors import BadCheckpoint, BadInput, BadOutput, BadRequest
 from lib_svd.jobs import Swept, noted, sweep
@@ -58,7 +58,7 @@ class Studio:
         a file that changed is looked at again.
         """
         dirs = self._dirs()
-        looked = ((path, self._looked_at(path)) for path in find_checkpoints(dirs))
+        looked = ((path, self._looked_at(path)) for path in filter(may_move, find_checkpoints(dirs)))
         found = [(path, known) for path, known in looked if isinstance(known, Checkpoint)]
         found.sort(key=lambda model: (model[0] == DEMO, model[1].family.conditioning != "svd"))
         names = _told_apart([path for path, _ in found], dirs)
@@ -77,7 +77,7 @@ class Studio:
         """
         dirs = self._dirs()
         if name:
-            path = named(name, dirs, lambda path: isinstance(self._looked_at(path), Checkpoint))
+            path = named(name, dirs, lambda path: is_usable(path, self.host.model_dirs()))
             return recognise(path, search_dirs=self.host.model_dirs())
         models = [model for model in self.models() if not model.is_demo]
         if not models:

@@ -134,6 +134,18 @@ def test_a_header_is_read_once_and_again_when_the_file_changed(models, studio, h
     assert headers[before:] == ["svd_xt.safetensors"]
 
 
+def test_thousands_of_other_models_are_not_looked_at_one_by_one(models, tmp_path, headers):
+    images = tmp_path / "Lora"
+    images.mkdir()
+    for key in ("lora_unet_down_blocks_0.lora_up.weight", "model.diffusion_model.input_blocks.0.0.weight"):
+        save_file({key: torch.zeros(4, 4)}, images / f"{key}.safetensors")
+    studio = Studio(HostWithSettings(models, images, output_dir=tmp_path / "clips"))
+    assert [model.name for model in studio.models()] == ["svd_xt.safetensors", "sv3d_p.safetensors", DEMO.name]
+    assert {"svd_xt.safetensors", "sv3d_p.safetensors"} >= set(headers)
+    with pytest.raises(BadCheckpoint, match="is a LoRA: use a complete SVD checkpoint"):
+        studio.checkpoint("lora_unet_down_blocks_0.lora_up.weight")
+
+
 def test_no_header_is_read_for_a_model_that_is_known_however_it_is_asked_for(models, studio, headers):
     named = {model.name: model.checkpoint for model in studio.models()}
     headers.clear()
