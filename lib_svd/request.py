@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
@@ -364,3 +365,8 @@ def _unquoted(value: str) -> str:
         return str(json.loads(value))
     except ValueError:
         return value
+
+
+def draw_seed() -> int:
+    """A seed for a request that has none, 0 to MAX_SEED."""
+    return secrets.randbelow(MAX_SEED + 1)

@@ -19,7 +19,7 @@ ARROWS = {
     # a part of lib_svd, and the other parts that it may import
     "errors": (),
     "request": ("errors", "strangers"),
-    "clip": (),
+    "clip": ("request",),
     "strangers": (),
     "tensor_file": ("strangers",),
     "ports": (),
@@ -46,6 +46,7 @@ ARROWS = {
             "clip",
             "errors",
             "jobs",
+            "latents",
             "places",
             "ports",
             "request",

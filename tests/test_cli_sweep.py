@@ -26,9 +26,9 @@ def test_in_json_each_clip_is_a_line_with_its_measures(here, checkpoint, picture
                   "--out", "m.mp4", "--json")  # fmt: skip
     assert ran.code == 0, ran.err
     *clips, whole = map(json.loads, ran.out.splitlines())
-    assert [(clip["video"], clip["value"]) for clip in clips] == [("m-4.mp4", 4), ("m-5.mp4", 5)]
+    assert [(clip["path"], clip["value"]) for clip in clips] == [("m-4.mp4", 4), ("m-5.mp4", 5)]
     assert all(clip["review"]["motion"]["flow"] >= 0 for clip in clips)
-    assert whole == {"video": "m.mp4"}
+    assert whole == {"path": "m.mp4"}
 
 
 @pytest.mark.parametrize(

@@ -231,8 +231,8 @@ def test_without_a_picture_the_error_says_so_before_anything_else(studio):
 
 def test_clips_are_numbered_in_the_hosts_folder(studio, picture, tmp_path):
     order = studio.order(ClipRequest(checkpoint="svd_xt.safetensors"), picture, stem="dog", with_frames=True)
-    assert order.out == tmp_path / "clips" / "dog-svd-0001.mp4"
-    assert order.frames_dir == tmp_path / "clips" / "dog-svd-0001"
+    assert order.to.out == tmp_path / "clips" / "dog-svd-0001.mp4"
+    assert order.to.frames_dir == tmp_path / "clips" / "dog-svd-0001"
 
 
 def test_overlapping_clips_have_their_own_frames_and_files_under_one_name_each(studio, picture, tmp_path):
@@ -283,7 +283,7 @@ def test_a_clip_in_the_second_place_is_noted_and_in_the_history(studio, picture,
 
 def test_frames_are_saved_where_the_user_ticked_it_and_nowhere_else(models, tmp_path, picture):
     studio = Studio(HostWithSettings(models, output_dir=tmp_path / "clips", svd_save_frames=True))
-    assert studio.order(ClipRequest(), picture, with_frames=False).frames_dir is None
+    assert studio.order(ClipRequest(), picture, with_frames=False).to.frames_dir is None
 
 
 @pytest.fixture

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +26,7 @@ from lib_svd.cli.options import (
 )
 from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadOutput, BadRequest
-from lib_svd.request import FIELDS, MAX_SEED, ClipRequest, read_size
+from lib_svd.request import FIELDS, MAX_SEED, ClipRequest, draw_seed, read_size
 
 DECODING = ("decode", "decode_chunk")  # settings that still matter once a clip is sampled
 
@@ -66,44 +64,43 @@ def _animated(options: dict[str, Any], bar: Any, said: set[str]) -> Iterator[Any
     request, count = request_of(options), whole("--count", options["count"], 1000)
     if request.seed + count - 1 > MAX_SEED:
         raise BadRequest(f"Seeds end at {MAX_SEED}: choose a smaller seed or count.")
-    from lib_svd.animate import animate, order
-    from lib_svd.checkpoints import load
+    from lib_svd.animate import Destination, order
     from lib_svd.stages import plan
+    from lib_svd.studio import Studio
 
     checkpoint, host = recognised(options, request), standalone_host(options, bar.report)
     request = with_speed(request, options["speed"], checkpoint)
+    enlarge = whole("--enlarge", options["enlarge"], 64)
     with out_of(options, options["picture"]) as out:
-        outs = _outs(options, out, request.seed, count)
-        first = order(
-            request,
-            options["picture"],
-            checkpoint,
-            outs[0],
+        to = Destination(
+            out=out,
             frames_dir=options["frames_dir"],
             latents_path=options["save_latents"],
             copies=options["also"],
-            enlarge=whole("--enlarge", options["enlarge"], 64),
+            enlarge=enlarge,
         )
-        orders = [first, *(first.with_seed(request.seed + i, out) for i, out in enumerate(outs[1:], 1))]
-        say(first.notes, options["as_json"], said)
-        say((plan(checkpoint, first.request, host).sentence(),), options["as_json"] or options["quiet"], said)
-        svd = load(checkpoint, host)
-        for each in orders:
-            yield animate(each, host, lambda *_: svd)
+        first, *others = _destinations(options, to, request.seed, count)
+        made = order(request, options["picture"], checkpoint, first)
+        orders = [made, *(made.with_seed(request.seed + i, to) for i, to in enumerate(others, 1))]
+        say(made.notes, options["as_json"], said)
+        say((plan(checkpoint, made.request, host).sentence(),), options["as_json"] or options["quiet"], said)
+        yield from map(Studio(host).animate, orders)
 
 
 def _from_latents(options: dict[str, Any], bar: Any) -> Iterator[Any]:
     _check_sampled(options)
     from dataclasses import replace
 
-    from lib_svd.animate import decode_again
+    from lib_svd.animate import Destination
     from lib_svd.latents import load_latents
+    from lib_svd.studio import Studio
 
     saved = load_latents(options["from_latents"])
     saved = replace(saved, request=saved.request.with_(**settings(options)))
     checkpoint, host = recognised(options, saved.request), standalone_host(options, bar.report)
     with out_of(options, options["from_latents"]) as out:
-        yield decode_again(saved, checkpoint, host, out, frames_dir=options["frames_dir"])
+        to = Destination(out=out, frames_dir=options["frames_dir"])
+        yield Studio(host).decode_again(saved, checkpoint, to)
 
 
 def _check_sampled(options: dict[str, Any]) -> None:
@@ -122,7 +119,7 @@ def request_of(options: dict[str, Any]) -> ClipRequest:
     from lib_svd.infotext import read_infotext
 
     like = options["like"]
-    base = ClipRequest.from_infotext(read_infotext(like)) if like else ClipRequest(seed=secrets.randbelow(MAX_SEED))
+    base = ClipRequest.from_infotext(read_infotext(like)) if like else ClipRequest(seed=draw_seed())
     size = {} if options["size"] is None else dict(zip(("width", "height"), read_size(options["size"]), strict=True))
     return with_preset(base, options["preset"]).with_(**settings(options), **size)
 
@@ -149,39 +146,26 @@ def out_of(options: dict[str, Any], source: Path) -> Iterator[Path]:
             OUTPUT_DIR.rmdir()
 
 
-def _outs(options: dict[str, Any], out: Path, seed: int, count: int) -> list[Path]:
-    """A file a clip; refused together before the first one is made."""
+def _destinations(options: dict[str, Any], to: Any, seed: int, count: int) -> list[Any]:
+    """One for each clip; refused together before the first clip is made."""
     from lib_svd import video
 
     if count == 1:
-        return [out]
+        return [to]
     for name in ("frames_dir", "save_latents"):
         if options[name]:
             raise BadRequest(f"--{name.replace('_', '-')} goes with one clip, not with --count {count}.")
-    outs = [out.with_name(f"{out.stem}-{seed + i}{out.suffix}") for i in range(count)]
-    for each in outs:
-        video.check_output(each, None)
-    return outs
+    each = [to.numbered(seed + i) for i in range(count)]
+    for one in each:
+        video.check_output(one.out, None)
+    return each
 
 
 def _print_clip(saved: Any, as_json: bool, said: set[str]) -> None:
-    clip = saved.clip
     if as_json:
-        found = {
-            "video": str(saved.video),
-            "frames": [str(path) for path in saved.frames],
-            "copies": [str(path) for path in saved.copies],
-            "num_frames": len(clip.frames),
-            "height": clip.frames.shape[1],
-            "width": clip.frames.shape[2],
-            "fps": clip.fps,
-            "settings": asdict(ClipRequest.from_infotext(clip.infotext)),
-            "infotext": clip.infotext,
-            "seconds": {stage: round(seconds, 3) for stage, seconds in clip.seconds.items()},
-            "notes": list(saved.notes),
-        }
-        tell(json.dumps(found, ensure_ascii=False))
+        tell(json.dumps(saved.as_dict(), ensure_ascii=False))
         return
+    clip = saved.clip
     say(saved.notes, as_json, said)
     count, height, width = clip.frames.shape[:3]
     took = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in clip.seconds.items())

@@ -76,12 +76,18 @@ def _listed(folder: Path, options: dict[str, Any], as_json: bool) -> None:
     if options["csv_file"]:
         history.write_csv(clips, options["csv_file"])
     if as_json:
-        tell(json.dumps([{**vars(each), "video": str(each.video)} for each in clips], ensure_ascii=False))
+        tell(json.dumps([_as_dict(each) for each in clips], ensure_ascii=False))
         return
     differing = history.differing(clips) if options["compare"] else ()
     for each in clips:
         tell(_line(each, differing))
     tell(f"{len(clips)} clips in {folder}.")
+
+
+def _as_dict(each: Any) -> dict[str, Any]:
+    """A clip of the history, fit for JSON, under the names that `SavedClip.as_dict` has."""
+    known = vars(each)
+    return {"path": str(known["video"]), **{name: value for name, value in known.items() if name != "video"}}
 
 
 def _line(each: Any, differing: Any) -> str:

@@ -51,8 +51,8 @@ def sweep(**options: Any) -> None:
 
 def _swept(options: dict[str, Any], bar: Any, as_json: bool) -> None:
     from lib_svd import jobs
-    from lib_svd.animate import order
-    from lib_svd.checkpoints import load
+    from lib_svd.animate import Destination, order
+    from lib_svd.studio import Studio
 
     setting = jobs.sweepable(options["setting"])
     values = jobs.read_values(setting, options["values"])
@@ -60,18 +60,18 @@ def _swept(options: dict[str, Any], bar: Any, as_json: bool) -> None:
     checkpoint, host, said = recognised(options, request), standalone_host(options, bar.report), set[str]()
     request = with_speed(request, options["speed"], checkpoint)
     with out_of(options, options["picture"]) as out:
-        made = jobs.orders(order(request, options["picture"], checkpoint, out), setting, values)
-        svd = load(checkpoint, host)
-        done = []
+        first = order(request, options["picture"], checkpoint, Destination(out=out))
+        orders = jobs.orders(first, setting, values)
+        done: list[jobs.Swept] = []
         try:
-            for each in jobs.sweep(made, setting, host, lambda *_: svd):
+            for each in Studio(host).sweep(orders, setting):
                 done.append(each)
                 say(each.saved.notes, as_json, said)
                 _print(each, setting.label, as_json)
         finally:
             if len(done) > 1:
                 whole = jobs.save_grid(done, setting, out)
-                tell(json.dumps({"video": str(whole.video)}) if as_json else f"All of them: {whole.video}")
+                tell(json.dumps({"path": str(whole.video)}) if as_json else f"All of them: {whole.video}")
 
 
 def _print(swept: Any, label: str, as_json: bool) -> None:
@@ -79,7 +79,7 @@ def _print(swept: Any, label: str, as_json: bool) -> None:
 
     if as_json:
         measures = {} if swept.review is None else swept.review.as_dict()
-        found = {"video": str(swept.saved.video), "value": swept.value, "review": measures}
+        found = {**swept.saved.as_dict(), "value": swept.value, "review": measures}
         tell(json.dumps(found, ensure_ascii=False))
         return
     shown = [f"{m.title} {m.number(swept.measures)}" for m in MEASURES if m.name in BRIEF]

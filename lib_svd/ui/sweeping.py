@@ -83,7 +83,7 @@ class Sweeping:
             if not done:
                 raise
             ended = f"{error} {len(done)} of {len(orders)} clips are there."
-        whole = jobs.save_grid(done, setting, first.out, first.encoding) if len(done) > 1 else done[0].saved
+        whole = jobs.save_grid(done, setting, first.to.out, first.to.encoding) if len(done) > 1 else done[0].saved
         return whole, ended, self._told(done, setting, first)
 
     def wire(self, events: Sequence[Any], clip: Any) -> None:
@@ -108,7 +108,7 @@ class Sweeping:
         return f"{name}.mp4" if shown == ALL else f"{name}-{shown}.mp4"
 
     def _told(self, done: list[jobs.Swept], setting: Field, first: Order) -> list[Any]:
-        words = [each.saved.video.stem.removeprefix(f"{first.out.stem}-") for each in done]
+        words = [each.saved.video.stem.removeprefix(f"{first.to.out.stem}-") for each in done]
         links = [self._page.url(each.saved.video) for each in done]
         title = f"{HELP[setting.name].label}, seed {first.request.seed}"
         table = sweep_html(title, words, links, [each.measures for each in done])
@@ -117,5 +117,5 @@ class Sweeping:
             gr.update(visible=True),
             table,
             gr.update(choices=choices, value=choices[0]),
-            str(first.out.with_suffix("")),
+            str(first.to.out.with_suffix("")),
         ]
