@@ -6,13 +6,15 @@ import sys
 
 import click
 
-from lib_svd.cli.about import doctor, inspect
-from lib_svd.cli.clips import animate
-from lib_svd.cli.looking import check, review
+from lib_svd.cli.animate import animate
+from lib_svd.cli.check import check
+from lib_svd.cli.doctor import doctor
+from lib_svd.cli.history import history
+from lib_svd.cli.inspect import inspect
 from lib_svd.cli.options import PROGRAM
-from lib_svd.cli.page import serve
-from lib_svd.cli.remembering import history
-from lib_svd.cli.sweeping import sweep
+from lib_svd.cli.review import review
+from lib_svd.cli.serve import serve
+from lib_svd.cli.sweep import sweep
 from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadInput, SvdError
 

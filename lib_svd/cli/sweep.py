@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from lib_svd.cli.clips import out_of, request_of
+from lib_svd.cli.animate import out_of, request_of
 from lib_svd.cli.options import (
     errors_as_json,
     recognised,
