@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lib_svd.cli.options import (
     OUTPUT_DIR,
     PROGRAM,
+    Options,
     errors_as_json,
     recognised,
     request_options,
@@ -20,13 +21,17 @@ from lib_svd.cli.options import (
     say,
     settings,
     standalone_host,
-    whole,
     with_preset,
     with_speed,
 )
 from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadOutput, BadRequest
 from lib_svd.request import FIELDS, MAX_SEED, ClipRequest, draw_seed, read_size
+
+if TYPE_CHECKING:
+    from lib_svd.animate import Destination
+    from lib_svd.clip import SavedClip
+    from lib_svd.progress import ProgressBar
 
 DECODING = ("decode", "decode_chunk")  # settings that still matter once a clip is sampled
 
@@ -37,9 +42,21 @@ DECODING = ("decode", "decode_chunk")  # settings that still matter once a clip 
 @click.option("--out", type=Path, help="The clip, .mp4; a numbered name under output/ when not given.")
 @click.option("--frames-dir", type=Path, help="Folder for the frames as PNG files too.")
 @click.option("--also", multiple=True, type=click.Choice(["gif", "webp"]), help="Write a moving picture beside it too.")
-@click.option("--enlarge", default="1", metavar="N", help="Show every pixel as a square of N in the video.")
+@click.option(
+    "--enlarge",
+    type=click.IntRange(1, 64),
+    default=1,
+    metavar="N",
+    help="Show every pixel as a square of N in the video.",
+)
 @request_options
-@click.option("--count", default="1", metavar="N", help="Make N clips, of this seed and the next ones.")
+@click.option(
+    "--count",
+    type=click.IntRange(1, 1000),
+    default=1,
+    metavar="N",
+    help="Make N clips, of this seed and the next ones.",
+)
 @click.option("--save-latents", type=Path, help="Keep the latents in this file, to decode them again.")
 @click.option("--from-latents", type=Path, help="Decode this file instead of animating a picture.")
 @run_options
@@ -57,11 +74,11 @@ def animate(**options: Any) -> None:
             _print_clip(saved, as_json, said)
 
 
-def _animated(options: dict[str, Any], bar: Any, said: set[str]) -> Iterator[Any]:
+def _animated(options: Options, bar: ProgressBar, said: set[str]) -> Iterator[SavedClip]:
     """The clips that the options ask for, one after the other, from one loading of the model."""
     if options["picture"] is None:
         raise BadRequest(f"Which picture? Name one: {PROGRAM} animate photo.jpg --checkpoint svd_xt.safetensors.")
-    request, count = request_of(options), whole("--count", options["count"], 1000)
+    request, count = request_of(options), options["count"]
     if request.seed + count - 1 > MAX_SEED:
         raise BadRequest(f"Seeds end at {MAX_SEED}: choose a smaller seed or count.")
     from lib_svd.animate import Destination, order
@@ -70,14 +87,13 @@ def _animated(options: dict[str, Any], bar: Any, said: set[str]) -> Iterator[Any
 
     checkpoint, host = recognised(options, request), standalone_host(options, bar.report)
     request = with_speed(request, options["speed"], checkpoint)
-    enlarge = whole("--enlarge", options["enlarge"], 64)
     with out_of(options, options["picture"]) as out:
         to = Destination(
             out=out,
             frames_dir=options["frames_dir"],
             latents_path=options["save_latents"],
             copies=options["also"],
-            enlarge=enlarge,
+            enlarge=options["enlarge"],
         )
         first, *others = _destinations(options, to, request.seed, count)
         made = order(request, options["picture"], checkpoint, first)
@@ -87,7 +103,7 @@ def _animated(options: dict[str, Any], bar: Any, said: set[str]) -> Iterator[Any
         yield from map(Studio(host).animate, orders)
 
 
-def _from_latents(options: dict[str, Any], bar: Any) -> Iterator[Any]:
+def _from_latents(options: Options, bar: ProgressBar) -> Iterator[SavedClip]:
     _check_sampled(options)
     from dataclasses import replace
 
@@ -103,18 +119,18 @@ def _from_latents(options: dict[str, Any], bar: Any) -> Iterator[Any]:
         yield Studio(host).decode_again(saved, checkpoint, to)
 
 
-def _check_sampled(options: dict[str, Any]) -> None:
+def _check_sampled(options: Options) -> None:
     """Refuse what could no longer have an effect, and would be written into the clip as if it had."""
     given = [name for name in ("size", "like", "preset", "speed", "save_latents", "also") if options[name]]
     given += [field.name for field in FIELDS if field.name not in DECODING and options.get(field.name)]
     given = [f"--{name.replace('_', '-')}" for name in given if name != "checkpoint"]
-    given += [f"--{name}" for name in ("count", "enlarge") if options[name] != "1"]
+    given += [f"--{name}" for name in ("count", "enlarge") if options[name] != 1]
     given += ["a picture"] if options["picture"] else []
     if given:
         raise BadRequest(f"--from-latents decodes what is sampled already: leave out {' and '.join(given)}.")
 
 
-def request_of(options: dict[str, Any]) -> ClipRequest:
+def request_of(options: Options) -> ClipRequest:
     """The request that the options describe, on top of `--like`."""
     from lib_svd.infotext import read_infotext
 
@@ -125,7 +141,7 @@ def request_of(options: dict[str, Any]) -> ClipRequest:
 
 
 @contextmanager
-def out_of(options: dict[str, Any], source: Path) -> Iterator[Path]:
+def out_of(options: Options, source: Path) -> Iterator[Path]:
     """The clip's name: as given, or the next number in a folder that is made, and taken away if nothing came there."""
     from lib_svd import video
 
@@ -146,7 +162,7 @@ def out_of(options: dict[str, Any], source: Path) -> Iterator[Path]:
             OUTPUT_DIR.rmdir()
 
 
-def _destinations(options: dict[str, Any], to: Any, seed: int, count: int) -> list[Any]:
+def _destinations(options: Options, to: Destination, seed: int, count: int) -> list[Destination]:
     """One for each clip; refused together before the first clip is made."""
     from lib_svd import video
 
@@ -161,7 +177,7 @@ def _destinations(options: dict[str, Any], to: Any, seed: int, count: int) -> li
     return each
 
 
-def _print_clip(saved: Any, as_json: bool, said: set[str]) -> None:
+def _print_clip(saved: SavedClip, as_json: bool, said: set[str]) -> None:
     if as_json:
         tell(json.dumps(saved.as_dict(), ensure_ascii=False))
         return

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib_svd.cli.options import OUTPUT_DIR, errors_as_json
+from lib_svd.cli.options import OUTPUT_DIR, Options, errors_as_json
 from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadInput
 from lib_svd.files import finish_left
 from lib_svd.places import data_folders
+
+if TYPE_CHECKING:
+    from lib_svd.jobs.history import Entry
 
 
 @click.command()
@@ -34,7 +38,7 @@ def history(folder: Path, as_json: bool, **options: Any) -> None:
             _listed(folder, options, as_json)
 
 
-def _changed(folder: Path, options: dict[str, Any]) -> bool:
+def _changed(folder: Path, options: Options) -> bool:
     """Whether the options change a clip; then that is done."""
     from lib_svd.jobs import history
 
@@ -60,7 +64,7 @@ def _clip(folder: Path, name: str | Path) -> Path:
     return path
 
 
-def _listed(folder: Path, options: dict[str, Any], as_json: bool) -> None:
+def _listed(folder: Path, options: Options, as_json: bool) -> None:
     from lib_svd.jobs import history
 
     if not folder.is_dir():
@@ -84,13 +88,13 @@ def _listed(folder: Path, options: dict[str, Any], as_json: bool) -> None:
     tell(f"{len(clips)} clips in {folder}.")
 
 
-def _as_dict(each: Any) -> dict[str, Any]:
+def _as_dict(each: Entry) -> dict[str, Any]:
     """A clip of the history, fit for JSON, under the names that `SavedClip.as_dict` has."""
     known = vars(each)
     return {"path": str(known["video"]), **{name: value for name, value in known.items() if name != "video"}}
 
 
-def _line(each: Any, differing: Any) -> str:
+def _line(each: Entry, differing: Iterable[str]) -> str:
     from lib_svd.jobs.history import COLUMNS
 
     settings = {name: each.settings.get(name) for name in ("num_frames", "motion_bucket_id", "seed", *differing)}

@@ -6,15 +6,20 @@ import json
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib_svd.cli.options import errors_as_json, recognised, run_options, say, standalone_host
+from lib_svd.cli.options import Options, errors_as_json, recognised, run_options, say, standalone_host
 from lib_svd.cli.terminal import tell
 from lib_svd.doctor import as_lines
 from lib_svd.errors import BadInput
 from lib_svd.request import ClipRequest
+
+if TYPE_CHECKING:
+    from lib_svd.checkpoints import Svd
+    from lib_svd.ports import Host
+    from lib_svd.review import Review
 
 
 @click.command()
@@ -50,7 +55,7 @@ def review(clip: Path, picture: Path | None, wrong: str | None, as_json: bool, *
             tell(f"{advice.found}{change} {advice.reason}")
 
 
-def _tower(clip: Path, options: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
+def _tower(clip: Path, options: Options) -> tuple[tuple[Svd, Host] | None, tuple[str, ...]]:
     """The image tower of the model that was named, or else of the clip's own; and why there is none."""
     from lib_svd.checkpoints import load
     from lib_svd.jobs import settings_of_clip
@@ -70,7 +75,7 @@ def _tower(clip: Path, options: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
         return (load(checkpoint, host, ("vision",)), host), ()
 
 
-def _in_words(review: Any) -> dict[str, dict[str, str]]:
+def _in_words(review: Review) -> dict[str, dict[str, str]]:
     from lib_svd.review.words import MEASURES
 
     found: dict[str, dict[str, str]] = {}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lib_svd.cli.animate import out_of, request_of
 from lib_svd.cli.options import (
+    Options,
     errors_as_json,
     recognised,
     request_options,
@@ -20,6 +21,10 @@ from lib_svd.cli.options import (
     with_speed,
 )
 from lib_svd.cli.terminal import tell
+
+if TYPE_CHECKING:
+    from lib_svd.jobs import Swept
+    from lib_svd.progress import ProgressBar
 
 
 @click.command()
@@ -49,7 +54,7 @@ def sweep(**options: Any) -> None:
         _swept(options, bar, as_json)
 
 
-def _swept(options: dict[str, Any], bar: Any, as_json: bool) -> None:
+def _swept(options: Options, bar: ProgressBar, as_json: bool) -> None:
     from lib_svd import jobs
     from lib_svd.animate import Destination, order
     from lib_svd.studio import Studio
@@ -74,7 +79,7 @@ def _swept(options: dict[str, Any], bar: Any, as_json: bool) -> None:
                 tell(json.dumps({"path": str(whole.video)}) if as_json else f"All of them: {whole.video}")
 
 
-def _print(swept: Any, label: str, as_json: bool) -> None:
+def _print(swept: Swept, label: str, as_json: bool) -> None:
     from lib_svd.review.words import BRIEF, MEASURES
 
     if as_json:
