@@ -23,7 +23,7 @@ from lib_svd.pages import Job, Page
 from lib_svd.request import ClipRequest, draw_seed
 from lib_svd.studio import Studio
 from lib_svd.ui.browsing import Browsing
-from lib_svd.ui.clips import STYLE, clip_html, error_html, notes_html, plays, said_html, time_html
+from lib_svd.ui.clips import clip_html, error_html, notes_html, plays, said_html, time_html
 from lib_svd.ui.compat import COPYABLE, LOSSLESS, NO_SHARING, QUIET, SMALL, html, js
 from lib_svd.ui.controls import NO_PROMPT, Controls
 from lib_svd.ui.framing import Framing
@@ -83,7 +83,7 @@ class Tab:
         page.receive(PART, self.framing.picture, self.controls.pastes)
 
     def _build_source(self) -> None:
-        html(f"{STYLE}<p class='svd-about'>{NO_PROMPT}</p>")
+        html(f"<p class='svd-about'>{NO_PROMPT}</p>")
         self.framing = Framing(self._studio, PART)
         self._presets = PresetRow(self._studio, self._page, PART)
         self.controls = Controls(self._studio, PART, self._page)
