@@ -294,3 +294,56 @@ def test_a_clip_carries_its_pictures_infotext_and_reads_its_own_settings_back():
     assert json.loads(text.partition("SVD picture: ")[2]) == source
     assert ClipRequest.from_infotext(text) == ClipRequest(**asdict(COMPLETE))
     assert with_source("Steps: 25", "") == "Steps: 25"
+
+
+OF_0_2 = (
+    "Steps: 25, Sampler: Heun, Schedule type: Karras, Seed: 5, Size: 1024x576, "
+    'SVD checkpoint: "svd, xt.safetensors", SVD frames: 14, SVD fps: 7, SVD motion: 75, SVD augmentation: 0.02, '
+    "SVD guidance first: 1.0, SVD guidance last: 2.5, SVD guidance ramp: Linear, SVD guidance low: 2.5, "
+    "SVD guidance high: 1000.0, SVD cache interval: 3, SVD fit: Letterbox, SVD focus x: 0.25, SVD focus y: 0.5, "
+    "SVD zoom: 1.25, SVD background: #12abef, SVD decode: Reference, SVD decode chunk: 3, SVD elevation: -12.5, "
+    "SVD orbit: 360.0"
+)
+"""A clip's infotext as version 0.2 writes it; what is read from it may never change."""
+MADE_BY_0_2 = ClipRequest(
+    num_steps=25,
+    sampler="heun",
+    schedule="karras",
+    seed=5,
+    width=1024,
+    height=576,
+    checkpoint="svd, xt.safetensors",
+    num_frames=14,
+    fps=7,
+    motion_bucket_id=75,
+    noise_aug_strength=0.02,
+    min_guidance=1.0,
+    max_guidance=2.5,
+    guidance_ramp="linear",
+    guidance_low=2.5,
+    cache_interval=3,
+    fit="letterbox",
+    focus_x=0.25,
+    zoom=1.25,
+    background="#12abef",
+    decode="reference",
+    decode_chunk=3,
+    elevation=-12.5,
+)
+
+
+def test_infotext_of_clips_made_before_reads_as_before():
+    assert ClipRequest.from_infotext(OF_0_2) == MADE_BY_0_2
+    assert MADE_BY_0_2.infotext() == OF_0_2
+
+
+def test_infotext_of_pictures_made_before_reads_as_before():
+    of_0_2 = ", ".join(
+        part if part.startswith("SVD ") else f"SVD {part[0].lower()}{part[1:]}"
+        for part in OF_0_2.replace('"svd, xt.safetensors"', "svd_xt.safetensors").split(", ")
+    )
+    parameters = as_a_host_splits(of_0_2)
+    assert {"SVD steps", "SVD schedule type", "SVD size-1", "SVD guidance first"} <= parameters.keys()
+    made = MADE_BY_0_2.with_(checkpoint="svd_xt.safetensors")
+    assert ClipRequest(**settings_of(parameters)) == made
+    assert sorted(f"{label}: {text}" for label, text in made.parameters().items()) == sorted(of_0_2.split(", "))
