@@ -19,7 +19,8 @@ from lib_svd.errors import BadCheckpoint, BadInput, BadOutput, BadRequest
 from lib_svd.jobs import Swept, noted, sweep
 from lib_svd.places import data_folders
 from lib_svd.ports import Host
-from lib_svd.request import ClipRequest, CompleteRequest, Field
+from lib_svd.request import ClipRequest, CompleteRequest
+from lib_svd.settings import Setting
 from lib_svd.stages import MemoryPlan, plan
 
 
@@ -162,7 +163,7 @@ class Studio:
             if not self.host.option("svd_keep_loaded", True):
                 self.unload()
 
-    def sweep(self, orders: Sequence[Order], setting: Field) -> Iterator[Swept]:
+    def sweep(self, orders: Sequence[Order], setting: Setting) -> Iterator[Swept]:
         """Carry out the orders of a sweep, see `jobs.orders`, one clip after the other.
 
         Raises:

@@ -18,13 +18,14 @@ HOST_PACKAGES = ("modules", "modules_forge", "backend", "ldm_patched", "ldm", "m
 ARROWS = {
     # a part of lib_svd, and the other parts that it may import
     "errors": (),
-    "request": ("errors", "strangers"),
+    "settings": ("errors", "strangers"),
+    "request": ("errors", "settings", "strangers"),
     "clip": (),
     "strangers": (),
     "tensor_file": ("strangers",),
     "ports": (),
     "engine": (),
-    "checkpoints": ("engine", "errors", "ports", "request", "strangers", "tensor_file"),
+    "checkpoints": ("engine", "errors", "ports", "request", "settings", "strangers", "tensor_file"),
     "images": ("clip", "errors", "request"),
     "files": (),
     "places": (),
@@ -37,7 +38,7 @@ ARROWS = {
     "animate": ("checkpoints", "clip", "errors", "images", "latents", "ports", "request", "stages", "video"),
     "jobs": (
         *("animate", "bar", "checkpoints", "clip", "errors", "files", "images", "infotext", "ports", "request"),
-        *("review", "stages", "strangers", "video"),
+        *("review", "settings", "stages", "strangers", "video"),
     ),
     "studio": (
         *(
@@ -49,14 +50,15 @@ ARROWS = {
             "places",
             "ports",
             "request",
+            "settings",
             "speeds",
             "stages",
             "video",
         ),
     ),
     "pages": (),
-    "speeds": ("checkpoints", "errors", "request"),
-    "presets": ("errors", "files", "request", "strangers"),
+    "speeds": ("checkpoints", "errors", "request", "strangers"),
+    "presets": ("errors", "files", "request", "settings", "strangers"),
     "bar": (),
     "door": (),
     "line": ("errors",),
@@ -64,7 +66,7 @@ ARROWS = {
     "doctor": ("checkpoints", "hosts", "video"),
     "api": (
         *("checkpoints", "clip", "door", "doctor", "errors", "hosts", "images", "jobs", "line", "ports", "request"),
-        *("strangers", "studio"),
+        *("settings", "strangers", "studio"),
     ),
     "hook": ("clip", "errors", "ports", "request", "studio"),
     "ui": (
@@ -82,7 +84,7 @@ ARROWS = {
             "jobs",
             "line",
         ),
-        *("pages", "places", "ports", "presets", "request", "review", "speeds", "studio", "video"),
+        *("pages", "places", "ports", "presets", "request", "review", "settings", "speeds", "studio", "video"),
     ),
     "cli": (
         *("animate", "checkpoints", "doctor", "errors", "files", "hosts", "images", "infotext", "jobs", "latents"),
@@ -92,6 +94,7 @@ ARROWS = {
             "progress",
             "request",
             "review",
+            "settings",
             "speeds",
             "stages",
             "strangers",
