@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import runpy
 from dataclasses import asdict
 from pathlib import Path
 
@@ -234,6 +235,13 @@ def test_a_request_cannot_be_changed():
         ClipRequest().seed = 1
     with pytest.raises(TypeError):
         ClipRequest(5)
+
+
+def test_the_page_of_settings_is_the_one_that_the_table_gives():
+    path = Path(__file__).parents[1] / "docs" / "settings.py"
+    page = runpy.run_path(str(path))["page"]()
+    assert path.with_suffix(".md").read_text("utf-8") == page, "run: python docs/settings.py"
+    assert all(f"| {setting.label} |" in page for setting in SETTINGS.values())
 
 
 def test_every_setting_is_described_for_users():
