@@ -11,17 +11,11 @@ from typing import Any
 
 from lib_svd.errors import BadOutput, BadRequest
 from lib_svd.files import hidden_names
-from lib_svd.request import FIELDS, MOST_TEXT
+from lib_svd.request import MOST_TEXT
+from lib_svd.settings import KEPT, SETTINGS, names_in
 from lib_svd.strangers import read_json
 
-KEPT = (
-    *("num_frames", "fps", "motion_bucket_id", "noise_aug_strength", "min_guidance", "max_guidance", "guidance_ramp"),
-    *("guidance_low", "guidance_high", "cache_interval"),
-    *("num_steps", "sampler", "schedule", "width", "height", "fit", "focus_x", "focus_y", "zoom", "decode"),
-)
-"""Settings that a preset may hold: not the seed, nor the model."""
 LONGEST_NAME = 60
-_FIELD_OF = {entry.name: entry for entry in FIELDS}
 
 log = logging.getLogger("svd")
 
@@ -198,10 +192,10 @@ def _checked(preset: Preset) -> Preset:
     if any(name == each.name for each in BUILT_IN):
         raise BadRequest(f"{name} comes with the program: choose another name.")
     for setting in preset.settings:
-        if setting not in KEPT:
-            raise BadRequest(f"A preset cannot hold {setting!r}; it can hold {', '.join(KEPT)}.")
+        if setting not in names_in(KEPT):
+            raise BadRequest(f"A preset cannot hold {setting!r}; it can hold {', '.join(names_in(KEPT))}.")
     given = {each: value for each, value in preset.settings.items() if value is not None}
-    settings = {each: _FIELD_OF[each].checked(value) for each, value in given.items()}
+    settings = {each: SETTINGS[each].checked(value) for each, value in given.items()}
     return Preset(name=name, settings=settings, reason=str(preset.reason))
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from lib_svd.checkpoints.families import Family
 from lib_svd.errors import BadRequest
-from lib_svd.request import ClipRequest, shown
+from lib_svd.request import ClipRequest
+from lib_svd.strangers import shown
 
 LEAST_STEPS = 2
 

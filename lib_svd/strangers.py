@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from pathlib import Path
+from reprlib import Repr
 from typing import Any
 
 MOST_DIGITS = 40  # of a whole number; turning more into a number takes time with the square of their count
@@ -41,6 +42,16 @@ def read_json(text: str) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
+def shown(value: Any) -> str:
+    """A value that somebody gave, as it stands in a sentence: on one line, and never long."""
+    if isinstance(value, int) and abs(value) >= 10**MOST_DIGITS:
+        return f"a number of more than {MOST_DIGITS} digits"
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # Python does not write out whole numbers of more than 4300 digits
+        return f"a {type(value).__name__} of very large numbers"
+
+
 def _mode(path: Path) -> int:
     try:
         return path.stat().st_mode
@@ -55,3 +66,5 @@ def _whole(digits: str) -> int:
 
 
 _JSON = json.JSONDecoder(parse_int=_whole)
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 120

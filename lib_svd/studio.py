@@ -20,7 +20,8 @@ from lib_svd.jobs import Swept, noted, remembered, sweep
 from lib_svd.latents import SavedLatents
 from lib_svd.places import data_folders
 from lib_svd.ports import Host
-from lib_svd.request import ClipRequest, CompleteRequest, Field
+from lib_svd.request import ClipRequest, CompleteRequest
+from lib_svd.settings import Setting
 from lib_svd.stages import MemoryPlan, plan
 
 
@@ -172,7 +173,7 @@ class Studio:
         """
         return remembered(decode_again(latents, checkpoint, self.host, to), latents.request)
 
-    def sweep(self, orders: Sequence[Order], setting: Field) -> Iterator[Swept]:
+    def sweep(self, orders: Sequence[Order], setting: Setting) -> Iterator[Swept]:
         """Carry out the orders of a sweep, see `jobs.orders`, one clip after the other.
 
         Raises:

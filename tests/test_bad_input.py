@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from lib_svd.engine.config import DecoderConfig, EncoderConfig
-from lib_svd.request import MAX_SEED
+from lib_svd.settings import MAX_SEED
 from lib_svd.testing import write_checkpoint
 from tests.conftest import NARROW, save_picture, started
 

@@ -18,7 +18,8 @@ from PIL import Image
 
 from lib_svd.cli.options import ELSEWHERE
 from lib_svd.errors import BadOutput
-from lib_svd.request import FIELDS, ClipRequest
+from lib_svd.request import ClipRequest
+from lib_svd.settings import SETTINGS
 from lib_svd.video import probe
 from tests.conftest import Ran, frames_in, save_picture, snapshot, started
 
@@ -279,7 +280,7 @@ def test_doctor_tells_of_a_missing_ffmpeg(here, lib_svd, monkeypatch, tmp_path):
 
 def test_help_lists_every_setting(lib_svd):
     text = lib_svd("animate", "--help").out
-    for field in FIELDS:
+    for field in SETTINGS.values():
         if field.name not in ELSEWHERE:
             assert f"--{field.name.replace('_', '-')}" in text
         for choice in field.choices or ():

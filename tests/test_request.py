@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import runpy
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,20 +15,11 @@ from hypothesis import strategies as st
 
 from lib_svd.checkpoints import FAMILIES
 from lib_svd.cli import animate
-from lib_svd.cli.options import ELSEWHERE, HELP, SHORT
+from lib_svd.cli.options import ELSEWHERE
 from lib_svd.errors import BadRequest
-from lib_svd.request import (
-    FIELDS,
-    MAX_SEED,
-    ClipRequest,
-    CompleteRequest,
-    Field,
-    read_size,
-    settings_of,
-    with_source,
-)
+from lib_svd.request import ClipRequest, CompleteRequest, read_size, settings_of, with_source
+from lib_svd.settings import MAX_SEED, SETTINGS, Setting
 
-BY_NAME = {field.name: field for field in FIELDS}
 OTHERS = (
     'a cat, (fluffy:1.2), "quoted: yes", Steps of a dancer\n'
     "Negative prompt: blurry, low quality: 3\n"
@@ -36,24 +28,24 @@ OTHERS = (
 )
 
 
-def values(field: Field) -> st.SearchStrategy[object]:
+def values(field: Setting) -> st.SearchStrategy[object]:
     """Everything that a setting may be, None where it may be left to the model."""
     texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
     colours = st.from_regex(r"#[0-9a-fA-F]{6}", fullmatch=True)
     if field.choices is not None:
         drawn: st.SearchStrategy[object] = st.sampled_from(sorted(field.choices))
     elif field.kind is str:
-        drawn = colours if field.name == "background" else texts
+        drawn = colours if field.is_colour else texts
     elif field.kind is int:
         drawn = st.integers(int(field.low), int(field.high))
     else:
         drawn = st.floats(field.low, field.high, allow_nan=False)
-    return st.none() | drawn if field.optional else drawn
+    return st.none() | drawn if field.is_open else drawn
 
 
 @st.composite
 def requests(draw: st.DrawFn) -> ClipRequest:
-    settings = {field.name: draw(values(field)) for field in FIELDS}
+    settings = {name: draw(values(setting)) for name, setting in SETTINGS.items()}
     if settings["width"] is None or settings["height"] is None:
         settings["width"] = settings["height"] = None
     low, high = settings["min_guidance"], settings["max_guidance"]
@@ -109,7 +101,7 @@ def test_infotext_reads_as_people_know_it():
 def test_defaults_are_those_of_the_table_in_the_design():
     request_, svd, xt = ClipRequest(), FAMILIES["svd"], FAMILIES["svd_xt"]
     assert (request_.decode_chunk, request_.seed, request_.fit) == (0, 0, "crop")
-    left_to_the_model = [field.name for field in FIELDS if field.optional]
+    left_to_the_model = [name for name, setting in SETTINGS.items() if setting.is_open]
     assert all(getattr(request_, name) is None for name in left_to_the_model)
     assert (svd.num_frames, xt.num_frames) == (14, 25)
     assert (svd.min_guidance, svd.max_guidance) == (1.0, 2.5)
@@ -133,25 +125,28 @@ def test_ranges_are_those_of_the_table_in_the_design(name, low, high):
     assert getattr(ClipRequest(**{name: low}), name) == low
     assert getattr(ClipRequest(**{name: high}), name) == high
     for beyond in (low - 1, high + 1):
-        with pytest.raises(BadRequest, match=rf"{BY_NAME[name].label} must be from {low} to {high}"):
+        with pytest.raises(BadRequest, match=rf"{SETTINGS[name].label} must be from {low} to {high}"):
             ClipRequest(**{name: beyond})
 
 
-def test_every_setting_is_in_the_table_of_fields_once():
-    assert sorted(BY_NAME) == sorted(field.name for field in dataclasses.fields(ClipRequest))
-    assert len(BY_NAME) == len(FIELDS)
-    labels = [field.label for field in FIELDS]
-    assert len(set(labels)) == len(labels)
-    assert all(re.fullmatch(r"[A-Z][A-Za-z0-9 ]*", label) for label in labels)
+def test_every_setting_is_called_by_names_of_its_own():
+    for names in ("label", "word", "infotext", "flags"):
+        assert len({getattr(setting, names) for setting in SETTINGS.values()}) == len(SETTINGS)
+    for setting in SETTINGS.values():
+        assert re.fullmatch(r"[A-Z][A-Za-z0-9 ]*", setting.infotext)
+        assert re.fullmatch(r"[A-Z][A-Za-z ,]*[a-zA-Z]", setting.label)
 
 
-def test_optional_fields_are_those_that_default_to_none():
-    defaults = {field.name: field.default for field in dataclasses.fields(ClipRequest)}
-    assert {field.name for field in FIELDS if field.optional} == {n for n, value in defaults.items() if value is None}
+def test_a_setting_is_what_its_field_of_a_request_is():
+    request_ = ClipRequest()
+    for name, setting in SETTINGS.items():
+        assert setting.name == name
+        assert getattr(request_, name) == setting.default
+        assert type(setting.default) in (setting.kind, type(None))
 
 
 def test_choices_can_be_told_apart_by_name_and_by_label():
-    for field in FIELDS:
+    for field in SETTINGS.values():
         if field.choices:
             assert len(set(field.choices.values())) == len(field.choices)
             for name, label in field.choices.items():
@@ -160,17 +155,16 @@ def test_choices_can_be_told_apart_by_name_and_by_label():
 
 def test_every_setting_is_an_option_of_the_command_line_under_its_own_name():
     options = {option.name: option.opts for option in animate.params}
-    for field in FIELDS:
-        if field.name not in ELSEWHERE:
-            assert f"--{field.name.replace('_', '-')}" in options[field.name]
-            assert field.name in HELP
-    assert all(short in options[name] for name, short in SHORT.items())
+    for name, setting in SETTINGS.items():
+        if name not in ELSEWHERE:
+            assert f"--{name.replace('_', '-')}" in options[name]
+            assert set(setting.flags) == set(options[name])
     assert {"--size", "--checkpoint"} <= {name for names in options.values() for name in names}
 
 
 @pytest.mark.parametrize("value", [True, "7", [7], float("nan"), float("inf"), 7.5, object()])
 def test_a_whole_number_is_nothing_else(value):
-    with pytest.raises(BadRequest, match=r"SVD fps must be (a whole number|from 1 to 30)"):
+    with pytest.raises(BadRequest, match=r"FPS must be (a whole number|from 1 to 30)"):
         ClipRequest(fps=value)
 
 
@@ -180,9 +174,9 @@ def test_a_number_is_taken_in_its_own_type():
     assert isinstance(request_.min_guidance, float)
 
 
-@pytest.mark.parametrize("name", [field.name for field in FIELDS if not field.optional])
+@pytest.mark.parametrize("name", [name for name, setting in SETTINGS.items() if not setting.is_open])
 def test_what_is_not_left_to_the_model_may_not_be_none(name):
-    with pytest.raises(BadRequest, match=rf"^{BY_NAME[name].label} must be"):
+    with pytest.raises(BadRequest, match=rf"^{SETTINGS[name].label} must be"):
         ClipRequest(**{name: None})
 
 
@@ -221,7 +215,7 @@ def test_a_name_that_is_no_setting_is_refused_with_those_that_are():
 
 def test_a_complete_request_leaves_nothing_open():
     asked = ClipRequest(seed=3, fit="stretch", checkpoint="xt.safetensors")
-    with pytest.raises(BadRequest, match=r"Settings are missing: num_steps, sampler, schedule, width, height"):
+    with pytest.raises(BadRequest, match=r"Settings are missing: Steps; Sampler; Schedule; Width; Height"):
         CompleteRequest.of(asked)
     filled, _ = FAMILIES["svd_xt"].complete(asked, grid=64)
     complete = CompleteRequest.of(filled)
@@ -230,9 +224,9 @@ def test_a_complete_request_leaves_nothing_open():
     assert CompleteRequest.from_infotext(complete.infotext()) == complete
 
 
-@pytest.mark.parametrize("name", [field.name for field in FIELDS if field.optional])
+@pytest.mark.parametrize("name", [name for name, setting in SETTINGS.items() if setting.is_open])
 def test_a_complete_request_takes_no_none(name):
-    with pytest.raises(BadRequest, match=rf"Settings are missing: {name}\."):
+    with pytest.raises(BadRequest, match=rf"Settings are missing: {SETTINGS[name].label}\."):
         CompleteRequest(**{name: None})
 
 
@@ -243,11 +237,18 @@ def test_a_request_cannot_be_changed():
         ClipRequest(5)
 
 
+def test_the_page_of_settings_is_the_one_that_the_table_gives():
+    path = Path(__file__).parents[1] / "docs" / "settings.py"
+    page = runpy.run_path(str(path))["page"]()
+    assert path.with_suffix(".md").read_text("utf-8") == page, "run: python docs/settings.py"
+    assert all(f"| {setting.label} |" in page for setting in SETTINGS.values())
+
+
 def test_every_setting_is_described_for_users():
     root = Path(__file__).parents[1]
     pages = [*root.glob("README.md"), *root.glob("docs/**/*.md")]
     text = "\n".join(page.read_text("utf-8") for page in pages)
-    options = {field.name: SHORT.get(field.name, f"--{field.name.replace('_', '-')}") for field in FIELDS}
+    options = {name: setting.flags[-1] for name, setting in SETTINGS.items()}
     options |= {"width": "--size", "height": "--size"}
     assert {name for name, option in options.items() if not re.search(rf"{option}\b", text)} == set()
 
@@ -294,3 +295,56 @@ def test_a_clip_carries_its_pictures_infotext_and_reads_its_own_settings_back():
     assert json.loads(text.partition("SVD picture: ")[2]) == source
     assert ClipRequest.from_infotext(text) == ClipRequest(**asdict(COMPLETE))
     assert with_source("Steps: 25", "") == "Steps: 25"
+
+
+OF_0_2 = (
+    "Steps: 25, Sampler: Heun, Schedule type: Karras, Seed: 5, Size: 1024x576, "
+    'SVD checkpoint: "svd, xt.safetensors", SVD frames: 14, SVD fps: 7, SVD motion: 75, SVD augmentation: 0.02, '
+    "SVD guidance first: 1.0, SVD guidance last: 2.5, SVD guidance ramp: Linear, SVD guidance low: 2.5, "
+    "SVD guidance high: 1000.0, SVD cache interval: 3, SVD fit: Letterbox, SVD focus x: 0.25, SVD focus y: 0.5, "
+    "SVD zoom: 1.25, SVD background: #12abef, SVD decode: Reference, SVD decode chunk: 3, SVD elevation: -12.5, "
+    "SVD orbit: 360.0"
+)
+"""A clip's infotext as version 0.2 writes it; what is read from it may never change."""
+MADE_BY_0_2 = ClipRequest(
+    num_steps=25,
+    sampler="heun",
+    schedule="karras",
+    seed=5,
+    width=1024,
+    height=576,
+    checkpoint="svd, xt.safetensors",
+    num_frames=14,
+    fps=7,
+    motion_bucket_id=75,
+    noise_aug_strength=0.02,
+    min_guidance=1.0,
+    max_guidance=2.5,
+    guidance_ramp="linear",
+    guidance_low=2.5,
+    cache_interval=3,
+    fit="letterbox",
+    focus_x=0.25,
+    zoom=1.25,
+    background="#12abef",
+    decode="reference",
+    decode_chunk=3,
+    elevation=-12.5,
+)
+
+
+def test_infotext_of_clips_made_before_reads_as_before():
+    assert ClipRequest.from_infotext(OF_0_2) == MADE_BY_0_2
+    assert MADE_BY_0_2.infotext() == OF_0_2
+
+
+def test_infotext_of_pictures_made_before_reads_as_before():
+    of_0_2 = ", ".join(
+        part if part.startswith("SVD ") else f"SVD {part[0].lower()}{part[1:]}"
+        for part in OF_0_2.replace('"svd, xt.safetensors"', "svd_xt.safetensors").split(", ")
+    )
+    parameters = as_a_host_splits(of_0_2)
+    assert {"SVD steps", "SVD schedule type", "SVD size-1", "SVD guidance first"} <= parameters.keys()
+    made = MADE_BY_0_2.with_(checkpoint="svd_xt.safetensors")
+    assert ClipRequest(**settings_of(parameters)) == made
+    assert sorted(f"{label}: {text}" for label, text in made.parameters().items()) == sorted(of_0_2.split(", "))

@@ -30,7 +30,7 @@ from lib_svd import api
 from lib_svd.door import Door
 from lib_svd.errors import Interrupted
 from lib_svd.hosts.standalone import StandaloneHost
-from lib_svd.request import FIELDS
+from lib_svd.settings import SETTINGS
 from lib_svd.studio import Studio
 
 NOBODY = 65534
@@ -66,7 +66,7 @@ ODD: tuple[Any, ...] = (
     *("con", "demo.safetensors", "./demo", "%00", "{}", "=1+1", "<b>", "';--", "SVD frames: 3"),
     *([], [1], [[]], ["demo"], {}, {"a": 1}, [None] * 50, {"b": {"c": []}}, float("nan"), float("inf"), -float("inf")),
 )
-NAMES = (*(field.name for field in FIELDS), "speed", "frames", "picture")
+NAMES = (*SETTINGS, "speed", "frames", "picture")
 
 
 def picture(rng: random.Random) -> bytes:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lib_svd.errors import BadRequest
-from lib_svd.request import SCHEDULES, ClipRequest, CompleteRequest
+from lib_svd.request import ClipRequest, CompleteRequest
+from lib_svd.settings import SCHEDULES, SETTINGS
 
 CONDITIONING: dict[str, tuple[tuple[str, int], ...]] = {
     "svd": (("fps_id", 256), ("motion_bucket_id", 256), ("noise_aug_strength", 256)),
@@ -64,6 +65,10 @@ class Family:
         """Width and height that the model was trained on, pixels."""
         return self.width, self.height
 
+    def own_settings(self) -> dict[str, Any]:
+        """Every setting that a request may leave to the model, as it was made for."""
+        return {name: getattr(self, name) for name, setting in SETTINGS.items() if setting.is_open}
+
     def complete(
         self, request: ClipRequest, *, grid: int, auto_size: tuple[int, int] | None = None
     ) -> tuple[CompleteRequest, tuple[str, ...]]:
@@ -81,8 +86,7 @@ class Family:
             BadRequest: too many frames, more steps than the schedule has levels, a size off the grid or too large.
         """
         width, height = auto_size or self.native_size
-        wanted: dict[str, Any] = {"width": width, "height": height}
-        wanted |= {name: getattr(self, name) for name in FROM_FAMILY}
+        wanted = {**self.own_settings(), "width": width, "height": height}
         chosen = {name: value for name in wanted if (value := getattr(request, name)) is not None}
         settings = self._with_guidance(wanted, chosen)
         self._check_size(settings["width"], settings["height"], grid)
@@ -131,21 +135,6 @@ def _check_steps(schedule: str, num_steps: int) -> None:
         label = SCHEDULES[schedule]
         advice = f"ask for at most {most}, or choose another schedule"
         raise BadRequest(f"The schedule {label} has {most} levels, too few for {num_steps} steps: {advice}.")
-
-
-FROM_FAMILY = (
-    "num_frames",
-    "fps",
-    "motion_bucket_id",
-    "noise_aug_strength",
-    "min_guidance",
-    "max_guidance",
-    "guidance_ramp",
-    "num_steps",
-    "sampler",
-    "schedule",
-)
-"""Settings that a request may leave to the family; width and height too, through the picture."""
 
 
 def _nearest(length: int, grid: int) -> list[int]:

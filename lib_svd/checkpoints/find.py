@@ -10,8 +10,7 @@ from pathlib import Path
 
 from lib_svd.checkpoints.sources import is_model_folder
 from lib_svd.errors import BadCheckpoint
-from lib_svd.request import shown
-from lib_svd.strangers import is_file, is_folder
+from lib_svd.strangers import is_file, is_folder, shown
 
 SUFFIX = ".safetensors"
 DEMO = Path(__file__).parents[1] / "demo" / "demo.safetensors"

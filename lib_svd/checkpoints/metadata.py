@@ -24,16 +24,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lib_svd.checkpoints.families import FAMILIES, FROM_FAMILY, Family
+from lib_svd.checkpoints.families import FAMILIES, Family
 from lib_svd.checkpoints.header import refusal
 from lib_svd.errors import BadRequest
-from lib_svd.request import FIELDS, shown
+from lib_svd.settings import SETTINGS
+from lib_svd.strangers import shown
 
 PREFIX = "svd."
 FAMILY = "svd.family"
 TEXTS = ("title", "licence", "commercial_use")
-SETTINGS = {field.name: field for field in FIELDS if field.name in (*FROM_FAMILY, "width", "height")}
-SETTINGS |= dict.fromkeys(("lowest_motion", "highest_motion"), SETTINGS["motion_bucket_id"])
+OVERRIDDEN = {name: setting for name, setting in SETTINGS.items() if setting.is_open}
+OVERRIDDEN |= dict.fromkeys(("lowest_motion", "highest_motion"), SETTINGS["motion_bucket_id"])
 ADVICE = "correct the metadata or take it out"
 
 
@@ -63,7 +64,7 @@ def described(family: Family, path: Path, metadata: Mapping[str, str]) -> tuple[
             continue
         if name in TEXTS:
             changes[name] = text
-        elif name in SETTINGS:
+        elif name in OVERRIDDEN:
             changes[name] = _setting(path, name, text)
         elif name == "latent_rgb":
             changes[name] = _latent_rgb(path, text)
@@ -82,7 +83,7 @@ def described(family: Family, path: Path, metadata: Mapping[str, str]) -> tuple[
 
 
 def _setting(path: Path, name: str, text: str) -> Any:
-    setting = SETTINGS[name]
+    setting = OVERRIDDEN[name]
     try:
         return setting.checked(setting.read(text))
     except BadRequest as error:

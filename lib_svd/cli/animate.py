@@ -26,14 +26,13 @@ from lib_svd.cli.options import (
 )
 from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadOutput, BadRequest
-from lib_svd.request import FIELDS, MAX_SEED, ClipRequest, draw_seed, read_size
+from lib_svd.request import ClipRequest, read_size
+from lib_svd.settings import DECODING, MAX_SEED, SETTINGS, draw_seed
 
 if TYPE_CHECKING:
     from lib_svd.animate import Destination
     from lib_svd.clip import SavedClip
     from lib_svd.progress import ProgressBar
-
-DECODING = ("decode", "decode_chunk")  # settings that still matter once a clip is sampled
 
 
 @click.command()
@@ -122,7 +121,7 @@ def _from_latents(options: Options, bar: ProgressBar) -> Iterator[SavedClip]:
 def _check_sampled(options: Options) -> None:
     """Refuse what could no longer have an effect, and would be written into the clip as if it had."""
     given = [name for name in ("size", "like", "preset", "speed", "save_latents", "also") if options[name]]
-    given += [field.name for field in FIELDS if field.name not in DECODING and options.get(field.name)]
+    given += [name for name, s in SETTINGS.items() if DECODING not in s.groups and options.get(name)]
     given = [f"--{name.replace('_', '-')}" for name in given if name != "checkpoint"]
     given += [f"--{name}" for name in ("count", "enlarge") if options[name] != 1]
     given += ["a picture"] if options["picture"] else []

@@ -13,7 +13,9 @@ import click
 
 from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadInput, BadRequest, SvdError
-from lib_svd.request import FIELDS, ClipRequest, Field, shown
+from lib_svd.request import ClipRequest
+from lib_svd.settings import SETTINGS, Setting
+from lib_svd.strangers import shown
 
 if TYPE_CHECKING:
     from lib_svd.checkpoints import Checkpoint
@@ -27,48 +29,21 @@ PROGRAM = "python -m lib_svd"
 MODEL_DIRS = ("models/svd", "models")
 OUTPUT_DIR = Path("output")
 
-HELP = {
-    "num_steps": "Steps of the sampler.",
-    "sampler": "How noise is taken away.",
-    "schedule": "Which noise levels.",
-    "seed": "The same seed and settings give the same clip; random when not given.",
-    "num_frames": "Frames of the clip.",
-    "fps": "Frames per second.",
-    "motion_bucket_id": "How much moves, 1 to 255. Start at 75; 60 is calm, 90 lively.",
-    "noise_aug_strength": "Noise on the picture, 0 to 1: more lets the clip leave it. Start at 0.02.",
-    "min_guidance": "How closely the first frame keeps to the picture.",
-    "max_guidance": "How closely the last frame keeps to the picture: raise it where the clip drifts away.",
-    "guidance_ramp": "How guidance goes from the first frame to the last.",
-    "guidance_low": "No guidance at sigmas below this one: saves half of those steps.",
-    "guidance_high": "No guidance at sigmas above this one.",
-    "cache_interval": "Of so many steps one is whole, the others reuse its inner stages: faster, and coarser.",
-    "fit": "How the picture is brought to the clip's size.",
-    "focus_x": "What a crop keeps in view, 0 left to 1 right.",
-    "focus_y": "What a crop keeps in view, 0 top to 1 bottom.",
-    "zoom": "A tighter crop: how many times smaller than the largest, 1 to 8.",
-    "background": "Colour behind transparent pixels.",
-    "decode": "exact: the same frames at any memory; reference: chunks on their own, as Stability's code.",
-    "decode_chunk": "Frames decoded at a time; 0 chooses by the memory at hand.",
-    "elevation": "Height of the camera in degrees (SV3D_p).",
-    "orbit": "Degrees that the camera goes round the object (SV3D_p).",
-}
-SHORT = {
-    "num_frames": "--frames",
-    "num_steps": "--steps",
-    "motion_bucket_id": "--motion",
-    "noise_aug_strength": "--augmentation",
-}
 ELSEWHERE = ("width", "height", "checkpoint")  # settings with an option of their own making
 
 
 def setting_options(command: F) -> F:
-    """An option for each setting of FIELDS; what is not given stays out of the command's `settings`."""
-    for field in reversed(FIELDS):
-        if field.name not in ELSEWHERE:
-            names = [f"--{field.name.replace('_', '-')}", *([SHORT[field.name]] if field.name in SHORT else [])]
-            choices = f" [{', '.join(field.choices)}]" if field.choices else ""
-            command = click.option(*names, field.name, metavar="VALUE", help=HELP[field.name] + choices)(command)
+    """An option for each setting; what is not given stays out of the command's `settings`."""
+    for name, setting in reversed(tuple(SETTINGS.items())):
+        if name not in ELSEWHERE:
+            command = click.option(*setting.flags, name, metavar="VALUE", help=_help(setting))(command)
     return command
+
+
+def _help(setting: Setting) -> str:
+    only = f" {setting.only} only." if setting.only else ""
+    drawn = " Drawn when not given." if setting.name == "seed" else ""
+    return f"{setting.label}. {setting.help}{only}{drawn} [{setting.reach}]"
 
 
 def request_options(command: F) -> F:
@@ -130,12 +105,15 @@ def model_options(command: F) -> F:
 
 def settings(options: Options) -> dict[str, Any]:
     """The settings among the options, those that were given."""
-    given = ((field, options[field.name]) for field in FIELDS if field.name not in ELSEWHERE)
-    return {field.name: _read(field, text) for field, text in given if text is not None}
+    given = ((setting, options[name]) for name, setting in SETTINGS.items() if name not in ELSEWHERE)
+    return {setting.name: _read(setting, text) for setting, text in given if text is not None}
 
 
-def _read(field: Field, text: str) -> object:
-    return field.checked(field.read(text))
+def _read(setting: Setting, text: str) -> object:
+    try:
+        return setting.checked(setting.read(text))
+    except BadRequest as error:
+        raise BadRequest(f"{setting.flags[-1]}: {error}") from None
 
 
 def recognised(options: Options, request: ClipRequest) -> Checkpoint:

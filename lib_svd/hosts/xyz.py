@@ -14,7 +14,7 @@ OFF = "An X/Y/Z plot over an [SVD] axis needs clips: switch on Animate with SVD 
 
 
 def add_axes(settings: Mapping[str, Any], lacks: Lacks) -> None:
-    """Add an axis for each setting, a `request.Field` by its label.
+    """Add an axis for each setting, a `settings.Setting` by its label.
 
     When all scripts are loaded and no page is built: before, the plot's script may not be there; after, its lists are.
     """

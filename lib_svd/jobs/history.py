@@ -24,8 +24,9 @@ from lib_svd.files import NOTED, hidden_names, publish
 from lib_svd.infotext import read_start
 from lib_svd.jobs import owning
 from lib_svd.jobs.notes import BEST, LATEST, read_note
-from lib_svd.request import FIELDS, ClipRequest
+from lib_svd.request import ClipRequest
 from lib_svd.review import MEASURES, Review
+from lib_svd.settings import SETTINGS, setting_called
 from lib_svd.strangers import is_text
 
 MARKED = ("motion", "fidelity", "consistency")  # what a user may give 1 to 5 marks
@@ -49,6 +50,11 @@ class Entry:
     note: str = ""
     files: Sequence[str] | None = None  # the clip's own, see `owning`; None: not noted
 
+    def brief(self) -> str:
+        """The settings that every clip is shown with: `7 fps, motion 75`."""
+        told = ((setting.card, self.settings.get(name)) for name, setting in SETTINGS.items())
+        return ", ".join(card.format(value) for card, value in told if card and value not in (None, ""))
+
     def shown(self) -> dict[str, Any]:
         """One flat row, for tables and CSV."""
         return {name: told(self) for name, told in COLUMNS.items()}
@@ -66,14 +72,12 @@ COLUMNS: Mapping[str, Callable[[Entry], Any]] = {
     "clip": lambda each: each.video.name,
     "made": _when,
     "picture": lambda each: each.picture,
-    **{entry.name: _of("settings", entry.name) for entry in FIELDS},
+    **{name: _of("settings", name) for name in SETTINGS},
     **{measure.name: _of("measures", measure.name) for measure in MEASURES},
     **{f"mark_{name}": _of("marks", name) for name in MARKED},
     "note": lambda each: each.note,
 }
 """What tables show of a clip, and how it is told; each alone, because lists of 10,000 clips are sorted by it."""
-CALLED = {entry.label.removeprefix("SVD ").lower().replace(" ", "-"): entry.name for entry in FIELDS}
-"""Settings as they are called on the page, in one word: `guidance-first`."""
 
 
 def remember(
@@ -323,7 +327,7 @@ def _no_formula(told: Any) -> Any:
 
 def differing(clips: Sequence[Entry]) -> list[str]:
     """Settings in which clips that are compared differ."""
-    return [f.name for f in FIELDS if len({str(each.settings.get(f.name)) for each in clips}) > 1]
+    return [name for name in SETTINGS if len({str(each.settings.get(name)) for each in clips}) > 1]
 
 
 def _is_clip(name: str) -> bool:
@@ -357,16 +361,16 @@ def _from_text(video: Path) -> dict[str, Any]:
         return {}
     first, _, rest = text.partition("\n")
     label, _, values = first.partition(": ")
-    swept = {entry.label: entry.name for entry in FIELDS}.get(label)
+    swept = next((setting for setting in SETTINGS.values() if setting.infotext == label), None)
     if swept is None or not rest.startswith("Steps: "):
         return {"settings": settings}
-    note = f"{label.removeprefix('SVD ').capitalize()} {values}, side by side"
-    return {"settings": {**settings, swept: None}, "note": note}
+    return {"settings": {**settings, swept.name: None}, "note": f"{swept.label} {values}, side by side"}
 
 
 def _has(each: Entry, word: str) -> bool:
     name, equals, value = word.partition("=")
-    told = COLUMNS.get(CALLED.get(name, name))
+    setting = setting_called(name)
+    told = COLUMNS.get(name if setting is None else setting.name)
     if equals and told is not None:
         return str(told(each)).lower() == value
     model = str(each.settings.get("checkpoint", ""))

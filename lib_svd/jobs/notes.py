@@ -10,7 +10,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from lib_svd.request import FIELDS, MOST_TEXT
+from lib_svd.request import MOST_TEXT
+from lib_svd.settings import SETTINGS
 from lib_svd.strangers import is_text, read_json
 
 BEST = 5  # the highest mark
@@ -40,7 +41,7 @@ def read_note(path: Path, with_series: bool = True) -> dict[str, Any] | None:
 
 
 _NUMBER = {int, float}
-_TYPES = {entry.name: {type(None)} | ({str} if entry.kind is str else _NUMBER) for entry in FIELDS}
+_TYPES = {name: {type(None)} | ({str} if setting.kind is str else _NUMBER) for name, setting in SETTINGS.items()}
 
 
 def _are_settings(settings: Any) -> bool:

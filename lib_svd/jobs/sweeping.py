@@ -19,15 +19,9 @@ from lib_svd.clip import Clip, Frames, SavedClip
 from lib_svd.errors import BadRequest
 from lib_svd.jobs.noting import noted
 from lib_svd.ports import Host
-from lib_svd.request import FIELDS, Field
 from lib_svd.review import Measures, Review
+from lib_svd.settings import SETTINGS, SWEPT, Setting, names_in, setting_called
 
-SWEPT = (
-    *("motion_bucket_id", "noise_aug_strength", "max_guidance", "min_guidance", "seed", "fps", "num_steps"),
-    *("schedule", "sampler", "guidance_ramp"),
-)
-"""What can be swept: settings that leave the picture and the shape of the clip as they are."""
-DEFAULT_VALUES = {"motion_bucket_id": "60, 75, 90", "seed": "1-4"}
 MOST = 36  # clips of one sweep
 LABEL = 1 / 12  # of a clip's shorter side; at least LEAST_LABEL pixels
 LEAST_LABEL = 14
@@ -47,25 +41,26 @@ class Swept:
         return {} if self.review is None else self.review.measures
 
 
-def sweepable(name: str) -> Field:
-    """The setting of that name, or of the short name that it has in the tab.
+def sweepable(name: str) -> Setting:
+    """The setting of that name, in code, on the command line or in the tab.
 
     Raises:
         BadRequest: there is none, or it cannot be swept.
     """
-    found = [f for f in FIELDS if f.name in SWEPT and name.lower() in (f.name, f.label.lower().removeprefix("svd "))]
-    if not found:
-        raise BadRequest(f"{name!r} cannot be swept: choose one of {', '.join(SWEPT)}.")
-    return found[0]
+    setting = setting_called(name)
+    if setting is None or SWEPT not in setting.groups:
+        known = ", ".join(SETTINGS[each].word for each in names_in(SWEPT))
+        raise BadRequest(f"{name!r} cannot be swept: choose one of {known}.")
+    return setting
 
 
-def read_values(setting: Field, text: str) -> tuple[object, ...]:
+def read_values(setting: Setting, text: str) -> tuple[object, ...]:
     """`60, 75, 90` or `1-4` to values of a setting, each once; "" to the ones to begin with.
 
     Raises:
         BadRequest: a value is none of this setting, or there are fewer than two or too many.
     """
-    text = text.strip() or DEFAULT_VALUES.get(setting.name, "")
+    text = text.strip() or setting.values
     words = [one for word in text.split(",") if word.strip() for one in _each(word.strip())]
     values = tuple(dict.fromkeys(setting.checked(setting.read(word)) for word in words))
     if not 2 <= len(values) <= MOST:
@@ -73,7 +68,7 @@ def read_values(setting: Field, text: str) -> tuple[object, ...]:
     return values
 
 
-def orders(first: Order, setting: Field, values: Sequence[object]) -> list[Order]:
+def orders(first: Order, setting: Setting, values: Sequence[object]) -> list[Order]:
     """An order a value, all else as in the first; the clips' names end in their values.
 
     Raises:
@@ -90,7 +85,7 @@ def orders(first: Order, setting: Field, values: Sequence[object]) -> list[Order
     return made
 
 
-def sweep(made: Sequence[Order], setting: Field, host: Host, load: Load) -> Iterator[Swept]:
+def sweep(made: Sequence[Order], setting: Setting, host: Host, load: Load) -> Iterator[Swept]:
     """Carry out a sweep's orders; each clip is on disk, and measured, when it is given out.
 
     Raises:
@@ -102,7 +97,7 @@ def sweep(made: Sequence[Order], setting: Field, host: Host, load: Load) -> Iter
         yield Swept(value=getattr(order.request, setting.name), saved=saved, review=found)
 
 
-def save_grid(swept: Sequence[Swept], setting: Field, out: Path, encoding: video.Encoding | None = None) -> SavedClip:
+def save_grid(swept: Sequence[Swept], setting: Setting, out: Path, encoding: video.Encoding | None = None) -> SavedClip:
     """All clips of a sweep in one video, each with its value below; those that end earlier keep their last frame.
 
     Args:
@@ -115,9 +110,9 @@ def save_grid(swept: Sequence[Swept], setting: Field, out: Path, encoding: video
         ClipNotSaved: it could not be written; the clips themselves are there.
     """
     clips = [each.saved.clip for each in swept]
-    labels = [f"{setting.label.removeprefix('SVD ')} {setting.written(each.value)}" for each in swept]
+    labels = [f"{setting.label} {setting.written(each.value)}" for each in swept]
     frames = grid([clip.frames for clip in clips], labels)
-    text = f"{setting.label}: {', '.join(str(each.value) for each in swept)}\n{clips[0].infotext}"
+    text = f"{setting.infotext}: {', '.join(str(each.value) for each in swept)}\n{clips[0].infotext}"
     return video.save(Clip(frames=frames, fps=clips[0].fps, infotext=text), out, encoding=encoding)
 
 

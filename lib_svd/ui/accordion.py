@@ -8,15 +8,14 @@ from typing import Any
 import gradio as gr
 
 from lib_svd.errors import BadRequest
-from lib_svd.jobs.sweeping import SWEPT
 from lib_svd.pages import Page
+from lib_svd.settings import SETTINGS, SWEPT, names_in
 from lib_svd.studio import Studio
-from lib_svd.ui.choices import FIELD_OF
 from lib_svd.ui.compat import QUIET, html
-from lib_svd.ui.controls import HELP, NO_PROMPT, Controls, Settle, checked
+from lib_svd.ui.controls import NO_PROMPT, Controls, Settle, checked
 
 TITLE = "Animate with SVD"
-AXES = {f"[SVD] {HELP[name].label}": FIELD_OF[name] for name in (*SWEPT, "num_frames") if name != "seed"}
+AXES = {f"[SVD] {SETTINGS[n].label}": SETTINGS[n] for n in (*names_in(SWEPT), "num_frames") if n != "seed"}
 """What of the accordion can be an axis of an X/Y/Z plot, where the seed is the picture's and so an axis already."""
 
 

@@ -19,8 +19,8 @@ from lib_svd.files import finish_left
 from lib_svd.jobs import history
 from lib_svd.jobs.history import Entry, Unread
 from lib_svd.pages import Page
-from lib_svd.request import FIELDS
 from lib_svd.review import MEASURES
+from lib_svd.settings import SETTINGS
 from lib_svd.studio import Studio
 from lib_svd.ui.cards import cards_html, compare_html
 from lib_svd.ui.clips import error_html, said_html
@@ -36,7 +36,7 @@ SORTS = {
     "Name": "clip",
     **{measure.title: measure.name for measure in MEASURES},
     **{f"Mark: {name}": f"mark_{name}" for name in history.MARKED},
-    **{f"Setting: {entry.label.removeprefix('SVD ').lower()}": entry.name for entry in FIELDS},
+    **{f"Setting: {setting.label}": name for name, setting in SETTINGS.items()},
 }
 """What clips can be sorted by, and its column of the history."""
 DIRECTIONS = ["Descending", "Ascending"]

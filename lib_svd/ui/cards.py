@@ -11,19 +11,11 @@ from typing import Any
 
 from lib_svd.jobs.history import Entry, differing
 from lib_svd.jobs.notes import BEST
-from lib_svd.request import FIELDS, Field
 from lib_svd.review import MEASURES, Measure
+from lib_svd.settings import SETTINGS, Setting
 from lib_svd.ui.clips import SMALL
 
 Url = Callable[[Path], str]
-MAIN = {
-    "num_frames": "{} frames",
-    "fps": "{} fps",
-    "motion_bucket_id": "motion {}",
-    "seed": "seed {}",
-    "checkpoint": "{}",
-}
-"""Settings on every card."""
 TOLD = ("speed", "camera", "similarity", "flicker")  # measures on every card; of the others faults alone
 
 
@@ -48,9 +40,9 @@ def compare_html(clips: Sequence[Entry], url: Url) -> str:
     """Clips side by side, in step, with what differs in their settings, and their measures."""
     names = "".join(f"<th>{escape(each.video.name)}</th>" for each in clips)
     differ = differing(clips)
-    different = "".join(_setting(f, clips, "svd-differs") for f in FIELDS if f.name in differ)
+    different = "".join(_setting(s, clips, "svd-differs") for name, s in SETTINGS.items() if name in differ)
     measures = "".join(_measure(measure, clips) for measure in MEASURES)
-    same = "".join(_setting(f, clips[:1], "") for f in FIELDS if f.name not in differ)
+    same = "".join(_setting(s, clips[:1], "") for name, s in SETTINGS.items() if name not in differ)
     videos = "".join(f"<figure>{_video(each, url, 'controls autoplay')}</figure>" for each in clips)
     told = _row("Marks", [_marks(each) or "-" for each in clips]) + _row("Note", [each.note or "-" for each in clips])
     return (
@@ -64,7 +56,7 @@ def _card(each: Entry, is_chosen: bool, url: Url) -> str:
     lines = [
         ("svd-name", escape(each.video.name)),
         ("svd-dim", f"{datetime.fromtimestamp(each.made):%Y-%m-%d %H:%M}"),
-        ("", escape(_settings(each))),
+        ("", escape(each.brief())),
         ("", _words(each)),
         ("", escape(_marks(each))),
         ("svd-note", escape(each.note)),
@@ -81,11 +73,6 @@ def _video(each: Entry, url: Url, how: str) -> str:
     squares = ' class="svd-squares"' if longer < SMALL else ""
     source = escape(url(each.video), quote=True)
     return f'<video src="{source}"{squares} {how} preload="metadata" loop muted playsinline></video>'
-
-
-def _settings(each: Entry) -> str:
-    known = ((text, each.settings.get(name)) for name, text in MAIN.items())
-    return ", ".join(text.format(value) for text, value in known if value not in (None, ""))
 
 
 def _words(each: Entry) -> str:
@@ -108,15 +95,15 @@ def _marks(each: Entry) -> str:
     return ", ".join(f"{name} {mark} of {BEST}" for name, mark in each.marks.items())
 
 
-def _setting(field: Field, clips: Iterable[Entry], kind: str) -> str:
-    values = (each.settings.get(field.name) for each in clips)
-    return _row(field.label.removeprefix("SVD ").capitalize(), [_value(field, value) for value in values], kind)
+def _setting(setting: Setting, clips: Iterable[Entry], kind: str) -> str:
+    values = (each.settings.get(setting.name) for each in clips)
+    return _row(setting.label, [_value(setting, value) for value in values], kind)
 
 
-def _value(field: Field, value: Any) -> str:
+def _value(setting: Setting, value: Any) -> str:
     if value in (None, ""):
         return "-"
-    return f"{value:.10g}" if isinstance(value, float) else str((field.choices or {}).get(value, value))
+    return f"{value:.10g}" if isinstance(value, float) else str((setting.choices or {}).get(value, value))
 
 
 def _measure(measure: Measure, clips: Iterable[Entry]) -> str:

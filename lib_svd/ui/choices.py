@@ -8,23 +8,13 @@ from html import escape
 from typing import Any, NamedTuple
 
 from lib_svd.checkpoints import Checkpoint
-from lib_svd.checkpoints.families import CONDITIONING, FAMILIES, FROM_FAMILY, MOST_STEPS, Family
+from lib_svd.checkpoints.families import CONDITIONING, FAMILIES, MOST_STEPS, Family
 from lib_svd.errors import BadRequest
-from lib_svd.request import FIELDS, ClipRequest
+from lib_svd.request import ClipRequest
+from lib_svd.settings import SETTINGS
 
 FAR = 2  # times the native frames and sides that sliders reach
-FIELD_OF = {entry.name: entry for entry in FIELDS}
-STEPS = {
-    **{"focus_x": 0.001, "focus_y": 0.001, "zoom": 0.01},
-    **{
-        "guidance_low": 0.1,
-        "guidance_high": 0.1,
-        "min_guidance": 0.1,
-        "max_guidance": 0.1,
-        "noise_aug_strength": 0.001,
-    },
-}
-FOLLOWING = (*FROM_FAMILY, "width", "height")
+FOLLOWING = tuple(name for name, setting in SETTINGS.items() if setting.is_open)
 """Controls that go to the new model's value when another model is chosen, unless the user changed them."""
 
 
@@ -58,25 +48,23 @@ class Made(NamedTuple):
 
     def defaults(self) -> dict[str, Any]:
         """The value of each control that follows the model."""
-        return {name: getattr(self.family, name) for name in FOLLOWING}
+        return self.family.own_settings()
 
     def bounds(self, name: str) -> Bounds:
         """What the slider of a numeric setting reaches with this model."""
-        field, family = FIELD_OF[name], self.family
+        setting, family = SETTINGS[name], self.family
         if name in ("width", "height"):
-            low = -(-int(field.low) // self.grid) * self.grid
+            low = -(-int(setting.low) // self.grid) * self.grid
             return Bounds(low, FAR * max(family.native_size) // self.grid * self.grid, self.grid)
         if name in ("num_frames", "decode_chunk"):
-            return Bounds(field.low, FAR * family.num_frames, 1)
+            return Bounds(setting.low, FAR * family.num_frames, 1)
         if name == "motion_bucket_id":
             return Bounds(family.lowest_motion, family.highest_motion, 1)
         if name == "num_steps":
-            return Bounds(field.low, MOST_STEPS.get(family.schedule, field.high), 1)
-        step = STEPS.get(name, 1)
+            return Bounds(setting.low, MOST_STEPS.get(family.schedule, setting.high), 1)
         # SV3D's 0.00001 lies between two steps, and a browser would round it to 0.
-        return Bounds(
-            field.low, field.high, min(step, family.noise_aug_strength) if name == "noise_aug_strength" else step
-        )
+        finest = family.noise_aug_strength if name == "noise_aug_strength" else setting.step
+        return Bounds(setting.low, setting.high, min(setting.step, finest))
 
     def follow(self, values: Mapping[str, Any], before: Made) -> dict[str, Any]:
         """Where each control goes that stood at `before`; what the user changed stays, within this model's reach.
@@ -85,15 +73,15 @@ class Made(NamedTuple):
         """
         old, new = before.defaults(), self.defaults()
         kept = {name: values[name] for name in FOLLOWING if values.get(name) is not None and values[name] != old[name]}
-        for name in ("num_frames", "motion_bucket_id", "num_steps", "width", "height"):
-            if name in kept:
-                kept[name] = self.bounds(name).nearest(kept[name])
+        for name, value in kept.items():
+            if SETTINGS[name].kind is not str:
+                kept[name] = self.bounds(name).nearest(value)
         for name in ("width", "height"):
             if name in kept:
                 kept[name] = kept[name] // self.grid * self.grid
         with suppress(BadRequest):  # values that are refused anyway when a clip is asked for stay for the user to see
             complete, _ = self.family.complete(ClipRequest(**_without_size(kept)), grid=self.grid)
-            new |= {name: getattr(complete, name) for name in FROM_FAMILY}
+            new |= _without_size({name: getattr(complete, name) for name in FOLLOWING})
         return new | kept
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from html import escape
-from typing import Any, NamedTuple
+from typing import Any
 
 import gradio as gr
 
 from lib_svd.checkpoints import Checkpoint
 from lib_svd.pages import Page
-from lib_svd.request import FIELDS, ClipRequest, settings_of
+from lib_svd.request import settings_of
+from lib_svd.settings import SETTINGS
 from lib_svd.speeds import SPEEDS, steps_of
 from lib_svd.studio import Model, Studio
-from lib_svd.ui.choices import FIELD_OF, FOLLOWING, Made, model_line, no_model
+from lib_svd.ui.choices import FOLLOWING, Made, model_line, no_model
 from lib_svd.ui.clips import said_html
 from lib_svd.ui.compat import NO_RESET, QUIET, answer, html, js
 
@@ -27,51 +28,13 @@ REMEMBERED = "svd_checkpoint"  # the option that holds the model chosen last
 RANDOM_SEED = -1
 
 
-class Help(NamedTuple):
-    """How a setting is called in the tab, and what is said about it."""
-
-    label: str
-    info: str
-
-
-HELP = {
-    "checkpoint": Help("Model", "Which file animates the picture."),
-    "num_frames": Help("Frames", "Length of the clip. Beyond the model's own number motion may fall apart."),
-    "fps": Help("FPS", "Frames per second. 7 suits most clips; more makes less motion a frame."),
-    "motion_bucket_id": Help("Motion", "75 is a good start; try 60, 75, 90. More moves more and breaks sooner."),
-    "noise_aug_strength": Help(
-        "Augmentation", "Noise on the picture. 0.02 is usual, 0.01 to 0.04 sensible; more leaves the picture sooner."
-    ),
-    "min_guidance": Help("Guidance, first frame", "How closely the clip begins at the picture."),
-    "max_guidance": Help("Guidance, last frame", "Raise it where the clip drifts away from the picture."),
-    "guidance_ramp": Help("Guidance ramp", "How guidance goes from the first frame to the last."),
-    "guidance_low": Help("Guidance, lowest sigma", "No guidance below: those steps take half the time."),
-    "guidance_high": Help("Guidance, highest sigma", "No guidance above; the schedule begins at 700."),
-    "cache_interval": Help("Cache interval", "Of so many steps one is whole, the others reuse its inside. 1 is exact."),
-    "num_steps": Help("Steps", "25 is good; 10 with Align Your Steps is faster."),
-    "sampler": Help("Sampler", "Euler is what the model was made with; Heun works twice a step."),
-    "schedule": Help("Schedule", "Karras; Align Your Steps is made for 10 steps of Euler."),
-    "seed": Help("Seed", "-1 is a new one each time. The same seed and settings give the same clip."),
-    "auto_size": Help("Size by the picture", "The picture's shape at the model's own area."),
-    "width": Help("Width", "Pixels of the clip."),
-    "height": Help("Height", "Pixels of the clip."),
-    "fit": Help("Fit", "How the picture is brought to the clip's size. A tighter crop moves better."),
-    "focus_x": Help("Focus, across", "What a crop keeps in view: 0 left, 1 right."),
-    "focus_y": Help("Focus, down", "What a crop keeps in view: 0 top, 1 bottom."),
-    "zoom": Help("Zoom", "A tighter crop. Pixels that the picture does not have make the clip soft."),
-    "background": Help("Background", "Shows through transparent parts of the picture."),
-    "decode": Help("Decoding", "Exact gives the same frames at any memory; Reference cuts as Stability's code does."),
-    "decode_chunk": Help("Frames decoded at a time", "0 chooses by the memory at hand. Less takes less memory."),
-    "elevation": Help("Elevation", "Height of the camera in degrees."),
-    "orbit": Help("Orbit", "Degrees that the camera travels round the object; 360 is a full turn."),
-}
-"""By the name in code, in the words that users ask in."""
-SAVE_FRAMES = Help("Save frames too", "Every frame as a PNG file with its settings, in a folder beside the clip.")
+AUTO_SIZE = "Size by the picture", "The picture's shape at the model's own area."
+SAVE_FRAMES = "Save frames too", "Every frame as a PNG file with its settings, in a folder beside the clip."
+NEW_SEED = "-1 is a new one each time."
 PICTURES_SEED = "-1 takes the seed of the picture."
 
-PLAIN = ClipRequest()
 FIRST: dict[str, Any] = {
-    **{entry.name: getattr(PLAIN, entry.name) for entry in FIELDS if entry.name not in FOLLOWING},
+    **{name: setting.default for name, setting in SETTINGS.items()},
     **Made.of(None).defaults(),
     "auto_size": True,
     "seed": RANDOM_SEED,
@@ -201,9 +164,8 @@ class Controls:
             self._dice = tool("⚄", f"{self._part}_random_seed")
             if not self._beside_picture:
                 self.reuse = tool("♻", f"{self._part}_reuse_seed")
-            label, info = self._spoken(SAVE_FRAMES)
             kept = bool(self._studio.host.option("svd_save_frames", False))
-            self.with_frames = gr.Checkbox(kept, label=label, info=info, elem_id=f"{self._part}_with_frames")
+            self.with_frames = gr.Checkbox(kept, **self._said("with_frames", *SAVE_FRAMES))
         self._path = gr.Group(visible=False, elem_id=f"{self._part}_path")
         with self._path:
             self._row("elevation", "orbit")
@@ -225,31 +187,33 @@ class Controls:
         self._by_name[name] = self._component(name)
 
     def _component(self, name: str) -> Any:
-        named, value = self._named(name), FIRST[name]
+        value = FIRST[name]
         if name == "auto_size":
-            return gr.Checkbox(value, **named)
+            return gr.Checkbox(value, **self._said(name, *AUTO_SIZE))
+        named = self._named(name)
         if name == "seed":
             return gr.Number(value, precision=0, **named)
-        if name == "background":
+        setting = SETTINGS[name]
+        if setting.is_colour:
             return gr.ColorPicker(value, **named)
-        field = FIELD_OF[name]
-        if field.choices is not None:
+        if setting.choices is not None:
             # Labels are the values: gradio 3.41 knows no other ones in a list.
             return (gr.Radio if name == "fit" else gr.Dropdown)(
-                list(field.choices.values()), value=field.choices[value], **named
+                list(setting.choices.values()), value=setting.choices[value], **named
             )
         low, high, step = Made.of(None).bounds(name)
-        return gr.Slider(low, high, value=field.kind(value), step=step, **named, **NO_RESET)
+        return gr.Slider(low, high, value=setting.kind(value), step=step, **named, **NO_RESET)
 
     def _named(self, name: str) -> dict[str, Any]:
-        label, info = self._spoken(HELP[name])
-        if name == "seed" and self._beside_picture:
-            info = PICTURES_SEED
-        return {"label": label, "info": info, "elem_id": f"{self._part}_{name}"}
+        label, info = SETTINGS[name].label, SETTINGS[name].help
+        if name == "seed":
+            info = PICTURES_SEED if self._beside_picture else f"{NEW_SEED} {info}"
+        return self._said(name, label, info)
 
-    def _spoken(self, said: Help) -> Help:
+    def _said(self, name: str, label: str, info: str) -> dict[str, str]:
         """Among the web UI's own controls each label says that it is about the clip."""
-        return Help(f"SVD {said.label.lower()}", said.info) if self._beside_picture else said
+        label = f"SVD {label.lower()}" if self._beside_picture else label
+        return {"label": label, "info": info, "elem_id": f"{self._part}_{name}"}
 
     def _settle(self, name: str) -> Settle:
         def settle(parameters: dict[str, str]) -> Any:
@@ -269,7 +233,7 @@ class Controls:
             if pasted not in self._models():
                 return None
             return pasted if name == "basis" else self._choosing(pasted)
-        choices = FIELD_OF[name].choices
+        choices = SETTINGS[name].choices
         return settings.get(name) if choices is None or name not in settings else choices[settings[name]]
 
     def _models(self) -> dict[str, Model]:
@@ -347,13 +311,13 @@ def checked(found: Mapping[str, Any]) -> dict[str, Any]:
     if given.get("seed") == RANDOM_SEED:
         del given["seed"]
     given = named(given)
-    return {name: FIELD_OF[name].checked(value) if name in FIELD_OF else value for name, value in given.items()}
+    return {name: SETTINGS[name].checked(value) if name in SETTINGS else value for name, value in given.items()}
 
 
 def named(values: Mapping[str, Any]) -> dict[str, Any]:
     """The same values, with the names in code of what lists show by their labels."""
     return {
-        name: FIELD_OF[name].read(value) if isinstance(value, str) and name in FIELD_OF else value
+        name: SETTINGS[name].read(value) if isinstance(value, str) and name in SETTINGS else value
         for name, value in values.items()
     }
 
@@ -364,7 +328,7 @@ def tool(sign: str, elem_id: str) -> Any:
 
 
 def _moved(made: Made, name: str, value: Any) -> Any:
-    choices = FIELD_OF[name].choices
+    choices = SETTINGS[name].choices
     if choices is not None:
         return gr.update(value=choices[value])
     low, high, step = made.bounds(name)

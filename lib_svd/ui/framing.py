@@ -11,17 +11,15 @@ from PIL import Image
 
 from lib_svd import images
 from lib_svd.errors import BadInput
-from lib_svd.request import FITS, ClipRequest, CompleteRequest
+from lib_svd.request import ClipRequest, CompleteRequest
+from lib_svd.settings import FITS, SEEN, names_in
 from lib_svd.studio import Studio
 from lib_svd.ui.clips import error_html, notes_html, said_html
 from lib_svd.ui.compat import LOSSLESS, NO_SHARING, QUIET, UPLOADS, answer, html, js
 from lib_svd.ui.controls import Controls
 
-SEEN = (
-    *("checkpoint", "auto_size", "width", "height", "fit", "focus_x", "focus_y", "zoom", "background"),
-    *("num_frames", "cache_interval", "decode", "decode_chunk"),
-)
-"""Settings that change what the model sees of the picture, or how much memory the clip takes."""
+ASKED = ("auto_size", *names_in(SEEN))
+"""Controls that change what the model sees of the picture, or how much memory the clip takes."""
 VIEW = ("focus_x", "focus_y", "zoom")
 SHAPES = ((16, 9), (9, 16), (1, 1), (4, 3), (3, 4))
 PREVIEW_SIDE = 768  # pixels
@@ -58,7 +56,7 @@ class Framing:
     def wire(self, controls: Controls) -> None:
         """Let the preview follow the controls, and the buttons move them."""
         self._controls = controls
-        given = [self.picture, *(controls[name] for name in SEEN)]
+        given = [self.picture, *(controls[name] for name in ASKED)]
         shown, view = [self._seen, self._note], [controls[name] for name in VIEW]
         # A button that changes nothing is answered too: what was said of a closer crop goes then.
         asked = [*(component.change for component in given), self._largest.click]
@@ -118,7 +116,7 @@ class Framing:
         self, picture: Image.Image, values: Sequence[Any]
     ) -> tuple[Image.Image, CompleteRequest, tuple[str, ...]]:
         """The picture upright in RGB, what is asked of it, and what was done to it; raises BadInput."""
-        request = ClipRequest.from_mapping(self._controls.read_some(SEEN, values))
+        request = ClipRequest.from_mapping(self._controls.read_some(ASKED, values))
         found = images.read_picture(picture, request.background)
         return found.image, self._studio.completed(request, found.image.size), found.notes
 

@@ -7,7 +7,7 @@ from html import escape
 
 from lib_svd.jobs.history import Entry
 from lib_svd.review import BRIEF, CV2_MISSING, MEASURES, Advice, Measure, Measures, can_see_motion
-from lib_svd.ui.choices import FIELD_OF
+from lib_svd.settings import SETTINGS
 
 PARTS = {"motion": "Motion", "fidelity": "Fidelity", "consistency": "Consistency", "loop": "Loop"}
 PLOT_WIDTH, PLOT_HEIGHT = 120, 22  # pixels
@@ -107,5 +107,5 @@ def _across(y: float, dashes: str) -> str:
 
 
 def _change(advice: Advice) -> str:
-    field = FIELD_OF[str(advice.setting)]
-    return f"Set {field.label.removeprefix('SVD ')} to {field.written(advice.value)}."
+    setting = SETTINGS[str(advice.setting)]
+    return f"Set {setting.label} to {setting.written(advice.value)}."

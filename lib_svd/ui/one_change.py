@@ -12,20 +12,18 @@ from PIL import Image
 from lib_svd import images
 from lib_svd.errors import BadInput
 from lib_svd.jobs import history
-from lib_svd.request import FIELDS
+from lib_svd.settings import HARMLESS, SETTINGS
 from lib_svd.studio import Studio
 from lib_svd.ui.clips import said_html
 from lib_svd.ui.compat import QUIET, answer, html
-from lib_svd.ui.controls import HELP, Controls
+from lib_svd.ui.controls import Controls
 
-TOGETHER = {"Size": ("width", "height"), "Crop": ("fit", "focus_x", "focus_y", "zoom")}
-"""Settings that are one control to the user."""
-HARMLESS = ("decode_chunk",)  # the frames are the same
 CHANGES = {
-    **{HELP[f.name].label: (f.name,) for f in FIELDS if f.name not in (*HARMLESS, *sum(TOGETHER.values(), ()))},
-    **TOGETHER,
+    setting.thing: [name for name, each in SETTINGS.items() if each.thing == setting.thing]
+    for setting in SETTINGS.values()
+    if HARMLESS not in setting.groups
 }
-"""What may change, by label: the settings that it is made of."""
+"""What may change, and the settings that it is made of."""
 
 
 class Apart(NamedTuple):

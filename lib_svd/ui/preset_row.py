@@ -9,7 +9,8 @@ import gradio as gr
 
 from lib_svd.errors import BadInput
 from lib_svd.pages import Page
-from lib_svd.presets import KEPT, Preset, Presets
+from lib_svd.presets import Preset, Presets
+from lib_svd.settings import KEPT, names_in
 from lib_svd.studio import Studio
 from lib_svd.ui.clips import error_html, said_html
 from lib_svd.ui.compat import QUIET, html
@@ -116,7 +117,7 @@ class PresetRow:
         return [gr.update(choices=[NONE, *presets], value=name if name in presets else NONE), said_html(text)]
 
     def _saved(self, controls: Controls, name: str, values: Sequence[Any]) -> tuple[str, str]:
-        settings = {each: value for each, value in controls.read(values).items() if each in KEPT}
+        settings = {each: value for each, value in controls.read(values).items() if each in names_in(KEPT)}
         self._presets.save(Preset(name=name, settings=settings))
         return self._used(name.strip()), f"{name.strip()} is saved."
 

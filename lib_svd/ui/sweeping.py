@@ -11,16 +11,12 @@ from lib_svd import jobs
 from lib_svd.animate import Order
 from lib_svd.clip import SavedClip
 from lib_svd.errors import SvdError
-from lib_svd.jobs.sweeping import DEFAULT_VALUES, SWEPT
 from lib_svd.pages import Page
-from lib_svd.request import Field
+from lib_svd.settings import SETTINGS, SWEPT, Setting, names_in
 from lib_svd.studio import Studio
 from lib_svd.ui.compat import QUIET, html
-from lib_svd.ui.controls import HELP
 from lib_svd.ui.measures import sweep_html
 
-SETTINGS = {HELP[name].label: name for name in SWEPT}
-"""What can be swept, by its label."""
 ALL = "All side by side"
 
 
@@ -41,11 +37,12 @@ class Sweeping:
         self._studio, self._page, self._part = studio, page, part
         with gr.Accordion("Sweep: one setting, several values", open=False, elem_id=f"{part}_sweep"):
             with gr.Row(elem_classes=["svd-row"]):
-                first = next(iter(SETTINGS))
-                setting = gr.Dropdown(list(SETTINGS), value=first, label="Setting", elem_id=f"{part}_swept")
+                motion, seed = SETTINGS["motion_bucket_id"], SETTINGS["seed"]
+                labels = [SETTINGS[name].label for name in names_in(SWEPT)]
+                setting = gr.Dropdown(labels, value=motion.label, label="Setting", elem_id=f"{part}_swept")
                 values = gr.Textbox(
                     label="Values; everything else stays, the seed too",
-                    placeholder=f"{DEFAULT_VALUES['motion_bucket_id']}; of seeds {DEFAULT_VALUES['seed']}",
+                    placeholder=f"{motion.values}; of seeds {seed.values}",
                     lines=1,
                     elem_id=f"{part}_values",
                     scale=2,
@@ -72,7 +69,7 @@ class Sweeping:
         Raises:
             SvdError: the values cannot be, or there is no clip at all.
         """
-        setting = jobs.sweepable(SETTINGS[label])
+        setting = jobs.sweepable(label)
         orders = jobs.orders(first, setting, jobs.read_values(setting, text))
         done: list[jobs.Swept] = []
         ended = ""
@@ -107,10 +104,10 @@ class Sweeping:
         """The path of the clip that is chosen, in the sweep of that path."""
         return f"{name}.mp4" if shown == ALL else f"{name}-{shown}.mp4"
 
-    def _told(self, done: list[jobs.Swept], setting: Field, first: Order) -> list[Any]:
+    def _told(self, done: list[jobs.Swept], setting: Setting, first: Order) -> list[Any]:
         words = [each.saved.video.stem.removeprefix(f"{first.to.out.stem}-") for each in done]
         links = [self._page.url(each.saved.video) for each in done]
-        title = f"{HELP[setting.name].label}, seed {first.request.seed}"
+        title = f"{setting.label}, seed {first.request.seed}"
         table = sweep_html(title, words, links, [each.measures for each in done])
         choices = [ALL, *words] if len(done) > 1 else words
         return [

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from lib_svd.checkpoints import CONDITIONING, FAMILIES, Checkpoint, Family, describe, recognise
-from lib_svd.checkpoints.metadata import SETTINGS
+from lib_svd.checkpoints.metadata import OVERRIDDEN
 from lib_svd.engine import schedule as engine
 from lib_svd.engine.config import DecoderConfig, NetworkConfigs
 from lib_svd.errors import BadCheckpoint, BadRequest
-from lib_svd.request import SAMPLERS, SCHEDULES, ClipRequest
+from lib_svd.request import ClipRequest
+from lib_svd.settings import SAMPLERS, SCHEDULES
 from tests.checkpoints.files import NARROW, PLAIN, UNET, native_keys, only, with_vector, write_narrow
 from tests.tiny import write_tiny
 
@@ -109,7 +110,7 @@ def test_what_a_file_says_of_itself(tmp_path: Path) -> None:
     assert {name: str(getattr(found.family, name)) for name in said} == said | {"min_guidance": "1.0"}
     assert found.family.latent_rgb == ((1, 2, 3), (4, 5, 6), (7, 8, 9), (0, 1, -2.5))
     assert set(given) == {f.name for f in fields(found.family)} - {"name", "conditioning"}
-    assert set(SETTINGS) <= set(said)
+    assert set(OVERRIDDEN) <= set(said)
     assert found.notes == ()
 
 
@@ -117,9 +118,9 @@ def test_what_a_file_says_of_itself(tmp_path: Path) -> None:
     ("key", "text", "what"),
     [
         ("svd.family", "svd_2", "none of svd, svd_xt"),
-        ("svd.num_frames", "many", "SVD frames must be a number"),
+        ("svd.num_frames", "many", "Frames must be a number"),
         ("svd.num_frames", "0", "from 1 to 1024"),
-        ("svd.fps", "7.5", "SVD fps must be a number"),
+        ("svd.fps", "7.5", "FPS must be a number"),
         ("svd.max_guidance", "99", "from 1 to 20"),
         ("svd.sampler", "ddim", "must be one of euler"),
         ("svd.width", "130", "off its own grid of 4 pixels"),

@@ -11,7 +11,7 @@ from PIL import Image
 
 from lib_svd.errors import BadRequest
 from lib_svd.images import View, fit_picture, to_tensor
-from lib_svd.request import FITS
+from lib_svd.settings import FITS
 
 MIDDLE = View()
 HD = (1024, 576)

@@ -219,7 +219,7 @@ def test_words_find_names_notes_pictures_models_and_settings(tmp_path):
     assert names("svd_xt fps=12") == ["cow", "dog"]
     assert names("fps=12 fast") == ["dog"]
     assert names("motion=75 fps=7") == names("motion_bucket_id=75 fps=7") == ["cat"]
-    assert names("focus-x=0.5") == ["cat", "cow", "dog"]
+    assert names("focus-across=0.5") == names("focus-x=0.5") == ["cat", "cow", "dog"]
     assert names("motion=7") == []
     assert names("nothing") == []
 

@@ -95,7 +95,7 @@ def test_clips_that_say_nothing_or_are_damaged_are_refused_with_a_sentence(tmp_p
 
 def test_settings_of_another_version_are_refused_with_a_sentence(saved):
     entry = history.remember(saved.video, SETTINGS, "", None)
-    with pytest.raises(BadInput, match="SVD fps must be from 1"):
+    with pytest.raises(BadInput, match="FPS must be from 1"):
         restored(history.Entry(**{**vars(entry), "settings": {**entry.settings, "fps": 900}}))
 
 

@@ -125,7 +125,7 @@ def test_clips_are_found_by_words_and_settings_and_sorted_by_what_is_known_of_th
     panel.look(asked())
     assert names(panel.listed(asked(words="CAT"))[1]) == ["d.mp4"]
     assert names(panel.listed(asked(words="fps=12"))[1]) == ["b.mp4"]
-    assert names(panel.listed(asked(order="Setting: fps"))[1])[0] == "b.mp4"
+    assert names(panel.listed(asked(order="Setting: FPS"))[1])[0] == "b.mp4"
     assert names(panel.listed(asked(order="Mark: motion"))[1])[0] == "d.mp4"
     assert names(panel.listed(asked(order="Name", direction="Ascending"))[1]) == [f"{x}.mp4" for x in "abcd"]
     assert "No clip has all of these words." in panel.listed(asked(words="dog"))[1]
@@ -177,7 +177,7 @@ def test_settings_that_differ_stand_out_and_the_order_is_the_users(panel, clip):
     panel.look(asked())
     _, html = panel.compare(asked(two, one))
     assert html.count("svd-differs") == 1
-    assert '<tr class="svd-differs"><td>Fps</td><td>12</td><td>7</td></tr>' in html
+    assert '<tr class="svd-differs"><td>FPS</td><td>12</td><td>7</td></tr>' in html
     assert '<tr class=""><td>Seed</td><td>5</td></tr>' in html
     assert html.index("<th>b.mp4</th>") < html.index("<th>a.mp4</th>")
 

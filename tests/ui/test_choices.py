@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib_svd.checkpoints.families import FAMILIES, FROM_FAMILY
+from lib_svd.checkpoints.families import FAMILIES
 from lib_svd.errors import BadRequest
-from lib_svd.request import FIELDS, ClipRequest
+from lib_svd.request import ClipRequest
+from lib_svd.settings import SETTINGS
 from lib_svd.ui.choices import FOLLOWING, Made
 
-NUMBERS = [entry.name for entry in FIELDS if entry.kind is not str and entry.name != "seed"]
+NUMBERS = [name for name, setting in SETTINGS.items() if setting.kind is not str and name != "seed"]
 ALL = [Made(family, 64) for family in FAMILIES.values()]
 families = st.sampled_from(ALL)
 
@@ -29,7 +30,7 @@ def completed(made: Made, **settings):
 @pytest.mark.parametrize("name", NUMBERS)
 def test_no_slider_offers_what_would_be_refused(made, name):
     low, high, step = made.bounds(name)
-    kind = next(entry.kind for entry in FIELDS if entry.name == name)
+    kind = SETTINGS[name].kind
     for value in (low, low + step, high - step, high):
         assert getattr(completed(made, **{name: kind(value)}), name) == kind(value)
 
@@ -90,7 +91,7 @@ def test_a_clip_can_be_asked_for_after_any_change_unless_guidance_was_wrong_befo
 ):
     changed = {"num_frames": frames, "min_guidance": low, "max_guidance": high, "num_steps": steps}
     found = after.follow({**before.defaults(), **changed}, before)
-    wanted = {name: found[name] for name in FROM_FAMILY}
+    wanted = {name: found[name] for name in FOLLOWING if name not in ("width", "height")}
     if low > high:
         with pytest.raises(BadRequest, match="Guidance must not fall"):
             completed(after, min_guidance=low, max_guidance=high)

@@ -9,7 +9,8 @@ import gradio as gr
 import pytest
 
 from lib_svd.errors import BadRequest
-from lib_svd.request import FIELDS, ClipRequest
+from lib_svd.request import ClipRequest
+from lib_svd.settings import SETTINGS
 from lib_svd.ui import accordion, tab
 from lib_svd.ui.controls import Controls
 from tests.ui.conftest import parsed, pasted
@@ -71,7 +72,7 @@ def inside(block):
 
 
 def test_every_setting_has_a_control(controls):
-    assert {entry.name for entry in FIELDS} == set(controls.names) - {"auto_size"}
+    assert SETTINGS.keys() == set(controls.names) - {"auto_size"}
 
 
 def test_the_settings_used_here_differ_from_the_defaults_everywhere():

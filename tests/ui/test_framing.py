@@ -14,7 +14,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning"),  # gradio's own
     pytest.mark.usefixtures("one_thread"),
 ]
-VALUES = ("svd_xt.safetensors", True, 1024, 576, "Letterbox", 0.5, 0.5, 1.0, "#000000")
+VALUES = (True, 1024, 576, "svd_xt.safetensors", 3, 1, "Letterbox", 0.5, 0.5, 1.0, "#000000")
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_closer_shows_the_subject_and_no_concern_is_left(framing):
     assert abs(x - 850 / 1200) < 0.05
     assert abs(y - 300 / 800) < 0.05
     assert zoom > 2
-    closer = (*VALUES[:4], fit, x, y, zoom, "#000000")
+    closer = (*VALUES[:6], fit, x, y, zoom, "#000000")
     assert "seems small" not in framing.preview(picture, *closer)[1]
     assert ClipRequest(focus_x=x, focus_y=y, zoom=zoom)  # as the controls take it
 
@@ -61,21 +61,21 @@ def test_where_a_closer_crop_gains_nothing_it_says_so(framing):
 
 def test_where_it_cannot_be_closer_it_still_brings_the_subject_into_view(framing):
     small = disc(1000, 300, 60).resize((96, 64))
-    upright = ("svd_xt.safetensors", False, 64, 96, "Crop", 0.5, 0.5, 1.0, "#000000")
+    upright = (False, 64, 96, "svd_xt.safetensors", 3, 1, "Crop", 0.5, 0.5, 1.0, "#000000")
     said, fit, x, _, zoom = framing.closer(small, *upright)
     assert (said, fit, zoom) == (gr.update(), "Crop", 1)
     assert x > 0.7
-    again = (*upright[:5], x, 0.5, 1.0, "#000000")
+    again = (*upright[:7], x, 0.5, 1.0, "#000000")
     assert "gain nothing" in framing.closer(small, *again)[0]
 
 
 def test_without_a_picture_or_with_a_size_that_cannot_be_it_says_so(framing):
     assert "no picture yet" in framing.closer(None, *VALUES)[0]
-    wrong = ("svd_xt.safetensors", False, 65, 64, "Crop", 0.5, 0.5, 1.0, "#000000")
+    wrong = (False, 65, 64, "svd_xt.safetensors", 3, 1, "Crop", 0.5, 0.5, 1.0, "#000000")
     assert "multiples of 16" in framing.closer(disc(850, 300, 60), *wrong)[0]
 
 
 def test_the_frame_over_the_picture_is_told_where_there_is_a_crop(framing):
-    crop = ("svd_xt.safetensors", False, 64, 64, "Crop", 0.25, 0.5, 2.0, "#000000")
+    crop = (False, 64, 64, "svd_xt.safetensors", 3, 1, "Crop", 0.25, 0.5, 2.0, "#000000")
     assert 'data-box="0.0833 0.2500 0.4167 0.7500" data-zoom="2.0"' in framing.preview(disc(600, 400, 60), *crop)[1]
     assert "svd-kept" not in framing.preview(disc(600, 400, 60), *VALUES)[1]

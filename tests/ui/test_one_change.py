@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 
 from lib_svd.jobs import history
-from lib_svd.request import FIELDS, CompleteRequest
+from lib_svd.request import CompleteRequest
 from lib_svd.review import review
+from lib_svd.settings import HARMLESS, SETTINGS, names_in
 from lib_svd.ui.controls import Controls
-from lib_svd.ui.one_change import CHANGES, HARMLESS, OneChange
+from lib_svd.ui.one_change import CHANGES, OneChange
 from tests.review import clips
 
 pytestmark = pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning")  # gradio's own
@@ -120,4 +121,4 @@ def test_without_a_clip_to_compare_with_nothing_is_said(panel, values):
 
 
 def test_every_setting_that_changes_frames_counts():
-    assert {field.name for field in FIELDS} - set(HARMLESS) == {name for names in CHANGES.values() for name in names}
+    assert SETTINGS.keys() - names_in(HARMLESS) == {name for names in CHANGES.values() for name in names}

@@ -135,8 +135,8 @@ def test_the_change_to_try_is_said_and_follows_what_the_user_says(panel, made):
     assert "Nothing stands out" in panel.advise(name, AS_MEASURED)
     said = panel.advise(name, "too chaotic")
     assert "You said: too chaotic." in said
-    assert "<b>Set motion to 75.</b>" in said
-    assert "Measured: too static. <b>Set motion to 159.</b>" in panel.advise(made(clips.pan(0)), AS_MEASURED)
+    assert "<b>Set Motion to 75.</b>" in said
+    assert "Measured: too static. <b>Set Motion to 159.</b>" in panel.advise(made(clips.pan(0)), AS_MEASURED)
 
 
 def test_applying_it_brings_back_the_clips_settings_and_seed_with_that_one_change(panel, made):

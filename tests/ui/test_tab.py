@@ -14,6 +14,7 @@ from lib_svd.infotext import read_infotext
 from lib_svd.jobs import history
 from lib_svd.request import ClipRequest
 from lib_svd.ui import clips, tab
+from lib_svd.ui.framing import ASKED
 from tests.ui.conftest import parsed, pasted
 
 pytestmark = pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning")  # gradio's own
@@ -146,22 +147,22 @@ def test_a_page_that_was_loaded_again_gets_what_its_own_job_showed(built):
 
 def test_the_preview_is_the_picture_that_the_model_gets(built, picture):
     shown, note = built.framing.preview(
-        opened(picture), "svd_xt.safetensors", False, 64, 64, "Crop", 0.0, 0.5, 1.0, "#000000"
+        opened(picture), False, 64, 64, "svd_xt.safetensors", 3, 1, "Crop", 0.0, 0.5, 1.0, "#000000"
     )
     assert shown.size == (64, 64)
     assert "Cropped 33 % from the right" in note
-    assert built.framing.preview(None, *[None] * 9) == (None, "")
+    assert built.framing.preview(None, *[None] * len(ASKED)) == (None, "")
 
 
 def test_what_may_go_wrong_with_a_picture_is_said_below_it_with_a_remedy(built, picture):
     dark = opened(picture).point(lambda level: level // 8)
-    _, note = built.framing.preview(dark, "svd_xt.safetensors", True, 96, 64, "Crop", 0.5, 0.5, 1.0, "#000000")
+    _, note = built.framing.preview(dark, True, 96, 64, "svd_xt.safetensors", 3, 1, "Crop", 0.5, 0.5, 1.0, "#000000")
     assert "It is very dark. Brighten it first" in note
 
 
 def test_the_preview_says_what_is_wrong(built, picture):
     shown, note = built.framing.preview(
-        opened(picture), "svd_xt.safetensors", False, 65, 64, "Crop", 0.5, 0.5, 1.0, "#000000"
+        opened(picture), False, 65, 64, "svd_xt.safetensors", 3, 1, "Crop", 0.5, 0.5, 1.0, "#000000"
     )
     assert shown is None
     assert "multiples of 16" in note

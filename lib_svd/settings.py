@@ -1,0 +1,283 @@
+"""Every setting of a clip, a row each: what it is called, what it may be, and where it is used."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from enum import Flag, auto
+from typing import TYPE_CHECKING, Any, Generic, get_args, get_type_hints
+
+from lib_svd.errors import BadRequest
+from lib_svd.strangers import MOST_DIGITS, is_text, shown
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    Open = TypeVar("Open", bound=None, covariant=True, default=None)
+else:
+    from typing import TypeVar
+
+    Open = TypeVar("Open", covariant=True)  # what a setting is that is left to the model: None, or nothing may be
+
+SAMPLERS = {"euler": "Euler", "euler_ancestral": "Euler a", "heun": "Heun", "dpmpp_2m": "DPM++ 2M", "lcm": "LCM"}
+SCHEDULES = {"karras": "Karras", "align_your_steps": "Align Your Steps", "lcm": "LCM"}
+RAMPS = {"linear": "Linear", "triangle": "Triangle", "constant": "Constant"}
+FITS = {"crop": "Crop", "letterbox": "Letterbox", "stretch": "Stretch"}
+DECODES = {"exact": "Exact", "reference": "Reference"}
+
+MAX_SEED = 2**32 - 1
+LONGEST_TEXT = 4096  # of a setting; no path is longer
+
+
+class Group(Flag):
+    """Where settings are used together."""
+
+    NONE = 0
+    SWEPT = auto()  # can be swept: leaves the picture and the shape of the clip as they are
+    KEPT = auto()  # may be in a preset
+    SEEN = auto()  # changes what the model sees of the picture, or how much memory the clip takes
+    DECODING = auto()  # matters when a clip is sampled already
+    HARMLESS = auto()  # the frames are the same whatever it is
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One setting: how it is called, what it may be, and where it is used."""
+
+    label: str  # in the tab, and in every sentence about it
+    infotext: str  # its label in infotext, which never changes: clips carry it
+    help: str  # one sentence or two, of fewer than 100 characters
+    name: str = ""  # in code, in the API, and as an option of the command line
+    kind: type = str
+    default: Any = None  # None: it may be left to the model
+    low: float = -math.inf
+    high: float = math.inf
+    step: float = 1  # of its slider
+    unit: str = ""
+    choices: Mapping[str, str] | None = None  # label by name
+    is_colour: bool = False
+    short: str = ""  # a second option of the command line
+    card: str = ""  # how it stands on a clip's card; "": it does not
+    together: str = ""  # what it and others are called that are one thing to the user
+    values: str = ""  # to sweep it over, where none are given
+    only: str = ""  # the one family that it is for
+    groups: Group = Group.NONE
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may be left to the model."""
+        return self.default is None
+
+    @property
+    def reach(self) -> str:
+        """What it may be, in words."""
+        if self.is_colour:
+            return "#rrggbb"
+        if self.kind is str:
+            return ", ".join(self.choices or ("text",))
+        return f"{self.low:.10g} to {self.high:.10g}{self.unit}"  # 10 digits: a seed has so many
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Its options on the command line, the shortest last."""
+        return (f"--{self.name.replace('_', '-')}", self.short)[: 2 if self.short else 1]
+
+    @property
+    def thing(self) -> str:
+        """What the user changes by it."""
+        return self.together or self.label
+
+    @property
+    def word(self) -> str:
+        """Its label as one word: `guidance-first-frame`."""
+        return _word(self.label)
+
+    def checked(self, value: Any) -> Any:
+        """The value in its own type.
+
+        Raises:
+            BadRequest: wrong type, not finite, out of range, not among the choices.
+        """
+        if self.kind is str:
+            return self._checked_text(value)
+        if not _is_number(value) or (self.kind is int and value != int(value)):
+            what = "a whole number" if self.kind is int else "a number"
+            raise BadRequest(f"{self.label} must be {what}, not {shown(value)}.")
+        if not self.low <= value <= self.high:  # before it is converted: a whole number may be larger than any float
+            raise BadRequest(f"{self.label} must be from {self.reach}, not {shown(value)}.")
+        return self.kind(value)
+
+    def _checked_text(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise BadRequest(f"{self.label} must be text, not {shown(value)}.")
+        if self.choices is not None and value not in self.choices:
+            raise BadRequest(f"{self.label} must be one of {self.reach}, not {shown(value)}.")
+        if self.is_colour and not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+            raise BadRequest(f"{self.label} must be a colour such as #ffffff, not {shown(value)}.")
+        if len(value) > LONGEST_TEXT or not is_text(value):
+            raise BadRequest(f"{self.label} must be at most {LONGEST_TEXT} characters of text, not {shown(value)}.")
+        return value
+
+    def written(self, value: Any) -> str | None:
+        """The value as infotext; None stands for a setting that is left to the model."""
+        if value is None or value == "":
+            return None
+        text = self.choices[value] if self.choices is not None else str(value)
+        return json.dumps(text, ensure_ascii=False) if re.search(r'[,:"\n\\]|^\s|\s$', text) else text
+
+    def read(self, text: str) -> Any:
+        """The value that `written` wrote.
+
+        Raises:
+            BadRequest: the text is not a value of this setting.
+        """
+        if self.choices is not None:
+            names = {label: name for name, label in self.choices.items()}
+            return names.get(text, text)
+        convert: Callable[[str], Any] = self.kind
+        try:
+            if self.kind is not str and len(text) > MOST_DIGITS:
+                raise ValueError
+            return convert(text)
+        except ValueError:
+            raise BadRequest(f"{self.label} must be a number, not {shown(text)}.") from None
+
+
+def row(label: str, infotext: str, help: str, low: float = -math.inf, high: float = math.inf, **more: Any) -> Any:
+    """A field of `Settings` that is described by a `Setting`."""
+    setting = Setting(label=label, infotext=infotext, help=help, low=low, high=high, **more)
+    return field(default=setting.default, metadata={"setting": setting})
+
+
+SWEPT, KEPT, SEEN, DECODING, HARMLESS = Group.SWEPT, Group.KEPT, Group.SEEN, Group.DECODING, Group.HARMLESS
+
+
+# fmt: off
+@dataclass(frozen=True, kw_only=True)
+class Settings(Generic[Open]):
+    """The settings of a clip, in the order of its infotext; what is `Open` may be left to the model."""
+
+    num_steps: int | Open = row("Steps", "Steps",
+        "Steps of the sampler. 25 is good; 10 with Align Your Steps is faster.",
+        1, 100, short="--steps", groups=SWEPT | KEPT)
+    sampler: str | Open = row("Sampler", "Sampler",
+        "Euler is what SVD was made with; Heun works twice a step; LCM is for AnimateLCM.",
+        choices=SAMPLERS, groups=SWEPT | KEPT)
+    schedule: str | Open = row("Schedule", "Schedule type",
+        "Noise levels: Karras; Align Your Steps is made for 10 steps of Euler.",
+        choices=SCHEDULES, groups=SWEPT | KEPT)
+    seed: int = row("Seed", "Seed",
+        "The same seed and settings give the same clip.",
+        0, MAX_SEED, default=0, card="seed {}", values="1-4", groups=SWEPT)
+    width: int | Open = row("Width", "Width",
+        "Pixels of the clip.",
+        32, 4096, unit=" pixels", together="Size", groups=KEPT | SEEN)
+    height: int | Open = row("Height", "Height",
+        "Pixels of the clip.",
+        32, 4096, unit=" pixels", together="Size", groups=KEPT | SEEN)
+    checkpoint: str = row("Model", "SVD checkpoint",
+        "Which file animates the picture.",
+        default="", card="{}", groups=SEEN)
+    num_frames: int | Open = row("Frames", "SVD frames",
+        "Length of the clip. Beyond the model's own number motion may fall apart.",
+        1, 1024, short="--frames", card="{} frames", groups=KEPT | SEEN)
+    fps: int | Open = row("FPS", "SVD fps",
+        "Frames per second. 7 suits most clips; more makes less motion a frame.",
+        1, 30, card="{} fps", groups=SWEPT | KEPT)
+    motion_bucket_id: int | Open = row("Motion", "SVD motion",
+        "How much moves. 75 is a good start; try 60, 75, 90. More breaks sooner.",
+        1, 255, short="--motion", card="motion {}", values="60, 75, 90", groups=SWEPT | KEPT)
+    noise_aug_strength: float | Open = row("Augmentation", "SVD augmentation",
+        "Noise on the picture. 0.02 is usual, 0.01 to 0.04 sensible; more leaves the picture sooner.",
+        0, 1, step=0.001, short="--augmentation", groups=SWEPT | KEPT)
+    min_guidance: float | Open = row("Guidance, first frame", "SVD guidance first",
+        "How closely the first frame keeps to the picture.",
+        1, 20, step=0.1, groups=SWEPT | KEPT)
+    max_guidance: float | Open = row("Guidance, last frame", "SVD guidance last",
+        "How closely the last frame keeps to the picture. Raise it where the clip drifts away.",
+        1, 20, step=0.1, groups=SWEPT | KEPT)
+    guidance_ramp: str | Open = row("Guidance ramp", "SVD guidance ramp",
+        "How guidance goes from the first frame to the last.",
+        choices=RAMPS, groups=SWEPT | KEPT)
+    guidance_low: float = row("Guidance, lowest sigma", "SVD guidance low",
+        "No guidance at sigmas below: those steps take half the time.",
+        0, 1000, default=0.0, step=0.1, unit=" (sigma)", groups=KEPT)
+    guidance_high: float = row("Guidance, highest sigma", "SVD guidance high",
+        "No guidance at sigmas above; the schedule begins at 700.",
+        0, 1000, default=1000.0, step=0.1, unit=" (sigma)", groups=KEPT)
+    cache_interval: int = row("Cache interval", "SVD cache interval",
+        "Of so many steps one is whole, the others reuse its inside. 1 is exact.",
+        1, 10, default=1, groups=KEPT | SEEN)
+    fit: str = row("Fit", "SVD fit",
+        "How the picture is brought to the clip's size. A tighter crop moves better.",
+        default="crop", choices=FITS, together="Crop", groups=KEPT | SEEN)
+    focus_x: float = row("Focus, across", "SVD focus x",
+        "What a crop keeps in view: 0 left, 1 right.",
+        0, 1, default=0.5, step=0.001, together="Crop", groups=KEPT | SEEN)
+    focus_y: float = row("Focus, down", "SVD focus y",
+        "What a crop keeps in view: 0 top, 1 bottom.",
+        0, 1, default=0.5, step=0.001, together="Crop", groups=KEPT | SEEN)
+    zoom: float = row("Zoom", "SVD zoom",
+        "A tighter crop. Pixels that the picture does not have make the clip soft.",
+        1, 8, default=1.0, step=0.01, together="Crop", groups=KEPT | SEEN)
+    background: str = row("Background", "SVD background",
+        "Shows through transparent parts of the picture.",
+        default="#000000", is_colour=True, groups=SEEN)
+    decode: str = row("Decoding", "SVD decode",
+        "Exact gives the same frames at any memory; Reference cuts as Stability's code does.",
+        default="exact", choices=DECODES, groups=KEPT | SEEN | DECODING)
+    decode_chunk: int = row("Frames decoded at a time", "SVD decode chunk",
+        "0 chooses by the memory at hand. Less takes less memory.",
+        0, 1024, default=0, groups=SEEN | DECODING | HARMLESS)
+    elevation: float = row("Elevation", "SVD elevation",
+        "Height of the camera in degrees.",
+        -90, 90, default=10.0, unit=" degrees", only="SV3D_p")
+    orbit: float = row("Orbit", "SVD orbit",
+        "Degrees that the camera travels round the object; 360 is a full turn.",
+        -360, 360, default=360.0, unit=" degrees", only="SV3D_p")
+# fmt: on
+
+
+def _word(text: str) -> str:
+    return re.sub(r"\W+", "-", text.lower())
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int or (isinstance(value, float) and math.isfinite(value))
+
+
+def _listed() -> dict[str, Setting]:
+    hints = get_type_hints(Settings)
+    kinds = {name: (*get_args(hint), hint)[0] for name, hint in hints.items()}
+    rows = {each.name: each.metadata["setting"] for each in fields(Settings)}
+    return {name: replace(setting, name=name, kind=kinds[name]) for name, setting in rows.items()}
+
+
+SETTINGS: Mapping[str, Setting] = _listed()
+"""Every setting by its name; tab, command line, API, infotext and docs are made from this table."""
+
+
+_CALLED = {
+    called: setting
+    for setting in SETTINGS.values()
+    for called in (setting.name, setting.word, *(flag[2:] for flag in setting.flags))
+}
+
+
+def setting_called(text: str) -> Setting | None:
+    """The setting of that name, in code, on the command line or in the tab, whole or as one word; None: none."""
+    return _CALLED.get(_word(text))
+
+
+def names_in(group: Group) -> tuple[str, ...]:
+    """The names of the settings in a group."""
+    return tuple(name for name, setting in SETTINGS.items() if group in setting.groups)
+
+
+def draw_seed() -> int:
+    """A seed for a clip that has none, 0 to MAX_SEED."""
+    return secrets.randbelow(MAX_SEED + 1)
