@@ -30,7 +30,7 @@ ARROWS = {
     "files": (),
     "places": (),
     "video": ("clip", "errors", "files", "places"),
-    "review": ("clip", "errors", "engine", "request"),
+    "review": ("clip", "errors", "engine", "request", "settings"),
     "latents": ("errors", "files", "places", "request", "tensor_file"),
     "infotext": ("errors", "request", "video"),
     "progress": (),
