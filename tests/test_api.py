@@ -75,10 +75,10 @@ def test_a_speed_stands_for_the_steps_that_are_not_given(client, picture):
         ({"picture": "not base64!"}, "BadPicture", "The picture must be base64 text"),
         ({"picture": 7}, "BadPicture", "The picture must be base64 text"),
         ({"picture": base64.b64encode(b"no picture").decode()}, "BadPicture", ""),
-        ({"motion_bucket_id": 999}, "BadRequest", "SVD motion must be from 1 to 255"),
+        ({"motion_bucket_id": 999}, "BadRequest", "Motion must be from 1 to 255"),
         ({"motion": 75}, "BadRequest", "'motion' is not a setting; the settings are"),
         ({"speed": "warp"}, "BadRequest", "'warp' is no speed: choose one of best, balanced, draft"),
-        ({"speed": "draft", "checkpoint": 7}, "BadRequest", "SVD checkpoint must be text"),
+        ({"speed": "draft", "checkpoint": 7}, "BadRequest", "Model must be text"),
         ({"checkpoint": "gone"}, "BadCheckpoint", "No model is called 'gone'"),
     ],
 )

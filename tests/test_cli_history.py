@@ -28,7 +28,8 @@ def test_clips_are_listed_with_what_was_measured_marked_and_noted(swept, lib_svd
     assert lib_svd("history", ".", "--mark", "m-30.mp4", "motion", 2).code == 0
     ran = lib_svd("history", ".", "--find", "calm")
     assert "1 clips in ." in ran.out
-    assert "m-30.mp4, num_frames 5, motion_bucket_id 30, seed 1" in ran.out
+    assert "m-30.mp4, seed 1, svd_xt.safetensors, 5 frames, " in ran.out
+    assert ", motion 30, " in ran.out
     assert ran.out.splitlines()[0].endswith("motion 2 of 5: calm")
     found = {each["path"]: each for each in json.loads(lib_svd("history", ".", "--json").out)}
     assert sorted(found) == ["m-200.mp4", "m-30.mp4", "m.mp4"]

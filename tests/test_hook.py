@@ -110,7 +110,7 @@ def test_the_pictures_infotext_says_how_it_is_animated_and_leaves_open_what_foll
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"motion_bucket_id": 999}, "SVD motion must be from 1 to 255"),
+        ({"motion_bucket_id": 999}, "Motion must be from 1 to 255"),
         ({"checkpoint": "gone.safetensors"}, "No model is called 'gone.safetensors'"),
         ({"width": 100, "height": 100}, "Width and height must be multiples of"),
         ({"num_frame": 3}, "'num_frame' is not a setting"),

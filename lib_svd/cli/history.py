@@ -96,9 +96,10 @@ def _as_dict(each: Entry) -> dict[str, Any]:
 
 def _line(each: Entry, differing: Iterable[str]) -> str:
     from lib_svd.jobs.history import COLUMNS
+    from lib_svd.settings import SETTINGS
 
-    settings = {name: each.settings.get(name) for name in ("num_frames", "motion_bucket_id", "seed", *differing)}
-    shown = [f"{name} {value}" for name, value in settings.items() if value]
+    shown = [each.brief()] if each.settings else []
+    shown += [f"{SETTINGS[name].label} {each.settings.get(name)}" for name in differing if not SETTINGS[name].card]
     shown += [f"{name} {each.measures[name]:.3g}" for name in ("flow", "drift", "flicker") if each.measures.get(name)]
     shown += [f"{name} {mark} of 5" for name, mark in each.marks.items()]
     return ", ".join([f"{COLUMNS['made'](each)} {each.video.name}", *shown]) + (

@@ -51,8 +51,7 @@ def review(clip: Path, picture: Path | None, wrong: str | None, as_json: bool, *
         tell(f"{clip}: {looked.num_frames} frames of {width}x{height}" + f" at {looked.fps:g} fps" * (looked.fps > 0))
         tell(as_lines(_in_words(looked.review)))
         if advice is not None:
-            change = f" Try {advice.setting} {advice.value}." if advice.setting else ""
-            tell(f"{advice.found}{change} {advice.reason}")
+            tell(" ".join(filter(None, (advice.found, advice.sentence, advice.reason))))
 
 
 def _tower(clip: Path, options: Options) -> tuple[tuple[Svd, Host] | None, tuple[str, ...]]:

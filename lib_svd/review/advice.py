@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from lib_svd.errors import BadRequest
 from lib_svd.request import CompleteRequest
 from lib_svd.review.words import ANOTHER, FAULTS, MEASURES, Measures
+from lib_svd.settings import SETTINGS
 
 BASELINE_MOTION = 75
 CALM, LIVELY = 0.75, 1.25  # factors of motion
@@ -36,6 +37,14 @@ class Advice:
     def change(self) -> dict[str, object]:
         """For `request.with_`."""
         return {} if self.setting is None else {self.setting: self.value}
+
+    @property
+    def sentence(self) -> str:
+        """The change in words; "": nothing there helps."""
+        if self.setting is None:
+            return ""
+        setting = SETTINGS[self.setting]
+        return f"Set {setting.label} to {setting.written(self.value)}."
 
 
 def faults(measures: Measures) -> list[str]:

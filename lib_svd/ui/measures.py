@@ -7,7 +7,6 @@ from html import escape
 
 from lib_svd.jobs.history import Entry
 from lib_svd.review import BRIEF, CV2_MISSING, MEASURES, Advice, Measure, Measures, can_see_motion
-from lib_svd.settings import SETTINGS
 
 PARTS = {"motion": "Motion", "fidelity": "Fidelity", "consistency": "Consistency", "loop": "Loop"}
 PLOT_WIDTH, PLOT_HEIGHT = 120, 22  # pixels
@@ -41,7 +40,7 @@ def advice_html(advice: Advice | None) -> str:
     """The one change to try, and why."""
     if advice is None:
         return '<p class="svd-said">Nothing stands out. What do you see?</p>'
-    change = "" if advice.setting is None else f" <b>{escape(_change(advice))}</b>"
+    change = f" <b>{escape(advice.sentence)}</b>" if advice.sentence else ""
     return f'<p class="svd-said">{escape(advice.found)}{change} {escape(advice.reason)}</p>'
 
 
@@ -104,8 +103,3 @@ def _plot(values: Sequence[float], limits: Sequence[float]) -> str:
 
 def _across(y: float, dashes: str) -> str:
     return f'<path d="M0 {y:.1f}H{PLOT_WIDTH}" stroke="currentColor" opacity=".4" stroke-dasharray="{dashes}"/>'
-
-
-def _change(advice: Advice) -> str:
-    setting = SETTINGS[str(advice.setting)]
-    return f"Set {setting.label} to {setting.written(advice.value)}."

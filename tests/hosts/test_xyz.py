@@ -167,10 +167,10 @@ def test_a_range_is_a_range(forge):
 @pytest.mark.parametrize(
     ("label", "written", "reason"),
     [
-        ("[SVD] Motion", "60, 999", "SVD motion must be from 1 to 255, not 999."),
-        ("[SVD] Motion", "much", "SVD motion must be a number, not 'much'."),
-        ("[SVD] Augmentation", "0.02, 2", "SVD augmentation must be from 0 to 1, not 2.0."),
-        ("[SVD] Schedule", ["Exponential"], "Schedule type must be one of karras, align_your_steps, lcm"),
+        ("[SVD] Motion", "60, 999", "Motion must be from 1 to 255, not 999."),
+        ("[SVD] Motion", "much", "Motion must be a number, not 'much'."),
+        ("[SVD] Augmentation", "0.02, 2", "Augmentation must be from 0 to 1, not 2.0."),
+        ("[SVD] Schedule", ["Exponential"], "Schedule must be one of karras, align_your_steps, lcm"),
     ],
 )
 def test_a_bad_value_is_refused_before_anything_is_made(forge, label, written, reason):

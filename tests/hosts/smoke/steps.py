@@ -122,7 +122,7 @@ def a_plot_animates_every_cell_and_refuses_a_bad_value(t: Tried) -> str:
     values = t.one(f"{plot}_x_values :is(textarea, input)")
     values.fill("60, 999")
     t.one("#img2img_generate").click()
-    t.sees("#img2img_svd_clips >> text=SVD motion must be from 1 to 255, not 999.")
+    t.sees("#img2img_svd_clips >> text=Motion must be from 1 to 255, not 999.")
     values.fill("60, 90")
     t.one("#img2img_generate").click()
     t.waits_for(f"new Set({CLIPS}).size === 2")
@@ -152,7 +152,7 @@ def the_api_animates(t: Tried) -> str:
     found = video.probe(t.out / "clip.mp4")
     assert (found.num_frames, found.width, found.height) == (4, 128, 128)
     refused = t.server.call("/svd/v1/animate", {"motion_bucket_id": 999}, expected=422)
-    assert refused["message"].startswith("SVD motion must be"), refused
+    assert refused["message"].startswith("Motion must be"), refused
     return f"{len(frames)} frames; refused with: {refused['message']}"
 
 
