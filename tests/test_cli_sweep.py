@@ -16,7 +16,7 @@ def test_a_sweep_makes_a_clip_a_value_and_one_of_all(here, checkpoint, picture, 
     assert sorted(path.name for path in here.iterdir()) == [
         *("m-200.json", "m-200.mp4", "m-200.txt", "m-30.json", "m-30.mp4", "m-30.txt", "m.mp4", "m.txt")
     ]
-    assert "m-30.mp4: SVD motion 30. Speed" in ran.out
+    assert "m-30.mp4: Motion 30. Speed" in ran.out
     assert "All of them: m.mp4" in ran.out
     assert probe(here / "m.mp4").height > probe(here / "m-30.mp4").height
 
