@@ -22,7 +22,7 @@ venv: .venv/installed
 	$(PYTHON) -m venv $(@D) && $(@D)/bin/python $(INSTALL) --requirement $< && .venv/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > "$$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/zz_main.pth" && touch $@
 
 demo: .venv/runs
-	rm -f demo.mp4 demo.txt && .venv/bin/python -m lib_svd animate examples/lighthouse.jpg --checkpoint demo --seed 1 --enlarge 8 --out demo.mp4
+	rm -f demo.mp4 demo.txt demo.json && .venv/bin/python -m lib_svd animate examples/lighthouse.jpg --checkpoint demo --seed 1 --enlarge 8 --out demo.mp4
 	@echo "The clip is in $(CURDIR)/demo.mp4, its pixels enlarged to squares: the demo is a toy of 64 pixels. For a real clip give --checkpoint svd_xt.safetensors."
 
 # Trains lib_svd/demo/demo.safetensors anew, into runs/demo; goes on where it was stopped.
@@ -44,4 +44,4 @@ pins: .venv/installed
 	for python in 3.10 3.11 3.12; do for pins in requirements-*.txt; do .venv/bin/uv pip compile --quiet --no-config --only-binary :all: --python-platform x86_64-manylinux_2_28 --python-version $$python $$pins -o /dev/null || exit 1; done; done
 
 clean:
-	rm -rf .venv .venv-gradio3 .venv-gradio6 demo.mp4 demo.txt
+	rm -rf .venv .venv-gradio3 .venv-gradio6 demo.mp4 demo.txt demo.json

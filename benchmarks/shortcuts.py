@@ -21,7 +21,7 @@ import torch
 
 from benchmarks.clip import device_name, git_revision, say
 from lib_svd import images
-from lib_svd.animate import order
+from lib_svd.animate import Destination, order
 from lib_svd.checkpoints import DEMO, Svd, load, recognise
 from lib_svd.clip import Frames
 from lib_svd.hosts.standalone import StandaloneHost
@@ -97,7 +97,7 @@ def _clip(svd: Svd, host: StandaloneHost, picture: Path, settings: dict[str, Any
     """Frames, and seconds of CPU time that sampling took."""
     request = ClipRequest(seed=SEED, motion_bucket_id=MOTION, **settings)
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        ordered = order(request, picture, svd.checkpoint, Path(folder) / "clip.mp4")
+        ordered = order(request, picture, svd.checkpoint, Destination(out=Path(folder) / "clip.mp4"))
         run = Run(svd, ordered.request, host)
         given = condition(run, images.to_tensor(ordered.picture.image))
         began = time.process_time()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -25,6 +25,31 @@ Load = Callable[[Checkpoint, Host], Svd]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Destination:
+    """Where a clip goes, and in which forms."""
+
+    out: Path  # the video
+    frames_dir: Path | None = None  # for the frames as PNG files; None: they are not wanted
+    latents_path: Path | None = None  # for the latents, to decode them again
+    copies: tuple[str, ...] = ()  # kinds of moving pictures to write too, of video.COPIES
+    encoding: video.Encoding | None = None  # of the video; None: the usual one
+    enlarge: int = 1  # the video shows every pixel as a square of so many; frames as files stay as they are
+
+    @property
+    def has_own_frames(self) -> bool:
+        """Whether the folder of frames is called like the video, and gets whatever name that gets."""
+        return self.frames_dir == self.out.with_suffix("")
+
+    def renamed(self, out: Path) -> Destination:
+        """The same forms under another name."""
+        return replace(self, out=out, frames_dir=out.with_suffix("") if self.has_own_frames else self.frames_dir)
+
+    def numbered(self, word: object) -> Destination:
+        """The same forms under a name that ends in a word: `clip-3.mp4`."""
+        return self.renamed(self.out.with_name(f"{self.out.stem}-{word}{self.out.suffix}"))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Order:
     """A request that can be carried out: held against the picture, the model and the place to write."""
 
@@ -32,31 +57,22 @@ class Order:
     checkpoint: Checkpoint
     picture: images.Fitted
     original: Image.Image  # upright and RGB, before it was fitted
-    out: Path
-    frames_dir: Path | None = None
-    latents_path: Path | None = None  # where the user wants the latents, to decode them again
-    copies: tuple[str, ...] = ()  # kinds of moving pictures to write too, of video.COPIES
-    encoding: video.Encoding | None = None  # of the video; None: the usual one
-    enlarge: int = 1  # the video shows every pixel as a square of so many
+    to: Destination
     source: str = ""  # the picture's own infotext
     picture_path: str = ""  # where the picture is, if it is a file
     notes: tuple[str, ...] = ()  # what the user should know before they wait
 
-    def with_seed(self, seed: int, out: Path) -> Order:
+    def with_seed(self, seed: int, to: Destination) -> Order:
         """The same clip from other noise, under another name."""
-        return replace(self, request=self.request.with_(seed=seed), out=out)
+        return replace(self, request=self.request.with_(seed=seed), to=to)
 
 
 def order(
     request: ClipRequest,
     picture: str | Path | BinaryIO | Image.Image,
     checkpoint: Checkpoint,
-    out: Path,
+    to: Destination,
     *,
-    frames_dir: Path | None = None,
-    latents_path: Path | None = None,
-    copies: Sequence[str] = (),
-    enlarge: int = 1,
     source: str = "",
 ) -> Order:
     """Check everything that can be known before anything heavy is loaded.
@@ -65,26 +81,22 @@ def order(
         request: the settings.
         picture: what to animate.
         checkpoint: with which model.
-        out: the video file.
-        frames_dir: for PNG frames too.
-        latents_path: for the latents too, to decode them again.
-        copies: kinds of moving pictures to write too, of `video.COPIES`.
-        enlarge: times; the video shows every pixel as a square of so many, its frames as files stay as they are.
+        to: where the clip goes.
         source: the picture's own infotext, where it was generated; the clip carries it.
 
     Raises:
         BadInput: a setting, the picture, or the place to write; nothing was loaded or written.
     """
-    told = video.check_output(out, frames_dir)
-    if latents_path is not None:
-        check_latents(latents_path)
+    told = video.check_output(to.out, to.frames_dir)
+    if to.latents_path is not None:
+        check_latents(to.latents_path)
     read = images.read_picture(picture, request.background)
     complete, notes = completed(request, read.image.size, checkpoint)
     size = (complete.width, complete.height)
-    if enlarge * max(size) > MOST_SHOWN:
+    if to.enlarge * max(size) > MOST_SHOWN:
         most = MOST_SHOWN // max(size)
         raise BadRequest(
-            f"Enlarged {enlarge} times the video would be too large to play: enlarge {most} times at most."
+            f"Enlarged {to.enlarge} times the video would be too large to play: enlarge {most} times at most."
         )
     fitted = images.fit_picture(read.image, size, complete.fit, images.View.of(complete))
     return Order(
@@ -92,11 +104,7 @@ def order(
         checkpoint=checkpoint,
         picture=fitted,
         original=read.image,
-        out=out,
-        frames_dir=frames_dir,
-        latents_path=latents_path,
-        copies=tuple(copies),
-        enlarge=enlarge,
+        to=to,
         source=source,
         picture_path=str(Path(picture).absolute()) if isinstance(picture, (str, Path)) else "",
         notes=(*checkpoint.notes, *read.notes, *fitted.notes, *notes, *told),
@@ -138,47 +146,33 @@ def animate(order: Order, host: Host, load: Load = load) -> SavedClip:
                 clip = condition(run, images.to_tensor(order.picture.image))
             with run.timed("sample"):
                 latents = sample(run, clip)
-            _save_wanted(run, latents, order.latents_path)
-            with kept(latents, order.request, order.checkpoint.path, order.out) as out:
-                has_own = order.frames_dir == order.out.with_suffix("")
-                return _finished(
-                    run,
-                    latents,
-                    out,
-                    out.with_suffix("") if has_own else order.frames_dir,
-                    copies=order.copies,
-                    encoding=order.encoding,
-                    enlarge=order.enlarge,
-                    source=order.source,
-                    notes=order.notes,
-                )
+            _save_wanted(run, latents, order.to.latents_path)
+            with kept(latents, order.request, order.checkpoint.path, order.to.out) as out:
+                return _finished(run, latents, order.to.renamed(out), source=order.source, notes=order.notes)
 
     return host.exclusively("svd", work)
 
 
-def decode_again(
-    saved: SavedLatents, checkpoint: Checkpoint, host: Host, out: Path, *, frames_dir: Path | None = None
-) -> SavedClip:
+def decode_again(saved: SavedLatents, checkpoint: Checkpoint, host: Host, to: Destination) -> SavedClip:
     """Latents of an earlier run to a clip, without sampling.
 
     Args:
         saved: from `latents.load_latents`.
         checkpoint: whose decoder to use.
         host: where it runs.
-        out: the video file.
-        frames_dir: for PNG frames too.
+        to: where the clip goes.
 
     Raises:
         BadInput: the place to write, or latents of another kind of model.
         ClipNotSaved: the frames could not be made or written.
     """
-    notes = video.check_output(out, frames_dir)
+    notes = video.check_output(to.out, to.frames_dir)
     _check_fit(saved, checkpoint)
 
     def work() -> SavedClip:
         run = Run(load(checkpoint, host, ("decoder",)), saved.request, host)
         with torch.inference_mode(), run.compiled(), telling(lambda: saved.path, checkpoint.path):
-            return _finished(run, saved.latents, out, frames_dir, notes=notes)
+            return _finished(run, saved.latents, to, notes=notes)
 
     return host.exclusively("svd", work)
 
@@ -206,20 +200,11 @@ def _save_wanted(run: Run, latents: Tensor, path: Path | None) -> None:
 
 
 def _finished(
-    run: Run,
-    latents: Tensor,
-    out: Path,
-    frames_dir: Path | None,
-    *,
-    copies: Sequence[str] = (),
-    encoding: video.Encoding | None = None,
-    enlarge: int = 1,
-    source: str = "",
-    notes: tuple[str, ...] = (),
+    run: Run, latents: Tensor, to: Destination, *, source: str = "", notes: tuple[str, ...] = ()
 ) -> SavedClip:
     """Latents to files."""
     with run.timed("decode"):
         frames = decode(run, latents)
     infotext = with_source(run.request.infotext(), source)
-    clip = Clip(frames=frames, fps=run.request.fps, infotext=infotext, seconds=run.seconds, enlarge=enlarge)
-    return video.save(clip, out, frames_dir, copies, notes=(*notes, *run.notes), encoding=encoding)
+    clip = Clip(frames=frames, fps=run.request.fps, infotext=infotext, seconds=run.seconds, enlarge=to.enlarge)
+    return video.save(clip, to.out, to.frames_dir, to.copies, notes=(*notes, *run.notes), encoding=to.encoding)

@@ -9,8 +9,6 @@ import base64
 import binascii
 import io
 import json
-import secrets
-from dataclasses import asdict
 from typing import Any
 
 from fastapi import Request
@@ -19,13 +17,11 @@ from starlette.concurrency import run_in_threadpool
 
 from lib_svd import door, images
 from lib_svd.checkpoints import describe
-from lib_svd.clip import SavedClip
 from lib_svd.doctor import examine
 from lib_svd.errors import BadInput, BadPicture, BadRequest, Busy, Interrupted, SvdError
 from lib_svd.hosts.lacking import described
 from lib_svd.line import Line
-from lib_svd.request import ClipRequest
-from lib_svd.settings import MAX_SEED
+from lib_svd.request import ClipRequest, draw_seed
 from lib_svd.strangers import read_json
 from lib_svd.studio import Studio
 
@@ -78,12 +74,13 @@ def answer(studio: Studio, order: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """HTTP status and JSON for an order.
 
     `{"picture": base64 or data URL, "frames": true to save them too, "motion_bucket_id": 75, ...}` with any settings of
-    `ClipRequest`, and "speed" of `speeds.SPEEDS`, gives `{"video": base64, "path", "frames", "copies", "infotext",
-    "settings", "seconds", "notes"}`; an error gives `{"error": its name, "message": a sentence}`.
+    `ClipRequest`, and "speed" of `speeds.SPEEDS`, gives `{"video": base64}` and what `SavedClip.as_dict` gives; an
+    error gives `{"error": its name, "message": a sentence}`.
     """
     try:
         made = studio.order(_request(studio, order), _picture(order), with_frames=bool(order.get("frames")))
-        return 200, _as_json(studio.animate(made))
+        saved = studio.animate(made)
+        return 200, {"video": base64.b64encode(saved.video.read_bytes()).decode("ascii"), **saved.as_dict()}
     except SvdError as error:
         return _failed(error)
 
@@ -107,7 +104,7 @@ def _read(body: bytes) -> dict[str, Any]:
     try:
         if sum(map(body.count, (b",", b"[", b"{"))) > MOST_PARTS:
             raise ValueError("it has too many parts")
-        return {"seed": secrets.randbelow(MAX_SEED), **read_json(body.decode())}
+        return {"seed": draw_seed(), **read_json(body.decode())}
     except (ValueError, TypeError) as error:
         wanted = 'An order is a JSON object such as {"picture": "<base64>", "num_frames": 14}'
         raise BadRequest(f"{wanted}; this cannot be read ({error}).") from error
@@ -138,17 +135,3 @@ def _picture(order: dict[str, Any]) -> io.BytesIO | None:
         raise BadPicture(
             "The picture must be base64 text, with or without data:image/png;base64, before it."
         ) from error
-
-
-def _as_json(saved: SavedClip) -> dict[str, Any]:
-    clip = saved.clip
-    return {
-        "video": base64.b64encode(saved.video.read_bytes()).decode("ascii"),
-        "path": str(saved.video),
-        "frames": [str(path) for path in saved.frames],
-        "copies": [str(path) for path in saved.copies],
-        "infotext": clip.infotext,
-        "settings": asdict(ClipRequest.from_infotext(clip.infotext)),
-        "seconds": {stage: round(seconds, 3) for stage, seconds in clip.seconds.items()},
-        "notes": list(saved.notes),
-    }

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from lib_svd.request import ClipRequest
 
 Frames = npt.NDArray[np.uint8]
 """[T, H, W, 3], RGB, 0..255."""
@@ -43,3 +46,20 @@ class SavedClip:
     frames: tuple[Path, ...] = ()  # PNG files in order, where they were asked for
     copies: tuple[Path, ...] = ()  # the clip as moving pictures, where they were asked for
     notes: tuple[str, ...] = ()  # what the user should know: what was cropped, what was retried
+
+    def as_dict(self) -> dict[str, Any]:
+        """The clip without its frames, as programs get it from every door; fit for JSON."""
+        width, height = self.clip.size
+        return {
+            "path": str(self.video),
+            "frames": [str(path) for path in self.frames],
+            "copies": [str(path) for path in self.copies],
+            "num_frames": len(self.clip.frames),
+            "width": width,
+            "height": height,
+            "fps": self.clip.fps,
+            "settings": asdict(ClipRequest.from_infotext(self.clip.infotext)),
+            "infotext": self.clip.infotext,
+            "seconds": {stage: round(seconds, 3) for stage, seconds in self.clip.seconds.items()},
+            "notes": list(self.notes),
+        }

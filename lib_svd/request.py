@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from operator import attrgetter
 from typing import Any, NoReturn, TypeVar
 
 from lib_svd.errors import BadRequest
-from lib_svd.settings import SETTINGS, Open, Setting, Settings
+from lib_svd.settings import MAX_SEED, SETTINGS, Open, Setting, Settings
 from lib_svd.strangers import shown
 
 MOST_TEXT = 1_000_000  # characters of an infotext, with the prompt of the picture that it may carry
@@ -222,3 +223,8 @@ def _unquoted(value: str) -> str:
         return str(json.loads(value))
     except ValueError:
         return value
+
+
+def draw_seed() -> int:
+    """A seed for a request that has none, 0 to MAX_SEED."""
+    return secrets.randbelow(MAX_SEED + 1)

@@ -12,11 +12,12 @@ from typing import Any, BinaryIO
 from PIL import Image
 
 from lib_svd import speeds, video
-from lib_svd.animate import Order, animate, completed, order
-from lib_svd.checkpoints import DEMO, Checkpoint, Svd, find_checkpoints, load, named, recognise
+from lib_svd.animate import Destination, Order, animate, completed, decode_again, order
+from lib_svd.checkpoints import DEMO, Checkpoint, Svd, find_checkpoints, is_usable, load, may_move, named, recognise
 from lib_svd.clip import SavedClip
 from lib_svd.errors import BadCheckpoint, BadInput, BadOutput, BadRequest
-from lib_svd.jobs import Swept, noted, sweep
+from lib_svd.jobs import Swept, noted, remembered, sweep
+from lib_svd.latents import SavedLatents
 from lib_svd.places import data_folders
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest, CompleteRequest
@@ -59,7 +60,7 @@ class Studio:
         a file that changed is looked at again.
         """
         dirs = self._dirs()
-        looked = ((path, self._looked_at(path)) for path in find_checkpoints(dirs))
+        looked = ((path, self._looked_at(path)) for path in filter(may_move, find_checkpoints(dirs)))
         found = [(path, known) for path, known in looked if isinstance(known, Checkpoint)]
         found.sort(key=lambda model: (model[0] == DEMO, model[1].family.conditioning != "svd"))
         names = _told_apart([path for path, _ in found], dirs)
@@ -78,7 +79,7 @@ class Studio:
         """
         dirs = self._dirs()
         if name:
-            path = named(name, dirs, lambda path: isinstance(self._looked_at(path), Checkpoint))
+            path = named(name, dirs, lambda path: is_usable(path, self.host.model_dirs()))
             return recognise(path, search_dirs=self.host.model_dirs())
         models = [model for model in self.models() if not model.is_demo]
         if not models:
@@ -146,8 +147,9 @@ class Studio:
         out = video.free_name(self._output_dir(), stem, ".mp4")
         frames_dir = out.with_suffix("") if with_frames else None
         copies = self.host.option("svd_copies", ())
-        made = order(request, picture, checkpoint, out, frames_dir=frames_dir, copies=copies, source=source)
-        made = replace(made, encoding=video.Encoding.chosen(self.host.option))
+        encoding = video.Encoding.chosen(self.host.option)
+        to = Destination(out=out, frames_dir=frames_dir, copies=tuple(copies), encoding=encoding)
+        made = order(request, picture, checkpoint, to, source=source)
         return replace(made, picture_path=saved_as) if saved_as else made
 
     def animate(self, order: Order) -> SavedClip:
@@ -162,6 +164,14 @@ class Studio:
         finally:
             if not self.host.option("svd_keep_loaded", True):
                 self.unload()
+
+    def decode_again(self, latents: SavedLatents, checkpoint: Checkpoint, to: Destination) -> SavedClip:
+        """Decode latents of an earlier run, and note the clip in the history, without a picture and not measured.
+
+        Raises:
+            what `animate.decode_again` raises.
+        """
+        return remembered(decode_again(latents, checkpoint, self.host, to), latents.request)
 
     def sweep(self, orders: Sequence[Order], setting: Setting) -> Iterator[Swept]:
         """Carry out the orders of a sweep, see `jobs.orders`, one clip after the other.

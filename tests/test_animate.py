@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from lib_svd.animate import animate, decode_again, order
+from lib_svd.animate import Destination, animate, decode_again, order
 from lib_svd.checkpoints import Svd, load, recognise
 from lib_svd.clip import SavedClip
 from lib_svd.engine import fused
@@ -76,7 +76,7 @@ def run(here, checkpoint, picture) -> Run:
         **settings: object,
     ) -> SavedClip:
         host = host or WatchedHost()
-        asked = order(ClipRequest(**{"seed": 1, **settings}), picture, recognise(model), here / out)
+        asked = order(ClipRequest(**{"seed": 1, **settings}), picture, recognise(model), Destination(out=here / out))
         svd = load(asked.checkpoint, host)
         spoil(svd)
         return animate(asked, host, lambda *_: svd)
@@ -249,7 +249,9 @@ def test_memory_that_is_never_enough_to_decode_keeps_what_was_sampled(run, here,
         run(None, runs_out("decoder", 0))
     latents = here / "clip.latents.safetensors"
     assert files(here) == ["clip.latents.safetensors", "plain.mp4", "plain.txt"]
-    again = decode_again(load_latents(latents), recognise(checkpoint), WatchedHost(options=COMPILES), here / "clip.mp4")
+    again = decode_again(
+        load_latents(latents), recognise(checkpoint), WatchedHost(options=COMPILES), Destination(out=here / "clip.mp4")
+    )
     assert again.notes == ("Nothing was compiled: on cpu it gains nothing.",)
     assert np.array_equal(again.clip.frames, plain.clip.frames)
     assert again.clip.infotext == plain.clip.infotext
@@ -297,15 +299,17 @@ def test_a_model_that_was_loaded_is_used_again(here, checkpoint, picture):
     host, found = WatchedHost(), recognise(checkpoint)
     svd = load(found, host)
     host.reports.clear()
-    first = animate(order(ClipRequest(seed=1), picture, found, here / "a.mp4"), host, lambda *_: svd)
-    second = animate(order(ClipRequest(seed=1), picture, found, here / "b.mp4"), host, lambda *_: svd)
+    first = animate(order(ClipRequest(seed=1), picture, found, Destination(out=here / "a.mp4")), host, lambda *_: svd)
+    second = animate(order(ClipRequest(seed=1), picture, found, Destination(out=here / "b.mp4")), host, lambda *_: svd)
     assert np.array_equal(first.clip.frames, second.clip.frames)
     assert not any(stage.startswith("Loading") for stage, _, _ in host.reports)
 
 
 def test_latents_that_cannot_be_saved_do_not_cost_the_clip(here, checkpoint, picture):
     wanted = here / "mine.safetensors"
-    asked = order(ClipRequest(seed=1), picture, recognise(checkpoint), here / "a.mp4", latents_path=wanted)
+    asked = order(
+        ClipRequest(seed=1), picture, recognise(checkpoint), Destination(out=here / "a.mp4", latents_path=wanted)
+    )
     wanted.write_bytes(b"appeared since")
     saved = animate(asked, WatchedHost())
     instead = here / "mine.latents.safetensors"

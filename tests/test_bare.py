@@ -198,7 +198,10 @@ def test_venv_and_headers_are_asked_for(told, monkeypatch):
     assert told("test", ["chromium", "g++"])[1].endswith("apt-get install python3-venv python3-dev\n")
 
 
-SERVED = "from lib_svd.ui.standalone import SCRIPTS; print(*(path.name for path in SCRIPTS))"
+SERVED = """
+from lib_svd.ui.standalone import SCRIPTS, STYLE
+print(*(path.name for path in (*SCRIPTS, STYLE) if path.is_file()))
+"""
 
 
 def test_a_wheel_has_all_that_the_program_and_its_page_need(here):
@@ -211,5 +214,6 @@ def test_a_wheel_has_all_that_the_program_and_its_page_need(here):
     for words in (["-m", "lib_svd", "inspect", "demo"], ["-c", SERVED]):
         ran = subprocess.run([sys.executable, *words], cwd=here, env=environment, capture_output=True, text=True)
         assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.split() == ["page.js", *sorted(path.name for path in (ROOT / "javascript").glob("*.js"))]
+    scripts = sorted(path.name for path in (ROOT / "javascript").glob("*.js"))
+    assert ran.stdout.split() == ["page.js", *scripts, "style.css"]
     assert {path.name for path in (here / "site").iterdir()} == {"lib_svd", wheel.name.split("-py3")[0] + ".dist-info"}

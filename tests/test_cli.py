@@ -56,7 +56,7 @@ def test_a_clip_is_a_video_with_every_setting_in_it(here, checkpoint, picture, l
     asked = ClipRequest.from_infotext(found.metadata["comment"])
     assert (asked.seed, asked.fps, asked.num_frames, asked.width, asked.checkpoint) == (3, 12, 5, 96, checkpoint.name)
     assert Path("a.txt").read_text("utf-8") == asked.infotext() == found.metadata["comment"]
-    assert sorted(snapshot(here)) == ["a.mp4", "a.txt"]
+    assert sorted(snapshot(here)) == ["a.json", "a.mp4", "a.txt"]
     assert re.search(r"^a\.mp4: 5 frames of 96x64 at 12 fps\. Seconds: condition [\d.]+, sample", ran.out)
     assert asked.infotext() in ran.out
 
@@ -86,7 +86,7 @@ def test_json_holds_what_a_script_needs(here, checkpoint, picture, lib_svd):
     found = json.loads(ran.out)
     assert set(found) == {
         *(
-            "video",
+            "path",
             "copies",
             "frames",
             "num_frames",
@@ -99,7 +99,7 @@ def test_json_holds_what_a_script_needs(here, checkpoint, picture, lib_svd):
             "notes",
         )
     }
-    assert (found["video"], found["num_frames"], found["height"], found["width"]) == ("a.mp4", 6, 64, 96)
+    assert (found["path"], found["num_frames"], found["height"], found["width"]) == ("a.mp4", 6, 64, 96)
     assert found["frames"] == [f"f/{number:05d}.png" for number in range(6)]
     assert found["copies"] == ["a.gif"]
     assert ClipRequest.from_mapping(found["settings"]) == ClipRequest.from_infotext(found["infotext"])
@@ -120,7 +120,7 @@ def test_several_clips_are_those_of_the_seeds_that_follow(here, checkpoint, pict
     ran = lib_svd("animate", picture, "--checkpoint", checkpoint, "--seed", 8, "--count", 3, "--out", "c.mp4", "--json")
     assert ran.code == 0, ran.err
     found = [json.loads(line) for line in ran.out.splitlines()]
-    assert [clip["video"] for clip in found] == ["c-8.mp4", "c-9.mp4", "c-10.mp4"]
+    assert [clip["path"] for clip in found] == ["c-8.mp4", "c-9.mp4", "c-10.mp4"]
     assert [clip["settings"]["seed"] for clip in found] == [8, 9, 10]
     for seed in (8, 10):
         make("--seed", seed, "--out", f"single-{seed}.mp4")
@@ -146,7 +146,8 @@ def test_saved_latents_decode_to_the_same_frames(here, checkpoint, make, lib_svd
 def test_a_clip_from_latents_finds_its_model_and_a_name(here, checkpoint, make, lib_svd):
     make("--seed", 5, "--save-latents", "cat.latents.safetensors", "--out", "a.mp4")
     error_of(lib_svd("animate", "--from-latents", "cat.latents.safetensors", "--models", checkpoint.parent, "--quiet"))
-    assert sorted(path.name for path in Path("output").iterdir()) == ["cat-svd-0001.mp4", "cat-svd-0001.txt"]
+    written = sorted(path.name for path in Path("output").iterdir())
+    assert written == ["cat-svd-0001.json", "cat-svd-0001.mp4", "cat-svd-0001.txt"]
 
 
 def test_a_seed_is_the_clip(make):
@@ -197,10 +198,11 @@ def test_clips_without_a_name_are_numbered_and_never_overwritten(here, checkpoin
 def test_progress_shows_seconds_a_step_and_the_time_left(here, checkpoint, picture, lib_svd, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     said = error_of(lib_svd("animate", picture, "--checkpoint", checkpoint, "--steps", 4, "--out", "a.mp4"))
-    stages = ["Loading svd_xt.safetensors", "Reading the picture", "Sampling", "Decoding"]
+    stages = ["Loading svd_xt.safetensors", "Reading the picture", "Sampling", "Decoding", "Measuring the clip"]
     assert [stage for stage in stages if f"{stage}: " in said] == stages
     assert re.search(r"Sampling: +0%\|.*\| 0/4 \[\d\d:\d\d<\?, +\?s/it\]", said)
     assert re.search(r"Sampling: 100%\|.*\| 4/4 \[\d\d:\d\d<\d\d:\d\d, +\d+\.\d\ds/it\]", said)
+    assert "Measuring the clip: 100%" in said
 
 
 def test_what_happened_on_the_way_is_said(here, checkpoint, picture, lib_svd, monkeypatch):

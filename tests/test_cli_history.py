@@ -31,11 +31,12 @@ def test_clips_are_listed_with_what_was_measured_marked_and_noted(swept, lib_svd
     assert "m-30.mp4, seed 1, svd_xt.safetensors, 5 frames, " in ran.out
     assert ", motion 30, " in ran.out
     assert ran.out.splitlines()[0].endswith("motion 2 of 5: calm")
-    found = {each["video"]: each for each in json.loads(lib_svd("history", ".", "--json").out)}
+    found = {each["path"]: each for each in json.loads(lib_svd("history", ".", "--json").out)}
     assert sorted(found) == ["m-200.mp4", "m-30.mp4", "m.mp4"]
     assert found["m-30.mp4"]["picture"] == str(picture)
     assert found["m-30.mp4"]["marks"] == {"motion": 2}
     assert found["m-200.mp4"]["measures"]["flow"] >= 0
+    assert len(found["m-200.mp4"]["series"]["flow"]) == 4  # a number a pair of frames
 
 
 def test_clips_are_compared_sorted_written_and_thrown_away(swept, lib_svd):

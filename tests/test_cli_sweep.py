@@ -16,7 +16,7 @@ def test_a_sweep_makes_a_clip_a_value_and_one_of_all(here, checkpoint, picture, 
     assert sorted(path.name for path in here.iterdir()) == [
         *("m-200.json", "m-200.mp4", "m-200.txt", "m-30.json", "m-30.mp4", "m-30.txt", "m.mp4", "m.txt")
     ]
-    assert "m-30.mp4: SVD motion 30. Speed" in ran.out
+    assert "m-30.mp4: Motion 30. Speed" in ran.out
     assert "All of them: m.mp4" in ran.out
     assert probe(here / "m.mp4").height > probe(here / "m-30.mp4").height
 
@@ -26,9 +26,9 @@ def test_in_json_each_clip_is_a_line_with_its_measures(here, checkpoint, picture
                   "--out", "m.mp4", "--json")  # fmt: skip
     assert ran.code == 0, ran.err
     *clips, whole = map(json.loads, ran.out.splitlines())
-    assert [(clip["video"], clip["value"]) for clip in clips] == [("m-4.mp4", 4), ("m-5.mp4", 5)]
+    assert [(clip["path"], clip["value"]) for clip in clips] == [("m-4.mp4", 4), ("m-5.mp4", 5)]
     assert all(clip["review"]["motion"]["flow"] >= 0 for clip in clips)
-    assert whole == {"video": "m.mp4"}
+    assert whole == {"path": "m.mp4"}
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pytest
 from imageio_ffmpeg import get_ffmpeg_exe
 
-from lib_svd.animate import animate, order
+from lib_svd.animate import Destination, animate, order
 from lib_svd.checkpoints import recognise
 from lib_svd.errors import BadCheckpoint
 from lib_svd.hosts.standalone import StandaloneHost
@@ -145,9 +145,9 @@ def test_a_disk_that_fills_up_with_the_video_costs_nothing_but_the_place(
     with full(monkeypatch, lambda call: call == 2):  # the first are the latents
         ran = lib_svd(*words, "--out", "clip.mp4", "--frames-dir", "clip", "--json")
     said = json.loads(ran.out)
-    assert (ran.code, said["video"]) == (0, str(data_folder / "clip.mp4"))
+    assert (ran.code, said["path"]) == (0, str(data_folder / "clip.mp4"))
     assert said["notes"] == [
-        f"The clip could not be written to . (No space left on device), so it is saved as {said['video']}."
+        f"The clip could not be written to . (No space left on device), so it is saved as {said['path']}."
     ]
     assert np.array_equal(frames_in(data_folder / "clip"), expected)
     assert files(here) == []
@@ -187,14 +187,14 @@ def test_two_runs_to_one_name_make_two_clips(here, checkpoint, picture):
     said = [running.communicate(timeout=120) for running in runs]
     assert [(running.returncode, err) for running, (_, err) in zip(runs, said, strict=True)] == [(0, ""), (0, "")]
     found = {json.loads(out)["settings"]["seed"]: json.loads(out) for out, _ in said}
-    assert {clip["video"] for clip in found.values()} == {"clip.mp4", "clip-svd-0001.mp4"}
+    assert {clip["path"] for clip in found.values()} == {"clip.mp4", "clip-svd-0001.mp4"}
     for seed, clip in found.items():
-        path = here / clip["video"]
+        path = here / clip["path"]
         assert ClipRequest.from_infotext(probe(path).metadata["comment"]).seed == seed
         assert path.with_suffix(".txt").read_text("utf-8") == clip["infotext"]
         assert any("appeared while" in note for note in clip["notes"]) is (path.name != "clip.mp4")
     assert [path for path in files(here) if not path.startswith("ready")] == [
-        *("clip-svd-0001.mp4", "clip-svd-0001.txt", "clip.mp4", "clip.txt")
+        *("clip-svd-0001.json", "clip-svd-0001.mp4", "clip-svd-0001.txt", "clip.json", "clip.mp4", "clip.txt")
     ]
 
 
@@ -211,7 +211,7 @@ def test_a_model_that_changes_before_it_is_loaded_is_refused(here, checkpoint, p
     path = here / "svd.safetensors"
     path.write_bytes(checkpoint.read_bytes())
     os.utime(path, (1, 1))
-    asked = order(ClipRequest(), picture, recognise(path), here / "clip.mp4")
+    asked = order(ClipRequest(), picture, recognise(path), Destination(out=here / "clip.mp4"))
     harm(path)
     after = snapshot(here)
     with pytest.raises(BadCheckpoint, match=words):
@@ -228,7 +228,7 @@ def test_files_with_names_like_ours_are_untouched(here, words, expected, lib_svd
     assert ran.code == 0, ran.err
     after = snapshot(here)
     assert {name: after[name] for name in names} == dict.fromkeys(names, b"mine")
-    new = {"clip.mp4", "clip.txt", "l.safetensors", "frames", *(f"frames/{n:05d}.png" for n in range(5))}
+    new = {"clip.mp4", "clip.txt", "clip.json", "l.safetensors", "frames", *(f"frames/{n:05d}.png" for n in range(5))}
     assert set(files(here)) == {*names, *new}
 
 

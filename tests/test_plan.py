@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.ladder import Card, released
-from lib_svd.animate import animate, completed, order
+from lib_svd.animate import Destination, animate, completed, order
 from lib_svd.checkpoints import Checkpoint, recognise
 from lib_svd.engine.precond import Denoiser
 from lib_svd.engine.vae import VaeDecoder
@@ -75,7 +75,7 @@ def test_more_frames_and_kept_stages_take_more(xt):
 @pytest.mark.parametrize("budget", [10**9, 10**6])
 def test_a_clip_is_made_as_it_was_planned(checkpoint, picture, tmp_path, one_thread, monkeypatch, budget):
     known, host = recognise(checkpoint), StandaloneHost("cpu", "float32", budget=budget)
-    ordered = order(ClipRequest(num_steps=1, seed=1), picture, known, tmp_path / "clip.mp4")
+    ordered = order(ClipRequest(num_steps=1, seed=1), picture, known, Destination(out=tmp_path / "clip.mp4"))
     expected = plan(known, ordered.request, host, is_loaded=True)
     used, chunks, begin, steps = [], [], Denoiser.__init__, VaeDecoder.steps
 

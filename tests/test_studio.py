@@ -134,6 +134,18 @@ def test_a_header_is_read_once_and_again_when_the_file_changed(models, studio, h
     assert headers[before:] == ["svd_xt.safetensors"]
 
 
+def test_thousands_of_other_models_are_not_looked_at_one_by_one(models, tmp_path, headers):
+    images = tmp_path / "Lora"
+    images.mkdir()
+    for key in ("lora_unet_down_blocks_0.lora_up.weight", "model.diffusion_model.input_blocks.0.0.weight"):
+        save_file({key: torch.zeros(4, 4)}, images / f"{key}.safetensors")
+    studio = Studio(HostWithSettings(models, images, output_dir=tmp_path / "clips"))
+    assert [model.name for model in studio.models()] == ["svd_xt.safetensors", "sv3d_p.safetensors", DEMO.name]
+    assert {"svd_xt.safetensors", "sv3d_p.safetensors"} >= set(headers)
+    with pytest.raises(BadCheckpoint, match="is a LoRA: use a complete SVD checkpoint"):
+        studio.checkpoint("lora_unet_down_blocks_0.lora_up.weight")
+
+
 def test_no_header_is_read_for_a_model_that_is_known_however_it_is_asked_for(models, studio, headers):
     named = {model.name: model.checkpoint for model in studio.models()}
     headers.clear()
@@ -219,8 +231,8 @@ def test_without_a_picture_the_error_says_so_before_anything_else(studio):
 
 def test_clips_are_numbered_in_the_hosts_folder(studio, picture, tmp_path):
     order = studio.order(ClipRequest(checkpoint="svd_xt.safetensors"), picture, stem="dog", with_frames=True)
-    assert order.out == tmp_path / "clips" / "dog-svd-0001.mp4"
-    assert order.frames_dir == tmp_path / "clips" / "dog-svd-0001"
+    assert order.to.out == tmp_path / "clips" / "dog-svd-0001.mp4"
+    assert order.to.frames_dir == tmp_path / "clips" / "dog-svd-0001"
 
 
 def test_overlapping_clips_have_their_own_frames_and_files_under_one_name_each(studio, picture, tmp_path):
@@ -271,7 +283,7 @@ def test_a_clip_in_the_second_place_is_noted_and_in_the_history(studio, picture,
 
 def test_frames_are_saved_where_the_user_ticked_it_and_nowhere_else(models, tmp_path, picture):
     studio = Studio(HostWithSettings(models, output_dir=tmp_path / "clips", svd_save_frames=True))
-    assert studio.order(ClipRequest(), picture, with_frames=False).frames_dir is None
+    assert studio.order(ClipRequest(), picture, with_frames=False).to.frames_dir is None
 
 
 @pytest.fixture

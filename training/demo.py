@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lib_svd.animate import animate, order
+from lib_svd.animate import Destination, animate, order
 from lib_svd.checkpoints import DEMO, Svd, load, recognise
 from lib_svd.clip import Frames
 from lib_svd.engine.config import LATENT_SCALE
@@ -45,7 +45,7 @@ class Demo:
         """Frames of a clip of a picture of `UNSEEN`; each is made once."""
         request = ClipRequest.from_mapping({"seed": seed, **settings})
         with tempfile.TemporaryDirectory() as folder:
-            ordered = order(request, UNSEEN[name], self.checkpoint, Path(folder) / "clip.mp4")
+            ordered = order(request, UNSEEN[name], self.checkpoint, Destination(out=Path(folder) / "clip.mp4"))
             return animate(ordered, self._host, lambda *_: self.svd).clip.frames
 
     def picture(self, name: str, frames: Frames) -> Frames:

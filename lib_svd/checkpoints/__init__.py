@@ -10,7 +10,7 @@ from lib_svd.checkpoints.describe import describe
 from lib_svd.checkpoints.families import CONDITIONING, FAMILIES, Family
 from lib_svd.checkpoints.find import DEMO, find_checkpoints, named, resolve
 from lib_svd.checkpoints.load import Svd, load
-from lib_svd.checkpoints.recognise import Checkpoint, is_usable, recognise
+from lib_svd.checkpoints.recognise import Checkpoint, is_usable, may_move, recognise
 
 __all__ = [
     "CONDITIONING",
@@ -23,6 +23,7 @@ __all__ = [
     "find_checkpoints",
     "is_usable",
     "load",
+    "may_move",
     "named",
     "recognise",
     "resolve",

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from lib_svd.checkpoints.header import USE_SVD, refusal
 
-TEMPORAL = r"\.time_stack\.|\.temporal_res_block\.|\.temporal_transformer_blocks\."
-"""In a key of every UNet that this project can run, native or diffusers layout."""
+MOTION = (".time_stack.", ".temporal_res_block.", ".temporal_transformer_blocks.")
+"""One is in a key of every UNet that this project can run, native or diffusers layout."""
+TEMPORAL = "|".join(map(re.escape, MOTION))
 UNET_OR_CLIP = TEMPORAL + r"|vision_model\."
 
 

@@ -12,7 +12,8 @@ from lib_svd.checkpoints import strict
 from lib_svd.checkpoints.configs import decoder_config, encoder_config, unet_config, vision_config
 from lib_svd.checkpoints.families import Family
 from lib_svd.checkpoints.find import find_checkpoints
-from lib_svd.checkpoints.header import USE_SVD, Stamp, refusal
+from lib_svd.checkpoints.foreign import MOTION
+from lib_svd.checkpoints.header import USE_SVD, Stamp, is_in_header, refusal
 from lib_svd.checkpoints.metadata import described
 from lib_svd.checkpoints.naming import family_of
 from lib_svd.checkpoints.native_layout import PARTS, split
@@ -21,6 +22,7 @@ from lib_svd.checkpoints.sources import FOLDER_MAPS, Layout, Model, Source, read
 from lib_svd.engine.config import NetworkConfigs
 from lib_svd.errors import BadCheckpoint
 from lib_svd.ports import PART_NAMES, Part
+from lib_svd.strangers import is_folder
 
 Sources = Mapping[str, Source]
 
@@ -87,8 +89,21 @@ def recognise(
     return lent[key]
 
 
+def may_move(path: Path) -> bool:
+    """Whether a look at a model is worth its time: of the thousands beside SVD models most have no layer for motion.
+
+    True, too, of a folder, and of what cannot be read: `recognise` says what that is.
+    """
+    try:
+        return _has_motion(path)
+    except BadCheckpoint:
+        return True
+
+
 def is_usable(path: Path, search_dirs: Iterable[Path] = ()) -> bool:
     """Whether `recognise` would take a model, beside the models in `search_dirs`."""
+    if not may_move(path):
+        return False
     try:
         recognise(path, search_dirs=search_dirs)
     except BadCheckpoint:
@@ -205,7 +220,7 @@ def _lender(
         return _complete(Path(companion))
     beside = sorted(path.parent.glob("*.safetensors"))
     for candidate in [*find_checkpoints(search_dirs), *beside]:
-        if candidate.absolute() == path.absolute():
+        if candidate.absolute() == path.absolute() or not may_move(candidate):
             continue
         try:
             lender = _complete(candidate)
@@ -241,5 +256,6 @@ def _dtypes(sources: Sources) -> tuple[str, ...]:
     return tuple(sorted(weights, key=lambda dtype: -weights[dtype]))
 
 
+_has_motion = Remembered(lambda path: is_folder(path) or is_in_header(path, map(str.encode, MOTION)), ())
 _opened = Remembered(_open, tuple(FOLDER_MAPS))
 _complete = Remembered(_whole, tuple(FOLDER_MAPS))

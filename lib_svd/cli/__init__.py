@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import click
 
-from lib_svd.cli.about import doctor, inspect
-from lib_svd.cli.clips import animate
-from lib_svd.cli.looking import check, review
+from lib_svd.cli.animate import animate
+from lib_svd.cli.check import check
+from lib_svd.cli.doctor import doctor
+from lib_svd.cli.history import history
+from lib_svd.cli.inspect import inspect
 from lib_svd.cli.options import PROGRAM
-from lib_svd.cli.page import serve
-from lib_svd.cli.remembering import history
-from lib_svd.cli.sweeping import sweep
+from lib_svd.cli.review import review
+from lib_svd.cli.serve import serve
+from lib_svd.cli.sweep import sweep
 from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadInput, SvdError
 
 REFUSED, STOPPED = 2, 130  # exit codes; 130 is 128 + SIGINT, as shells have it
+MOST_SAID = 200  # characters
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -51,5 +55,9 @@ def _show(error: click.ClickException) -> None:
         return
     context = getattr(error, "ctx", None)
     path = context.command_path if context else PROGRAM
-    message = (error.message or error.format_message()).rstrip(".")
-    tell(f"Error: {message}: see {path} --help.", err=True)
+    what = error.format_message().rstrip(".")
+    what = what if len(what) <= MOST_SAID else f"{what[:MOST_SAID]}..."  # it quotes what was typed
+    message = f"{what}: see {path} --help."
+    if "--json" in sys.argv:
+        tell(json.dumps({"error": type(error).__name__, "message": message}, ensure_ascii=False))
+    tell(f"Error: {message}", err=True)

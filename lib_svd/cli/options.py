@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,9 +15,15 @@ from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadInput, BadRequest, SvdError
 from lib_svd.request import ClipRequest
 from lib_svd.settings import SETTINGS, Setting
-from lib_svd.strangers import MOST_DIGITS, shown
+from lib_svd.strangers import shown
+
+if TYPE_CHECKING:
+    from lib_svd.checkpoints import Checkpoint
+    from lib_svd.hosts.standalone import Report, StandaloneHost
 
 F = TypeVar("F", bound=Callable[..., Any])
+Options = Mapping[str, Any]
+"""What the user gave, by the name of the option; each of the type that the command declares it to be."""
 
 PROGRAM = "python -m lib_svd"
 MODEL_DIRS = ("models/svd", "models")
@@ -76,7 +82,7 @@ def with_preset(request: ClipRequest, name: str | None) -> ClipRequest:
     return request.with_(**Presets(OUTPUT_DIR / "presets.json").named(name).settings)
 
 
-def with_speed(request: ClipRequest, name: str | None, checkpoint: Any) -> ClipRequest:
+def with_speed(request: ClipRequest, name: str | None, checkpoint: Checkpoint) -> ClipRequest:
     """The request with a speed's steps, where it has none; raises BadRequest where there is no such speed."""
     if name is None:
         return request
@@ -97,27 +103,20 @@ def model_options(command: F) -> F:
     return command
 
 
-def settings(options: dict[str, Any]) -> dict[str, Any]:
+def settings(options: Options) -> dict[str, Any]:
     """The settings among the options, those that were given."""
     given = ((setting, options[name]) for name, setting in SETTINGS.items() if name not in ELSEWHERE)
     return {setting.name: _read(setting, text) for setting, text in given if text is not None}
 
 
-def _read(setting: Setting, text: str) -> Any:
+def _read(setting: Setting, text: str) -> object:
     try:
         return setting.checked(setting.read(text))
     except BadRequest as error:
         raise BadRequest(f"{setting.flags[-1]}: {error}") from None
 
 
-def whole(option: str, text: str, most: int) -> int:
-    """A whole number from 1 to `most`; raises BadRequest where it is none."""
-    if not text.isdecimal() or len(text) > MOST_DIGITS or not 1 <= int(text) <= most:
-        raise BadRequest(f"{option} must be a whole number from 1 to {most}, not {shown(text)}.")
-    return int(text)
-
-
-def recognised(options: dict[str, Any], request: ClipRequest) -> Any:
+def recognised(options: Options, request: ClipRequest) -> Checkpoint:
     """The model that the options name, or the request, or that is the only one there; raises BadInput."""
     from lib_svd.checkpoints import DEMO, find_checkpoints, is_usable, recognise, resolve
 
@@ -139,7 +138,9 @@ def model_dirs(models: tuple[Path, ...]) -> list[Path]:
     return [Path(folder) for folder in (models or MODEL_DIRS)]
 
 
-def standalone_host(options: Mapping[str, Any], report: Any, *, chosen: Any = None, **more: Any) -> Any:
+def standalone_host(
+    options: Options, report: Report, *, chosen: MutableMapping[str, Any] | None = None, **more: Any
+) -> StandaloneHost:
     """This machine, with progress given to `report`.
 
     Args:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lib_svd.jobs import history
     from lib_svd.jobs.looking import Looked, embedding, look, settings_of_clip
-    from lib_svd.jobs.noting import noted
+    from lib_svd.jobs.noting import noted, remembered
     from lib_svd.jobs.restoring import Restored, reopened, restored
     from lib_svd.jobs.sweeping import Swept, grid, orders, read_values, save_grid, sweep, sweepable
 
@@ -24,6 +24,7 @@ __all__ = [
     "noted",
     "orders",
     "read_values",
+    "remembered",
     "reopened",
     "restored",
     "save_grid",
@@ -34,7 +35,7 @@ __all__ = [
 
 _PLACES = {
     "looking": ("Looked", "embedding", "look", "settings_of_clip"),
-    "noting": ("noted",),
+    "noting": ("noted", "remembered"),
     "restoring": ("Restored", "reopened", "restored"),
     "sweeping": ("Swept", "grid", "orders", "read_values", "save_grid", "sweep", "sweepable"),
 }

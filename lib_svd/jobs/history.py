@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-import logging
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -18,7 +16,6 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from heapq import heappop, heappush
 from itertools import count
-from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,20 +23,16 @@ from lib_svd.errors import BadInput, BadOutput, BadRequest
 from lib_svd.files import NOTED, hidden_names, publish
 from lib_svd.infotext import read_start
 from lib_svd.jobs import owning
-from lib_svd.request import MOST_TEXT, ClipRequest
+from lib_svd.jobs.notes import BEST, LATEST, read_note
+from lib_svd.request import ClipRequest
 from lib_svd.review import MEASURES, Review
 from lib_svd.settings import SETTINGS, setting_called
-from lib_svd.strangers import is_text, read_json
-
-log = logging.getLogger("svd")
+from lib_svd.strangers import is_text
 
 MARKED = ("motion", "fidelity", "consistency")  # what a user may give 1 to 5 marks
-BEST = 5
 MOST_NOTE = 10_000  # characters
-LATEST = 253_402_300_800  # the year 10000, in seconds since 1970: dates end there
 TELLING = (".json", ".txt")  # suffixes of the files that tell how a clip was made; the first one tells more
 _FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four are as wide as an ideograph
-_SERIES = re.compile(r'\n "series": \{(?:\n  [^\n]*)+\n \},')  # as `_write` writes them
 TRASH = "trash"  # folder below the clips' own; what is there is the user's to empty
 
 
@@ -139,7 +132,7 @@ def entry(video: Path) -> Entry:
     if not _is_real(video):
         raise BadInput(f"There is no clip {video}: check the name.")
     suffix = next((suffix for suffix in TELLING if _is_real(video.with_suffix(suffix))), "")
-    return _entry(Unread(video, video.stat().st_mtime, suffix), _kept)
+    return read_entry(Unread(video, video.stat().st_mtime, suffix), with_series=True)
 
 
 def _is_real(path: Path) -> bool:
@@ -156,23 +149,36 @@ class Unread(NamedTuple):
     stamp: tuple[int, ...] = ()  # of that file; another one, another file
 
 
-def clips_in(*folders: Path) -> list[Unread]:
-    """Every clip of some folders, the file that changed last first.
+class Listing(NamedTuple):
+    """What is in some folders."""
 
-    Links are passed over; so is a clip that cannot be looked at, or whose name is no UTF-8, which is named in the log.
+    clips: list[Unread]  # the file that changed last first
+    passed_over: list[str]  # a sentence for each clip and folder that could not be looked at
+
+
+def clips_in(*folders: Path) -> Listing:
+    """Every clip of some folders.
+
+    Links are passed over; so are, with a sentence, a folder that cannot be read, and a clip that cannot be looked at or
+    whose name is no UTF-8.
     """
     clips: list[Unread] = []
-    for folder in folders:
-        with os.scandir(folder) as found:
-            files = {each.name: each for each in found}
-        place = str(folder)
+    passed_over: list[str] = []
+    for place in map(str, folders):
+        try:
+            with os.scandir(place) as found:
+                files = {each.name: each for each in found}
+        except OSError as error:
+            passed_over.append(f"{place!r} is passed over ({error.strerror}): allow reading it.")
+            continue
         for name in filter(_is_clip, files):
             try:
                 if files[name].is_file(follow_symlinks=False):
                     clips.append(_unread(place, name, files))
             except (OSError, ValueError) as error:
-                log.warning("%r in %r is passed over (%s): rename or remove it.", name, place, error)
-    return sorted(clips, key=lambda each: (each.changed, each.video.name), reverse=True)
+                passed_over.append(f"{name!r} in {place!r} is passed over ({error}): rename or remove it.")
+    clips.sort(key=lambda each: (each.changed, each.video.name), reverse=True)
+    return Listing(clips, passed_over)
 
 
 @lru_cache(maxsize=100_000)
@@ -216,7 +222,7 @@ def newest(clips: Iterable[Unread], read: Callable[[Unread], Entry] | None = Non
 
 def entries(*folders: Path) -> list[Entry]:
     """Every clip of some folders, the newest first, without their series; 10,000 of them in about a second."""
-    return list(newest(clips_in(*folders)))
+    return list(newest(clips_in(*folders).clips))
 
 
 def found(clips: Iterable[Entry], words: str) -> list[Entry]:
@@ -250,7 +256,7 @@ def to_trash(video: Path) -> list[Path]:
     if video not in own:
         raise BadInput(f"{video} is not known as a clip that was made here, so it stays: move it yourself.")
     note = video.with_suffix(NOTED)
-    if note not in own and _is_real(note) and _kept(note) is not None:
+    if note not in own and _is_real(note) and read_note(note) is not None:
         own.append(note)
     trash = video.parent / TRASH
     try:
@@ -328,72 +334,19 @@ def _is_clip(name: str) -> bool:
     return name.lower().endswith(".mp4") and not name.startswith(".")
 
 
-def read_entry(clip: Unread) -> Entry:
-    """A clip as lists have it, without series, which take most of a note's room and of the time to read it."""
-    return _entry(clip, lambda note: _kept(note, _SERIES))
+def read_entry(clip: Unread, *, with_series: bool = False) -> Entry:
+    """From the `.json`, or else the `.txt`; a file that is damaged counts as none.
 
-
-def _entry(clip: Unread, read: Callable[[Path], dict[str, Any] | None]) -> Entry:
-    """From the `.json`, or else the `.txt`; a file that is damaged counts as none."""
+    Args:
+        clip: of a listing.
+        with_series: whether to read them too; they take most of a note's room and of the time to read it.
+    """
     video = clip.video
-    kept = read(video.with_suffix(NOTED)) if clip.suffix == NOTED else None
+    kept = read_note(video.with_suffix(NOTED), with_series) if clip.suffix == NOTED else None
     if kept is not None:
         return Entry(video=video, **kept)
     made = min(max(clip.changed, 0), LATEST - 1)
     return Entry(video=video, made=made, **(_from_text(video) if clip.suffix else {}))
-
-
-def _kept(path: Path, without: re.Pattern[str] | None = None) -> dict[str, Any] | None:
-    """What `_write` wrote; None: the file is somebody else's, or damaged."""
-    try:
-        with path.open("rb", buffering=0) as file:
-            text = file.read(min(os.fstat(file.fileno()).st_size, MOST_TEXT) + 1).decode()
-        if without is not None:
-            text = without.sub("", text, count=1)
-        kept = {"files": None, "series": {}, **read_json(text)}
-        found = {name: kept[name] for name in _KEPT if _KEPT[name](kept[name])}
-        if len(found) < len(_KEPT) or ("\\u" in text and not is_text(json.dumps(kept, ensure_ascii=False))):
-            return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
-        return None
-    return found
-
-
-_NUMBER = {int, float}
-_TYPES = {name: {type(None)} | ({str} if setting.kind is str else _NUMBER) for name, setting in SETTINGS.items()}
-
-
-def _are_settings(settings: Any) -> bool:
-    """Of another version, perhaps, but each of its own type, so that they can be shown and sorted."""
-    values = [settings.get(name) for name in _TYPES]
-    kinds = [*map(type, values)]
-    right = all([kind in types for kind, types in zip(kinds, _TYPES.values(), strict=True)])
-    return right and all(map(isfinite, [value for value, kind in zip(values, kinds, strict=True) if kind is float]))
-
-
-def _are_measures(measures: Any) -> bool:
-    return _are_numbers([value for value in measures.values() if value is not None])
-
-
-def _are_series(series: Any) -> bool:
-    return all([type(values) is list and _are_numbers(values) for values in series.values()])
-
-
-def _are_numbers(values: list[Any]) -> bool:
-    return {*map(type, values)} <= _NUMBER and all(map(isfinite, values))
-
-
-_KEPT: Mapping[str, Callable[[Any], bool]] = {
-    "made": lambda made: type(made) in _NUMBER and 0 <= made < LATEST,
-    "settings": _are_settings,
-    "picture": lambda picture: isinstance(picture, str),
-    "measures": _are_measures,
-    "series": _are_series,
-    "marks": lambda marks: all(mark in range(1, BEST + 1) for mark in marks.values()),
-    "note": lambda note: isinstance(note, str),
-    "files": lambda files: files is None or (type(files) is list and all(isinstance(each, str) for each in files)),
-}
-"""Every field of an Entry but the clip, and whether a value that was read is one."""
 
 
 def _from_text(video: Path) -> dict[str, Any]:
@@ -427,7 +380,7 @@ def _has(each: Entry, word: str) -> bool:
 def _write(made: Entry) -> None:
     """Whole or not at all; a `.json` of that name that is not ours stays."""
     path = made.video.with_suffix(".json")
-    if path.exists() and _kept(path) is None:
+    if path.exists() and read_note(path) is None:
         raise BadOutput(f"{path} is there already and is not ours: rename it, or nothing can be noted on the clip.")
     kept = {name: value for name, value in asdict(made).items() if name != "video"}
     try:

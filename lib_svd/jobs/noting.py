@@ -15,6 +15,7 @@ from lib_svd.errors import SvdError
 from lib_svd.jobs import history, pictures
 from lib_svd.jobs.looking import embedding
 from lib_svd.ports import Host
+from lib_svd.request import ClipRequest
 from lib_svd.review import Review, review
 
 log = logging.getLogger("svd")
@@ -41,15 +42,30 @@ def noted(
     def measure() -> Review:
         host.report(0, 1, "Measuring the clip")
         tower = embedding(load(order.checkpoint, host), host)
-        return review(saved.clip.frames, np.asarray(order.picture.image), tower)
+        numbers = review(saved.clip.frames, np.asarray(order.picture.image), tower)
+        host.report(1, 1, "Measuring the clip")
+        return numbers
 
     notes = list(saved.notes)
     wanted = measured and len(saved.clip.frames) > 1
     found = _tried("measured", lambda: host.exclusively("svd", measure), notes) if wanted else None
     picture = _tried("noted with its picture", lambda: pictures.keep(order, saved.video.parent), notes) or ""
+    return remembered(replace(saved, notes=tuple(notes)), order.request, picture, found), found
+
+
+def remembered(saved: SavedClip, settings: ClipRequest, picture: str = "", measured: Review | None = None) -> SavedClip:
+    """Write down what is known of a clip; returns it, with a note where that failed.
+
+    Args:
+        saved: the clip.
+        settings: what it was made with.
+        picture: where its picture is; "": not known.
+        measured: None: it was not measured.
+    """
+    notes = list(saved.notes)
     files = (saved.video, saved.video.with_suffix(".txt"), *saved.copies, *saved.frames)
-    _tried("noted", lambda: history.remember(saved.video, order.request, picture, found, files), notes)
-    return replace(saved, notes=tuple(notes)), found
+    _tried("noted", lambda: history.remember(saved.video, settings, picture, measured, files), notes)
+    return replace(saved, notes=tuple(notes))
 
 
 def _tried(what: str, work: Callable[[], T], notes: list[str]) -> T | None:

@@ -77,12 +77,11 @@ def orders(first: Order, setting: Setting, values: Sequence[object]) -> list[Ord
     made, family = [], first.checkpoint.family
     for value in values:
         word = str(setting.written(value)).replace(" ", "_")
-        out = first.out.with_name(f"{first.out.stem}-{word}{first.out.suffix}")
-        video.check_output(out, None)
+        to = first.to.numbered(word)
+        video.check_output(to.out, None)
         request, notes = family.complete(first.request.with_(**{setting.name: value}), grid=first.checkpoint.size_grid)
         notes = tuple(dict.fromkeys((*first.notes, *notes)))
-        frames_dir = None if first.frames_dir is None else out.with_suffix("")
-        made.append(replace(first, request=request, out=out, frames_dir=frames_dir, notes=notes))
+        made.append(replace(first, request=request, to=to, notes=notes))
     return made
 
 

@@ -11,7 +11,6 @@ from lib_svd.errors import BadRequest
 from lib_svd.pages import Page
 from lib_svd.settings import SETTINGS, SWEPT, names_in
 from lib_svd.studio import Studio
-from lib_svd.ui.clips import STYLE
 from lib_svd.ui.compat import QUIET, html
 from lib_svd.ui.controls import NO_PROMPT, Controls, Settle, checked
 
@@ -31,7 +30,7 @@ class Accordion:
     def __init__(self, studio: Studio, part: str, page: Page | None) -> None:
         with gr.Accordion(TITLE, open=False, elem_id=f"{part}_svd"):
             enable = gr.Checkbox(False, label="Animate the pictures", elem_id=f"{part}_svd_enable")
-            html(f"{STYLE}<p class='svd-about'>{NO_PROMPT}</p>")
+            html(f"<p class='svd-about'>{NO_PROMPT}</p>")
             self._controls = Controls(studio, f"{part}_svd", page, beside_picture=True)
         self.inputs = [enable, self._controls.with_frames, *self._controls.components]
         self.pastes: list[tuple[Any, Settle]] = [(enable, _enabled_by), *self._controls.pastes]

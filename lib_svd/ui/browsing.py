@@ -28,6 +28,7 @@ from lib_svd.ui.compat import QUIET, answer, html, js
 from lib_svd.ui.controls import tool
 
 PAGE = 24  # clips
+SAID = 3  # sentences on what was passed over
 COMPARED = (2, 3)  # how many go side by side
 DATE = "Date"
 SORTS = {
@@ -168,15 +169,16 @@ class Browsing:
         """Read the folders anew, and show the page that was shown."""
         try:
             folders = self._studio.clip_dirs()
-            for folder in folders:
-                finish_left(folder)
-            clips = history.clips_in(*folders)
         except OSError as error:
             raise BadInput(f"{error.filename} cannot be read ({error.strerror}): allow reading it.") from error
+        for folder in folders:
+            finish_left(folder)
+        clips, passed_over = history.clips_in(*folders)
         with self._reading:
             self._paths = {str(each.video): each.video for each in clips}
             self._newest, self._unread = [], history.newest(clips, self._entry)
-        return self.listed(asked)
+        _, *listing = self.listed(asked)
+        return [_passed_over_html(passed_over), *listing]
 
     def listed(self, asked: Asked) -> list[Any]:
         """A page of what was found, in order; pages beyond the last are the last."""
@@ -252,6 +254,13 @@ class Browsing:
         if len(chosen) != 1:
             raise BadRequest(f"One clip can be restored: {_are_chosen(chosen)}")
         return history.entry(chosen[0])
+
+
+def _passed_over_html(sentences: Sequence[str]) -> str:
+    """Some of them, and how many more there are; nothing where nothing was passed over."""
+    more = len(sentences) - SAID
+    said = [*sentences[:SAID], *([f"{more} more are passed over."] if more > 0 else [])]
+    return error_html(" ".join(said)) if said else ""
 
 
 def _handing(through: str) -> str:

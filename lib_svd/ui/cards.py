@@ -9,7 +9,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from lib_svd.jobs.history import BEST, Entry, differing
+from lib_svd.jobs.history import Entry, differing
+from lib_svd.jobs.notes import BEST
 from lib_svd.review import MEASURES, Measure
 from lib_svd.settings import SETTINGS, Setting
 from lib_svd.ui.clips import SMALL

@@ -9,6 +9,7 @@ import gradio as gr
 
 from lib_svd.errors import BadInput, BadRequest
 from lib_svd.jobs import history
+from lib_svd.jobs.notes import BEST
 from lib_svd.request import CompleteRequest
 from lib_svd.review import FAULTS, Advice, advise
 from lib_svd.studio import Studio
@@ -22,7 +23,7 @@ SAID = {AS_MEASURED: None, **{words: fault for fault, words in FAULTS.items()}}
 """What can be chosen as wrong, and the fault that it is."""
 NO_CLIP = "No single clip is shown: make one, or choose one of the sweep."
 NO_CHANGE = "There is no change to make: say what is wrong, or change a setting yourself."
-MARKS = [str(mark) for mark in range(1, history.BEST + 1)]
+MARKS = [str(mark) for mark in range(1, BEST + 1)]
 
 
 class Reviewing:

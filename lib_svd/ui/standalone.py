@@ -32,7 +32,7 @@ from lib_svd.pages import Job
 from lib_svd.studio import Studio
 from lib_svd.ui import tab
 from lib_svd.ui.clips import error_html
-from lib_svd.ui.compat import FILES, QUIET, js, mount, whole_page
+from lib_svd.ui.compat import FILES, QUIET, html, js, mount, whole_page
 from lib_svd.ui.progress import Progress
 
 TITLE = "SVD for Forge"
@@ -40,11 +40,10 @@ ADDRESS = "127.0.0.1"  # this machine only: there is no password
 CHOICES = "page.json"
 SECONDS_TO_END = 3  # open pages keep their connections as long as they are let
 PACKAGE = Path(__file__).parents[1]
-FOLDERS = (PACKAGE / "javascript", PACKAGE.parent / "javascript")  # in a wheel; in a checkout, where web UIs want it
-SCRIPTS = (
-    Path(__file__).with_name("page.js"),
-    *sorted(next(folder for folder in FOLDERS if folder.is_dir()).glob("*.js")),
-)
+# In a wheel they are in the package, in a checkout where web UIs want them.
+FOLDER = next(folder for folder in (PACKAGE, PACKAGE.parent) if (folder / "javascript").is_dir())
+SCRIPTS = (Path(__file__).with_name("page.js"), *sorted((FOLDER / "javascript").glob("*.js")))
+STYLE = FOLDER / "style.css"
 
 log = logging.getLogger("svd")
 
@@ -164,6 +163,7 @@ class StandalonePage:
         fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}  # none from the net
         theme = gr.themes.Default(**fonts)
         with whole_page(TITLE, theme) as blocks:
+            html(f"<style>{STYLE.read_text('utf-8')}</style>", elem_classes=["svd-hidden"])
             tab.build(studio, self)  # takes its place here by itself
             blocks.load(fn=None, inputs=[], outputs=[], **js(_injected([path.read_text("utf-8") for path in SCRIPTS])))
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)

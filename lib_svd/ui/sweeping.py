@@ -80,7 +80,7 @@ class Sweeping:
             if not done:
                 raise
             ended = f"{error} {len(done)} of {len(orders)} clips are there."
-        whole = jobs.save_grid(done, setting, first.out, first.encoding) if len(done) > 1 else done[0].saved
+        whole = jobs.save_grid(done, setting, first.to.out, first.to.encoding) if len(done) > 1 else done[0].saved
         return whole, ended, self._told(done, setting, first)
 
     def wire(self, events: Sequence[Any], clip: Any) -> None:
@@ -105,7 +105,7 @@ class Sweeping:
         return f"{name}.mp4" if shown == ALL else f"{name}-{shown}.mp4"
 
     def _told(self, done: list[jobs.Swept], setting: Setting, first: Order) -> list[Any]:
-        words = [each.saved.video.stem.removeprefix(f"{first.out.stem}-") for each in done]
+        words = [each.saved.video.stem.removeprefix(f"{first.to.out.stem}-") for each in done]
         links = [self._page.url(each.saved.video) for each in done]
         title = f"{setting.label}, seed {first.request.seed}"
         table = sweep_html(title, words, links, [each.measures for each in done])
@@ -114,5 +114,5 @@ class Sweeping:
             gr.update(visible=True),
             table,
             gr.update(choices=choices, value=choices[0]),
-            str(first.out.with_suffix("")),
+            str(first.to.out.with_suffix("")),
         ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,11 +20,10 @@ from lib_svd.errors import BadRequest, Interrupted, SvdError
 from lib_svd.jobs import reopened, restored
 from lib_svd.jobs.history import Entry
 from lib_svd.pages import Job, Page
-from lib_svd.request import ClipRequest
-from lib_svd.settings import MAX_SEED
+from lib_svd.request import ClipRequest, draw_seed
 from lib_svd.studio import Studio
 from lib_svd.ui.browsing import Browsing
-from lib_svd.ui.clips import STYLE, clip_html, error_html, notes_html, plays, said_html, time_html
+from lib_svd.ui.clips import clip_html, error_html, notes_html, plays, said_html, time_html
 from lib_svd.ui.compat import COPYABLE, LOSSLESS, NO_SHARING, QUIET, SMALL, html, js
 from lib_svd.ui.controls import NO_PROMPT, Controls
 from lib_svd.ui.framing import Framing
@@ -85,7 +83,7 @@ class Tab:
         page.receive(PART, self.framing.picture, self.controls.pastes)
 
     def _build_source(self) -> None:
-        html(f"{STYLE}<p class='svd-about'>{NO_PROMPT}</p>")
+        html(f"<p class='svd-about'>{NO_PROMPT}</p>")
         self.framing = Framing(self._studio, PART)
         self._presets = PresetRow(self._studio, self._page, PART)
         self.controls = Controls(self._studio, PART, self._page)
@@ -202,7 +200,7 @@ class Tab:
         def work() -> Sequence[Any]:
             first = self._order(picture, with_frames, settings, "sweep")
             whole, ended, panel = self._sweeping.swept(first, label, text)
-            *shown, status = self._shown(whole, is_grid=not whole.video.stem.startswith(f"{first.out.stem}-"))
+            *shown, status = self._shown(whole, is_grid=not whole.video.stem.startswith(f"{first.to.out.stem}-"))
             return [*panel, *shown, said_html(ended) + status if ended else status]
 
         return _done(work, len(self._swept) + SHOWN)
@@ -220,7 +218,7 @@ class Tab:
         self, picture: Image.Image | None, with_frames: bool, values: Sequence[Any], stem: str = "clip"
     ) -> Order:
         settings = self.controls.read(values)
-        request = ClipRequest.from_mapping({"seed": secrets.randbelow(MAX_SEED + 1), **settings})
+        request = ClipRequest.from_mapping({"seed": draw_seed(), **settings})
         source = picture.info.get("parameters", "") if picture is not None else ""
         return self._studio.order(request, picture, stem=stem, with_frames=with_frames, source=source)
 

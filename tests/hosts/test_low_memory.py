@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lib_svd.animate import animate, order
+from lib_svd.animate import Destination, animate, order
 from lib_svd.checkpoints import recognise
 from lib_svd.engine import memory
 from lib_svd.engine.memory import weight_bytes
@@ -84,7 +84,7 @@ def made(tmp_path, monkeypatch, checkpoint, picture, small_scratch) -> Callable[
     def make(host: Host) -> Tensor:
         out = tmp_path / f"{len(frames)}.mp4"
         request = ClipRequest(seed=3, num_frames=4, width=64, height=64, num_steps=2, decode_chunk=1)
-        animate(order(request, picture, recognise(checkpoint), out), host)
+        animate(order(request, picture, recognise(checkpoint), Destination(out=out)), host)
         return frames[-1]
 
     return make

@@ -154,13 +154,24 @@ def test_whatever_lies_beside_a_clip_it_is_listed_with_the_others(odd, tmp_path)
     assert (found["odd.mp4"], found["good.mp4"]["fps"]) == ({}, 12)
 
 
-def test_a_clip_that_cannot_be_named_is_passed_over_and_said_to_be(tmp_path, caplog):
+def test_a_clip_that_cannot_be_named_is_passed_over_and_said_to_be(tmp_path):
     (tmp_path / "\udcff.mp4").write_bytes(b"video")
     (tmp_path / "ring.mp4").symlink_to("ring.mp4")
     os.mkfifo(tmp_path / "pipe.mp4")
     clip_at(tmp_path / "good.mp4")
-    assert [each.video.name for each in history.entries(tmp_path)] == ["good.mp4"]
-    assert r"'\udcff.mp4' in" in caplog.text
+    clips, passed_over = history.clips_in(tmp_path)
+    assert [each.video.name for each in clips] == ["good.mp4"]
+    (sentence,) = passed_over
+    assert r"'\udcff.mp4' in" in sentence
+
+
+def test_a_folder_that_cannot_be_read_is_passed_over_and_the_others_are_listed(tmp_path):
+    clip_at(tmp_path / "good.mp4")
+    no_folder = tmp_path / "file"
+    no_folder.write_bytes(b"")
+    clips, passed_over = history.clips_in(no_folder, tmp_path)
+    assert [each.video.name for each in clips] == ["good.mp4"]
+    assert passed_over == [f"'{no_folder}' is passed over (Not a directory): allow reading it."]
 
 
 @pytest.mark.parametrize("changed", [-(10**10), 2**40])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lib_svd import jobs
-from lib_svd.animate import animate, order
+from lib_svd.animate import Destination, animate, order
 from lib_svd.bar import Bar
 from lib_svd.checkpoints import load, recognise
 from lib_svd.engine.vae import VaeEncoder
@@ -26,7 +26,7 @@ MOTION = jobs.sweepable("motion")
 
 @pytest.fixture
 def first(tmp_path, checkpoint, picture):
-    return order(ClipRequest(seed=3), picture, recognise(checkpoint), tmp_path / "all.mp4")
+    return order(ClipRequest(seed=3), picture, recognise(checkpoint), Destination(out=tmp_path / "all.mp4"))
 
 
 @pytest.fixture
@@ -51,7 +51,8 @@ def test_clips_differ_in_the_swept_setting_alone(swept, tmp_path):
 def test_a_clip_of_a_sweep_is_the_clip_that_one_gets_alone(swept, first, tmp_path, checkpoint):
     together = list(swept(MOTION, (30, 200)))[1]
     host = StandaloneHost("cpu", "float32")
-    order = replace(first, request=first.request.with_(motion_bucket_id=200), out=tmp_path / "alone.mp4")
+    to = Destination(out=tmp_path / "alone.mp4")
+    order = replace(first, request=first.request.with_(motion_bucket_id=200), to=to)
     alone = animate(order, host)
     np.testing.assert_array_equal(together.saved.clip.frames, alone.clip.frames)
 

@@ -66,8 +66,8 @@ class Environment:
         """The demo's clip of seed 1, [T, H, W, 3]."""
         frames = self.folder / "frames"
         shutil.rmtree(frames, ignore_errors=True)
-        (self.folder / "demo.mp4").unlink(missing_ok=True)
-        (self.folder / "demo.txt").unlink(missing_ok=True)
+        for each in self.folder.glob("demo.*"):
+            each.unlink()
         asked = ("--checkpoint", "demo", "--seed", 1, "--out", self.folder / "demo.mp4", "--frames-dir", frames)
         _said(self.start("-m", "lib_svd", "animate", PICTURE, *asked, stdout=subprocess.PIPE))
         return frames_in(frames)

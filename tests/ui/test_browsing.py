@@ -14,7 +14,7 @@ from PIL import Image
 
 from lib_svd import video
 from lib_svd.clip import Clip
-from lib_svd.errors import BadInput, BadRequest
+from lib_svd.errors import BadRequest
 from lib_svd.jobs import history
 from lib_svd.request import ClipRequest, CompleteRequest
 from lib_svd.review import review
@@ -64,6 +64,18 @@ def names(html):
     return [Path(each.split('"')[0]).name for each in html.split('data-clip="')[1:]]
 
 
+def test_what_is_passed_over_is_named_above_the_others(panel, clip):
+    clip("good.mp4")
+    folder = clip("bad-0.mp4").parent
+    assert panel.look(asked())[0] == ""
+    for number in range(5):
+        (folder / f"\udcff{number}.mp4").write_bytes(b"video")
+    said, html, _ = panel.look(asked())
+    assert set(names(html)) == {"good.mp4", "bad-0.mp4"}
+    assert (said.count("is passed over"), "2 more are passed over." in said) == (3, True)
+    assert json.dumps(said).encode("utf-8")
+
+
 def test_the_newest_clips_come_first_a_page_at_a_time(panel, clip):
     for number in range(PAGE + 3):
         clip(f"{number:02d}.mp4", age=number)
@@ -78,8 +90,8 @@ def test_the_newest_clips_come_first_a_page_at_a_time(panel, clip):
 
 def test_the_first_page_of_many_clips_does_not_read_them_all(panel, clip, monkeypatch):
     read = []
-    kept = history._kept
-    monkeypatch.setattr(history, "_kept", lambda path, *given: read.append(path) or kept(path, *given))
+    read_note = history.read_note
+    monkeypatch.setattr(history, "read_note", lambda path, *given: read.append(path) or read_note(path, *given))
     for number in range(PAGE + 20):
         history.mark(clip(f"{number:02d}.mp4", age=number), note="x")
     read.clear()
@@ -91,7 +103,9 @@ def test_the_first_page_of_many_clips_does_not_read_them_all(panel, clip, monkey
 def test_a_clip_is_read_once_until_a_file_of_its_changes(panel, clip, monkeypatch):
     read = []
     reading = history.read_entry
-    monkeypatch.setattr(history, "read_entry", lambda each: read.append(each.video.name) or reading(each))
+    monkeypatch.setattr(
+        history, "read_entry", lambda each, **given: read.append(each.video.name) or reading(each, **given)
+    )
     first, second = clip("a.mp4"), clip("b.mp4", age=1)
     panel.look(asked(order="Name"))
     panel.look(asked(order="Name"))
@@ -239,13 +253,15 @@ def test_whatever_goes_wrong_is_one_sentence_and_nothing_else_changes(panel, err
     assert len(caplog.records) == isinstance(error, ZeroDivisionError)
 
 
-def test_a_folder_that_cannot_be_read_is_said(panel, monkeypatch):
+def test_a_folder_that_cannot_be_read_is_said(panel, clip, monkeypatch):
     def refuse(_):
         raise PermissionError(13, "Permission denied", "clips")
 
+    clip("a.mp4")
     monkeypatch.setattr(history.os, "scandir", refuse)
-    with pytest.raises(BadInput, match=r"cannot be read \(Permission denied\)"):
-        panel.look(asked())
+    said, cards, _ = panel.look(asked())
+    assert "is passed over (Permission denied): allow reading it." in said
+    assert names(cards) == []
 
 
 def test_restoring_brings_picture_settings_frames_and_text_back(built, studio, picture):

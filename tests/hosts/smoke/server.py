@@ -21,7 +21,7 @@ import psutil
 
 ROOT = Path(__file__).parents[3]
 NAME = "svd-for-forge"
-PARTS = ("lib_svd", "scripts", "javascript", "install.py", "preload.py", "metadata.ini")
+PARTS = ("lib_svd", "scripts", "javascript", "style.css", "install.py", "preload.py", "metadata.ini")
 CONFIGS = ("config.json", "ui-config.json")
 STARTED = "Startup time"  # what the web UIs print when everything is up, the API too
 QUIET = 120  # seconds that a web UI may be idle before what is waited for is held not to come

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from lib_svd import video
-from lib_svd.animate import animate, order
+from lib_svd.animate import Destination, animate, order
 from lib_svd.checkpoints import recognise
 from lib_svd.hosts.standalone import StandaloneHost
 from lib_svd.request import ClipRequest
@@ -158,7 +158,7 @@ def the_api_animates(t: Tried) -> str:
 
 def a_clip_equals_the_stand_alone_one(t: Tried) -> str:
     settings = ClipRequest(seed=1, **SHORT)
-    own = order(settings, t.picture, recognise(t.model), t.out / f"{t.model.stem}-alone.mp4")
+    own = order(settings, t.picture, recognise(t.model), Destination(out=t.out / f"{t.model.stem}-alone.mp4"))
     try:
         frames = animate(own, StandaloneHost("cpu")).clip.frames
     finally:

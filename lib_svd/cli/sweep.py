@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib_svd.cli.clips import out_of, request_of
+from lib_svd.cli.animate import out_of, request_of
 from lib_svd.cli.options import (
+    Options,
     errors_as_json,
     recognised,
     request_options,
@@ -20,6 +21,10 @@ from lib_svd.cli.options import (
     with_speed,
 )
 from lib_svd.cli.terminal import tell
+
+if TYPE_CHECKING:
+    from lib_svd.jobs import Swept
+    from lib_svd.progress import ProgressBar
 
 
 @click.command()
@@ -49,10 +54,10 @@ def sweep(**options: Any) -> None:
         _swept(options, bar, as_json)
 
 
-def _swept(options: dict[str, Any], bar: Any, as_json: bool) -> None:
+def _swept(options: Options, bar: ProgressBar, as_json: bool) -> None:
     from lib_svd import jobs
-    from lib_svd.animate import order
-    from lib_svd.checkpoints import load
+    from lib_svd.animate import Destination, order
+    from lib_svd.studio import Studio
 
     setting = jobs.sweepable(options["setting"])
     values = jobs.read_values(setting, options["values"])
@@ -60,26 +65,26 @@ def _swept(options: dict[str, Any], bar: Any, as_json: bool) -> None:
     checkpoint, host, said = recognised(options, request), standalone_host(options, bar.report), set[str]()
     request = with_speed(request, options["speed"], checkpoint)
     with out_of(options, options["picture"]) as out:
-        made = jobs.orders(order(request, options["picture"], checkpoint, out), setting, values)
-        svd = load(checkpoint, host)
-        done = []
+        first = order(request, options["picture"], checkpoint, Destination(out=out))
+        orders = jobs.orders(first, setting, values)
+        done: list[jobs.Swept] = []
         try:
-            for each in jobs.sweep(made, setting, host, lambda *_: svd):
+            for each in Studio(host).sweep(orders, setting):
                 done.append(each)
                 say(each.saved.notes, as_json, said)
                 _print(each, setting.label, as_json)
         finally:
             if len(done) > 1:
                 whole = jobs.save_grid(done, setting, out)
-                tell(json.dumps({"video": str(whole.video)}) if as_json else f"All of them: {whole.video}")
+                tell(json.dumps({"path": str(whole.video)}) if as_json else f"All of them: {whole.video}")
 
 
-def _print(swept: Any, label: str, as_json: bool) -> None:
+def _print(swept: Swept, label: str, as_json: bool) -> None:
     from lib_svd.review.words import BRIEF, MEASURES
 
     if as_json:
         measures = {} if swept.review is None else swept.review.as_dict()
-        found = {"video": str(swept.saved.video), "value": swept.value, "review": measures}
+        found = {**swept.saved.as_dict(), "value": swept.value, "review": measures}
         tell(json.dumps(found, ensure_ascii=False))
         return
     shown = [f"{m.title} {m.number(swept.measures)}" for m in MEASURES if m.name in BRIEF]

@@ -1,4 +1,4 @@
-"""`review` and `check`: what can be said of a clip, and of a picture before there is one."""
+"""`review`: what can be said of a clip."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import json
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib_svd.cli.options import errors_as_json, recognised, run_options, say, standalone_host
+from lib_svd.cli.options import Options, errors_as_json, recognised, run_options, say, standalone_host
 from lib_svd.cli.terminal import tell
 from lib_svd.doctor import as_lines
 from lib_svd.errors import BadInput
-from lib_svd.request import ClipRequest, read_size
+from lib_svd.request import ClipRequest
 
-GRID = 64  # pixels; of which the released models' sizes are multiples
+if TYPE_CHECKING:
+    from lib_svd.checkpoints import Svd
+    from lib_svd.ports import Host
+    from lib_svd.review import Review
 
 
 @click.command()
@@ -51,35 +54,7 @@ def review(clip: Path, picture: Path | None, wrong: str | None, as_json: bool, *
             tell(" ".join(filter(None, (advice.found, advice.sentence, advice.reason))))
 
 
-@click.command()
-@click.argument("picture", type=Path)
-@click.option("--size", default="1024x576", show_default=True, help="What the model was made for, as WxH.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def check(picture: Path, size: str, as_json: bool) -> None:
-    """Say what may go wrong with a clip of PICTURE, with remedies, and where a tighter crop would be."""
-    from lib_svd import images
-
-    with errors_as_json(as_json):
-        width, height = read_size(size)
-        image = images.read_picture(picture).image
-        fitted_to = images.working_size(image.size, (width or 1024, height or 576), GRID)
-        fitted = images.fit_picture(image, fitted_to, "crop", images.View())
-        concerns = images.check_picture(image, fitted)
-        tighter = images.tighter_crop(image, fitted_to)
-        if as_json:
-            found = {"concerns": [asdict(each) for each in concerns], "tighter_crop": tighter._asdict()}
-            tell(json.dumps(found, ensure_ascii=False))
-            return
-        for each in concerns:
-            tell(f"{each.text} {each.remedy}")
-        if not concerns:
-            tell("Nothing speaks against it.")
-        if tighter.zoom > 1:
-            x, y, zoom = tighter
-            tell(f"A tighter crop round the subject: --focus-x {x} --focus-y {y} --zoom {zoom}.")
-
-
-def _tower(clip: Path, options: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
+def _tower(clip: Path, options: Options) -> tuple[tuple[Svd, Host] | None, tuple[str, ...]]:
     """The image tower of the model that was named, or else of the clip's own; and why there is none."""
     from lib_svd.checkpoints import load
     from lib_svd.jobs import settings_of_clip
@@ -99,7 +74,7 @@ def _tower(clip: Path, options: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
         return (load(checkpoint, host, ("vision",)), host), ()
 
 
-def _in_words(review: Any) -> dict[str, dict[str, str]]:
+def _in_words(review: Review) -> dict[str, dict[str, str]]:
     from lib_svd.review.words import MEASURES
 
     found: dict[str, dict[str, str]] = {}

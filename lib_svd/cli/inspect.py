@@ -1,17 +1,15 @@
-"""`inspect` and `doctor`: what a model and this machine are."""
+"""`inspect`: what a model is."""
 
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
-from lib_svd.cli.options import errors_as_json, model_dirs, model_options, recognised
+from lib_svd.cli.options import errors_as_json, model_options, recognised
 from lib_svd.cli.terminal import tell
-from lib_svd.doctor import as_lines, report
+from lib_svd.doctor import as_lines
 from lib_svd.request import ClipRequest
 
 
@@ -26,16 +24,6 @@ def inspect(checkpoint: str, as_json: bool, **options: Any) -> None:
 
         found = describe(recognised({**options, "checkpoint": checkpoint}, ClipRequest()))
         tell(json.dumps(found, indent=2, ensure_ascii=False) if as_json else _described(found))
-
-
-@click.command()
-@click.option("--models", type=Path, multiple=True, help="Folder with models; may be given several times.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def doctor(models: tuple[Path, ...], as_json: bool) -> None:
-    """Say what this machine has: device, memory, ffmpeg, models."""
-    said, code = report(model_dirs(models), as_json=as_json)
-    tell(said)
-    sys.exit(code)
 
 
 def _described(found: dict[str, Any]) -> str:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib_svd.cli.options import OUTPUT_DIR, errors_as_json
+from lib_svd.cli.options import OUTPUT_DIR, Options, errors_as_json
 from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadInput
 from lib_svd.files import finish_left
 from lib_svd.places import data_folders
+
+if TYPE_CHECKING:
+    from lib_svd.jobs.history import Entry
 
 
 @click.command()
@@ -33,7 +38,7 @@ def history(folder: Path, as_json: bool, **options: Any) -> None:
             _listed(folder, options, as_json)
 
 
-def _changed(folder: Path, options: dict[str, Any]) -> bool:
+def _changed(folder: Path, options: Options) -> bool:
     """Whether the options change a clip; then that is done."""
     from lib_svd.jobs import history
 
@@ -59,19 +64,23 @@ def _clip(folder: Path, name: str | Path) -> Path:
     return path
 
 
-def _listed(folder: Path, options: dict[str, Any], as_json: bool) -> None:
+def _listed(folder: Path, options: Options, as_json: bool) -> None:
     from lib_svd.jobs import history
 
     if not folder.is_dir():
         raise BadInput(f"There is no folder {folder}: name the one with your clips.")
     finish_left(folder)
-    clips = history.found(history.entries(folder), options["find"])
+    listing = history.clips_in(folder)
+    for sentence in listing.passed_over:
+        tell(sentence, err=True)
+    read = partial(history.read_entry, with_series=as_json)
+    clips = history.found(history.newest(listing.clips, read), options["find"])
     if options["sort"]:
         clips = history.by(clips, options["sort"])
     if options["csv_file"]:
         history.write_csv(clips, options["csv_file"])
     if as_json:
-        tell(json.dumps([{**vars(each), "video": str(each.video)} for each in clips], ensure_ascii=False))
+        tell(json.dumps([_as_dict(each) for each in clips], ensure_ascii=False))
         return
     differing = history.differing(clips) if options["compare"] else ()
     for each in clips:
@@ -79,7 +88,13 @@ def _listed(folder: Path, options: dict[str, Any], as_json: bool) -> None:
     tell(f"{len(clips)} clips in {folder}.")
 
 
-def _line(each: Any, differing: Any) -> str:
+def _as_dict(each: Entry) -> dict[str, Any]:
+    """A clip of the history, fit for JSON, under the names that `SavedClip.as_dict` has."""
+    known = vars(each)
+    return {"path": str(known["video"]), **{name: value for name, value in known.items() if name != "video"}}
+
+
+def _line(each: Entry, differing: Iterable[str]) -> str:
     from lib_svd.jobs.history import COLUMNS
     from lib_svd.settings import SETTINGS
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lib_svd.cli.options import (
     OUTPUT_DIR,
     PROGRAM,
+    Options,
     errors_as_json,
     recognised,
     request_options,
@@ -22,14 +21,18 @@ from lib_svd.cli.options import (
     say,
     settings,
     standalone_host,
-    whole,
     with_preset,
     with_speed,
 )
 from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadOutput, BadRequest
-from lib_svd.request import ClipRequest, read_size
+from lib_svd.request import ClipRequest, draw_seed, read_size
 from lib_svd.settings import DECODING, MAX_SEED, SETTINGS
+
+if TYPE_CHECKING:
+    from lib_svd.animate import Destination
+    from lib_svd.clip import SavedClip
+    from lib_svd.progress import ProgressBar
 
 
 @click.command()
@@ -38,9 +41,21 @@ from lib_svd.settings import DECODING, MAX_SEED, SETTINGS
 @click.option("--out", type=Path, help="The clip, .mp4; a numbered name under output/ when not given.")
 @click.option("--frames-dir", type=Path, help="Folder for the frames as PNG files too.")
 @click.option("--also", multiple=True, type=click.Choice(["gif", "webp"]), help="Write a moving picture beside it too.")
-@click.option("--enlarge", default="1", metavar="N", help="Show every pixel as a square of N in the video.")
+@click.option(
+    "--enlarge",
+    type=click.IntRange(1, 64),
+    default=1,
+    metavar="N",
+    help="Show every pixel as a square of N in the video.",
+)
 @request_options
-@click.option("--count", default="1", metavar="N", help="Make N clips, of this seed and the next ones.")
+@click.option(
+    "--count",
+    type=click.IntRange(1, 1000),
+    default=1,
+    metavar="N",
+    help="Make N clips, of this seed and the next ones.",
+)
 @click.option("--save-latents", type=Path, help="Keep the latents in this file, to decode them again.")
 @click.option("--from-latents", type=Path, help="Decode this file instead of animating a picture.")
 @run_options
@@ -58,76 +73,74 @@ def animate(**options: Any) -> None:
             _print_clip(saved, as_json, said)
 
 
-def _animated(options: dict[str, Any], bar: Any, said: set[str]) -> Iterator[Any]:
+def _animated(options: Options, bar: ProgressBar, said: set[str]) -> Iterator[SavedClip]:
     """The clips that the options ask for, one after the other, from one loading of the model."""
     if options["picture"] is None:
         raise BadRequest(f"Which picture? Name one: {PROGRAM} animate photo.jpg --checkpoint svd_xt.safetensors.")
-    request, count = request_of(options), whole("--count", options["count"], 1000)
+    request, count = request_of(options), options["count"]
     if request.seed + count - 1 > MAX_SEED:
         raise BadRequest(f"Seeds end at {MAX_SEED}: choose a smaller seed or count.")
-    from lib_svd.animate import animate, order
-    from lib_svd.checkpoints import load
+    from lib_svd.animate import Destination, order
     from lib_svd.stages import plan
+    from lib_svd.studio import Studio
 
     checkpoint, host = recognised(options, request), standalone_host(options, bar.report)
     request = with_speed(request, options["speed"], checkpoint)
     with out_of(options, options["picture"]) as out:
-        outs = _outs(options, out, request.seed, count)
-        first = order(
-            request,
-            options["picture"],
-            checkpoint,
-            outs[0],
+        to = Destination(
+            out=out,
             frames_dir=options["frames_dir"],
             latents_path=options["save_latents"],
             copies=options["also"],
-            enlarge=whole("--enlarge", options["enlarge"], 64),
+            enlarge=options["enlarge"],
         )
-        orders = [first, *(first.with_seed(request.seed + i, out) for i, out in enumerate(outs[1:], 1))]
-        say(first.notes, options["as_json"], said)
-        say((plan(checkpoint, first.request, host).sentence(),), options["as_json"] or options["quiet"], said)
-        svd = load(checkpoint, host)
-        for each in orders:
-            yield animate(each, host, lambda *_: svd)
+        first, *others = _destinations(options, to, request.seed, count)
+        made = order(request, options["picture"], checkpoint, first)
+        orders = [made, *(made.with_seed(request.seed + i, to) for i, to in enumerate(others, 1))]
+        say(made.notes, options["as_json"], said)
+        say((plan(checkpoint, made.request, host).sentence(),), options["as_json"] or options["quiet"], said)
+        yield from map(Studio(host).animate, orders)
 
 
-def _from_latents(options: dict[str, Any], bar: Any) -> Iterator[Any]:
+def _from_latents(options: Options, bar: ProgressBar) -> Iterator[SavedClip]:
     _check_sampled(options)
     from dataclasses import replace
 
-    from lib_svd.animate import decode_again
+    from lib_svd.animate import Destination
     from lib_svd.latents import load_latents
+    from lib_svd.studio import Studio
 
     saved = load_latents(options["from_latents"])
     saved = replace(saved, request=saved.request.with_(**settings(options)))
     checkpoint, host = recognised(options, saved.request), standalone_host(options, bar.report)
     with out_of(options, options["from_latents"]) as out:
-        yield decode_again(saved, checkpoint, host, out, frames_dir=options["frames_dir"])
+        to = Destination(out=out, frames_dir=options["frames_dir"])
+        yield Studio(host).decode_again(saved, checkpoint, to)
 
 
-def _check_sampled(options: dict[str, Any]) -> None:
+def _check_sampled(options: Options) -> None:
     """Refuse what could no longer have an effect, and would be written into the clip as if it had."""
     given = [name for name in ("size", "like", "preset", "speed", "save_latents", "also") if options[name]]
     given += [name for name, s in SETTINGS.items() if DECODING not in s.groups and options.get(name)]
     given = [f"--{name.replace('_', '-')}" for name in given if name != "checkpoint"]
-    given += [f"--{name}" for name in ("count", "enlarge") if options[name] != "1"]
+    given += [f"--{name}" for name in ("count", "enlarge") if options[name] != 1]
     given += ["a picture"] if options["picture"] else []
     if given:
         raise BadRequest(f"--from-latents decodes what is sampled already: leave out {' and '.join(given)}.")
 
 
-def request_of(options: dict[str, Any]) -> ClipRequest:
+def request_of(options: Options) -> ClipRequest:
     """The request that the options describe, on top of `--like`."""
     from lib_svd.infotext import read_infotext
 
     like = options["like"]
-    base = ClipRequest.from_infotext(read_infotext(like)) if like else ClipRequest(seed=secrets.randbelow(MAX_SEED))
+    base = ClipRequest.from_infotext(read_infotext(like)) if like else ClipRequest(seed=draw_seed())
     size = {} if options["size"] is None else dict(zip(("width", "height"), read_size(options["size"]), strict=True))
     return with_preset(base, options["preset"]).with_(**settings(options), **size)
 
 
 @contextmanager
-def out_of(options: dict[str, Any], source: Path) -> Iterator[Path]:
+def out_of(options: Options, source: Path) -> Iterator[Path]:
     """The clip's name: as given, or the next number in a folder that is made, and taken away if nothing came there."""
     from lib_svd import video
 
@@ -148,39 +161,26 @@ def out_of(options: dict[str, Any], source: Path) -> Iterator[Path]:
             OUTPUT_DIR.rmdir()
 
 
-def _outs(options: dict[str, Any], out: Path, seed: int, count: int) -> list[Path]:
-    """A file a clip; refused together before the first one is made."""
+def _destinations(options: Options, to: Destination, seed: int, count: int) -> list[Destination]:
+    """One for each clip; refused together before the first clip is made."""
     from lib_svd import video
 
     if count == 1:
-        return [out]
+        return [to]
     for name in ("frames_dir", "save_latents"):
         if options[name]:
             raise BadRequest(f"--{name.replace('_', '-')} goes with one clip, not with --count {count}.")
-    outs = [out.with_name(f"{out.stem}-{seed + i}{out.suffix}") for i in range(count)]
-    for each in outs:
-        video.check_output(each, None)
-    return outs
+    each = [to.numbered(seed + i) for i in range(count)]
+    for one in each:
+        video.check_output(one.out, None)
+    return each
 
 
-def _print_clip(saved: Any, as_json: bool, said: set[str]) -> None:
-    clip = saved.clip
+def _print_clip(saved: SavedClip, as_json: bool, said: set[str]) -> None:
     if as_json:
-        found = {
-            "video": str(saved.video),
-            "frames": [str(path) for path in saved.frames],
-            "copies": [str(path) for path in saved.copies],
-            "num_frames": len(clip.frames),
-            "height": clip.frames.shape[1],
-            "width": clip.frames.shape[2],
-            "fps": clip.fps,
-            "settings": asdict(ClipRequest.from_infotext(clip.infotext)),
-            "infotext": clip.infotext,
-            "seconds": {stage: round(seconds, 3) for stage, seconds in clip.seconds.items()},
-            "notes": list(saved.notes),
-        }
-        tell(json.dumps(found, ensure_ascii=False))
+        tell(json.dumps(saved.as_dict(), ensure_ascii=False))
         return
+    clip = saved.clip
     say(saved.notes, as_json, said)
     count, height, width = clip.frames.shape[:3]
     took = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in clip.seconds.items())

@@ -1,0 +1,77 @@
+"""The note beside a clip, a `.json`: whether what stands in it is what the program writes there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from lib_svd.request import MOST_TEXT
+from lib_svd.settings import SETTINGS
+from lib_svd.strangers import is_text, read_json
+
+BEST = 5  # the highest mark
+LATEST = 253_402_300_800  # the year 10000, in seconds since 1970: dates end there
+_SERIES = re.compile(r'\n "series": \{(?:\n  [^\n]*)+\n \},')  # as the history writes them
+
+
+def read_note(path: Path, with_series: bool = True) -> dict[str, Any] | None:
+    """The fields of a clip's note by name; None: the file is somebody else's, or damaged.
+
+    Args:
+        path: the `.json` beside the clip.
+        with_series: whether to read the series too; they take most of a note's room and of the time to read it.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            text = file.read(min(os.fstat(file.fileno()).st_size, MOST_TEXT) + 1).decode()
+        if not with_series:
+            text = _SERIES.sub("", text, count=1)
+        kept = {"files": None, "series": {}, **read_json(text)}
+        found = {name: kept[name] for name in _KEPT if _KEPT[name](kept[name])}
+        if len(found) < len(_KEPT) or ("\\u" in text and not is_text(json.dumps(kept, ensure_ascii=False))):
+            return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        return None
+    return found
+
+
+_NUMBER = {int, float}
+_TYPES = {name: {type(None)} | ({str} if setting.kind is str else _NUMBER) for name, setting in SETTINGS.items()}
+
+
+def _are_settings(settings: Any) -> bool:
+    """Of another version, perhaps, but each of its own type, so that they can be shown and sorted."""
+    values = [settings.get(name) for name in _TYPES]
+    kinds = [*map(type, values)]
+    right = all([kind in types for kind, types in zip(kinds, _TYPES.values(), strict=True)])
+    return right and all(map(isfinite, [value for value, kind in zip(values, kinds, strict=True) if kind is float]))
+
+
+def _are_measures(measures: Any) -> bool:
+    return _are_numbers([value for value in measures.values() if value is not None])
+
+
+def _are_series(series: Any) -> bool:
+    return all([type(values) is list and _are_numbers(values) for values in series.values()])
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    return {*map(type, values)} <= _NUMBER and all(map(isfinite, values))
+
+
+_KEPT: Mapping[str, Callable[[Any], bool]] = {
+    "made": lambda made: type(made) in _NUMBER and 0 <= made < LATEST,
+    "settings": _are_settings,
+    "picture": lambda picture: isinstance(picture, str),
+    "measures": _are_measures,
+    "series": _are_series,
+    "marks": lambda marks: all(mark in range(1, BEST + 1) for mark in marks.values()),
+    "note": lambda note: isinstance(note, str),
+    "files": lambda files: files is None or (type(files) is list and all(isinstance(each, str) for each in files)),
+}
+"""Every field of an Entry but the clip, and whether a value that was read is one."""
