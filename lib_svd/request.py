@@ -223,8 +223,3 @@ def _unquoted(value: str) -> str:
         return str(json.loads(value))
     except ValueError:
         return value
-
-
-def draw_seed() -> int:
-    """A seed for a request that has none, 0 to MAX_SEED."""
-    return secrets.randbelow(MAX_SEED + 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import Flag, auto
@@ -275,3 +276,8 @@ def setting_called(text: str) -> Setting | None:
 def names_in(group: Group) -> tuple[str, ...]:
     """The names of the settings in a group."""
     return tuple(name for name, setting in SETTINGS.items() if group in setting.groups)
+
+
+def draw_seed() -> int:
+    """A seed for a clip that has none, 0 to MAX_SEED."""
+    return secrets.randbelow(MAX_SEED + 1)

@@ -61,7 +61,7 @@ def test_a_clip_of_the_command_line_goes_to_the_trash_with_its_copies(by_hand, h
 @pytest.mark.parametrize("door", ["api", "command line"])
 def test_a_seed_that_is_left_open_may_be_any_seed(door, studio, picture, lib_svd, checkpoint, monkeypatch):
     asked = []
-    monkeypatch.setattr("lib_svd.request.secrets.randbelow", lambda most: asked.append(most) or 7)
+    monkeypatch.setattr("lib_svd.settings.secrets.randbelow", lambda most: asked.append(most) or 7)
     if door == "api":
         open_seed = {name: value for name, value in SETTINGS.items() if name != "seed"}
         request = api._request(studio, api._read(json.dumps(open_seed).encode()))
