@@ -21,7 +21,8 @@ from lib_svd.doctor import examine
 from lib_svd.errors import BadInput, BadPicture, BadRequest, Busy, Interrupted, SvdError
 from lib_svd.hosts.lacking import described
 from lib_svd.line import Line
-from lib_svd.request import ClipRequest, draw_seed
+from lib_svd.request import ClipRequest
+from lib_svd.settings import draw_seed
 from lib_svd.strangers import read_json
 from lib_svd.studio import Studio
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from operator import attrgetter
 from typing import Any, NoReturn, TypeVar
 
 from lib_svd.errors import BadRequest
-from lib_svd.settings import MAX_SEED, SETTINGS, Open, Setting, Settings
+from lib_svd.settings import SETTINGS, Open, Setting, Settings
 from lib_svd.strangers import shown
 
 MOST_TEXT = 1_000_000  # characters of an infotext, with the prompt of the picture that it may carry

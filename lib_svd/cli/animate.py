@@ -26,8 +26,8 @@ from lib_svd.cli.options import (
 )
 from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadOutput, BadRequest
-from lib_svd.request import ClipRequest, draw_seed, read_size
-from lib_svd.settings import DECODING, MAX_SEED, SETTINGS
+from lib_svd.request import ClipRequest, read_size
+from lib_svd.settings import DECODING, MAX_SEED, SETTINGS, draw_seed
 
 if TYPE_CHECKING:
     from lib_svd.animate import Destination

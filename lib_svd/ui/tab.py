@@ -20,7 +20,8 @@ from lib_svd.errors import BadRequest, Interrupted, SvdError
 from lib_svd.jobs import reopened, restored
 from lib_svd.jobs.history import Entry
 from lib_svd.pages import Job, Page
-from lib_svd.request import ClipRequest, draw_seed
+from lib_svd.request import ClipRequest
+from lib_svd.settings import draw_seed
 from lib_svd.studio import Studio
 from lib_svd.ui.browsing import Browsing
 from lib_svd.ui.clips import clip_html, error_html, notes_html, plays, said_html, time_html
