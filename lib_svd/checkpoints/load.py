@@ -10,7 +10,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BufferedReader
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from lib_svd.checkpoints.sources import Source, Stored
 from lib_svd.engine.config import NetworkConfigs
 from lib_svd.errors import Interrupted, SvdError
 from lib_svd.ports import PART_NAMES, Host, Part, Resident
+from lib_svd.progress import Progress, Stage
 from lib_svd.tensor_file import read_into
 
 PIECE = 2 << 20  # bytes of a weight read at a time, where they are converted
@@ -246,6 +247,7 @@ def _bytes(source: Source) -> int:
 
 def _progress(checkpoint: Checkpoint, host: Host, total: int, ahead: ReadAhead) -> Read:
     """Report megabytes to the host, a hundred times at most, and stop when it says so."""
+    loading = Progress(Stage.LOADING, 0, max(1, total // MEGABYTE), file=checkpoint.path.name)
     done = shown = 0
 
     def on_read(size: int) -> None:
@@ -253,9 +255,9 @@ def _progress(checkpoint: Checkpoint, host: Host, total: int, ahead: ReadAhead) 
         done += size
         ahead.used(size)
         if host.interrupted():
-            raise Interrupted(f"Loading {checkpoint.path.name} was stopped.")
+            raise Interrupted(f"{loading.title} was stopped.")
         if (done - shown) * 100 >= total:
             shown = done
-            host.report(done // MEGABYTE, max(1, total // MEGABYTE), f"Loading {checkpoint.path.name}")
+            host.report(replace(loading, done=done // MEGABYTE))
 
     return on_read

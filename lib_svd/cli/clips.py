@@ -49,7 +49,7 @@ DECODING = ("decode", "decode_chunk")  # settings that still matter once a clip 
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def animate(**options: Any) -> None:
     """Animate PICTURE."""
-    from lib_svd.progress import ProgressBar
+    from lib_svd.cli.progress_bar import ProgressBar
 
     as_json = options["as_json"]
     said: set[str] = set()

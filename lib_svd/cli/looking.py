@@ -83,8 +83,8 @@ def check(picture: Path, size: str, as_json: bool) -> None:
 def _tower(clip: Path, options: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
     """The image tower of the model that was named, or else of the clip's own; and why there is none."""
     from lib_svd.checkpoints import load
+    from lib_svd.cli.progress_bar import ProgressBar
     from lib_svd.jobs import settings_of_clip
-    from lib_svd.progress import ProgressBar
 
     made_with = settings_of_clip(clip) or ClipRequest()
     if not options["checkpoint"] and not made_with.checkpoint:

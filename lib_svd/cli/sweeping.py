@@ -42,7 +42,7 @@ def sweep(**options: Any) -> None:
 
     Stopped, it keeps the clips that are done.
     """
-    from lib_svd.progress import ProgressBar
+    from lib_svd.cli.progress_bar import ProgressBar
 
     as_json = options["as_json"]
     with errors_as_json(as_json), closing(ProgressBar(quiet=as_json or options["quiet"])) as bar:

@@ -15,6 +15,7 @@ from lib_svd.errors import SvdError
 from lib_svd.jobs import history, pictures
 from lib_svd.jobs.looking import embedding
 from lib_svd.ports import Host
+from lib_svd.progress import Progress, Stage
 from lib_svd.review import Review, review
 
 log = logging.getLogger("svd")
@@ -39,7 +40,7 @@ def noted(
     """
 
     def measure() -> Review:
-        host.report(0, 1, "Measuring the clip")
+        host.report(Progress(Stage.MEASURING, 0, 1))
         tower = embedding(load(order.checkpoint, host), host)
         return review(saved.clip.frames, np.asarray(order.picture.image), tower)
 
