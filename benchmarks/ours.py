@@ -33,6 +33,7 @@ from lib_svd.engine.unet import UNet
 from lib_svd.engine.vae import VaeDecoder, VaeEncoder
 from lib_svd.hosts.standalone import StandaloneHost
 from lib_svd.ports import Resident
+from lib_svd.progress import Progress, Stage
 from lib_svd.request import CompleteRequest
 from lib_svd.stages import Run, condition, decode, sample
 
@@ -110,8 +111,8 @@ class Ours:
             raise RuntimeError(f"not the clip that was to be measured: {frames.shape} {run.notes}")
         return stages
 
-    def _reported(self, done: int, total: int, stage: str, preview: object) -> None:
-        if stage == "Sampling" and done:
+    def _reported(self, progress: Progress, preview: object) -> None:
+        if progress.stage is Stage.SAMPLING and progress.done:
             self._stages.tick()
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 import torch
-from PIL import Image
 from torch import nn
+
+from lib_svd.progress import Preview, Progress
 
 T = TypeVar("T")
 Part = Literal["vision", "encoder", "unet", "decoder"]
@@ -93,8 +94,8 @@ class Host(Protocol):
         """Run `work` in the host's queue; its result, or the very exception that it raised."""
         ...
 
-    def report(self, done: int, total: int, stage: str, preview: Callable[[], Image.Image] | None = None) -> None:
-        """Show progress: steps done, steps in all, what is going on, and a way to a picture if one is wanted."""
+    def report(self, progress: Progress, preview: Preview | None = None) -> None:
+        """Show progress, and a preview if one is wanted."""
         ...
 
     def interrupted(self) -> bool:

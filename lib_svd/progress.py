@@ -1,41 +1,67 @@
-"""A progress bar for a terminal."""
+"""How far a clip is, as a value; the share of a whole clip that is; and previews large enough to see."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
 
 from PIL import Image
-from tqdm import tqdm
 
-FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_inv_fmt}]"
-NOW = 1e-9  # seconds; at 0 tqdm shows a bar before it is whole, and Ctrl-C just then makes it complain
+Preview = Callable[[], Image.Image]
+"""Makes a picture of what the clip will be, for those who want to see one."""
+PREVIEW_SIDE = 512  # pixels of the longer side
 
 
-class ProgressBar:
-    """One bar a stage, with seconds a step and the time that is left; `quiet`: none at all."""
+class Stage(Enum):
+    """What is being done, in the words that users read, and where in a clip's progress it begins and ends."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        self._quiet = quiet
-        self._bar: tqdm[None] | None = None
+    LOADING = ("Loading", 0.0, 0.03)
+    COMPILING = ("Compiling, once", 0.03, 0.04)
+    READING = ("Reading the picture", 0.04, 0.05)
+    SAMPLING = ("Sampling", 0.05, 0.85)
+    DECODING = ("Decoding", 0.85, 1.0)
+    MEASURING = ("Measuring the clip", 1.0, 1.0)
 
-    def report(self, done: int, total: int, stage: str, preview: Callable[[], Image.Image] | None = None) -> None:
-        """Show `done` of `total`; a new stage begins a new bar."""
-        if self._quiet:
-            return
-        if self._bar is None or self._bar.desc != stage:
-            self.close()
-            pause = 0.1 if sys.stderr.isatty() else 10.0  # a log file needs no bar every tenth of a second
-            self._bar = tqdm(
-                [], desc=stage, total=total, bar_format=FORMAT, mininterval=pause, maxinterval=pause, delay=NOW
-            )
-            self._bar.refresh()
-        self._bar.update(done - self._bar.n)
-        if done >= total:
-            self.close()
 
-    def close(self) -> None:
-        """Leave the bar as it is."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+@dataclass(frozen=True)
+class Progress:
+    """How far a clip is."""
+
+    stage: Stage
+    done: int  # steps of the stage; of loading, megabytes
+    total: int
+    file: str = ""  # which file is being loaded
+    clip: int = 1  # which clip of a job it is, counted from 1
+    clips: int = 1  # how many clips the job makes
+
+    @property
+    def title(self) -> str:
+        """What is being done, without the numbers: "Clip 2 of 3: Sampling"."""
+        job = f"Clip {self.clip} of {self.clips}: " if self.clips > 1 else ""
+        return f"{job}{self.stage.value[0]} {self.file}".rstrip()
+
+    def __str__(self) -> str:
+        return f"{self.title} {self.done}/{self.total}"
+
+
+class Bar:
+    """The share that is done of one clip, or of a job of several: it never goes back while one clip is made."""
+
+    def __init__(self) -> None:
+        self._begin, self._share = 0.0, 0.0
+
+    def move(self, progress: Progress) -> float:
+        """The share that is done, 0 to 1. An earlier stage than the last one means that a new clip began."""
+        _, begin, end = progress.stage.value
+        share = begin + (end - begin) * progress.done / max(1, progress.total)
+        self._share = share if begin < self._begin else max(self._share, share)
+        self._begin = begin
+        return (progress.clip - 1 + self._share) / progress.clips
+
+
+def enlarge(image: Image.Image) -> Image.Image:
+    """Make a preview large enough to see: it has a pixel for each of the latents'."""
+    scale = PREVIEW_SIDE / max(image.size)
+    size = (round(image.width * scale), round(image.height * scale))
+    return image.convert("RGB").resize(size, Image.Resampling.BICUBIC)

@@ -18,7 +18,8 @@ from lib_svd.errors import DecodeFailed, Interrupted, NotFinite, OutOfMemory
 from lib_svd.hosts.standalone import StandaloneHost
 from lib_svd.latents import load_latents
 from lib_svd.ports import Part
-from lib_svd.request import SAMPLERS, SCHEDULES, ClipRequest
+from lib_svd.request import ClipRequest
+from lib_svd.settings import SAMPLERS, SCHEDULES
 from tests.conftest import snapshot
 
 LAST_LAYER: dict[Part, str] = {
@@ -51,11 +52,11 @@ class WatchedHost(StandaloneHost):
     def dtype(self, part):
         return torch.float16 if part == self.half else torch.float32
 
-    def report(self, done, total, stage, preview=None):
-        self.reports.append((stage, done, total))
+    def report(self, progress, preview=None):
+        self.reports.append((progress.title, progress.done, progress.total))
         if preview is not None:
             self.previews.append(preview().size)
-        self.stopped = self.stopped or (self.stop_at is not None and (stage, done) == self.stop_at)
+        self.stopped = self.stopped or (progress.title, progress.done) == self.stop_at
 
     def interrupted(self):
         return self.stopped
@@ -336,9 +337,9 @@ def test_compiling_is_a_stage_of_its_own_and_holds_while_the_clip_is_made(run, m
         yield from ((0, 2), (1, 2), (2, 2))
 
     class Host(WatchedHost):
-        def report(self, done, total, stage, preview=None):
-            super().report(done, total, stage, preview)
-            seen.append((stage, fused.wanted()))
+        def report(self, progress, preview=None):
+            super().report(progress, preview)
+            seen.append((progress.title, fused.wanted()))
 
     monkeypatch.setattr("lib_svd.stages.run.COMPILED_ON", ("cpu",))
     monkeypatch.setattr("lib_svd.stages.run.warm_up", of_a_picture)

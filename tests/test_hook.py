@@ -14,6 +14,7 @@ from lib_svd.errors import BadRequest
 from lib_svd.hook import REMEMBERED, Hook, PictureJob
 from lib_svd.hosts.standalone import StandaloneHost
 from lib_svd.jobs import history
+from lib_svd.progress import Progress, Stage
 from lib_svd.request import ClipRequest
 from lib_svd.studio import Studio
 
@@ -29,9 +30,9 @@ class StoppableHost(StandaloneHost):
     clips = 0
     sampling = False
 
-    def report(self, done: int, total: int, stage: str, preview: Any = None) -> None:
-        self.clips += stage == "Reading the picture" and done == 0
-        self.sampling = stage == "Sampling"
+    def report(self, progress: Progress, preview: Any = None) -> None:
+        self.clips += progress.stage is Stage.READING and progress.done == 0
+        self.sampling = progress.stage is Stage.SAMPLING
 
     def interrupted(self) -> bool:
         return self.sampling and self.clips == self.stop_in

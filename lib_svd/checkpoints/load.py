@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ from lib_svd.checkpoints.weights import plan_weights
 from lib_svd.engine.config import NetworkConfigs
 from lib_svd.errors import Interrupted, SvdError
 from lib_svd.ports import PART_NAMES, Host, Part, Resident
+from lib_svd.progress import Progress, Stage
 
 MEGABYTE = 1_000_000
 REMEMBERED = 16  # embeddings and start latents that a loaded model keeps: 100 kB each at most
@@ -141,15 +142,16 @@ def _progress(checkpoint: Checkpoint, host: Host, parts: Sequence[Part]) -> Call
     """
     sources = (source for part in parts for source in checkpoint.sources[part].values())
     total = sum(stored.size for source in sources for stored in source.tensors)
+    loading = Progress(Stage.LOADING, 0, max(1, total // MEGABYTE), file=checkpoint.path.name)
     done = shown = 0
 
     def progress(size: int) -> None:
         nonlocal done, shown
         done += size
         if host.interrupted():
-            raise Interrupted(f"Loading {checkpoint.path.name} was stopped.")
+            raise Interrupted(f"{loading.title} was stopped.")
         if (done - shown) * 100 >= total:
             shown = done
-            host.report(done // MEGABYTE, max(1, total // MEGABYTE), f"Loading {checkpoint.path.name}")
+            host.report(replace(loading, done=done // MEGABYTE))
 
     return progress

@@ -31,8 +31,8 @@ from lib_svd.settings import DECODING, MAX_SEED, SETTINGS, draw_seed
 
 if TYPE_CHECKING:
     from lib_svd.animate import Destination
+    from lib_svd.cli.progress_bar import ProgressBar
     from lib_svd.clip import SavedClip
-    from lib_svd.progress import ProgressBar
 
 
 @click.command()
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def animate(**options: Any) -> None:
     """Animate PICTURE."""
-    from lib_svd.progress import ProgressBar
+    from lib_svd.cli.progress_bar import ProgressBar
 
     as_json = options["as_json"]
     said: set[str] = set()

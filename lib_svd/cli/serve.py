@@ -34,7 +34,7 @@ def serve(
     page = standalone.StandalonePage(out)
     host = standalone_host(
         options,
-        page.progress.report,
+        page.tasks.report,
         chosen=page.choices,
         model_dirs=tuple(model_dirs(models)),
         output_dir=out,

@@ -23,8 +23,8 @@ from lib_svd.cli.options import (
 from lib_svd.cli.terminal import tell
 
 if TYPE_CHECKING:
+    from lib_svd.cli.progress_bar import ProgressBar
     from lib_svd.jobs import Swept
-    from lib_svd.progress import ProgressBar
 
 
 @click.command()
@@ -47,7 +47,7 @@ def sweep(**options: Any) -> None:
 
     Stopped, it keeps the clips that are done.
     """
-    from lib_svd.progress import ProgressBar
+    from lib_svd.cli.progress_bar import ProgressBar
 
     as_json = options["as_json"]
     with errors_as_json(as_json), closing(ProgressBar(quiet=as_json or options["quiet"])) as bar:

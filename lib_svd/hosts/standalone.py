@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import nn
 
 from lib_svd.engine.float8 import keep_in_float8
@@ -19,9 +18,10 @@ from lib_svd.engine.memory import is_out_of_memory, weight_bytes
 from lib_svd.engine.unet import UNet
 from lib_svd.errors import BadRequest, OutOfMemory
 from lib_svd.ports import Part
+from lib_svd.progress import Preview, Progress
 
 T = TypeVar("T")
-Report = Callable[[int, int, str, Callable[[], Image.Image] | None], None]
+Report = Callable[[Progress, Preview | None], None]
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 DTYPES = {"auto": None, "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -173,10 +173,10 @@ class StandaloneHost:
         with self._running:
             return work()
 
-    def report(self, done: int, total: int, stage: str, preview: Callable[[], Image.Image] | None = None) -> None:
+    def report(self, progress: Progress, preview: Preview | None = None) -> None:
         """Pass progress on."""
         if self._on_report is not None:
-            self._on_report(done, total, stage, preview)
+            self._on_report(progress, preview)
 
     def interrupted(self) -> bool:
         """Whether `stop` is set; on a command line Ctrl-C raises KeyboardInterrupt by itself."""

@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 
 from PIL import Image
 
-from lib_svd.bar import Bar, enlarged
 from lib_svd.errors import SvdError
 from lib_svd.hosts.lacking import HOST, Lacks, Need, needing
 from lib_svd.hosts.whose import is_own
+from lib_svd.progress import Bar, Preview, Progress, enlarge
 
 T = TypeVar("T")
 
@@ -118,10 +118,10 @@ class WebuiHost:
             finally:
                 shared.state.end()
 
-    def report(self, done: int, total: int, stage: str, preview: Callable[[], Image.Image] | None = None) -> None:
+    def report(self, progress: Progress, preview: Preview | None = None) -> None:
         """Move the host's bar, which shows a whole clip as one job, and show a picture twice a second at most."""
-        picture = enlarged(preview()) if preview is not None and self._wants_preview() else None
-        self._show(self._bar.moved(done, total, stage), f"{stage} {done}/{total}", picture)
+        picture = enlarge(preview()) if preview is not None and self._wants_preview() else None
+        self._show(self._bar.move(progress), str(progress), picture)
 
     @needing(Need.PROGRESS)
     def _show(self, share: float, text: str, picture: Image.Image | None) -> None:

@@ -15,6 +15,7 @@ from lib_svd.errors import SvdError
 from lib_svd.jobs import history, pictures
 from lib_svd.jobs.looking import embedding
 from lib_svd.ports import Host
+from lib_svd.progress import Progress, Stage
 from lib_svd.request import ClipRequest
 from lib_svd.review import Review, review
 
@@ -40,10 +41,10 @@ def noted(
     """
 
     def measure() -> Review:
-        host.report(0, 1, "Measuring the clip")
+        host.report(Progress(Stage.MEASURING, 0, 1))
         tower = embedding(load(order.checkpoint, host), host)
         numbers = review(saved.clip.frames, np.asarray(order.picture.image), tower)
-        host.report(1, 1, "Measuring the clip")
+        host.report(Progress(Stage.MEASURING, 1, 1))
         return numbers
 
     notes = list(saved.notes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -14,11 +14,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from lib_svd import video
 from lib_svd.animate import MOST_SHOWN, Load, Order, animate
-from lib_svd.bar import NTH
 from lib_svd.clip import Clip, Frames, SavedClip
 from lib_svd.errors import BadRequest
 from lib_svd.jobs.noting import noted
 from lib_svd.ports import Host
+from lib_svd.progress import Preview, Progress
 from lib_svd.review import Measures, Review
 from lib_svd.settings import SETTINGS, SWEPT, Setting, names_in, setting_called
 
@@ -145,8 +145,8 @@ class _Nth:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._host, name)
 
-    def report(self, done: int, total: int, stage: str, preview: Callable[[], Image.Image] | None = None) -> None:
-        self._host.report(done, total, NTH.format(self._number, self._count, stage), preview)
+    def report(self, progress: Progress, preview: Preview | None = None) -> None:
+        self._host.report(replace(progress, clip=self._number, clips=self._count), preview)
 
 
 def _each(word: str) -> list[str]:

@@ -12,6 +12,7 @@ from lib_svd.engine.conditioning import Conditioning
 from lib_svd.engine.vae import VaeEncoder
 from lib_svd.engine.vision import clip_input
 from lib_svd.ports import Part
+from lib_svd.progress import Progress, Stage
 from lib_svd.stages.run import Run
 
 
@@ -21,12 +22,12 @@ def condition(run: Run, image: Tensor) -> Conditioning:
     What the networks made of the very same pixels before is used again: a clip that differs from the last one in motion
     or guidance alone costs no encoding.
     """
-    run.checked(0, 2, "Reading the picture")
+    run.report(Progress(Stage.READING, 0, 2))
     image_embeds = run.svd.remembered(_named(run, "vision", image), lambda: embed(run, image))
-    run.checked(1, 2, "Reading the picture")
+    run.report(Progress(Stage.READING, 1, 2))
     noisy = image + run.request.noise_aug_strength * run.noise(*image.shape)
     start_latent = run.svd.remembered(_named(run, "encoder", noisy), lambda: _encode(run, noisy))
-    run.checked(2, 2, "Reading the picture")
+    run.report(Progress(Stage.READING, 2, 2))
     return Conditioning(image_embeds, start_latent, _vector(run))
 
 

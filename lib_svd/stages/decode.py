@@ -13,6 +13,7 @@ from lib_svd.clip import Frames
 from lib_svd.engine import memory
 from lib_svd.engine.vae import VaeDecoder
 from lib_svd.errors import OutOfMemory
+from lib_svd.progress import Progress, Stage
 from lib_svd.stages.plan import decode_plans
 from lib_svd.stages.run import Run
 
@@ -59,7 +60,7 @@ def _work(run: Run, latents: Tensor, plan: memory.DecodePlan) -> Callable[[nn.Mo
     def work(network: nn.Module) -> Tensor:
         x = latents.to(decoder.device, decoder.dtype)
         for step in cast(VaeDecoder, network).steps(x, plan.chunk, park):
-            run.checked(step.number, step.total, "Decoding")
+            run.report(Progress(Stage.DECODING, step.number, step.total))
         return torch.cat([frames.float().cpu() for frames in step.clip])
 
     return work

@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from lib_svd.checkpoints import Svd
@@ -16,6 +15,7 @@ from lib_svd.engine import fused
 from lib_svd.engine.warm_up import warm_up
 from lib_svd.errors import Interrupted, NotFinite
 from lib_svd.ports import PART_NAMES, Host, Part, Resident
+from lib_svd.progress import Preview, Progress, Stage
 from lib_svd.request import CompleteRequest
 
 COMPILED_ON = ("cuda",)  # on a CPU compiled passes over memory take longer than torch's own
@@ -67,21 +67,21 @@ class Run:
             if device.type not in COMPILED_ON:
                 raise RuntimeError(f"on {device.type} it gains nothing")
             for done, total in warm_up(device, resident.dtype):
-                self.checked(done, total, "Compiling, once")
+                self.report(Progress(Stage.COMPILING, done, total))
         except (RuntimeError, ImportError, OSError) as error:  # torch has no common type for what it misses
             self.notes.append(f"Nothing was compiled: {str(error).strip().splitlines()[0].rstrip('.')}.")
             return nullcontext()
         return fused.compiled()
 
-    def checked(self, done: int, total: int, stage: str, preview: Callable[[], Image.Image] | None = None) -> None:
+    def report(self, progress: Progress, preview: Preview | None = None) -> None:
         """Report progress, and stop where the user asked to.
 
         Raises:
             Interrupted: so they did.
         """
-        self.host.report(done, total, stage, preview)
+        self.host.report(progress, preview)
         if self.host.interrupted():
-            raise Interrupted(f"{stage} was stopped.")
+            raise Interrupted(f"{progress.title} was stopped.")
 
     def finite(self, part: Part, room: int, work: Callable[[nn.Module], Tensor]) -> Tensor:
         """What `work` makes with a network, float32 on the CPU; made again in float32 where half precision failed.

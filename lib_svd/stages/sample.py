@@ -16,6 +16,7 @@ from lib_svd.engine.preview import RGB_FACTORS, latents_to_rgb
 from lib_svd.engine.samplers import SAMPLERS, Step, start
 from lib_svd.engine.unet import UNet
 from lib_svd.errors import OutOfMemory
+from lib_svd.progress import Progress, Stage
 from lib_svd.stages.plan import sampling_bytes
 from lib_svd.stages.run import Run
 
@@ -45,12 +46,13 @@ def _sampled(run: Run, clip: Conditioning, shape: tuple[int, ...], halves: bool,
     r, device = run.request, run.svd.unet.device
     sigmas = schedule.SCHEDULES[r.schedule](r.num_steps)
     x = start(run.noise(*shape), sigmas).to(device)
-    run.checked(0, r.num_steps, "Sampling")
+    run.report(Progress(Stage.SAMPLING, 0, r.num_steps))
     with run.svd.unet.on_gpu(room) as network:
         denoise = CarefulDenoiser(run, cast(UNet, network), clip, sigmas, halves)
         for step in SAMPLERS[r.sampler](denoise, x, sigmas, lambda: run.noise(*shape).to(device)):
             x = step.x
-            run.checked(step.number, step.total, "Sampling", partial(preview, step, run.svd.family.latent_rgb))
+            progress = Progress(Stage.SAMPLING, step.number, step.total)
+            run.report(progress, partial(preview, step, run.svd.family.latent_rgb))
     return x.cpu()
 
 

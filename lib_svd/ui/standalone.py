@@ -33,7 +33,7 @@ from lib_svd.studio import Studio
 from lib_svd.ui import tab
 from lib_svd.ui.clips import error_html
 from lib_svd.ui.compat import FILES, QUIET, html, js, mount, whole_page
-from lib_svd.ui.progress import Progress
+from lib_svd.ui.tasks import Tasks
 
 TITLE = "SVD for Forge"
 ADDRESS = "127.0.0.1"  # this machine only: there is no password
@@ -83,7 +83,7 @@ class StandalonePage:
 
     Attributes:
         choices: what is remembered, for the host's options.
-        progress: of the clips, for the host to report to.
+        tasks: the clips that wait and the one that is made, for the host to report progress to.
         stop: set when the clip that is being made shall stop.
     """
 
@@ -93,7 +93,7 @@ class StandalonePage:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.choices, self.progress, self.stop = Choices(folder / CHOICES), Progress(), threading.Event()
+        self.choices, self.tasks, self.stop = Choices(folder / CHOICES), Tasks(), threading.Event()
         self._line = Line("svd")
 
     def generate_buttons(self, part: str) -> Any:
@@ -114,7 +114,7 @@ class StandalonePage:
         async def handle(task: str, *values: Any) -> list[Any]:
             try:
                 with self._line.place(sum(map(_bytes_of, values))):
-                    self.progress.wait(task)
+                    self.tasks.wait(task)
                     return await self._line.turn(lambda: self._run(task, job, values))
             except Busy as error:
                 return [*extra_outputs, error_html(str(error))]
@@ -176,16 +176,16 @@ class StandalonePage:
             task, number = asked.get("id_task", ""), asked.get("id_live_preview", -1)
         except (AttributeError, ValueError, RecursionError):
             return JSONResponse({"error": "BadRequest", "message": 'Ask with {"id_task": "..."}.'}, 422)
-        return JSONResponse(self.progress.told(task, number, bool(asked.get("live_preview", True))))
+        return JSONResponse(self.tasks.told(task, number, bool(asked.get("live_preview", True))))
 
     def _run(self, task: str, job: Job, values: Sequence[Any]) -> list[Any]:
         self.stop.clear()
-        self.progress.start(task)
+        self.tasks.start(task)
         began = time.perf_counter()
         try:
             *outputs, said = job(*values)
         finally:
-            self.progress.finish(task)
+            self.tasks.finish(task)
         took = f'<p class="svd-said">Time taken: {time.perf_counter() - began:.1f} s. {_memory()}</p>'
         return [*outputs, said + took]
 

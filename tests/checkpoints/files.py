@@ -18,6 +18,7 @@ from lib_svd.checkpoints import Svd, load, networks, recognise
 from lib_svd.checkpoints.diffusers_layout import DECODER, ENCODER, UNET, VISION
 from lib_svd.checkpoints.native_layout import PARTS
 from lib_svd.engine.config import DecoderConfig, EncoderConfig, NetworkConfigs, UNetConfig, VisionConfig
+from lib_svd.progress import Progress
 from tests.tiny import write_tiny
 
 Keys = dict[str, list[int]]
@@ -100,7 +101,7 @@ class WritingHost:
         self._dtype, self._stop_after = dtype, stop_after
         self._asked = 0
         self.adopted: list[nn.Module] = []
-        self.reports: list[tuple[int, int, str]] = []
+        self.reports: list[Progress] = []
         self.swap: Callable[[torch.dtype], AbstractContextManager[None]] = lambda dtype: nullcontext()
 
     def dtype(self, part: str) -> torch.dtype:
@@ -116,8 +117,8 @@ class WritingHost:
         self.adopted.append(network)
         return network
 
-    def report(self, done: int, total: int, stage: str, preview: object = None) -> None:
-        self.reports.append((done, total, stage))
+    def report(self, progress: Progress, preview: object = None) -> None:
+        self.reports.append(progress)
 
     def interrupted(self) -> bool:
         self._asked += 1

@@ -179,11 +179,11 @@ def test_progress_is_told_and_stopping_is_heard(native: Path) -> None:
     host = WritingHost()
     load(recognise(native), host)  # type: ignore[arg-type]
 
-    done = [report[0] for report in host.reports]
+    done = [report.done for report in host.reports]
     assert 2 <= len(done) <= 101
     assert done == sorted(done)
-    assert host.reports[-1][0] <= host.reports[-1][1]
-    assert host.reports[-1][2] == "Loading svd.safetensors"
+    assert host.reports[-1].done <= host.reports[-1].total
+    assert host.reports[-1].title == "Loading svd.safetensors"
 
     stopping = WritingHost(stop_after=100)
     with pytest.raises(Interrupted, match=r"Loading svd\.safetensors was stopped"):

@@ -24,6 +24,7 @@ from lib_svd.errors import OutOfMemory, SvdError
 from lib_svd.hosts.detect import find_host
 from lib_svd.hosts.standalone import StandaloneHost
 from lib_svd.ports import Host, Part
+from lib_svd.progress import Preview, Progress, Stage
 from tests.conftest import NARROW
 from tests.hosts.stub_hosts import FOLDERS, stub_host
 
@@ -47,8 +48,9 @@ NewHost = Callable[[Path], AbstractContextManager[tuple[Host, Look]]]
 def stand_alone(folder: Path) -> Iterator[tuple[Host, Look]]:
     seen: list[Screen] = []
 
-    def show(done: int, total: int, stage: str, preview: Callable[[], Image.Image] | None) -> None:
-        seen.append(Screen(f"{stage} {done}/{total}", done / total, preview().size if preview else None))
+    def show(progress: Progress, preview: Preview | None) -> None:
+        share = progress.done / progress.total
+        seen.append(Screen(str(progress), share, preview().size if preview else None))
 
     models, clips = (folder / "models",), folder / "clips" / "svd"
     yield StandaloneHost("cpu", model_dirs=models, output_dir=clips, on_report=show), lambda: seen[-1]
@@ -177,7 +179,7 @@ def test_nobody_has_interrupted_a_run_that_just_began(host):
 def test_progress_says_what_is_going_on_and_goes_forward(host, screen):
     shares = []
     for done in range(11):
-        host.report(done, 10, "Sampling")
+        host.report(Progress(Stage.SAMPLING, done, 10))
         assert screen().text == f"Sampling {done}/10"
         shares.append(screen().share)
     assert shares == sorted(set(shares))
@@ -185,9 +187,9 @@ def test_progress_says_what_is_going_on_and_goes_forward(host, screen):
 
 
 def test_a_picture_is_shown_as_it_is_or_larger_and_none_where_there_is_none(host, screen):
-    host.report(0, 10, "Sampling")
+    host.report(Progress(Stage.SAMPLING, 0, 10))
     assert screen().picture is None
-    host.report(1, 10, "Sampling", lambda: Image.new("RGB", (16, 8)))
+    host.report(Progress(Stage.SAMPLING, 1, 10), lambda: Image.new("RGB", (16, 8)))
     width, height = screen().picture
     assert width >= 16
     assert width == 2 * height

@@ -24,6 +24,7 @@ from lib_svd.errors import SvdError
 from lib_svd.hosts import detect, lacking
 from lib_svd.hosts.lacking import DEVICE, HOST, MEMORY, PAGE, Need
 from lib_svd.hosts.webui import WebuiHost
+from lib_svd.progress import Progress, Stage
 from tests.hosts.stub_hosts import FOLDERS
 
 ROOT = Path(__file__).parents[2]
@@ -158,7 +159,7 @@ def start(stub_host, tmp_path, monkeypatch) -> Callable[..., Taken]:
 def moves_the_bar(host: Taken) -> bool:
     from modules import shared
 
-    host.host.report(3, 10, "Sampling")
+    host.host.report(Progress(Stage.SAMPLING, 3, 10))
     return getattr(shared.state, "textinfo", None) == "Sampling 3/10"
 
 

@@ -11,6 +11,7 @@ from torch import nn
 from lib_svd.engine.memory import weight_bytes
 from lib_svd.errors import BadRequest, OutOfMemory
 from lib_svd.hosts.standalone import StandaloneHost, StandaloneResident, choose_device, choose_dtype
+from lib_svd.progress import Progress, Stage
 from tests.hosts.test_contract import filled
 
 CPU, META = torch.device("cpu"), torch.device("meta")
@@ -75,8 +76,8 @@ def test_weights_by_name():
 def test_progress_is_passed_on():
     heard: list[tuple[object, ...]] = []
     host = StandaloneHost("cpu", on_report=lambda *given: heard.append(given))
-    host.report(1, 4, "Sampling")
-    assert heard == [(1, 4, "Sampling", None)]
+    host.report(Progress(Stage.SAMPLING, 1, 4))
+    assert heard == [(Progress(Stage.SAMPLING, 1, 4), None)]
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from datetime import date
 import pytest
 from PIL import Image
 
-from lib_svd.bar import Bar, enlarged
 from lib_svd.hosts import webui
 from lib_svd.hosts.detect import find_host
+from lib_svd.progress import Bar, Progress, Stage, enlarge
 from tests.hosts.stub_hosts import FOLDERS
 
 THREADED = [name for name in FOLDERS if name != "a1111"]
@@ -70,7 +70,7 @@ def test_a_wrapped_handler_has_its_turn_already(stub):
 def test_what_the_host_does_next_is_not_shown_under_our_text(stub):
     host = find_host()
     with host.already_queued():
-        host.exclusively("svd", lambda: host.report(40, 40, "Decoding"))
+        host.exclusively("svd", lambda: host.report(Progress(Stage.DECODING, 40, 40)))
     assert stub.shared.state.textinfo is None
 
 
@@ -148,40 +148,45 @@ def test_every_button_that_stops_is_heard(stub, press):
 
 
 CLIP = [
-    ("Loading a.safetensors", 100),
-    ("Reading the picture", 2),
-    ("Sampling", 25),
-    ("Decoding", 40),
+    (Stage.LOADING, 100),
+    (Stage.READING, 2),
+    (Stage.SAMPLING, 25),
+    (Stage.DECODING, 40),
 ]
 
 
 def test_one_bar_runs_through_a_whole_clip():
     bar = Bar()
-    shares = [bar.moved(done, total, stage) for stage, total in CLIP for done in range(total + 1)]
+    shares = [bar.move(Progress(stage, done, total)) for stage, total in CLIP for done in range(total + 1)]
     assert shares == sorted(shares)
     assert (shares[0], shares[-1]) == (0, 1)
-    assert bar.moved(0, 40, "Decoding") == 1  # the reference's way of decoding begins anew for every part
+    assert bar.move(Progress(Stage.DECODING, 0, 40)) == 1  # the reference's way of decoding begins anew for every part
 
 
 def test_the_next_clip_of_a_job_begins_anew():
     bar = Bar()
-    bar.moved(40, 40, "Decoding")
-    assert bar.moved(0, 2, "Reading the picture") < 0.1
+    bar.move(Progress(Stage.DECODING, 40, 40))
+    assert bar.move(Progress(Stage.READING, 0, 2)) < 0.1
 
 
-def test_a_stage_that_nobody_knows_leaves_the_bar_where_it_is():
+def test_while_a_clip_is_measured_the_bar_stays_full():
     bar = Bar()
-    share = bar.moved(10, 25, "Sampling")
-    assert bar.moved(3, 4, "Reviewing") == share
+    bar.move(Progress(Stage.DECODING, 40, 40))
+    assert bar.move(Progress(Stage.MEASURING, 0, 1)) == 1
+
+
+def test_progress_in_words_says_which_file_and_which_clip():
+    assert str(Progress(Stage.LOADING, 3, 90, file="svd.safetensors")) == "Loading svd.safetensors 3/90"
+    assert str(Progress(Stage.SAMPLING, 4, 10, clip=2, clips=3)) == "Clip 2 of 3: Sampling 4/10"
 
 
 def test_the_bar_is_of_one_job_unless_the_host_counts_more(forge):
     host, state = find_host(), forge.shared.state
     state.begin()
-    host.report(1, 10, "Sampling")
+    host.report(Progress(Stage.SAMPLING, 1, 10))
     assert (state.job_count, state.textinfo) == (1, "Sampling 1/10")
     state.job_count = 4
-    host.report(2, 10, "Sampling")
+    host.report(Progress(Stage.SAMPLING, 2, 10))
     assert state.job_count == 4
 
 
@@ -195,7 +200,7 @@ def shown(forge, monkeypatch):
         forge.shared.opts.data.update(options)
         host = find_host()
         for step in range(20):
-            host.report(step, 20, "Sampling", lambda: Image.new("RGB", (24, 16)))
+            host.report(Progress(Stage.SAMPLING, step, 20), lambda: Image.new("RGB", (24, 16)))
         return forge.shared.state.id_live_preview
 
     return count
@@ -211,9 +216,9 @@ def test_pictures_can_be_switched_off(shown, off):
 
 
 def test_pictures_are_large_enough_to_see():
-    assert enlarged(Image.new("RGB", (128, 72))).size == (512, 288)
-    assert enlarged(Image.new("L", (40, 80))).size == (256, 512)
-    assert enlarged(Image.new("L", (40, 80))).mode == "RGB"
+    assert enlarge(Image.new("RGB", (128, 72))).size == (512, 288)
+    assert enlarge(Image.new("L", (40, 80))).size == (256, 512)
+    assert enlarge(Image.new("L", (40, 80))).mode == "RGB"
 
 
 def test_models_are_looked_for_in_our_folder_first_then_where_the_user_says_then_the_hosts(stub, tmp_path):

@@ -14,6 +14,7 @@ from torch import nn
 from lib_svd.errors import Interrupted
 from lib_svd.hosts.detect import current_host, find_host
 from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.progress import Stage
 from lib_svd.request import ClipRequest
 from lib_svd.studio import Studio
 from tests.hosts.stub_hosts import FOLDERS, MANAGEMENT, stub_host
@@ -147,9 +148,9 @@ def test_interrupting_leaves_nothing_and_the_next_clip_runs(stub, make, tmp_path
     studio = Studio(find_host())
     report, state = studio.host.report, stub.shared.state
 
-    def pressed(done, total, stage, preview=None) -> None:
-        report(done, total, stage, preview)
-        if (stage, done) == ("Sampling", 1):
+    def pressed(progress, preview=None) -> None:
+        report(progress, preview)
+        if (progress.stage, progress.done) == (Stage.SAMPLING, 1):
             state.interrupt()
 
     monkeypatch.setattr(studio.host, "report", pressed)

@@ -11,6 +11,7 @@ import gradio as gr
 import pytest
 
 from lib_svd.errors import BadRequest
+from lib_svd.progress import Progress, Stage
 from lib_svd.request import ClipRequest
 from lib_svd.ui.accordion import AXES
 from tests.hosts.stub_hosts import FOLDERS
@@ -236,9 +237,9 @@ def test_interrupt_ends_the_plot_and_leaves_the_clips_made_before(forge, monkeyp
     host = forge.runner.script("SVD").host
     report, began = host.report, []
 
-    def pressed(done: int, total: int, stage: str, preview: Any = None) -> None:
-        report(done, total, stage, preview)
-        began.append(stage) if (stage, done) == ("Sampling", 0) else None
+    def pressed(progress: Progress, preview: Any = None) -> None:
+        report(progress, preview)
+        began.append(progress) if (progress.stage, progress.done) == (Stage.SAMPLING, 0) else None
         if len(began) == 2:
             shared.state.interrupt()
 

@@ -10,13 +10,13 @@ import pytest
 
 from lib_svd import jobs
 from lib_svd.animate import Destination, animate, order
-from lib_svd.bar import Bar
 from lib_svd.checkpoints import load, recognise
 from lib_svd.engine.vae import VaeEncoder
 from lib_svd.errors import BadRequest, Interrupted
 from lib_svd.hosts.standalone import StandaloneHost
 from lib_svd.infotext import read_infotext
 from lib_svd.jobs import history
+from lib_svd.progress import Bar
 from lib_svd.request import ClipRequest
 from lib_svd.video import probe
 
@@ -173,9 +173,9 @@ def test_seeds_to_choose_the_best_of_need_no_values():
 def test_the_bar_runs_once_through_all_clips(swept):
     bar, shares, said = Bar(), [], []
 
-    def report(done, total, stage, preview=None):
-        shares.append(bar.moved(done, total, stage))
-        said.append(stage)
+    def report(progress, preview):
+        shares.append(bar.move(progress))
+        said.append(progress.title)
 
     host = StandaloneHost("cpu", "float32", on_report=report)
     shares.clear()

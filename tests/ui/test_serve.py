@@ -149,7 +149,7 @@ def test_a_job_that_breaks_is_finished_and_said(tmp_path, caplog):
     ((clip, said),) = ask(page.queued(lambda: 1 / 0, ["before"])("a"))
     assert clip == "before"
     assert said == '<div class="error">ZeroDivisionError: the log has more.</div>'
-    assert page.progress.told("a", -1, False)["completed"]
+    assert page.tasks.told("a", -1, False)["completed"]
     assert caplog.records[0].exc_info
 
 
@@ -189,7 +189,7 @@ def test_jobs_that_wait_hold_no_thread_and_one_too_many_is_told_so(tmp_path):
         shown, said = await handle("one too many")
         assert shown == "as it was"
         assert said == f'<div class="error">{line.MOST} clips are waiting already: ask again when some are done.</div>'
-        state = page.progress.told("task3", -1, False)
+        state = page.tasks.told("task3", -1, False)
         assert (state["queued"], state["textinfo"]) == (True, f"In queue: 3/{line.MOST - 1}")
         go_on.set()
         return await asyncio.gather(*waiting)

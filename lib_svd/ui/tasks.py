@@ -7,17 +7,16 @@ import io
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 from PIL import Image
 
-from lib_svd.bar import Bar, enlarged
+from lib_svd.progress import Bar, Preview, Progress, enlarge
 
 FINISHED = 16  # tasks whose end is remembered
 
 
-class Progress:
+class Tasks:
     """What the page's script asks for: the state of a task by its id."""
 
     def __init__(self) -> None:
@@ -46,12 +45,11 @@ class Progress:
             self._finished.append(task)
             self._begin("")
 
-    def report(self, done: int, total: int, stage: str, preview: Callable[[], Image.Image] | None = None) -> None:
+    def report(self, progress: Progress, preview: Preview | None = None) -> None:
         """Move the bar, never back, and keep the way to a preview until somebody asks for it."""
         picture = _as_url(preview()) if preview is not None and self._is_watched else None
         with self._lock:
-            self._share = self._bar.moved(done, total, stage)
-            self._text = f"{stage} {done}/{total}"
+            self._share, self._text = self._bar.move(progress), str(progress)
             if picture is not None:
                 self._picture, self._number = picture, self._number + 1
 
@@ -90,5 +88,5 @@ class Progress:
 def _as_url(image: Image.Image) -> str:
     """A preview as the address of itself."""
     stream = io.BytesIO()
-    enlarged(image).save(stream, "JPEG", quality=85)
+    enlarge(image).save(stream, "JPEG", quality=85)
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
