@@ -21,6 +21,7 @@ from lib_svd.ports import Part
 from lib_svd.request import ClipRequest
 from lib_svd.settings import SAMPLERS, SCHEDULES
 from tests.conftest import snapshot
+from tests.halves import HALVES
 
 LAST_LAYER: dict[Part, str] = {
     "vision": "ln_post",
@@ -50,7 +51,7 @@ class WatchedHost(StandaloneHost):
         self.previews: list[tuple[int, int]] = []
 
     def dtype(self, part):
-        return torch.float16 if part == self.half else torch.float32
+        return HALVES[0] if part == self.half else torch.float32
 
     def report(self, progress, preview=None):
         self.reports.append((progress.title, progress.done, progress.total))
@@ -150,13 +151,14 @@ def test_stopped_it_stops_and_leaves_nothing(run, here, stage, done):
 
 @pytest.mark.parametrize("part", TITLES)
 def test_half_precision_that_fails_is_done_again_in_float32(run, part):
-    plain = run(out="plain.mp4")
+    half = HALVES[0]  # what was rounded to it stays so
+    plain = run(None, lambda svd: getattr(svd, part).network.to(half).float(), out="plain.mp4")
     host = WatchedHost(half=part)
-    again = run(host, gives_nan(part, torch.float16), out="again.mp4")
+    again = run(host, gives_nan(part, half), out="again.mp4")
     assert np.array_equal(again.clip.frames, plain.clip.frames)
     assert again.notes == (
         *plain.notes,
-        f"The {TITLES[part]} gave NaN or infinity in float16; float32 was used instead.",
+        f"The {TITLES[part]} gave NaN or infinity in {str(half)[6:]}; float32 was used instead.",
     )
 
 
@@ -171,7 +173,7 @@ def test_half_precision_that_works_is_left_alone(run, part):
 @pytest.mark.parametrize("part", ["vision", "encoder", "unet"])
 def test_nan_in_float32_is_a_damaged_file(run, here, part):
     with pytest.raises(NotFinite, match=rf"^The {TITLES[part]} gave NaN .* svd_xt\.safetensors are damaged.*again\.$"):
-        run(WatchedHost(half=part), gives_nan(part, torch.float16, torch.float32))
+        run(WatchedHost(half=part), gives_nan(part, HALVES[0], torch.float32))
     assert files(here) == []
 
 

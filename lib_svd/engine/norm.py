@@ -104,7 +104,8 @@ def scale_and_shift(weight: Tensor, bias: Tensor, eps: float, of: Moments) -> tu
 
 def scaled(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """scale x + shift, worked out in float32, in the layout and dtype of x: one pass on a GPU."""
-    if torch.is_grad_enabled() or x.device.type == "mps":
-        # What is written into an `out` has no gradient; nor has every backend an `out` of another dtype.
+    if torch.is_grad_enabled() or x.device.type in ("cpu", "mps"):
+        # What is written into an `out` has no gradient; nor has every backend an `out` of another dtype, such as a CPU
+        # before PyTorch 2.3.
         return torch.addcmul(shift, x, scale).to(x.dtype)
     return torch.addcmul(shift, x, scale, out=torch.empty_like(x))

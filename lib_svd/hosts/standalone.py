@@ -293,11 +293,11 @@ def stream_layers(network: nn.Module, device: torch.device) -> None:
         if module not in parts:
             for name, parameter in module.named_parameters(recurse=False):
                 setattr(module, name, nn.Parameter(parameter.to(device), requires_grad=False))
-    for layer in layers:
-        # Layer by layer and not the whole network at once: a norm is also reached without its parent's forward.
-        apply_group_offloading(
-            layer, onload_device=device, offload_device=torch.device("cpu"), offload_type="leaf_level"
-        )
+    # A list of them, not the network: a norm is also reached without its parent's forward. Nor each on its own, which
+    # diffusers 0.33 takes for a parent.
+    apply_group_offloading(
+        nn.ModuleList(layers), onload_device=device, offload_device=torch.device("cpu"), offload_type="leaf_level"
+    )
 
 
 def _unused_bytes(device: torch.device) -> int:

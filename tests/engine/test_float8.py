@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lib_svd.engine.float8 import keep_in_float8
 from lib_svd.engine.memory import weight_bytes
+from tests.halves import HALVES
 
 HALF_AN_ULP = 2.0**-4  # relative, of a number with three bits after the point
 STEPS_BELOW = 2.0**-18  # of a row's largest number: there float8 has no finer steps, 2^-9 of 448
@@ -56,9 +57,9 @@ def test_a_matrix_takes_a_byte_a_number_and_its_bias_what_it_took(layers):
 
 
 def test_it_goes_on_in_float32(layers):
-    keep_in_float8(layers.half())
+    keep_in_float8(layers.to(HALVES[0]))
     x: Tensor = torch.linspace(-1, 1, 24)[None]
-    half = layers(x.half()).float()
+    half = layers(x.to(HALVES[0])).float()
     full = layers.float()(x)
     assert full.dtype == torch.float32
     assert torch.allclose(half, full, rtol=1e-2, atol=1e-2 * float(full.abs().max()))

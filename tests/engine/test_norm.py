@@ -18,6 +18,7 @@ from lib_svd.engine.unet import UNet
 from lib_svd.engine.vae import VaeDecoder, VaeEncoder
 from tests.engine.closeness import assert_close
 from tests.engine.narrow import ENCODER, THREE_LEVELS, TWO_LEVELS, UNET, filled
+from tests.halves import HALVES
 
 pytestmark = pytest.mark.usefixtures("no_grad")
 CHANNELS_LAST = torch.channels_last
@@ -40,7 +41,7 @@ def activation(offset: float) -> Tensor:
 
 
 @pytest.mark.parametrize("offset", [0, 3, 30])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, *HALVES])
 def test_it_is_as_exact_as_torchs_own(dtype: torch.dtype, offset: float, as_on_a_gpu: Callable[[], None]) -> None:
     layer, x = filled(norm.group_norm(64, 1e-5), dtype), activation(offset).to(dtype)
     exact = F.group_norm(x.double(), 32, layer.weight.double(), layer.bias.double(), layer.eps)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lib_svd.engine.layers import Upsample
 from tests.engine.closeness import assert_close
+from tests.halves import HALVES
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def test_it_is_the_plain_way_up_to_the_borders(upsample: Upsample, size: tuple[i
     assert_close(upsample(x), plainly(upsample, x))
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("dtype", HALVES)
 def test_in_half_precision_it_is_as_near_the_truth_as_the_plain_way(upsample: Upsample, dtype: torch.dtype) -> None:
     x = torch.randn(3, 16, 8, 8).to(dtype)
     truth = plainly(upsample.to(dtype).float(), x.float())

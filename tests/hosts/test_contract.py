@@ -26,6 +26,7 @@ from lib_svd.hosts.standalone import StandaloneHost
 from lib_svd.ports import Host, Part
 from lib_svd.progress import Preview, Progress, Stage
 from tests.conftest import NARROW
+from tests.halves import HALVES
 from tests.hosts.stub_hosts import FOLDERS, stub_host
 
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -277,8 +278,8 @@ def test_every_devices_way_to_have_no_room_becomes_one_sentence(host, error):
 
 
 def test_a_resident_goes_on_in_float32(host):
-    network = filled("encoder", host).half()
-    resident = host.adopt(network, torch.float16)
+    network = filled("encoder", host).to(HALVES[0])
+    resident = host.adopt(network, HALVES[0])
     with resident.on_gpu(0) as network:
         half = encoded(network, resident.device)
         resident.use_fp32()

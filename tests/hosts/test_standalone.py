@@ -58,7 +58,7 @@ def test_the_encoder_computes_in_float32_whatever_is_asked_for():
 
 
 def test_the_unets_matrices_can_wait_in_float8_and_nothing_else():
-    host = StandaloneHost("cpu", "float16", weights="float8")
+    host = StandaloneHost("cpu", "bfloat16", weights="float8")
     assert [host.bytes_a_weight(part) for part in ("vision", "encoder", "unet", "decoder")] == [2, 4, 1, 2]
     for part in ("vision", "encoder", "unet", "decoder"):
         network = filled(part, host)

@@ -14,6 +14,7 @@ from lib_svd.engine.float8 import keep_in_float8
 from lib_svd.errors import OutOfMemory
 from lib_svd.hosts.standalone import StandaloneHost, StandaloneResident, stream_layers
 from tests.conftest import NARROW
+from tests.halves import HALVES
 from tests.hosts.operands import CPU, META, Operands, runs
 from tests.hosts.test_contract import filled
 
@@ -31,7 +32,11 @@ def too_large() -> StandaloneResident:
 def offloading_to_meta(monkeypatch):
     """diffusers' offloading with the meta device for a GPU, where a weight cannot change its device in place."""
 
-    def offloaded(layer: nn.Module, *, onload_device: torch.device, **how: object) -> None:
+    def offloaded(layers: nn.ModuleList, *, onload_device: torch.device, **how: object) -> None:
+        for layer in layers:
+            bring(layer, onload_device)
+
+    def bring(layer: nn.Module, onload_device: torch.device) -> None:
         waiting = dict(layer.named_parameters(recurse=False))
 
         def place(there: Callable[[Tensor], Tensor]) -> None:
@@ -119,11 +124,11 @@ def test_layers_in_float8_are_streamed_in_float8():
 @pytest.mark.usefixtures("cpu_accelerator")
 def test_streamed_layers_go_on_in_float32():
     host = StandaloneHost("cpu")
-    plain, streamed = (filled("encoder", host).half() for _ in range(2))
-    resident = host.adopt(streamed, torch.float16)
+    plain, streamed = (filled("encoder", host).to(HALVES[0]) for _ in range(2))
+    resident = host.adopt(streamed, HALVES[0])
     stream_layers(streamed, CPU)
     with torch.inference_mode():
-        assert runs("encoder", streamed, CPU, torch.float16).dtype == torch.float16
+        assert runs("encoder", streamed, CPU, HALVES[0]).dtype == HALVES[0]
         resident.use_fp32()
         assert torch.equal(runs("encoder", streamed, CPU), runs("encoder", plain.float(), CPU))
 
