@@ -103,7 +103,7 @@ def test_a_clip_is_found_by_its_note_compared_brought_back_and_thrown_away(
     card(tab, "clip-svd-0002.mp4").click()
     press(tab, "compare")
     expect(tab.locator(".svd-compare video")).to_have_count(2)
-    assert tab.locator(".svd-differs td:first-child").all_inner_texts() == ["Fps", "Motion"]
+    assert tab.locator(".svd-differs td:first-child").all_inner_texts() == ["FPS", "Motion"]
     expect(tab.locator(".svd-differs", has_text="Motion")).to_have_text(re.compile(r"Motion\s*200\s*40"))
     background = "row => getComputedStyle(row.querySelector('td')).backgroundColor"
     plain = tab.locator(".svd-compare tr", has_text="Speed").evaluate(background)
