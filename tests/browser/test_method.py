@@ -64,7 +64,7 @@ def test_the_method_from_a_picture_to_a_clip_that_is_found_again(tab_of_a_new_us
     part(tab, "sweep_shown").get_by_text("90", exact=True).click()
     expect(part(tab, "clip", "video")).to_have_attribute("src", re.compile(r"0001-90\.mp4"))
     choose(tab, "wrong", "too chaotic")
-    expect(part(tab, "advice")).to_contain_text("Set motion to 68.")
+    expect(part(tab, "advice")).to_contain_text("Set Motion to 68.")
     before = part(tab, "infotext", "textarea").input_value()
     part(tab, "apply").click()
     expect(part(tab, "infotext", "textarea")).not_to_have_value(before)

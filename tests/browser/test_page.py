@@ -93,7 +93,7 @@ def test_a_clip_is_reviewed_one_change_is_applied_and_notes_are_kept(tab_of_a_ne
     marks_stand_in_one_row(tab)
     expect(part(tab, "measures", "svg")).not_to_have_count(0)
     choose(tab, "wrong", "too chaotic")
-    expect(part(tab, "advice")).to_contain_text("You said: too chaotic. Set motion to 75.")
+    expect(part(tab, "advice")).to_contain_text("You said: too chaotic. Set Motion to 75.")
     part(tab, "note", "input, textarea").last.fill("the tower bends")
     part(tab, "mark_motion").get_by_text("2", exact=True).click()
     part(tab, "keep").click()
