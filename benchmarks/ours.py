@@ -31,7 +31,7 @@ from lib_svd.checkpoints import FAMILIES, Checkpoint, Svd
 from lib_svd.engine.conditioning import motion_vector
 from lib_svd.engine.unet import UNet
 from lib_svd.engine.vae import VaeDecoder, VaeEncoder
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 from lib_svd.ports import Resident
 from lib_svd.progress import Progress, Stage
 from lib_svd.request import CompleteRequest
@@ -43,11 +43,12 @@ class Ours:
 
     def __init__(self, order: Order) -> None:
         self.order = order
-        self.host = StandaloneHost(order.device, order.dtype, on_report=self._reported)
-        self.memory = Memory(self.host.device())
+        self.host = standalone_host(order.device, order.dtype, on_report=self._reported)
+        self.memory = Memory(self.host.memory.device())
         scale = SCALES[order.scale]
-        parts = weights.our_networks(scale, {part: self.host.dtype(part) for part in weights.PARTS})
-        residents = {part: self.host.adopt(network, self.host.dtype(part)) for part, network in parts.items()}
+        keeping = self.host.memory
+        parts = weights.our_networks(scale, {part: keeping.dtype(part) for part in weights.PARTS})
+        residents = {part: keeping.adopt(network, keeping.dtype(part)) for part, network in parts.items()}
         checkpoint = Checkpoint(
             path=Path("random"),
             family=FAMILIES["svd_xt"],
@@ -67,7 +68,7 @@ class Ours:
     @torch.inference_mode()
     def check(self, inputs: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
         """See `Side`."""
-        svd, device = self.svd, self.host.device()
+        svd, device = self.svd, self.host.memory.device()
         unet, decoder = cast(UNet, network_of(svd.unet)), cast(VaeDecoder, network_of(svd.decoder))
         encoder, tower = cast(VaeEncoder, network_of(svd.encoder)), network_of(svd.vision)
         x = {name: tensor.to(device, svd.unet.dtype) for name, tensor in inputs.items()}

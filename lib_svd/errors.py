@@ -53,6 +53,14 @@ class Interrupted(SvdError):
 class OutOfMemory(SvdError):
     """The device had no room, whatever was tried."""
 
+    @classmethod
+    def on(cls, device: str) -> OutOfMemory:
+        """A clip was too large for a device of that type, such as "cuda"."""
+        return cls(
+            f"{device} has no room for this clip: choose fewer frames or a smaller size, "
+            "or close other programs that use it."
+        )
+
 
 class NotFinite(SvdError):
     """A network gave NaN or infinity, in fp32 too."""

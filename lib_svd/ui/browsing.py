@@ -221,7 +221,7 @@ class Browsing:
         found = self._found(asked)
         if not found:
             raise BadRequest("There is nothing to write: no clip was found.")
-        path = video.free_name(self._studio.host.output_dir(), "history", ".csv")
+        path = video.free_name(self._studio.host.folders.output_dir(), "history", ".csv")
         history.write_csv(found, path)
         link = f'<a href="{escape(self._page.url(path), quote=True)}" download>Download it</a>'
         said = f"{len(found)} clips are in the table {path}."

@@ -129,7 +129,7 @@ class Controls:
         The demo is chosen where there is nothing else.
         """
         models = self._models()
-        wanted = (self._name(shown), self._studio.host.option(REMEMBERED, ""), *models)
+        wanted = (self._name(shown), self._studio.host.options[REMEMBERED], *models)
         there = [each for each in wanted if each in models]
         chosen = next((each for each in there if not models[each].is_demo), there[0] if there else "")
         return [self._choosing(chosen), self._line(chosen)]
@@ -164,7 +164,7 @@ class Controls:
             self._dice = tool("⚄", f"{self._part}_random_seed")
             if not self._beside_picture:
                 self.reuse = tool("♻", f"{self._part}_reuse_seed")
-            kept = bool(self._studio.host.option("svd_save_frames", False))
+            kept = bool(self._studio.host.options["svd_save_frames"])
             self.with_frames = gr.Checkbox(kept, **self._said("with_frames", *SAVE_FRAMES))
         self._path = gr.Group(visible=False, elem_id=f"{self._part}_path")
         with self._path:
@@ -275,7 +275,7 @@ class Controls:
         if checkpoint is None:
             return [self._line(""), *[gr.update()] * (4 + len(values) - 1)]
         demo = self._models()[name].is_demo  # not remembered: a model that is put there later comes before it
-        if self._page is not None and not demo and self._studio.host.option(REMEMBERED, "") != name:
+        if self._page is not None and not demo and self._studio.host.options[REMEMBERED] != name:
             self._page.remember(REMEMBERED, name)
         made, given = Made.of(checkpoint), named(dict(zip(FOLLOWING, values, strict=True)))
         settled = given if name == basis else made.follow(given, Made.of(self._known(basis)))
@@ -295,7 +295,7 @@ class Controls:
         refused = "".join(f"<p>{escape(refusal)}</p>" for refusal in self._studio.refusals())
         chosen = "" if checkpoint is None else model_line(checkpoint)
         if all(model.is_demo for model in self._models().values()):
-            chosen += f"<p>{no_model(str(self._studio.host.model_dirs()[0]))}</p>"
+            chosen += f"<p>{no_model(str(self._studio.host.folders.model_dirs()[0]))}</p>"
         return chosen + (f"<details><summary>Files that cannot be used</summary>{refused}</details>" if refused else "")
 
 

@@ -46,7 +46,7 @@ def clip(studio):
     """Something named like a clip, in the folder of clips, so many seconds old."""
 
     def at(name, age=0, **settings):
-        path = studio.host.output_dir() / name
+        path = studio.host.folders.output_dir() / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"video")
         path.with_suffix(".txt").write_text(CompleteRequest(**settings).infotext(), "utf-8")
@@ -204,7 +204,7 @@ def test_a_clip_that_is_gone_already_does_not_keep_the_list_as_it_was(panel, cli
 
 def test_a_name_from_the_browser_reaches_no_other_folder(panel, clip, studio, tmp_path):
     clip("a.mp4")
-    outside = studio.host.output_dir().parent / "b.mp4"
+    outside = studio.host.folders.output_dir().parent / "b.mp4"
     outside.write_bytes(b"video")
     panel.look(asked())
     for name in (outside.parent / "out" / "../b.mp4", outside):
@@ -216,7 +216,7 @@ def test_a_name_from_the_browser_reaches_no_other_folder(panel, clip, studio, tm
 def test_clips_of_other_days_are_there_and_told_apart_where_they_have_one_name(panel, clip, studio, monkeypatch):
     new, old = clip("a.mp4", fps=7), clip("../2020-01-01/a.mp4", fps=12, age=9)
     old = old.parent.resolve() / old.name
-    monkeypatch.setattr(studio.host, "clip_dirs", lambda: [new.parent, old.parent])
+    monkeypatch.setattr(studio.host.folders, "clip_dirs", lambda: [new.parent, old.parent])
     assert names(panel.look(asked())[1]) == ["a.mp4", "a.mp4"]
     assert panel._one(asked(old)).settings["fps"] == 12
     assert f"<td>{12}</td><td>{7}</td>" in panel.compare(asked(old, new))[1]
@@ -229,7 +229,7 @@ def test_a_table_of_what_was_found_is_written_under_a_free_name(panel, clip, stu
     panel.look(asked())
     for number in (1, 2):
         (said,) = panel.table(asked(words="a.mp4"))
-        written = studio.host.output_dir() / f"history-svd-000{number}.csv"
+        written = studio.host.folders.output_dir() / f"history-svd-000{number}.csv"
         assert f'href="file={written}" download' in said
         assert len(written.read_text("utf-8").splitlines()) == 2
     with pytest.raises(BadRequest, match="no clip was found"):
@@ -296,7 +296,7 @@ def test_numbers_of_a_clip_stay_its_own_where_it_brings_another_model(built, stu
 def test_a_model_that_is_gone_is_said(built, studio):
     frames = np.zeros((3, 64, 96, 3), np.uint8)
     infotext = CompleteRequest(checkpoint="gone.safetensors").infotext()
-    made = video.save(Clip(frames=frames, fps=7, infotext=infotext), studio.host.output_dir() / "a.mp4").video
+    made = video.save(Clip(frames=frames, fps=7, infotext=infotext), studio.host.folders.output_dir() / "a.mp4").video
     assert "The model gone.safetensors is not there" in built.restored(history.entry(made))[-1]
 
 

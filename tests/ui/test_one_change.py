@@ -24,7 +24,7 @@ def panel(studio):
         found = OneChange(studio, "svd_clip", gr.Textbox("", visible=False))
         controls = Controls(studio, "svd_clip")
         found.wire([], [], [], gr.Image(), controls)
-    video = studio.host.output_dir() / "a.mp4"
+    video = studio.host.folders.output_dir() / "a.mp4"
     video.write_bytes(b"video")
     history.remember(video, MADE_WITH, "", review(clips.pan(1), clips.pan(1)[0]))
     found.controls = controls
@@ -34,7 +34,7 @@ def panel(studio):
 def test_a_picture_that_comes_with_its_clip_is_no_new_beginning(panel, studio, tmp_path):
     given, other = (Image.fromarray(clips.pan(1)[frame]) for frame in (0, 1))
     given.save(tmp_path / "given.png")
-    video = studio.host.output_dir() / "b.mp4"
+    video = studio.host.folders.output_dir() / "b.mp4"
     video.write_bytes(b"video")
     history.remember(video, MADE_WITH, str(tmp_path / "given.png"), None)
     assert panel.begin(given, "b.mp4")[0] == "b.mp4"

@@ -15,7 +15,7 @@ from PIL import Image
 from lib_svd import video
 from lib_svd.animate import Destination, animate, order
 from lib_svd.checkpoints import recognise
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 from lib_svd.request import ClipRequest
 from tests.hosts.smoke.in_the_tab import TAB_STEPS
 from tests.hosts.smoke.server import base64_of
@@ -160,7 +160,7 @@ def a_clip_equals_the_stand_alone_one(t: Tried) -> str:
     settings = ClipRequest(seed=1, **SHORT)
     own = order(settings, t.picture, recognise(t.model), Destination(out=t.out / f"{t.model.stem}-alone.mp4"))
     try:
-        frames = animate(own, StandaloneHost("cpu")).clip.frames
+        frames = animate(own, standalone_host("cpu")).clip.frames
     finally:
         for suffix in (".mp4", ".txt"):
             own.out.with_suffix(suffix).unlink(missing_ok=True)
