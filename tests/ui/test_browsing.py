@@ -16,12 +16,13 @@ from lib_svd import video
 from lib_svd.clip import Clip
 from lib_svd.errors import BadRequest
 from lib_svd.jobs import history
-from lib_svd.request import ClipRequest, CompleteRequest
+from lib_svd.request import ClipRequest
 from lib_svd.review import review
 from lib_svd.ui import tab
 from lib_svd.ui.browsing import DATE, DIRECTIONS, PAGE, SORTS, Asked
 from lib_svd.ui.choices import FOLLOWING
 from lib_svd.ui.controls import FIRST
+from tests.requests import complete
 from tests.review import clips
 
 pytestmark = [
@@ -49,7 +50,7 @@ def clip(studio):
         path = studio.host.folders.output_dir() / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"video")
-        path.with_suffix(".txt").write_text(CompleteRequest(**settings).infotext(), "utf-8")
+        path.with_suffix(".txt").write_text(complete(**settings).infotext(), "utf-8")
         os.utime(path, (1_700_000_000 - age,) * 2)
         return path
 
@@ -147,7 +148,7 @@ def test_a_new_user_and_a_clip_that_came_since_are_both_served(panel, clip):
 
 def test_a_card_says_what_the_clip_is_and_escapes_what_a_user_wrote(panel, clip):
     path = clip("a.mp4")
-    history.remember(path, CompleteRequest(seed=77, motion_bucket_id=127, fps=9), "", review(clips.pan(0)))
+    history.remember(path, complete(seed=77, motion_bucket_id=127, fps=9), "", review(clips.pan(0)))
     history.mark(path, marks={"motion": 4}, note="<b>tail</b>")
     html = panel.look(asked())[1]
     for said in ("9 fps", "motion 127", "seed 77", "motion 4 of 5", "&lt;b&gt;tail", "2023-11-1"):
@@ -295,7 +296,7 @@ def test_numbers_of_a_clip_stay_its_own_where_it_brings_another_model(built, stu
 
 def test_a_model_that_is_gone_is_said(built, studio):
     frames = np.zeros((3, 64, 96, 3), np.uint8)
-    infotext = CompleteRequest(checkpoint="gone.safetensors").infotext()
+    infotext = complete(checkpoint="gone.safetensors").infotext()
     made = video.save(Clip(frames=frames, fps=7, infotext=infotext), studio.host.folders.output_dir() / "a.mp4").video
     assert "The model gone.safetensors is not there" in built.restored(history.entry(made))[-1]
 

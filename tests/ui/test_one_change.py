@@ -7,15 +7,15 @@ import pytest
 from PIL import Image
 
 from lib_svd.jobs import history
-from lib_svd.request import CompleteRequest
 from lib_svd.review import review
 from lib_svd.settings import HARMLESS, SETTINGS, names_in
 from lib_svd.ui.controls import Controls
 from lib_svd.ui.one_change import CHANGES, OneChange
+from tests.requests import complete
 from tests.review import clips
 
 pytestmark = pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning")  # gradio's own
-MADE_WITH = CompleteRequest(seed=9, motion_bucket_id=127, checkpoint="svd_xt.safetensors", width=96, height=64)
+MADE_WITH = complete(seed=9, motion_bucket_id=127, checkpoint="svd_xt.safetensors", width=96, height=64)
 
 
 @pytest.fixture

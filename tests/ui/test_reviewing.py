@@ -10,18 +10,19 @@ import gradio as gr
 import pytest
 
 from lib_svd.jobs import history
-from lib_svd.request import ClipRequest, CompleteRequest
+from lib_svd.request import ClipRequest
 from lib_svd.review import MEASURES, advise, can_see_motion, review
 from lib_svd.ui.controls import Controls
 from lib_svd.ui.measures import advice_html, measures_html
 from lib_svd.ui.reviewing import AS_MEASURED, Reviewing
+from tests.requests import complete
 from tests.review import clips
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning"),  # gradio's own
     pytest.mark.usefixtures("one_thread"),
 ]
-MADE_WITH = CompleteRequest(seed=9, motion_bucket_id=127, checkpoint="svd_xt.safetensors", fps=9)
+MADE_WITH = complete(seed=9, motion_bucket_id=127, checkpoint="svd_xt.safetensors", fps=9)
 
 
 @pytest.fixture
