@@ -34,7 +34,7 @@ from lib_svd.engine.vae import VaeDecoder, VaeEncoder
 from lib_svd.hosts.standalone import standalone_host
 from lib_svd.ports import Resident
 from lib_svd.progress import Progress, Stage
-from lib_svd.request import CompleteRequest
+from lib_svd.request import ClipRequest
 from lib_svd.stages import Run, condition, decode, sample
 
 
@@ -84,7 +84,7 @@ class Ours:
     def clip(self) -> Stages:
         """See `Side`."""
         o = self.order
-        request = CompleteRequest(
+        asked = ClipRequest(
             num_frames=o.frames,
             width=o.width,
             height=o.height,
@@ -96,6 +96,7 @@ class Ours:
             max_guidance=MAX_GUIDANCE,
             decode_chunk=o.decode_chunk,
         )
+        request, _ = FAMILIES["svd_xt"].complete(asked, grid=1)
         forgetful = replace(self.svd, _remembered=OrderedDict())  # each clip is as the first one of its picture
         run = Run(forgetful, request, self.host)
         still = picture(o)

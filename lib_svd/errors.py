@@ -17,6 +17,8 @@ SvdError
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class SvdError(Exception):
     """Base of all errors of this project; its text is fit to be shown to a user, and can be written anywhere."""
@@ -80,3 +82,9 @@ class DecodeFailed(ClipNotSaved):
 
 class EncodeFailed(ClipNotSaved):
     """The frames could not be made into a video; they are kept as pictures."""
+
+
+def in_words(names: Iterable[str]) -> str:
+    """`a, b and c`, for a sentence; at least one name."""
+    *others, last = names
+    return " and ".join(filter(None, (", ".join(others), last)))
