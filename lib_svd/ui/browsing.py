@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from html import escape
 from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
 import gradio as gr
+from markupsafe import Markup
 
 from lib_svd import video
 from lib_svd.errors import BadInput, BadRequest, SvdError, in_words
@@ -223,9 +223,8 @@ class Browsing:
             raise BadRequest("There is nothing to write: no clip was found.")
         path = video.free_name(self._studio.host.folders.output_dir(), "history", ".csv")
         history.write_csv(found, path)
-        link = f'<a href="{escape(self._page.url(path), quote=True)}" download>Download it</a>'
-        said = f"{len(found)} clips are in the table {path}."
-        return [f'<p class="svd-said">{escape(said)} {link}</p>']
+        said = Markup('<p class="svd-said">{} clips are in the table {}. <a href="{}" download>Download it</a></p>')
+        return [said.format(len(found), path, self._page.url(path))]
 
     def _found(self, asked: Asked) -> list[Entry]:
         found = history.found(self._read(len(self._paths)), asked.words)

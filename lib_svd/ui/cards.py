@@ -5,21 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from html import escape
 from pathlib import Path
 from typing import Any
+
+from markupsafe import Markup
 
 from lib_svd.jobs.history import Entry, differing
 from lib_svd.jobs.notes import BEST
 from lib_svd.review import MEASURES, Measure
 from lib_svd.settings import SETTINGS, Setting
-from lib_svd.ui.clips import SMALL
+from lib_svd.ui.clips import SMALL, joined
 
 Url = Callable[[Path], str]
 TOLD = ("speed", "camera", "similarity", "flicker")  # measures on every card; of the others faults alone
 
 
-def cards_html(clips: Sequence[Entry], chosen: Sequence[str], said: str, url: Url) -> str:
+def cards_html(clips: Sequence[Entry], chosen: Sequence[str], said: str, url: Url) -> Markup:
     """A card for each clip, to be chosen by a click.
 
     Args:
@@ -28,62 +29,60 @@ def cards_html(clips: Sequence[Entry], chosen: Sequence[str], said: str, url: Ur
         said: which clips these are.
         url: where the browser gets a file.
     """
-    paths = escape(json.dumps(chosen), quote=True)
-    cards = "".join(_card(each, str(each.video) in chosen, url) for each in clips)
-    return (
-        f'<p class="svd-said svd-chosen" data-paths="{paths}" data-count="{len(chosen)}">{escape(said)}</p>'
-        f'<div class="svd-cards">{cards}</div>'
-    )
+    cards = joined(_card(each, str(each.video) in chosen, url) for each in clips)
+    return Markup(
+        '<p class="svd-said svd-chosen" data-paths="{}" data-count="{}">{}</p><div class="svd-cards">{}</div>'
+    ).format(json.dumps(chosen), len(chosen), said, cards)
 
 
-def compare_html(clips: Sequence[Entry], url: Url) -> str:
+def compare_html(clips: Sequence[Entry], url: Url) -> Markup:
     """Clips side by side, in step, with what differs in their settings, and their measures."""
-    names = "".join(f"<th>{escape(each.video.name)}</th>" for each in clips)
+    names = joined(Markup("<th>{}</th>").format(each.video.name) for each in clips)
     differ = differing(clips)
-    different = "".join(_setting(s, clips, "svd-differs") for name, s in SETTINGS.items() if name in differ)
-    measures = "".join(_measure(measure, clips) for measure in MEASURES)
-    same = "".join(_setting(s, clips[:1], "") for name, s in SETTINGS.items() if name not in differ)
-    videos = "".join(f"<figure>{_video(each, url, 'controls autoplay')}</figure>" for each in clips)
+    different = joined(_setting(s, clips, "svd-differs") for name, s in SETTINGS.items() if name in differ)
+    measures = joined(_measure(measure, clips) for measure in MEASURES)
+    same = joined(_setting(s, clips[:1], "") for name, s in SETTINGS.items() if name not in differ)
+    videos = joined(Markup("<figure>{}</figure>").format(_video(each, url, "controls autoplay")) for each in clips)
     told = _row("Marks", [_marks(each) or "-" for each in clips]) + _row("Note", [each.note or "-" for each in clips])
-    return (
-        f'<details class="svd-compare" open><summary>{len(clips)} clips compared</summary>'
-        f'<div class="svd-side">{videos}</div><table><tr><th></th>{names}</tr>{different}{measures}{told}'
-        f"</table><details><summary>Settings that are the same</summary><table>{same}</table></details></details>"
-    )
+    return Markup(
+        '<details class="svd-compare" open><summary>{} clips compared</summary>'
+        '<div class="svd-side">{}</div><table><tr><th></th>{}</tr>{}'
+        "</table><details><summary>Settings that are the same</summary><table>{}</table></details></details>"
+    ).format(len(clips), videos, names, different + measures + told, same)
 
 
-def _card(each: Entry, is_chosen: bool, url: Url) -> str:
+def _card(each: Entry, is_chosen: bool, url: Url) -> Markup:
     lines = [
-        ("svd-name", escape(each.video.name)),
+        ("svd-name", each.video.name),
         ("svd-dim", f"{datetime.fromtimestamp(each.made):%Y-%m-%d %H:%M}"),
-        ("", escape(each.brief())),
+        ("", each.brief()),
         ("", _words(each)),
-        ("", escape(_marks(each))),
-        ("svd-note", escape(each.note)),
+        ("", _marks(each)),
+        ("svd-note", each.note),
     ]
-    about = "".join(f'<span class="{kind}">{line}</span>' for kind, line in lines if line)
-    return (
-        f'<button type="button" class="svd-card" data-clip="{escape(str(each.video), quote=True)}" '
-        f'aria-pressed="{"true" if is_chosen else "false"}">{_video(each, url, "")}{about}</button>'
+    about = joined(Markup('<span class="{}">{}</span>').format(*line) for line in lines if line[1])
+    return Markup('<button type="button" class="svd-card" data-clip="{}" aria-pressed="{}">{}{}</button>').format(
+        each.video, "true" if is_chosen else "false", _video(each, url, ""), about
     )
 
 
-def _video(each: Entry, url: Url, how: str) -> str:
+def _video(each: Entry, url: Url, how: str) -> Markup:
     longer = max(each.settings.get(side) or SMALL for side in ("width", "height"))
-    squares = ' class="svd-squares"' if longer < SMALL else ""
-    source = escape(url(each.video), quote=True)
-    return f'<video src="{source}"{squares} {how} preload="metadata" loop muted playsinline></video>'
+    squares = Markup(' class="svd-squares"' if longer < SMALL else "")
+    player = Markup('<video src="{}"{} {} preload="metadata" loop muted playsinline></video>')
+    return player.format(url(each.video), squares, how)
 
 
-def _words(each: Entry) -> str:
+def _words(each: Entry) -> Markup:
     """What was measured in a few words, each with its number on pointing at it."""
-    return " · ".join(_word(m, each) for m in MEASURES if m.name in TOLD or _is_fault(m, each)) if each.measures else ""
+    told = [m for m in MEASURES if m.name in TOLD or _is_fault(m, each)] if each.measures else []
+    return Markup(" · ").join(_word(measure, each) for measure in told)
 
 
-def _word(measure: Measure, each: Entry) -> str:
-    faulty = " class='svd-fault'" if _is_fault(measure, each) else ""
-    about = escape(f"{measure.title}: {measure.number(each.measures)}. {measure.about}", quote=True)
-    return f'<span{faulty} title="{about}">{escape(measure.word(each.measures))}</span>'
+def _word(measure: Measure, each: Entry) -> Markup:
+    faulty = Markup(' class="svd-fault"' if _is_fault(measure, each) else "")
+    about = f"{measure.title}: {measure.number(each.measures)}. {measure.about}"
+    return Markup('<span{} title="{}">{}</span>').format(faulty, about, measure.word(each.measures))
 
 
 def _is_fault(measure: Measure, each: Entry) -> bool:
@@ -95,7 +94,7 @@ def _marks(each: Entry) -> str:
     return ", ".join(f"{name} {mark} of {BEST}" for name, mark in each.marks.items())
 
 
-def _setting(setting: Setting, clips: Iterable[Entry], kind: str) -> str:
+def _setting(setting: Setting, clips: Iterable[Entry], kind: str) -> Markup:
     values = (each.settings.get(setting.name) for each in clips)
     return _row(setting.label, [_value(setting, value) for value in values], kind)
 
@@ -106,16 +105,16 @@ def _value(setting: Setting, value: Any) -> str:
     return f"{value:.10g}" if isinstance(value, float) else str((setting.choices or {}).get(value, value))
 
 
-def _measure(measure: Measure, clips: Iterable[Entry]) -> str:
-    cells = "".join(f"<td>{_number(measure, each)}{_word(measure, each)}</td>" for each in clips)
-    return f"<tr><td>{measure.title}</td>{cells}</tr>"
+def _measure(measure: Measure, clips: Iterable[Entry]) -> Markup:
+    cells = joined(Markup("<td>{}{}</td>").format(_number(measure, each), _word(measure, each)) for each in clips)
+    return Markup("<tr><td>{}</td>{}</tr>").format(measure.title, cells)
 
 
 def _number(measure: Measure, each: Entry) -> str:
     """To stand before its word; "" where that says that there is none."""
-    return "" if each.measures.get(measure.name) is None else f"{escape(measure.number(each.measures))} · "
+    return "" if each.measures.get(measure.name) is None else f"{measure.number(each.measures)} · "
 
 
-def _row(title: str, texts: Iterable[str], kind: str = "") -> str:
-    cells = "".join(f"<td>{escape(text)}</td>" for text in texts)
-    return f'<tr class="{kind}"><td>{title}</td>{cells}</tr>'
+def _row(title: str, texts: Iterable[str], kind: str = "") -> Markup:
+    cells = joined(Markup("<td>{}</td>").format(text) for text in texts)
+    return Markup('<tr class="{}"><td>{}</td>{}</tr>').format(kind, title, cells)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from html import escape
 from typing import Any, NamedTuple
+
+from markupsafe import Markup
 
 from lib_svd.checkpoints import Checkpoint
 from lib_svd.checkpoints.families import CONDITIONING, FAMILIES, MOST_STEPS, Family
 from lib_svd.errors import BadRequest
 from lib_svd.request import ClipRequest
 from lib_svd.settings import SETTINGS
+from lib_svd.ui.clips import joined
 
 FAR = 2  # times the native frames and sides that sliders reach
 FOLLOWING = tuple(name for name, setting in SETTINGS.items() if setting.is_open)
@@ -85,24 +87,24 @@ class Made(NamedTuple):
         return new | kept
 
 
-def model_line(checkpoint: Checkpoint) -> str:
+def model_line(checkpoint: Checkpoint) -> Markup:
     """What a model is, for below the list of models, HTML."""
     family = checkpoint.family
     made_for = f"{family.num_frames} frames of {family.width}x{family.height} at {family.fps} fps"
-    lines = [f"<b>{escape(family.title)}</b>, made for {made_for}. {escape(family.licence)}."]
-    lines += [f"<details><summary>Terms of use</summary>{escape(family.commercial_use)}</details>"]
-    lines += [f"<p>{escape(note)}</p>" for note in checkpoint.notes]
-    return "".join(lines)
+    notes = joined(Markup("<p>{}</p>").format(note) for note in checkpoint.notes)
+    return Markup("<b>{}</b>, made for {}. {}.<details><summary>Terms of use</summary>{}</details>{}").format(
+        family.title, made_for, family.licence, family.commercial_use, notes
+    )
 
 
-def no_model(folder: str) -> str:
+def no_model(folder: str) -> Markup:
     """Where to get a model and where to put it, HTML."""
     page = "https://huggingface.co/stabilityai/stable-video-diffusion-img2vid-xt"
-    link = f'<a href="{page}" target="_blank" rel="noopener">{page.removeprefix("https://")}</a>'
-    return (
-        f"<b>There is no SVD model yet.</b> Get svd_xt.safetensors from {link} (free, after accepting its licence), "
-        f"put it into <code>{escape(folder)}</code>, then press ↻."
-    )
+    return Markup(
+        "<p><b>There is no SVD model yet.</b> Get svd_xt.safetensors from "
+        '<a href="{}" target="_blank" rel="noopener">{}</a> (free, after accepting its licence), '
+        "put it into <code>{}</code>, then press ↻.</p>"
+    ).format(page, page.removeprefix("https://"), folder)
 
 
 def _without_size(values: Mapping[str, Any]) -> dict[str, Any]:

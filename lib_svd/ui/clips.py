@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Iterable, Mapping, Sequence
+
+from markupsafe import Markup
 
 from lib_svd.ports import Options
 
@@ -13,7 +14,7 @@ SMALL, SHOWN = 200, 480
 
 def clip_html(
     url: str, size: tuple[int, int], infotext: str = "", notes: Sequence[str] = (), *, plays: str = "autoplay loop"
-) -> str:
+) -> Markup:
     """A clip that plays by itself, over and over, with its settings and notes.
 
     Args:
@@ -23,14 +24,19 @@ def clip_html(
         notes: what the user should know.
         plays: how it plays instead, see `plays`.
     """
-    source, text = escape(url, quote=True), escape(url.removesuffix(".mp4") + ".txt", quote=True)
-    about = f'<p class="svd-infotext infotext">{escape(infotext)}</p>' if infotext else ""
     times = SHOWN // max(size) if max(size) < SMALL else 1
-    squares = f' class="svd-squares" style="width: {times * size[0]}px"' if times > 1 else ""
-    return (
-        f'<div class="svd-clip"><video src="{source}"{squares} {plays} muted playsinline controls></video>'
-        f'<p class="svd-links"><a href="{source}" download>Download clip</a>'
-        f'<a href="{text}" download>Download settings</a></p>{about}{notes_html(notes)}</div>'
+    squares = Markup(' class="svd-squares" style="width: {}px"').format(times * size[0]) if times > 1 else ""
+    return Markup(
+        '<div class="svd-clip"><video src="{source}"{squares} {plays} muted playsinline controls></video>'
+        '<p class="svd-links"><a href="{source}" download>Download clip</a>'
+        '<a href="{text}" download>Download settings</a></p>{about}{notes}</div>'
+    ).format(
+        source=url,
+        text=url.removesuffix(".mp4") + ".txt",
+        squares=squares,
+        plays=plays,
+        about=Markup('<p class="svd-infotext infotext">{}</p>').format(infotext) if infotext else "",
+        notes=notes_html(notes),
     )
 
 
@@ -44,23 +50,28 @@ def plays(options: Options) -> str:
     return " ".join(word for word, setting in words.items() if options[setting])
 
 
-def notes_html(notes: Sequence[str]) -> str:
+def notes_html(notes: Sequence[str]) -> Markup:
     """Sentences as a list; "" if there are none."""
-    items = "".join(f"<li>{escape(note)}</li>" for note in notes)
-    return f'<ul class="svd-notes">{items}</ul>' if items else ""
+    items = joined(Markup("<li>{}</li>").format(note) for note in notes)
+    return Markup('<ul class="svd-notes">{}</ul>').format(items) if items else items
 
 
-def error_html(sentence: str) -> str:
+def joined(parts: Iterable[Markup]) -> Markup:
+    """HTML one after the other."""
+    return Markup("").join(parts)
+
+
+def error_html(sentence: str) -> Markup:
     """Why there is no clip."""
-    return f'<div class="error">{escape(sentence)}</div>'
+    return Markup('<div class="error">{}</div>').format(sentence)
 
 
-def said_html(sentence: str) -> str:
+def said_html(sentence: str) -> Markup:
     """Something that is no fault, such as a stop that was asked for."""
-    return f'<p class="svd-said">{escape(sentence)}</p>'
+    return Markup('<p class="svd-said">{}</p>').format(sentence)
 
 
-def time_html(shape: tuple[int, ...], fps: int, seconds: Mapping[str, float]) -> str:
+def time_html(shape: tuple[int, ...], fps: int, seconds: Mapping[str, float]) -> Markup:
     """What was made, [T, H, W, 3], and how long each stage took, if that is known."""
     num_frames, height, width = shape[:3]
     took = ", ".join(f"{stage} {length:.1f}" for stage, length in seconds.items())

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from html import escape
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from lib_svd.pages import Page
 from lib_svd.request import settings_of
@@ -15,7 +15,7 @@ from lib_svd.settings import SETTINGS
 from lib_svd.speeds import SPEEDS, steps_of
 from lib_svd.studio import Studio
 from lib_svd.ui.choices import FOLLOWING, Made, model_line, no_model
-from lib_svd.ui.clips import said_html
+from lib_svd.ui.clips import joined, said_html
 from lib_svd.ui.compat import NO_RESET, QUIET, answer, html, js
 from lib_svd.ui.offered import FIRST_FOUND, Offered
 
@@ -272,14 +272,15 @@ class Controls:
             *(_moved(made, setting, settled[setting]) for setting in FOLLOWING),
         ]
 
-    def _line(self, models: Offered, name: str) -> str:
+    def _line(self, models: Offered, name: str) -> Markup:
         """What is known of a model, where to get one if there is none, and which files were refused; HTML."""
         checkpoint = models.checkpoint(name)
-        refused = "".join(f"<p>{escape(refusal)}</p>" for refusal in self._studio.refusals())
-        chosen = "" if checkpoint is None else model_line(checkpoint)
+        chosen = Markup("") if checkpoint is None else model_line(checkpoint)
         if models.is_demo_alone:
-            chosen += f"<p>{no_model(str(self._studio.host.folders.model_dirs()[0]))}</p>"
-        return chosen + (f"<details><summary>Files that cannot be used</summary>{refused}</details>" if refused else "")
+            chosen += no_model(str(self._studio.host.folders.model_dirs()[0]))
+        refused = joined(Markup("<p>{}</p>").format(refusal) for refusal in self._studio.refusals())
+        folded = Markup("<details><summary>Files that cannot be used</summary>{}</details>")
+        return chosen + folded.format(refused) if refused else chosen
 
 
 def checked(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 from PIL import Image
 
 from lib_svd import images
@@ -133,8 +134,8 @@ def _shows_elsewhere(source: Image.Image, view: images.View, request: CompleteRe
     return asked.zoom == 1 and moved > max(source.size) / 100
 
 
-def _kept(source: Image.Image, fitted: images.Fitted, request: CompleteRequest) -> str:
+def _kept(source: Image.Image, fitted: images.Fitted, request: CompleteRequest) -> Markup:
     """For the page's script: the part that is kept, as shares of the picture, and how far it is zoomed in."""
     sides = (side / n for side, n in zip(fitted.box, source.size * 2, strict=True))
     box = " ".join(f"{side:.4f}" for side in sides)
-    return f'<span class="svd-kept" data-box="{box}" data-zoom="{request.zoom}"></span>'
+    return Markup('<span class="svd-kept" data-box="{}" data-zoom="{}"></span>').format(box, request.zoom)

@@ -153,14 +153,14 @@ def test_a_card_says_what_the_clip_is_and_escapes_what_a_user_wrote(panel, clip)
     html = panel.look(asked())[1]
     for said in ("9 fps", "motion 127", "seed 77", "motion 4 of 5", "&lt;b&gt;tail", "2023-11-1"):
         assert said in html
-    assert "<span class='svd-fault' title=\"Speed: 0 %" in html
+    assert '<span class="svd-fault" title="Speed: 0 %' in html
     assert f'src="file={path.as_posix()}"' in html
 
 
 def test_what_is_chosen_stays_chosen_on_other_pages_and_names_that_are_gone_do_not(panel, clip):
     one, two = clip("a.mp4"), clip("b.mp4")
     html = panel.look(asked(two, two.parent / "gone.mp4", words="a.mp4"))[1]
-    assert f'data-paths="[&quot;{two}&quot;]" data-count="1"' in html
+    assert f'data-paths="[&#34;{two}&#34;]" data-count="1"' in html
     assert (names(html), html.count('aria-pressed="true"')) == ([one.name], 0)
     assert panel.look(asked(two))[1].count('aria-pressed="true"') == 1
 

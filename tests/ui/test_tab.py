@@ -92,7 +92,7 @@ def test_a_generated_picture_hands_its_own_infotext_on(generate, picture):
         ({"source": None}, "There is no picture yet"),
         ({"num_frames": 0}, "must be from 1"),
         ({"min_guidance": 9}, "Guidance must not fall"),
-        ({"checkpoint": "<none>"}, "No model is called &#x27;&lt;none&gt;&#x27;"),
+        ({"checkpoint": "<none>"}, "No model is called &#39;&lt;none&gt;&#39;"),
         ({"num_frames": 500}, "cannot make 500"),
     ],
 )
@@ -186,5 +186,5 @@ def test_html_of_a_clip_escapes_what_it_says():
     found = clips.clip_html("file=/a&b/'x'.mp4", (1024, 576), "<b>", ["<i>"])
     assert "<b>" not in found
     assert "<i>" not in found
-    assert "file=/a&amp;b/&#x27;x&#x27;.mp4" in found
-    assert "x&#x27;.txt" in found
+    assert "file=/a&amp;b/&#39;x&#39;.mp4" in found
+    assert "x&#39;.txt" in found
