@@ -19,7 +19,7 @@ from lib_svd.hosts.standalone import StandaloneHost
 from lib_svd.request import ClipRequest
 from tests.hosts.smoke.in_the_tab import TAB_STEPS
 from tests.hosts.smoke.server import base64_of
-from tests.hosts.smoke.tried import SHORT, Tried
+from tests.hosts.smoke.tried import SHORT, TABS, Tried
 
 LONG_STEPS = 100
 OTHER_PICTURE = "was => document.querySelector('#svd_clip_seen img')?.getAttribute('src') !== was"
@@ -31,7 +31,22 @@ def the_page_loads_without_an_error(t: Tried) -> str:
     t.open_page()
     t.open_tab()
     assert t.errors == [], t.errors
-    return f"{t.page.locator('#tabs > div').first.inner_text().split()}"
+    return f"{t.tab_names()}"
+
+
+def every_tab_is_told_apart_and_opens(t: Tried) -> str:
+    names = t.tab_names()
+    assert len(set(names)) == len(names), names
+    animating = [name for name in names if "SVD" in name]
+    opened = set()
+    for name in animating:
+        t.one(TABS).get_by_text(name, exact=True).click()
+        opened.add(t.one("#tabs > .tabitem:visible").get_attribute("id"))
+        t.page.screenshot(path=t.out / f"tab_{name.replace(' ', '_')}.png")
+    assert len(opened) == len(animating), opened
+    t.open_tab()
+    assert t.errors == [], t.errors
+    return f"{', '.join(animating)} of {len(names)} tabs"
 
 
 def the_tab_makes_a_clip_that_plays(t: Tried) -> str:
@@ -287,6 +302,7 @@ def _pixels(text: str) -> bytes:
 
 STEPS = (
     the_page_loads_without_an_error,
+    every_tab_is_told_apart_and_opens,
     the_tab_makes_a_clip_that_plays,
     the_tab_is_interrupted,
     *TAB_STEPS,
