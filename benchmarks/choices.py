@@ -71,7 +71,7 @@ def decode(side: Ours, order: Order) -> list[Choice]:
     """Latents to frames."""
     chunks = [order.frames, *(chunk for chunk in (8, 4, 2, 1) if chunk < order.frames)]
     network = cast(VaeDecoder, network_of(side.svd.decoder))
-    latents = _noise(order.frames, 4, order).to(side.host.device(), side.svd.decoder.dtype)
+    latents = _noise(order.frames, 4, order).to(side.host.memory.device(), side.svd.decoder.dtype)
 
     def work(chunk: int) -> Tensor:
         return torch.cat([frames.float().cpu() for frames in network.frames(latents, chunk)])
@@ -101,7 +101,7 @@ MAKERS = {"branches": branches, "decode": decode, "chunk_bytes": chunk_bytes}
 def _measured(choices: Sequence[Choice], side: Ours, repeats: int, loaded: int) -> list[dict[str, Any]]:
     """Every choice in turns, after one round to warm up; each result held against the first choice's."""
     first = choices[0].work().float().cpu()
-    rounds = repeats if side.host.device().type == "cpu" else repeats + 1
+    rounds = repeats if side.host.memory.device().type == "cpu" else repeats + 1
     apart: dict[str, float] = {}
     for _ in range(rounds):
         for choice in choices:
@@ -136,7 +136,7 @@ def _step(side: Ours, order: Order, *, halves: bool) -> Callable[[], Tensor]:
     start = _noise(1, 4, order)
     clip = Conditioning(torch.ones(1, 1, embed), start, motion_vector(FPS, MOTION, AUGMENTATION))
     sigmas = schedule.karras(order.steps)
-    device = side.host.device()
+    device = side.host.memory.device()
     denoise = Denoiser(
         cast(UNet, network_of(side.svd.unet)),
         clip,

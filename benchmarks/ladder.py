@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 
@@ -16,7 +16,8 @@ from lib_svd.checkpoints import FAMILIES, Checkpoint
 from lib_svd.engine.unet import UNet
 from lib_svd.engine.vae import VaeDecoder, VaeEncoder
 from lib_svd.engine.vision import VisionTower
-from lib_svd.ports import Host, Part
+from lib_svd.hosts.own_memory import OwnMemory
+from lib_svd.ports import Part
 from lib_svd.request import ClipRequest
 from lib_svd.stages import plan
 
@@ -26,27 +27,9 @@ CLIPS = ((14, 1024, 576), (25, 1024, 576), (50, 1024, 576), (25, 768, 768), (25,
 ROOMY = 200 * GB
 
 
-class Card:
-    """A host with a GPU of so many free bytes, in half precision; the UNet's matrices perhaps in float8."""
-
-    def __init__(self, free: int, weights: str = "float16") -> None:
-        self.free, self.weights = free, weights
-
-    def device(self) -> torch.device:
-        """A GPU."""
-        return torch.device("cuda")
-
-    def capacity(self) -> int:
-        """What is free."""
-        return self.free
-
-    def dtype(self, part: Part) -> torch.dtype:
-        """As hosts do."""
-        return torch.float32 if part == "encoder" else torch.float16
-
-    def bytes_a_weight(self, part: Part) -> int:
-        """As the stand-alone host has it."""
-        return 1 if part == "unet" and self.weights == "float8" else self.dtype(part).itemsize
+def card(free: int, weights: str = "float16") -> OwnMemory:
+    """A GPU of so many free bytes, in half precision; it is only named, and none is needed."""
+    return OwnMemory(torch.device("cuda"), torch.float16, in_float8=weights == "float8", budget=free)
 
 
 class _Released(Checkpoint):
@@ -92,7 +75,7 @@ def _least(frames: int, width: int, height: int) -> int:
 def _row(free: int, frames: int, width: int, height: int, weights: str = "float16") -> dict[str, Any]:
     model = released()
     request, _ = completed(ClipRequest(num_frames=frames, width=width, height=height), (width, height), model)
-    found = plan(model, request, cast(Host, Card(free, weights)))
+    found = plan(model, request, card(free, weights))
     return {"free": free, "weights": weights, "frames": frames, "size": (width, height), "plan": found}
 
 

@@ -32,9 +32,9 @@ import json, sys, time
 from pathlib import Path
 import torch
 from lib_svd.checkpoints import load, recognise
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 
-host = StandaloneHost(device="cpu", dtype=sys.argv[2])
+host = standalone_host(device="cpu", dtype=sys.argv[2])
 peak = lambda: 1024 * int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 torch.ones(9).half()
 checkpoint = recognise(sys.argv[1])

@@ -31,10 +31,10 @@ from lib_svd.checkpoints import FAMILIES, Checkpoint, Svd
 from lib_svd.engine.conditioning import motion_vector
 from lib_svd.engine.unet import UNet
 from lib_svd.engine.vae import VaeDecoder, VaeEncoder
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 from lib_svd.ports import Resident
 from lib_svd.progress import Progress, Stage
-from lib_svd.request import CompleteRequest
+from lib_svd.request import ClipRequest
 from lib_svd.stages import Run, condition, decode, sample
 
 
@@ -43,11 +43,12 @@ class Ours:
 
     def __init__(self, order: Order) -> None:
         self.order = order
-        self.host = StandaloneHost(order.device, order.dtype, on_report=self._reported)
-        self.memory = Memory(self.host.device())
+        self.host = standalone_host(order.device, order.dtype, on_report=self._reported)
+        self.memory = Memory(self.host.memory.device())
         scale = SCALES[order.scale]
-        parts = weights.our_networks(scale, {part: self.host.dtype(part) for part in weights.PARTS})
-        residents = {part: self.host.adopt(network, self.host.dtype(part)) for part, network in parts.items()}
+        keeping = self.host.memory
+        parts = weights.our_networks(scale, {part: keeping.dtype(part) for part in weights.PARTS})
+        residents = {part: keeping.adopt(network, keeping.dtype(part)) for part, network in parts.items()}
         checkpoint = Checkpoint(
             path=Path("random"),
             family=FAMILIES["svd_xt"],
@@ -67,7 +68,7 @@ class Ours:
     @torch.inference_mode()
     def check(self, inputs: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
         """See `Side`."""
-        svd, device = self.svd, self.host.device()
+        svd, device = self.svd, self.host.memory.device()
         unet, decoder = cast(UNet, network_of(svd.unet)), cast(VaeDecoder, network_of(svd.decoder))
         encoder, tower = cast(VaeEncoder, network_of(svd.encoder)), network_of(svd.vision)
         x = {name: tensor.to(device, svd.unet.dtype) for name, tensor in inputs.items()}
@@ -83,7 +84,7 @@ class Ours:
     def clip(self) -> Stages:
         """See `Side`."""
         o = self.order
-        request = CompleteRequest(
+        asked = ClipRequest(
             num_frames=o.frames,
             width=o.width,
             height=o.height,
@@ -95,6 +96,7 @@ class Ours:
             max_guidance=MAX_GUIDANCE,
             decode_chunk=o.decode_chunk,
         )
+        request, _ = FAMILIES["svd_xt"].complete(asked, grid=1)
         forgetful = replace(self.svd, _remembered=OrderedDict())  # each clip is as the first one of its picture
         run = Run(forgetful, request, self.host)
         still = picture(o)

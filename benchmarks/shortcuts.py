@@ -24,7 +24,8 @@ from lib_svd import images
 from lib_svd.animate import Destination, order
 from lib_svd.checkpoints import DEMO, Svd, load, recognise
 from lib_svd.clip import Frames
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
+from lib_svd.ports import Host
 from lib_svd.request import ClipRequest
 from lib_svd.stages import Run, condition, decode, sample
 from tests.golden.golden_set import GoldenSet
@@ -76,7 +77,7 @@ def _reference(folder: Path) -> Path:
 
 def _errors(checkpoint: Path, size: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Of every shortcut with a model."""
-    model, host = recognise(checkpoint), StandaloneHost("cpu", "float32")
+    model, host = recognise(checkpoint), standalone_host("cpu", "float32")
     svd = load(model, host)
     made = {}
     for name, settings in SHORTCUTS.items():
@@ -84,7 +85,7 @@ def _errors(checkpoint: Path, size: dict[str, Any]) -> dict[str, dict[str, Any]]
         made[name] = [_clip(svd, host, picture, {**settings, **size}) for picture in UNSEEN.values()]
     for name, weights in ((SCALED, "float8"), (PLAIN, "auto")):
         say(f"{checkpoint.name}: {name}")
-        host = StandaloneHost("cpu", "float32", weights=weights)
+        host = standalone_host("cpu", "float32", weights=weights)
         svd = load(model, host)
         if name == PLAIN:
             _round_to_float8(svd)
@@ -93,7 +94,7 @@ def _errors(checkpoint: Path, size: dict[str, Any]) -> dict[str, dict[str, Any]]
     return {name: _row(clips, whole) for name, clips in made.items()}
 
 
-def _clip(svd: Svd, host: StandaloneHost, picture: Path, settings: dict[str, Any]) -> tuple[Frames, float]:
+def _clip(svd: Svd, host: Host, picture: Path, settings: dict[str, Any]) -> tuple[Frames, float]:
     """Frames, and seconds of CPU time that sampling took."""
     request = ClipRequest(seed=SEED, motion_bucket_id=MOTION, **settings)
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():

@@ -15,7 +15,7 @@ from benchmarks.ladder import GB, growth, ladder
 
 HERE = Path(__file__).parent
 README, RESULTS = HERE / "README.md", HERE / "results"
-KINDS = ("clip", "choices", "shortcuts", "roofline", "start", "loading")
+KINDS = ("clip", "choices", "shortcuts", "roofline", "start", "loading", "presses")
 
 Row = Mapping[str, Any]
 Columns = Mapping[str, Callable[[Row], str]]
@@ -53,6 +53,10 @@ def tables(kept: Iterable[Row]) -> dict[str, str]:
         "loading": _table(
             [{**row, **line} for row in kept if row["kind"] == "loading" for line in row["lines"]],
             {**MACHINE, **LOADING},
+        ),
+        "presses": _table(
+            [{**row, **line} for row in kept if row["kind"] == "presses" for line in row["lines"]],
+            {**MACHINE, **PRESSED},
         ),
         "ladder": _table(ladder(), LADDER),
         "growth": _table(growth(), GROWTH),
@@ -191,6 +195,13 @@ LOADING: Columns = {
     "time over before": lambda row: f"{row['wall_ratio']:.2f}",
     "CPU time over before": lambda row: f"{row['cpu_ratio']:.2f}",
     "peak over before": lambda row: f"{row['peak_ratio']:.2f}",
+}
+PRESSED: Columns = {
+    "against": lambda row: row["before"],
+    "what is used": lambda row: row["press"],
+    "CPU time over before": lambda row: f"{row['cpu_ratio']:.2f}",
+    "headers read": lambda row: f"{row['headers']:.0f}, before {row['headers_before']:.0f}",
+    "folders read": lambda row: f"{row['folders']:.0f}, before {row['folders_before']:.0f}",
 }
 SHORTCUT: Columns = {
     "what": lambda line: line["name"],

@@ -150,7 +150,7 @@ def animate(order: Order, host: Host, load: Load = load) -> SavedClip:
             with kept(latents, order.request, order.checkpoint.path, order.to.out) as out:
                 return _finished(run, latents, order.to.renamed(out), source=order.source, notes=order.notes)
 
-    return host.exclusively("svd", work)
+    return host.queue.exclusively("svd", work)
 
 
 def decode_again(saved: SavedLatents, checkpoint: Checkpoint, host: Host, to: Destination) -> SavedClip:
@@ -174,7 +174,7 @@ def decode_again(saved: SavedLatents, checkpoint: Checkpoint, host: Host, to: De
         with torch.inference_mode(), run.compiled(), telling(lambda: saved.path, checkpoint.path):
             return _finished(run, saved.latents, to, notes=notes)
 
-    return host.exclusively("svd", work)
+    return host.queue.exclusively("svd", work)
 
 
 def _check_fit(saved: SavedLatents, checkpoint: Checkpoint) -> None:

@@ -51,7 +51,7 @@ def add_routes(app: Any, studio: Studio, guards: list[Any]) -> None:
 
     def doctor() -> Any:
         """What this machine has, and what the web UI lacks."""
-        return {"web UI": described(studio.host), **examine(studio.host.model_dirs())}
+        return {"web UI": described(studio.host), **examine(studio.host.folders.model_dirs())}
 
     app.add_api_route("/svd/v1/doctor", doctor, methods=["GET"], dependencies=guards)
     app.add_api_route("/svd/v1/models", models, methods=["GET"], dependencies=guards)

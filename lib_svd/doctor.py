@@ -129,14 +129,14 @@ def _told(look: Callable[[], Any]) -> Any:
 
 
 def _device() -> dict[str, Any]:
-    from lib_svd.hosts.standalone import StandaloneHost
+    from lib_svd.hosts.standalone import standalone_host
 
-    host = StandaloneHost()
+    memory = standalone_host().memory
     return {
-        "would be used": str(host.device()),
-        "name": _device_name(host.device()),
-        "memory free": _gigabytes(host.capacity()),
-        "dtypes": {part: _short(host.dtype(part)) for part in ("vision", "encoder", "unet", "decoder")},
+        "would be used": str(memory.device()),
+        "name": _device_name(memory.device()),
+        "memory free": _gigabytes(memory.capacity()),
+        "dtypes": {part: _short(memory.dtype(part)) for part in ("vision", "encoder", "unet", "decoder")},
     }
 
 

@@ -17,6 +17,8 @@ SvdError
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class SvdError(Exception):
     """Base of all errors of this project; its text is fit to be shown to a user, and can be written anywhere."""
@@ -53,6 +55,14 @@ class Interrupted(SvdError):
 class OutOfMemory(SvdError):
     """The device had no room, whatever was tried."""
 
+    @classmethod
+    def on(cls, device: str) -> OutOfMemory:
+        """A clip was too large for a device of that type, such as "cuda"."""
+        return cls(
+            f"{device} has no room for this clip: choose fewer frames or a smaller size, "
+            "or close other programs that use it."
+        )
+
 
 class NotFinite(SvdError):
     """A network gave NaN or infinity, in fp32 too."""
@@ -72,3 +82,9 @@ class DecodeFailed(ClipNotSaved):
 
 class EncodeFailed(ClipNotSaved):
     """The frames could not be made into a video; they are kept as pictures."""
+
+
+def in_words(names: Iterable[str]) -> str:
+    """`a, b and c`, for a sentence; at least one name."""
+    *others, last = names
+    return " and ".join(filter(None, (", ".join(others), last)))

@@ -27,16 +27,16 @@ def register() -> type[Any] | None:
     from lib_svd.hook import Hook
     from lib_svd.hosts.script import script_class
     from lib_svd.hosts.xyz import add_axes
-    from lib_svd.ui import accordion, clips, plain, send_to, settings, tab
+    from lib_svd.ui import accordion, clips, options, plain, send_to, tab
 
     def show(saved: SavedClip) -> str:
-        clip, plays = saved.clip, clips.plays(host.option)
+        clip, plays = saved.clip, clips.plays(host.options)
         return clips.clip_html(page.url(saved.video), clip.size, clip.infotext, saved.notes, plays=plays)
 
     host, studio = _host_and_studio()
     page = WebuiPage(host, plain.buttons)
     hook = Hook(studio, show)
-    page.add_settings(tab.LABEL, settings.SETTINGS)
+    page.add_settings(tab.LABEL, options.ROWS)
     page.add_tab(lambda: tab.build(studio, page), plain.sentence, tab.LABEL, tab.PART)
     page.add_send_buttons(send_to.button, tab.PART)
     page.add_results(lambda part, description: send_to.results(part, description, hook.shown))

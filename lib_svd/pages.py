@@ -71,5 +71,5 @@ class Page(Protocol):
         ...
 
     def remember(self, name: str, value: Any) -> None:
-        """Keep a choice for the next start, where `Host.option` finds it."""
+        """Keep a choice for the next start, where `Host.options` finds it."""
         ...

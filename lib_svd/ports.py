@@ -1,9 +1,10 @@
-"""What the recipe needs of the program it runs in: two Protocols, each with an adapter a host in `lib_svd/hosts/`."""
+"""What the recipe needs of the program it runs in: a Host of four parts, made in `lib_svd/hosts/` for each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -45,10 +46,8 @@ class Resident(Protocol):
         ...
 
 
-class Host(Protocol):
-    """The program around us: a web UI, or nothing."""
-
-    name: str
+class Memory(Protocol):
+    """Where networks are, and what they compute in."""
 
     def device(self) -> torch.device:
         """Where networks compute."""
@@ -66,18 +65,6 @@ class Host(Protocol):
         """Bytes that a number of the network's matrices waits in."""
         ...
 
-    def model_dirs(self) -> list[Path]:
-        """Folders to look for SVD checkpoints in, the first one for downloads."""
-        ...
-
-    def output_dir(self) -> Path:
-        """Where clips go unless the user says otherwise; made when missing."""
-        ...
-
-    def clip_dirs(self) -> list[Path]:
-        """Every folder that clips have gone to: the one for new ones first, the one that holds the others last."""
-        ...
-
     def capacity(self) -> int:
         """Bytes of the device that one network and its work could take, everybody else evicted."""
         ...
@@ -89,6 +76,10 @@ class Host(Protocol):
     def adopt(self, network: nn.Module, dtype: torch.dtype) -> Resident:
         """Hand a filled network over to the host's memory management; `dtype` is what it computes in."""
         ...
+
+
+class Queue(Protocol):
+    """Whose turn it is, and what the user sees and says meanwhile."""
 
     def exclusively(self, job: str, work: Callable[[], T]) -> T:
         """Run `work` in the host's queue; its result, or the very exception that it raised."""
@@ -102,6 +93,37 @@ class Host(Protocol):
         """Whether the user asked to stop."""
         ...
 
-    def option(self, name: str, default: Any) -> Any:
-        """A setting of the host or of this extension by name."""
+
+class Folders(Protocol):
+    """Where models are, and where clips go."""
+
+    def model_dirs(self) -> list[Path]:
+        """Folders to look for SVD checkpoints in, the first one for downloads."""
         ...
+
+    def output_dir(self) -> Path:
+        """Where clips go unless the user says otherwise; made when missing."""
+        ...
+
+    def clip_dirs(self) -> list[Path]:
+        """Every folder that clips have gone to: the one for new ones first, the one that holds the others last."""
+        ...
+
+
+class Options(Protocol):
+    """What the user has set, read anew each time."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """The option of that name, one of `options.DEFAULTS`."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """The program around us: a web UI, a command line, or whoever embeds us (see `testing.fake_host`)."""
+
+    name: str
+    memory: Memory
+    queue: Queue
+    folders: Folders
+    options: Options

@@ -28,11 +28,6 @@ class Preset:
     settings: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
 
-    @property
-    def is_built_in(self) -> bool:
-        """Whether it comes with the program."""
-        return self in BUILT_IN
-
 
 BUILT_IN = (
     Preset(

@@ -98,19 +98,6 @@ class ClipRequest(Settings[Open]):
 class CompleteRequest(ClipRequest[NoReturn]):
     """A request that leaves nothing to the model any more."""
 
-    num_frames: int = 14
-    width: int = 1024
-    height: int = 576
-    fps: int = 7
-    motion_bucket_id: int = 75
-    noise_aug_strength: float = 0.02
-    min_guidance: float = 1.0
-    max_guidance: float = 2.5
-    guidance_ramp: str = "linear"
-    num_steps: int = 25
-    sampler: str = "euler"
-    schedule: str = "karras"
-
     def __post_init__(self) -> None:
         """Refuse what no model could do, and what is still left to one.
 

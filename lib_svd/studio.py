@@ -68,7 +68,7 @@ class Studio:
 
     def refusals(self) -> list[str]:
         """Why files in the folder for SVD models are not offered, a sentence each."""
-        looked = (self._looked_at(path) for path in find_checkpoints(self.host.model_dirs()[:1]))
+        looked = (self._looked_at(path) for path in find_checkpoints(self.host.folders.model_dirs()[:1]))
         return [str(refusal) for refusal in looked if isinstance(refusal, BadInput)]
 
     def checkpoint(self, name: str = "") -> Checkpoint:
@@ -79,8 +79,8 @@ class Studio:
         """
         dirs = self._dirs()
         if name:
-            path = named(name, dirs, lambda path: is_usable(path, self.host.model_dirs()))
-            return recognise(path, search_dirs=self.host.model_dirs())
+            path = named(name, dirs, lambda path: is_usable(path, self.host.folders.model_dirs()))
+            return recognise(path, search_dirs=self.host.folders.model_dirs())
         models = [model for model in self.models() if not model.is_demo]
         if not models:
             raise BadCheckpoint(
@@ -116,7 +116,7 @@ class Studio:
         """
         checkpoint = self.checkpoint(request.checkpoint)
         is_loaded = self._loaded is not None and self._loaded.checkpoint.identity == checkpoint.identity
-        return plan(checkpoint, request, self.host, is_loaded=is_loaded)
+        return plan(checkpoint, request, self.host.memory, is_loaded=is_loaded)
 
     def order(
         self,
@@ -146,8 +146,8 @@ class Studio:
         checkpoint = self.checkpoint(request.checkpoint)
         out = video.free_name(self._output_dir(), stem, ".mp4")
         frames_dir = out.with_suffix("") if with_frames else None
-        copies = self.host.option("svd_copies", ())
-        encoding = video.Encoding.chosen(self.host.option)
+        copies = self.host.options["svd_copies"]
+        encoding = video.Encoding.chosen(*(self.host.options[f"video_{name}"] for name in ("crf", "preset", "profile")))
         to = Destination(out=out, frames_dir=frames_dir, copies=tuple(copies), encoding=encoding)
         made = order(request, picture, checkpoint, to, source=source)
         return replace(made, picture_path=saved_as) if saved_as else made
@@ -160,9 +160,9 @@ class Studio:
         """
         try:
             saved = animate(order, self.host, self._load)
-            return noted(order, saved, self.host, self._load, measured=bool(self.host.option("svd_review", True)))[0]
+            return noted(order, saved, self.host, self._load, measured=bool(self.host.options["svd_review"]))[0]
         finally:
-            if not self.host.option("svd_keep_loaded", True):
+            if not self.host.options["svd_keep_loaded"]:
                 self.unload()
 
     def decode_again(self, latents: SavedLatents, checkpoint: Checkpoint, to: Destination) -> SavedClip:
@@ -182,7 +182,7 @@ class Studio:
         try:
             yield from sweep(orders, setting, self.host, self._load)
         finally:
-            if not self.host.option("svd_keep_loaded", True):
+            if not self.host.options["svd_keep_loaded"]:
                 self.unload()
 
     def clip(self, name: str) -> Path:
@@ -192,7 +192,7 @@ class Studio:
 
     def clip_dirs(self) -> list[Path]:
         """Every folder that clips have gone to: the host's, and the second place, where one is there."""
-        return [*self.host.clip_dirs(), *(folder for folder in data_folders() if folder.is_dir())]
+        return [*self.host.folders.clip_dirs(), *(folder for folder in data_folders() if folder.is_dir())]
 
     def unload(self) -> None:
         """Forget the loaded model; its memory is free once no clip uses it any more."""
@@ -201,14 +201,14 @@ class Studio:
 
     def _output_dir(self) -> Path:
         try:
-            return self.host.output_dir()
+            return self.host.folders.output_dir()
         except OSError as error:
             where = f"{error.filename} cannot be made or reached ({error.strerror or error})"
             raise BadOutput(f"There is no folder for clips, {where}: choose another one.") from error
 
     def _dirs(self) -> list[Path]:
         """Where models are: the host's folders, then the demo's."""
-        return [*self.host.model_dirs(), DEMO.parent]
+        return [*self.host.folders.model_dirs(), DEMO.parent]
 
     def _load(self, checkpoint: Checkpoint, host: Host) -> Svd:
         """The model that is loaded, if it is this one; else the old one goes before the new one comes."""
@@ -220,7 +220,7 @@ class Studio:
     def _looked_at(self, path: Path) -> Checkpoint | BadInput:
         """What a file is, or why it cannot be used."""
         try:
-            return recognise(path, search_dirs=self.host.model_dirs())
+            return recognise(path, search_dirs=self.host.folders.model_dirs())
         except BadInput as refusal:
             return refusal
 

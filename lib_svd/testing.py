@@ -1,22 +1,32 @@
-"""Small stand-ins for what a test or a first try does not have: a checkpoint of random weights.
+"""Small stand-ins for what a test or a first try does not have: a checkpoint of random weights, a host.
 
-`python -m lib_svd.testing PATH` writes one; its clips are noise.
+`python -m lib_svd.testing PATH` writes such a checkpoint; its clips are noise. `fake_host` shows how to put a host
+together: of ready parts, and of those that the program around us has to give.
 """
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from lib_svd.checkpoints import networks
 from lib_svd.checkpoints.strict import PREFIXES
 from lib_svd.engine.config import DecoderConfig, EncoderConfig, NetworkConfigs, UNetConfig, VisionConfig
-from lib_svd.ports import Part
+from lib_svd.hosts.own_memory import OwnMemory
+from lib_svd.hosts.standalone import GivenFolders
+from lib_svd.options import DEFAULTS
+from lib_svd.ports import Host, Memory, Part
+from lib_svd.progress import Preview, Progress
+
+T = TypeVar("T")
 
 NARROW = NetworkConfigs(
     unet=UNetConfig(
@@ -76,6 +86,64 @@ def _random(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Te
         return 1 + weight * 0.05
     inputs = weight[0].numel() if len(shape) > 1 else 4
     return weight / math.sqrt(inputs)
+
+
+class FakeQueue:
+    """Work runs at once, one at a time, and what it reports is kept; see `ports.Queue`.
+
+    Args:
+        stops: whether the user asks to stop when they see that.
+
+    Attributes:
+        reports: all progress that was reported.
+        previews: all pictures that were shown.
+    """
+
+    def __init__(self, stops: Callable[[Progress], bool] = lambda progress: False) -> None:
+        self.reports: list[Progress] = []
+        self.previews: list[Image.Image] = []
+        self._stops, self._is_stopped, self._turn = stops, False, threading.RLock()
+
+    def exclusively(self, job: str, work: Callable[[], T]) -> T:
+        """Run `work` on the caller's thread."""
+        with self._turn:
+            return work()
+
+    def report(self, progress: Progress, preview: Preview | None = None) -> None:
+        """Keep what is told."""
+        self.reports.append(progress)
+        if preview is not None:
+            self.previews.append(preview())
+        self._is_stopped = self._stops(progress)
+
+    def interrupted(self) -> bool:
+        """What `stops` said last."""
+        return self._is_stopped
+
+
+def fake_host(
+    folder: Path,
+    *models: Path,
+    memory: Memory | None = None,
+    queue: FakeQueue | None = None,
+    **options: Any,
+) -> Host:
+    """A host for tests.
+
+    Args:
+        folder: clips go to `folder/clips`.
+        models: folders with models.
+        memory: another one than the CPU's in float32.
+        queue: another one than a `FakeQueue` that nobody stops.
+        options: of `options.DEFAULTS`, those that the user has set.
+    """
+    return Host(
+        name="a fake",
+        memory=memory or OwnMemory(torch.device("cpu"), torch.float32),
+        queue=queue or FakeQueue(),
+        folders=GivenFolders(models, folder / "clips"),
+        options={**DEFAULTS, **options},
+    )
 
 
 if __name__ == "__main__":

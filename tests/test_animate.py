@@ -15,11 +15,13 @@ from lib_svd.checkpoints import Svd, load, recognise
 from lib_svd.clip import SavedClip
 from lib_svd.engine import fused
 from lib_svd.errors import DecodeFailed, Interrupted, NotFinite, OutOfMemory
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.own_memory import OwnMemory
 from lib_svd.latents import load_latents
-from lib_svd.ports import Part
+from lib_svd.ports import Host, Part
+from lib_svd.progress import Stage
 from lib_svd.request import ClipRequest
 from lib_svd.settings import SAMPLERS, SCHEDULES
+from lib_svd.testing import FakeQueue, fake_host
 from tests.conftest import snapshot
 from tests.halves import HALVES
 
@@ -32,35 +34,20 @@ LAST_LAYER: dict[Part, str] = {
 """Of each network: whatever it gives out goes through it."""
 TITLES = {"vision": "image tower", "encoder": "VAE encoder", "unet": "UNet", "decoder": "VAE decoder"}
 
+CPU = torch.device("cpu")
+NO_ROOM = OwnMemory(CPU, torch.float32, budget=1)
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-class WatchedHost(StandaloneHost):
-    """Writes down what is reported, and is interrupted once that was (stage, done)."""
+class HalfMemory(OwnMemory):
+    """One network computes in half precision."""
 
-    def __init__(
-        self,
-        stop_at: tuple[str, int] | None = None,
-        half: Part | None = None,
-        budget: int | None = None,
-        options: dict[str, bool] | None = None,
-    ):
-        super().__init__("cpu", budget=budget, options=options)
-        self.half, self.stop_at, self.stopped = half, stop_at, False
-        self.reports: list[tuple[str, int, int]] = []
-        self.previews: list[tuple[int, int]] = []
+    def __init__(self, half: Part) -> None:
+        super().__init__(CPU, torch.float32)
+        self.half = half
 
-    def dtype(self, part):
+    def dtype(self, part: Part) -> torch.dtype:
         return HALVES[0] if part == self.half else torch.float32
-
-    def report(self, progress, preview=None):
-        self.reports.append((progress.title, progress.done, progress.total))
-        if preview is not None:
-            self.previews.append(preview().size)
-        self.stopped = self.stopped or (progress.title, progress.done) == self.stop_at
-
-    def interrupted(self):
-        return self.stopped
 
 
 Run = Callable[..., SavedClip]
@@ -71,13 +58,13 @@ def run(here, checkpoint, picture) -> Run:
     """Animate the picture; `spoil(svd)` may break the loaded networks first."""
 
     def go(
-        host: StandaloneHost | None = None,
+        host: Host | None = None,
         spoil: Callable[[Svd], None] = lambda svd: None,
         out: str = "clip.mp4",
         model: Path = checkpoint,
         **settings: object,
     ) -> SavedClip:
-        host = host or WatchedHost()
+        host = host or fake_host(here)
         asked = order(ClipRequest(**{"seed": 1, **settings}), picture, recognise(model), Destination(out=here / out))
         svd = load(asked.checkpoint, host)
         spoil(svd)
@@ -117,43 +104,46 @@ def files(folder: Path) -> list[str]:
     return sorted(snapshot(folder))
 
 
-def test_every_step_is_reported_with_a_picture(run):
-    host = WatchedHost()
-    run(host, num_steps=4)
-    stages = list(dict.fromkeys(stage for stage, _, _ in host.reports))
-    assert stages == ["Loading svd_xt.safetensors", "Reading the picture", "Sampling", "Decoding"]
-    assert [report for report in host.reports if report[0] == "Sampling"] == [("Sampling", n, 4) for n in range(5)]
-    assert [done for stage, done, _ in host.reports if stage == "Reading the picture"] == [0, 1, 2]
-    decoding = [(done, total) for stage, done, total in host.reports if stage == "Decoding"]
+def test_every_step_is_reported_with_a_picture(run, here):
+    queue = FakeQueue()
+    run(fake_host(here, queue=queue), num_steps=4)
+    titles = list(dict.fromkeys(report.title for report in queue.reports))
+    assert titles == ["Loading svd_xt.safetensors", "Reading the picture", "Sampling", "Decoding"]
+    numbers = {stage: [(r.done, r.total) for r in queue.reports if r.stage is stage] for stage in Stage}
+    assert numbers[Stage.SAMPLING] == [(n, 4) for n in range(5)]
+    assert numbers[Stage.READING] == [(n, 2) for n in range(3)]
+    decoding = numbers[Stage.DECODING]
     assert decoding == sorted(decoding)
     assert decoding[-1][0] == decoding[-1][1]
-    assert host.previews == [(12, 8)] * 4
+    assert [picture.size for picture in queue.previews] == [(12, 8)] * 4
 
 
 @pytest.mark.parametrize(
     ("stage", "done"),
     [
-        ("Loading svd_xt.safetensors", 4),
-        ("Reading the picture", 0),
-        ("Reading the picture", 1),
-        ("Sampling", 0),
-        ("Sampling", 2),
-        ("Decoding", 4),
+        (Stage.LOADING, 4),
+        (Stage.READING, 0),
+        (Stage.READING, 1),
+        (Stage.SAMPLING, 0),
+        (Stage.SAMPLING, 2),
+        (Stage.DECODING, 4),
     ],
 )
 def test_stopped_it_stops_and_leaves_nothing(run, here, stage, done):
-    host = WatchedHost(stop_at=(stage, done))
-    with pytest.raises(Interrupted, match=rf"^{stage} was stopped\.$"):
-        run(host)
-    assert host.reports[-1][:2] == (stage, done)
+    queue = FakeQueue(lambda progress: (progress.stage, progress.done) == (stage, done))
+    with pytest.raises(Interrupted) as stopped:
+        run(fake_host(here, queue=queue))
+    last = queue.reports[-1]
+    assert (last.stage, last.done) == (stage, done)
+    assert str(stopped.value) == f"{last.title} was stopped."
     assert files(here) == []
 
 
 @pytest.mark.parametrize("part", TITLES)
-def test_half_precision_that_fails_is_done_again_in_float32(run, part):
+def test_half_precision_that_fails_is_done_again_in_float32(run, here, part):
     half = HALVES[0]  # what was rounded to it stays so
     plain = run(None, lambda svd: getattr(svd, part).network.to(half).float(), out="plain.mp4")
-    host = WatchedHost(half=part)
+    host = fake_host(here, memory=HalfMemory(part))
     again = run(host, gives_nan(part, half), out="again.mp4")
     assert np.array_equal(again.clip.frames, plain.clip.frames)
     assert again.notes == (
@@ -163,8 +153,8 @@ def test_half_precision_that_fails_is_done_again_in_float32(run, part):
 
 
 @pytest.mark.parametrize("part", ["vision", "unet", "decoder"])
-def test_half_precision_that_works_is_left_alone(run, part):
-    plain, half = run(out="plain.mp4"), run(WatchedHost(half=part), out="half.mp4")
+def test_half_precision_that_works_is_left_alone(run, here, part):
+    plain, half = run(out="plain.mp4"), run(fake_host(here, memory=HalfMemory(part)), out="half.mp4")
     assert half.notes == plain.notes
     assert not np.array_equal(half.clip.frames, plain.clip.frames)
     assert far_apart(half, plain) < 64
@@ -173,7 +163,7 @@ def test_half_precision_that_works_is_left_alone(run, part):
 @pytest.mark.parametrize("part", ["vision", "encoder", "unet"])
 def test_nan_in_float32_is_a_damaged_file(run, here, part):
     with pytest.raises(NotFinite, match=rf"^The {TITLES[part]} gave NaN .* svd_xt\.safetensors are damaged.*again\.$"):
-        run(WatchedHost(half=part), gives_nan(part, HALVES[0], torch.float32))
+        run(fake_host(here, memory=HalfMemory(part)), gives_nan(part, HALVES[0], torch.float32))
     assert files(here) == []
 
 
@@ -200,7 +190,7 @@ def test_every_way_to_run_out_of_memory_counts(run, error):
 
 
 @pytest.mark.parametrize("sampler", ["euler", "euler_ancestral"])
-def test_memory_that_ends_in_the_middle_is_enough_for_a_second_try_with_more_room(run, sampler):
+def test_memory_that_ends_in_the_middle_is_enough_for_a_second_try_with_more_room(run, here, sampler):
     plain = run(out="plain.mp4", sampler=sampler)
     asked: list[int] = []
 
@@ -216,7 +206,7 @@ def test_memory_that_ends_in_the_middle_is_enough_for_a_second_try_with_more_roo
         there = unet.on_gpu
         unet.on_gpu = lambda room: asked.append(room) or there(room)
 
-    tight = run(WatchedHost(budget=1), spoil, out="tight.mp4", sampler=sampler)
+    tight = run(fake_host(here, memory=NO_ROOM), spoil, out="tight.mp4", sampler=sampler)
     assert far_apart(plain, tight) <= 1
     assert len(asked) == 2
     assert asked[1] == 2 * asked[0]
@@ -231,8 +221,11 @@ def test_memory_that_ends_while_decoding_is_enough_for_fewer_frames(run, frames)
     assert any("There was no room to decode 5 frames at a time" in note for note in tight.notes)
 
 
-def test_little_memory_is_known_before_it_runs_out(run):
-    plain, tight = run(out="plain.mp4"), run(WatchedHost(budget=1), out="tight.mp4")
+def test_little_memory_is_known_before_it_runs_out(run, here):
+    plain, tight = (
+        run(out="plain.mp4"),
+        run(fake_host(here, memory=NO_ROOM), out="tight.mp4"),
+    )
     assert far_apart(plain, tight) <= 1
     assert tight.notes == plain.notes
 
@@ -252,9 +245,8 @@ def test_memory_that_is_never_enough_to_decode_keeps_what_was_sampled(run, here,
         run(None, runs_out("decoder", 0))
     latents = here / "clip.latents.safetensors"
     assert files(here) == ["clip.latents.safetensors", "plain.mp4", "plain.txt"]
-    again = decode_again(
-        load_latents(latents), recognise(checkpoint), WatchedHost(options=COMPILES), Destination(out=here / "clip.mp4")
-    )
+    host = fake_host(here, svd_compile=True)
+    again = decode_again(load_latents(latents), recognise(checkpoint), host, Destination(out=here / "clip.mp4"))
     assert again.notes == ("Nothing was compiled: on cpu it gains nothing.",)
     assert np.array_equal(again.clip.frames, plain.clip.frames)
     assert again.clip.infotext == plain.clip.infotext
@@ -299,13 +291,14 @@ def test_the_smallest_clips(run, settings):
 
 
 def test_a_model_that_was_loaded_is_used_again(here, checkpoint, picture):
-    host, found = WatchedHost(), recognise(checkpoint)
+    queue, found = FakeQueue(), recognise(checkpoint)
+    host = fake_host(here, queue=queue)
     svd = load(found, host)
-    host.reports.clear()
+    queue.reports.clear()
     first = animate(order(ClipRequest(seed=1), picture, found, Destination(out=here / "a.mp4")), host, lambda *_: svd)
     second = animate(order(ClipRequest(seed=1), picture, found, Destination(out=here / "b.mp4")), host, lambda *_: svd)
     assert np.array_equal(first.clip.frames, second.clip.frames)
-    assert not any(stage.startswith("Loading") for stage, _, _ in host.reports)
+    assert Stage.LOADING not in {report.stage for report in queue.reports}
 
 
 def test_latents_that_cannot_be_saved_do_not_cost_the_clip(here, checkpoint, picture):
@@ -314,7 +307,7 @@ def test_latents_that_cannot_be_saved_do_not_cost_the_clip(here, checkpoint, pic
         ClipRequest(seed=1), picture, recognise(checkpoint), Destination(out=here / "a.mp4", latents_path=wanted)
     )
     wanted.write_bytes(b"appeared since")
-    saved = animate(asked, WatchedHost())
+    saved = animate(asked, fake_host(here))
     instead = here / "mine.latents.safetensors"
     (note,) = (note for note in saved.notes if "mine.safetensors exists already" in note)
     assert note.endswith(f"They are kept in {instead}.")
@@ -328,25 +321,21 @@ def without_triton(*_):
     raise RuntimeError("Cannot find a working triton installation.\nMore of it.")
 
 
-COMPILES = {"svd_compile": True}
-
-
-def test_compiling_is_a_stage_of_its_own_and_holds_while_the_clip_is_made(run, monkeypatch):
+def test_compiling_is_a_stage_of_its_own_and_holds_while_the_clip_is_made(run, here, monkeypatch):
     seen = []
 
     def of_a_picture(device, dtype):
         seen.append((device.type, dtype))
         yield from ((0, 2), (1, 2), (2, 2))
 
-    class Host(WatchedHost):
-        def report(self, progress, preview=None):
-            super().report(progress, preview)
-            seen.append((progress.title, fused.wanted()))
+    def watch(progress):
+        seen.append((progress.title, fused.wanted()))
+        return False
 
     monkeypatch.setattr("lib_svd.stages.run.COMPILED_ON", ("cpu",))
     monkeypatch.setattr("lib_svd.stages.run.warm_up", of_a_picture)
     monkeypatch.setattr(fused, "fused", lambda function: function)  # tests/engine/test_fused.py compiles
-    assert run(Host(options=COMPILES), num_steps=1).notes == ()
+    assert run(fake_host(here, queue=FakeQueue(watch), svd_compile=True), num_steps=1).notes == ()
     assert list(dict.fromkeys(seen)) == [
         *(("Loading svd_xt.safetensors", False), ("cpu", torch.float32), ("Compiling, once", False)),
         *((stage, True) for stage in ("Reading the picture", "Sampling", "Decoding")),
@@ -357,10 +346,10 @@ def test_compiling_is_a_stage_of_its_own_and_holds_while_the_clip_is_made(run, m
 @pytest.mark.parametrize(
     ("compiled_on", "why"), [(("cpu",), "Cannot find a working triton installation."), ((), "on cpu it gains nothing")]
 )
-def test_where_nothing_can_be_compiled_the_clip_is_made_and_it_is_said(run, monkeypatch, compiled_on, why):
+def test_where_nothing_can_be_compiled_the_clip_is_made_and_it_is_said(run, here, monkeypatch, compiled_on, why):
     monkeypatch.setattr("lib_svd.stages.run.COMPILED_ON", compiled_on)
     monkeypatch.setattr("lib_svd.stages.run.warm_up", without_triton)
-    saved = run(WatchedHost(options=COMPILES), num_steps=1)
+    saved = run(fake_host(here, svd_compile=True), num_steps=1)
     assert saved.notes == (f"Nothing was compiled: {why.rstrip('.')}.",)
     assert saved.video.exists()
 
@@ -369,5 +358,5 @@ def test_compiling_can_be_stopped(run, here, monkeypatch):
     monkeypatch.setattr("lib_svd.stages.run.COMPILED_ON", ("cpu",))
     monkeypatch.setattr("lib_svd.stages.run.warm_up", without_triton)
     with pytest.raises(Interrupted, match="Compiling, once was stopped"):
-        run(WatchedHost(("Compiling, once", 0), options=COMPILES))
+        run(fake_host(here, queue=FakeQueue(lambda progress: progress.stage is Stage.COMPILING), svd_compile=True))
     assert list(here.glob("clip*")) == []

@@ -16,7 +16,7 @@ from PIL import Image
 
 from lib_svd import api, door, line, video
 from lib_svd.errors import Busy, Interrupted
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 from lib_svd.studio import Studio
 from tests.conftest import awaited
 
@@ -26,7 +26,7 @@ SHORT = {"num_frames": 2, "num_steps": 2}
 
 @pytest.fixture
 def studio(checkpoint, tmp_path) -> Studio:
-    return Studio(StandaloneHost("cpu", model_dirs=(checkpoint.parent,), output_dir=tmp_path / "clips"))
+    return Studio(standalone_host("cpu", model_dirs=(checkpoint.parent,), output_dir=tmp_path / "clips"))
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_what_cannot_be_done_is_refused_with_a_sentence(client, picture, tmp_pat
 
 
 def test_a_stopped_clip_is_no_failure_of_the_server(studio, picture):
-    studio.host.interrupted = lambda: True  # type: ignore[method-assign]
+    studio.host.queue.interrupted = lambda: True  # type: ignore[method-assign]
     status, told = api.answer(studio, {"picture": text_of(picture)})
     assert (status, told["error"]) == (409, "Interrupted")
 

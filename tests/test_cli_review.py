@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from lib_svd.clip import Clip
-from lib_svd.request import CompleteRequest
 from lib_svd.video import save, save_frames
 from tests.conftest import disc
+from tests.requests import complete
 from tests.review import clips
 
 
@@ -59,7 +59,7 @@ def test_a_clip_made_here_is_held_against_its_picture_as_the_model_got_it(here, 
     picture = clips.scene()[:192, :192]
     Image.fromarray(picture).save(here / "square.png")
     for name, focus in (("kept", 1.0), ("other", 0.0)):
-        settings = CompleteRequest(width=192, height=128, focus_y=focus, num_frames=3)
+        settings = complete(width=192, height=128, focus_y=focus, num_frames=3)
         lower = np.stack([picture[64:]] * 3)
         save(Clip(frames=lower, fps=7, infotext=settings.infotext(), enlarge=2), here / f"{name}.mp4")
     kept, other = (measured(lib_svd, f"{name}.mp4", "--picture", "square.png") for name in ("kept", "other"))
@@ -119,7 +119,7 @@ def test_a_frozen_clip_does_not_look_good(here, lib_svd):
 def test_what_cannot_be_looked_at_is_refused_in_a_sentence(words, said, here, lib_svd):
     saved(clips.pan(1), here / "pan.mp4")
     saved(clips.pan(1)[:, :12], here / "thin.mp4")
-    save(Clip(frames=clips.pan(1), fps=7, infotext=CompleteRequest().infotext()), here / "made.mp4")
+    save(Clip(frames=clips.pan(1), fps=7, infotext=complete().infotext()), here / "made.mp4")
     ran = lib_svd("review", *words)
     assert ran.code == 2
     assert said in ran.err
@@ -159,7 +159,7 @@ def test_a_tighter_crop_is_told_in_the_words_that_animate_takes(here, lib_svd):
 
 
 def test_a_clip_made_here_with_a_fault_gets_one_change_to_try(here, lib_svd):
-    settings = CompleteRequest(width=192, height=128, num_frames=10, motion_bucket_id=127)
+    settings = complete(width=192, height=128, num_frames=10, motion_bucket_id=127)
     for name, frames in (("still", clips.pan(0)), ("good", clips.pan(3))):
         save(Clip(frames=frames, fps=7, infotext=settings.infotext()), here / f"{name}.mp4")
     found = measured(lib_svd, "still.mp4")["advice"]

@@ -9,7 +9,7 @@ from dataclasses import asdict
 import pytest
 
 from lib_svd import api
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 from lib_svd.jobs import history
 from lib_svd.request import ClipRequest
 from lib_svd.studio import Studio
@@ -21,7 +21,7 @@ OF_THE_RUN = ("path", "seconds", "copies")
 @pytest.fixture
 def studio(checkpoint, tmp_path):
     """What tab and API use, with its own folder of clips."""
-    host = StandaloneHost("cpu", "float32", model_dirs=(checkpoint.parent,), output_dir=tmp_path / "clips")
+    host = standalone_host("cpu", "float32", model_dirs=(checkpoint.parent,), output_dir=tmp_path / "clips")
     return Studio(host)
 
 

@@ -21,7 +21,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from lib_svd.animate import Destination, animate, order
 from lib_svd.checkpoints import recognise
 from lib_svd.errors import BadCheckpoint
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 from lib_svd.request import ClipRequest
 from lib_svd.video import probe
 from tests.conftest import Ran, frames_in, snapshot, started
@@ -215,7 +215,7 @@ def test_a_model_that_changes_before_it_is_loaded_is_refused(here, checkpoint, p
     harm(path)
     after = snapshot(here)
     with pytest.raises(BadCheckpoint, match=words):
-        animate(asked, StandaloneHost("cpu"))
+        animate(asked, standalone_host("cpu"))
     assert snapshot(here) == after
 
 

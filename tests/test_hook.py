@@ -12,35 +12,37 @@ from PIL import Image
 from lib_svd.clip import SavedClip
 from lib_svd.errors import BadRequest
 from lib_svd.hook import REMEMBERED, Hook, PictureJob
-from lib_svd.hosts.standalone import StandaloneHost
 from lib_svd.jobs import history
+from lib_svd.ports import Host
 from lib_svd.progress import Progress, Stage
 from lib_svd.request import ClipRequest
 from lib_svd.studio import Studio
+from lib_svd.testing import FakeQueue, fake_host
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SHORT = {"num_frames": 2, "num_steps": 2}
 SIZE = (96, 64)
 
 
-class StoppableHost(StandaloneHost):
+class Stop:
     """Stops while the clip of that number is sampled."""
 
-    stop_in: int | None = None
+    clip: int | None = None
     clips = 0
-    sampling = False
 
-    def report(self, progress: Progress, preview: Any = None) -> None:
+    def __call__(self, progress: Progress) -> bool:
         self.clips += progress.stage is Stage.READING and progress.done == 0
-        self.sampling = progress.stage is Stage.SAMPLING
-
-    def interrupted(self) -> bool:
-        return self.sampling and self.clips == self.stop_in
+        return progress.stage is Stage.SAMPLING and self.clips == self.clip
 
 
 @pytest.fixture
-def host(checkpoint, tmp_path) -> StoppableHost:
-    return StoppableHost("cpu", model_dirs=(checkpoint.parent,), output_dir=tmp_path / "clips")
+def stop() -> Stop:
+    return Stop()
+
+
+@pytest.fixture
+def host(checkpoint, tmp_path, stop) -> Host:
+    return fake_host(tmp_path, checkpoint.parent, queue=FakeQueue(stop))
 
 
 @pytest.fixture
@@ -117,12 +119,12 @@ def test_the_pictures_infotext_says_how_it_is_animated_and_leaves_open_what_foll
         ({"num_frame": 3}, "'num_frame' is not a setting"),
     ],
 )
-def test_what_cannot_be_done_is_known_before_the_pictures_and_told_after(hook, started, host, settings, reason):
+def test_what_cannot_be_done_is_known_before_the_pictures_and_told_after(hook, started, stop, settings, reason):
     job = started(**settings)
     assert job.parameters == {}
     (told,) = made(hook, job)
     assert told.startswith(f"Animate with SVD: {reason}")
-    assert host.clips == 0
+    assert stop.clips == 0
 
 
 def test_controls_that_cannot_be_read_are_a_problem_too(hook):
@@ -132,11 +134,11 @@ def test_controls_that_cannot_be_read_are_a_problem_too(hook):
     assert hook.started(read, (), SIZE, {}).problems == ["Animate with SVD: Frames must be a number."]
 
 
-def test_interrupt_ends_all_clips_and_skip_only_one(hook, started, host):
-    host.stop_in = 1
+def test_interrupt_ends_all_clips_and_skip_only_one(hook, started, stop):
+    stop.clip = 1
     (told,) = made(hook, started())
     assert "was stopped" in told
-    host.clips = 0
+    stop.clips = 0
     told, clip = made(hook, started(), skipped=lambda: True)
     assert "was stopped" in told
     assert settings_of(clip).seed == 42

@@ -28,8 +28,9 @@ import torch
 from lib_svd import files
 from lib_svd.clip import Clip
 from lib_svd.latents import save_latents
-from lib_svd.request import CompleteRequest
+
 from lib_svd.video import save
+from tests.requests import complete
 
 folder, what, links = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "links"
 NAMES = ("mkdir", "link", "rename", "replace", "unlink", "rmdir", "fsync")
@@ -54,7 +55,7 @@ def write(here):
     if what == "clip":
         save(clip, here / "clip.mp4", here / "clip", ["gif"])
     else:
-        save_latents(torch.zeros(2, 4, 2, 2), CompleteRequest(num_frames=2), here / "clip.latents.safetensors")
+        save_latents(torch.zeros(2, 4, 2, 2), complete(num_frames=2), here / "clip.latents.safetensors")
 
 step = killed = 1
 while killed:

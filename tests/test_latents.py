@@ -14,10 +14,10 @@ from safetensors.torch import save_file
 
 from lib_svd.errors import BadInput, BadOutput, DecodeFailed, EncodeFailed, Interrupted
 from lib_svd.latents import check_latents, kept, load_latents, save_latents
-from lib_svd.request import CompleteRequest
 from tests.conftest import snapshot
+from tests.requests import complete
 
-REQUEST = CompleteRequest(num_frames=3, seed=9, checkpoint="a, b.safetensors")
+REQUEST = complete(num_frames=3, seed=9, checkpoint="a, b.safetensors")
 MODEL = Path("models/my svd.safetensors")
 
 

@@ -13,11 +13,12 @@ from PIL import Image
 
 from lib_svd import api
 from lib_svd.errors import BadRequest
-from lib_svd.hosts.standalone import StandaloneHost
-from lib_svd.request import ClipRequest, CompleteRequest
+from lib_svd.hosts.standalone import standalone_host
+from lib_svd.request import ClipRequest
 from lib_svd.settings import SETTINGS
 from lib_svd.speeds import request_of
 from lib_svd.studio import Studio
+from tests.requests import complete
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 LARGE = (10**400, -(10**400), 10**5000, [10**5000], float("inf"), float("nan"), 1e308)
@@ -42,7 +43,7 @@ def test_a_text_of_many_digits_is_no_number(digits):
 
 
 def test_infotext_with_a_long_number_is_refused_as_any_other():
-    text = CompleteRequest().infotext().replace("SVD frames: 14", f"SVD frames: {10**400}")
+    text = complete().infotext().replace("SVD frames: 14", f"SVD frames: {10**400}")
     with pytest.raises(BadRequest, match="Frames must be a number"):
         ClipRequest.from_infotext(text)
 
@@ -71,7 +72,7 @@ def test_a_speed_that_is_none_is_refused(speed):
 @pytest.fixture
 def client(tmp_path) -> TestClient:
     app = FastAPI()
-    api.add_routes(app, Studio(StandaloneHost("cpu", output_dir=tmp_path / "clips")), [])
+    api.add_routes(app, Studio(standalone_host("cpu", output_dir=tmp_path / "clips")), [])
     return TestClient(app, raise_server_exceptions=False)
 
 

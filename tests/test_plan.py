@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.ladder import Card, released
+from benchmarks.ladder import card, released
 from lib_svd.animate import Destination, animate, completed, order
 from lib_svd.checkpoints import Checkpoint, recognise
 from lib_svd.engine.precond import Denoiser
 from lib_svd.engine.vae import VaeDecoder
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 from lib_svd.request import ClipRequest
 from lib_svd.stages import plan
 
@@ -23,7 +23,7 @@ def xt() -> Checkpoint:
 
 def planned(xt, free, **settings):
     request, _ = completed(ClipRequest(**settings), (1024, 576), xt)
-    return plan(xt, request, Card(free))
+    return plan(xt, request, card(free))
 
 
 def test_with_room_everything_is_run_at_once(xt):
@@ -42,7 +42,7 @@ def test_the_released_model_runs_on_cards_down_to_4_gb(xt, free, frames):
 
 def test_matrices_in_float8_need_no_swapping_on_4_gb(xt):
     request, _ = completed(ClipRequest(num_frames=25), (1024, 576), xt)
-    found = plan(xt, request, Card(4 * GB, "float8"))
+    found = plan(xt, request, card(4 * GB, "float8"))
     assert found.fits
     assert found.swapped == ()
 
@@ -74,9 +74,9 @@ def test_more_frames_and_kept_stages_take_more(xt):
 
 @pytest.mark.parametrize("budget", [10**9, 10**6])
 def test_a_clip_is_made_as_it_was_planned(checkpoint, picture, tmp_path, one_thread, monkeypatch, budget):
-    known, host = recognise(checkpoint), StandaloneHost("cpu", "float32", budget=budget)
+    known, host = recognise(checkpoint), standalone_host("cpu", "float32", budget=budget)
     ordered = order(ClipRequest(num_steps=1, seed=1), picture, known, Destination(out=tmp_path / "clip.mp4"))
-    expected = plan(known, ordered.request, host, is_loaded=True)
+    expected = plan(known, ordered.request, host.memory, is_loaded=True)
     used, chunks, begin, steps = [], [], Denoiser.__init__, VaeDecoder.steps
 
     def begun(self, *given, halves, **how):
@@ -97,6 +97,6 @@ def test_a_clip_is_made_as_it_was_planned(checkpoint, picture, tmp_path, one_thr
 def test_weights_that_are_loaded_are_not_counted_again(checkpoint):
     known = recognise(checkpoint)
     request, _ = completed(ClipRequest(), (150, 100), known)
-    host = StandaloneHost("cpu", "float32", budget=10**9)
-    before, after = (plan(known, request, host, is_loaded=loaded).needed for loaded in (False, True))
+    host = standalone_host("cpu", "float32", budget=10**9)
+    before, after = (plan(known, request, host.memory, is_loaded=loaded).needed for loaded in (False, True))
     assert before - after == 4 * sum(known.parameters.values())

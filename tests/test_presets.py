@@ -24,7 +24,7 @@ def test_six_come_along_each_with_its_reason(presets):
     assert [each.name for each in presets.all()] == [
         *("Baseline", "Portrait", "Product", "Landscape", "Artwork", "Loop")
     ]
-    assert all(each.reason.endswith(".") and each.is_built_in for each in presets.all())
+    assert all(each.reason.endswith(".") for each in presets.all())
     baseline = presets.named("Baseline").settings
     assert (baseline["motion_bucket_id"], baseline["noise_aug_strength"]) == (75, 0.02)
     assert "max_guidance" not in baseline, "guidance is the variant's own"
@@ -43,7 +43,6 @@ def test_ones_own_are_there_again_next_time(presets, tmp_path):
     again = Presets(tmp_path / "svd" / "presets.json")
     assert again.named("Mine") == MINE
     assert [each.name for each in again.all()][-1] == "Mine"
-    assert not again.named("Mine").is_built_in
 
 
 def test_ones_own_are_replaced_renamed_and_deleted(presets):

@@ -19,6 +19,7 @@ from lib_svd.cli.options import ELSEWHERE
 from lib_svd.errors import BadRequest
 from lib_svd.request import ClipRequest, CompleteRequest, read_size, settings_of, with_source
 from lib_svd.settings import MAX_SEED, SETTINGS, Setting
+from tests.requests import complete
 
 OTHERS = (
     'a cat, (fluffy:1.2), "quoted: yes", Steps of a dancer\n'
@@ -227,7 +228,7 @@ def test_a_complete_request_leaves_nothing_open():
 @pytest.mark.parametrize("name", [name for name, setting in SETTINGS.items() if setting.is_open])
 def test_a_complete_request_takes_no_none(name):
     with pytest.raises(BadRequest, match=rf"Settings are missing: {SETTINGS[name].label}\."):
-        CompleteRequest(**{name: None})
+        complete(**{name: None})
 
 
 def test_a_request_cannot_be_changed():
@@ -267,7 +268,7 @@ def as_a_host_splits(infotext: str) -> dict[str, str]:
     }
 
 
-COMPLETE = CompleteRequest(seed=7, num_frames=9, width=256, height=128, sampler="heun", fit="letterbox")
+COMPLETE = complete(seed=7, num_frames=9, width=256, height=128, sampler="heun", fit="letterbox")
 
 
 def test_settings_travel_in_a_pictures_infotext_beside_its_own():

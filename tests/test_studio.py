@@ -19,25 +19,15 @@ from lib_svd.checkpoints import DEMO, sources
 from lib_svd.checkpoints.diffusers_layout import UNET
 from lib_svd.checkpoints.header import read_header
 from lib_svd.errors import BadCheckpoint, BadOutput, BadRequest
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 from lib_svd.jobs import history, reopened
 from lib_svd.request import ClipRequest
 from lib_svd.studio import Studio
+from lib_svd.testing import fake_host
 from lib_svd.video import probe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ROOT = Path(__file__).parents[1]
-
-
-class HostWithSettings(StandaloneHost):
-    """A host with the models of a folder, and settings."""
-
-    def __init__(self, *model_dirs: Path, output_dir: Path, **settings: Any) -> None:
-        super().__init__("cpu", model_dirs=model_dirs, output_dir=output_dir)
-        self.settings = settings
-
-    def option(self, name: str, default: Any) -> Any:
-        return self.settings.get(name, default)
 
 
 @pytest.fixture
@@ -52,7 +42,7 @@ def models(tmp_path, checkpoint_of) -> Path:
 
 @pytest.fixture
 def studio(models, tmp_path) -> Studio:
-    return Studio(HostWithSettings(models, output_dir=tmp_path / "clips"))
+    return Studio(fake_host(tmp_path, models))
 
 
 def broken(folder: Path) -> Path:
@@ -77,7 +67,7 @@ def test_files_that_are_no_svd_models_are_not_offered_and_the_svd_folder_says_wh
     images = tmp_path / "Stable-diffusion"
     images.mkdir()
     broken(images)
-    studio = Studio(HostWithSettings(models, images, output_dir=tmp_path / "clips"))
+    studio = Studio(fake_host(tmp_path, models, images))
     assert [model.name for model in studio.models()] == ["svd_xt.safetensors", "sv3d_p.safetensors", DEMO.name]
     (reason,) = studio.refusals()
     assert reason.startswith("broken.safetensors")
@@ -88,7 +78,7 @@ def test_a_name_that_is_none_is_answered_with_models_that_would_be_taken(models,
     images = tmp_path / "Stable-diffusion"
     images.mkdir()
     save_file({"model.diffusion_model.input_blocks.0.0.weight": torch.zeros(4, 4, 3, 3)}, images / "a.safetensors")
-    studio = Studio(StandaloneHost("cpu", model_dirs=(images, models), output_dir=tmp_path / "out"))
+    studio = Studio(standalone_host("cpu", model_dirs=(images, models), output_dir=tmp_path / "out"))
     with pytest.raises(BadCheckpoint, match="No model is called 'gone'") as caught:
         studio.checkpoint("gone")
     offered = str(caught.value).partition(" and found ")[2].partition(";")[0].split(", ")
@@ -108,7 +98,7 @@ def test_models_of_one_name_in_two_folders_are_told_apart_too(models, checkpoint
     other = tmp_path / "Stable-diffusion"
     other.mkdir()
     shutil.copy(checkpoint_of("svd_xt"), other / "svd_xt.safetensors")
-    studio = Studio(HostWithSettings(models, other, output_dir=tmp_path / "clips"))
+    studio = Studio(fake_host(tmp_path, models, other))
     found = {studio.checkpoint(model.name).path for model in studio.models()}
     assert found - {DEMO} == {
         models / "sv3d_p.safetensors",
@@ -139,7 +129,7 @@ def test_thousands_of_other_models_are_not_looked_at_one_by_one(models, tmp_path
     images.mkdir()
     for key in ("lora_unet_down_blocks_0.lora_up.weight", "model.diffusion_model.input_blocks.0.0.weight"):
         save_file({key: torch.zeros(4, 4)}, images / f"{key}.safetensors")
-    studio = Studio(HostWithSettings(models, images, output_dir=tmp_path / "clips"))
+    studio = Studio(fake_host(tmp_path, models, images))
     assert [model.name for model in studio.models()] == ["svd_xt.safetensors", "sv3d_p.safetensors", DEMO.name]
     assert {"svd_xt.safetensors", "sv3d_p.safetensors"} >= set(headers)
     with pytest.raises(BadCheckpoint, match="is a LoRA: use a complete SVD checkpoint"):
@@ -162,7 +152,7 @@ def test_a_folder_is_looked_at_again_when_one_of_its_files_changed(tmp_path, che
     config, weights = folder / "unet" / "config.json", folder / "unet" / "diffusion_pytorch_model.safetensors"
     config.write_text("{}")
     shutil.copy(checkpoint_of("svd_xt"), weights)
-    studio = Studio(HostWithSettings(tmp_path / "svd", output_dir=tmp_path / "clips"))
+    studio = Studio(fake_host(tmp_path, tmp_path / "svd"))
     (said,) = studio.refusals()
     assert studio.refusals() == [said]
     assert headers == [weights.name]
@@ -177,7 +167,7 @@ def test_a_model_that_lacks_networks_is_taken_once_another_can_lend_them(tmp_pat
     mine.mkdir()
     tensors = load_file(checkpoint_of("svd_xt"))
     save_file({key: tensor for key, tensor in tensors.items() if key.startswith(UNET)}, mine / "alone.safetensors")
-    studio = Studio(HostWithSettings(mine, output_dir=tmp_path / "clips"))
+    studio = Studio(fake_host(tmp_path, mine))
     assert [model.name for model in studio.models()] == [DEMO.name]
     shutil.copy(checkpoint_of("svd_xt"), mine / "svd_xt.safetensors")
     assert [model.name for model in studio.models()] == ["alone.safetensors", "svd_xt.safetensors", DEMO.name]
@@ -187,13 +177,13 @@ def test_a_model_that_lacks_networks_is_taken_once_another_can_lend_them(tmp_pat
 
 
 def test_without_any_model_the_error_says_where_to_put_one(tmp_path):
-    studio = Studio(HostWithSettings(tmp_path / "svd", output_dir=tmp_path / "clips"))
+    studio = Studio(fake_host(tmp_path, tmp_path / "svd"))
     with pytest.raises(BadCheckpoint, match=rf"^There is no SVD model yet: put .* into {tmp_path / 'svd'}, then"):
         studio.checkpoint()
 
 
 def test_the_demo_is_listed_last_and_never_taken_for_a_model_of_the_users(tmp_path, checkpoint_of):
-    studio = Studio(HostWithSettings(tmp_path / "svd", output_dir=tmp_path / "clips"))
+    studio = Studio(fake_host(tmp_path, tmp_path / "svd"))
     (demo,) = studio.models()
     assert (demo.label, demo.is_demo) == ("Demo, 64 px: see how it works", True)
     assert studio.checkpoint(demo.name).path == DEMO
@@ -206,7 +196,7 @@ def test_the_demo_is_listed_last_and_never_taken_for_a_model_of_the_users(tmp_pa
 def test_a_file_of_the_users_that_is_called_like_the_demo_is_another_model(tmp_path, checkpoint_of):
     (tmp_path / "svd").mkdir()
     shutil.copy(checkpoint_of("svd_xt"), tmp_path / "svd" / DEMO.name)
-    studio = Studio(HostWithSettings(tmp_path / "svd", output_dir=tmp_path / "clips"))
+    studio = Studio(fake_host(tmp_path, tmp_path / "svd"))
     mine, demo = studio.models()
     assert [studio.checkpoint(model.name).path for model in (mine, demo)] == [tmp_path / "svd" / DEMO.name, DEMO]
     assert studio.checkpoint(DEMO.name).path == tmp_path / "svd" / DEMO.name
@@ -219,7 +209,7 @@ def test_the_demo_lends_no_other_file_its_networks(tmp_path, checkpoint_of):
     (tmp_path / "svd").mkdir()
     unet = {name: w for name, w in load_file(checkpoint_of("svd_xt")).items() if name.startswith("model.")}
     save_file(unet, tmp_path / "svd" / "alone.safetensors")
-    studio = Studio(HostWithSettings(tmp_path / "svd", output_dir=tmp_path / "clips"))
+    studio = Studio(fake_host(tmp_path, tmp_path / "svd"))
     with pytest.raises(BadCheckpoint, match=r"^alone\.safetensors has no "):
         studio.checkpoint("alone.safetensors")
 
@@ -282,7 +272,7 @@ def test_a_clip_in_the_second_place_is_noted_and_in_the_history(studio, picture,
 
 
 def test_frames_are_saved_where_the_user_ticked_it_and_nowhere_else(models, tmp_path, picture):
-    studio = Studio(HostWithSettings(models, output_dir=tmp_path / "clips", svd_save_frames=True))
+    studio = Studio(fake_host(tmp_path, models, svd_save_frames=True))
     assert studio.order(ClipRequest(), picture, with_frames=False).to.frames_dir is None
 
 
@@ -315,7 +305,7 @@ def test_the_model_stays_loaded_between_clips_until_another_is_chosen(studio, pi
 
 
 def test_a_user_who_wants_the_memory_back_gets_it_after_each_clip(models, tmp_path, picture, loads):
-    host = HostWithSettings(models, output_dir=tmp_path / "clips", svd_keep_loaded=False)
+    host = fake_host(tmp_path, models, svd_keep_loaded=False)
     studio = Studio(host)
     for _ in range(2):
         studio.animate(studio.order(ClipRequest(checkpoint="svd_xt.safetensors", num_steps=1, num_frames=1), picture))
@@ -390,7 +380,7 @@ def test_nothing_is_left_of_a_picture_that_was_not_written_whole(studio, tmp_pat
 
 
 def test_where_clips_are_not_measured_their_settings_and_picture_are_noted_all_the_same(models, tmp_path, picture):
-    studio = Studio(HostWithSettings(models, output_dir=tmp_path / "clips", svd_review=False))
+    studio = Studio(fake_host(tmp_path, models, svd_review=False))
     studio.animate(studio.order(SHORT, picture))
     (entry,) = history.entries(tmp_path / "clips")
     assert (entry.picture, entry.settings["num_frames"], entry.measures) == (str(picture), 2, {})
@@ -398,14 +388,14 @@ def test_where_clips_are_not_measured_their_settings_and_picture_are_noted_all_t
 
 FIVE_CLIPS = """
 import sys, psutil, torch
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 from lib_svd.jobs import history
 from lib_svd.request import ClipRequest
 from lib_svd.studio import Studio
 from pathlib import Path
 torch.set_num_threads(1)
 models, clips, picture = map(Path, sys.argv[1:])
-studio = Studio(StandaloneHost("cpu", model_dirs=(models,), output_dir=clips))
+studio = Studio(standalone_host("cpu", model_dirs=(models,), output_dir=clips))
 for seed in range(5):
     studio.animate(studio.order(ClipRequest(seed=seed, num_frames=8, width=128, height=128, num_steps=2), picture))
     print(psutil.Process().memory_info().rss)

@@ -17,7 +17,7 @@ from lib_svd.checkpoints import DEMO, Svd, load, recognise
 from lib_svd.clip import Frames
 from lib_svd.engine.config import LATENT_SCALE
 from lib_svd.engine.preview import latents_to_rgb
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 from lib_svd.images import View, fit_picture, read_picture, to_tensor
 from lib_svd.request import ClipRequest
 from lib_svd.stages import Run, condition, decode
@@ -33,7 +33,7 @@ class Demo:
 
     def __init__(self, path: Path = DEMO) -> None:
         self.checkpoint = recognise(path)
-        self._host = StandaloneHost("cpu", "float32")
+        self._host = standalone_host("cpu", "float32")
         self.clip = cache(self._clip)
 
     @cached_property

@@ -29,7 +29,7 @@ from PIL import Image
 from lib_svd import api
 from lib_svd.door import Door
 from lib_svd.errors import Interrupted
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 from lib_svd.settings import SETTINGS
 from lib_svd.studio import Studio
 
@@ -126,7 +126,7 @@ async def tried(count: int, seed: int, folder: Path) -> Counter[str]:
     """How often each answer came; raises AssertionError where one is not as it should be."""
     rng = random.Random(seed)
     png = picture(rng)
-    studio = Studio(StandaloneHost("cpu", model_dirs=(folder / "models",), output_dir=folder / "clips"))
+    studio = Studio(standalone_host("cpu", model_dirs=(folder / "models",), output_dir=folder / "clips"))
     carry_out = studio.animate
 
     def now_and_then(made: Any) -> Any:
@@ -158,7 +158,7 @@ async def tried(count: int, seed: int, folder: Path) -> Counter[str]:
 def give_up_rights(name: str) -> None:
     """Go on as nobody, whose folder that is; all modules are loaded before, as nobody may not read them."""
     with tempfile.TemporaryDirectory() as apart:
-        studio = Studio(StandaloneHost("cpu", output_dir=Path(apart)))
+        studio = Studio(standalone_host("cpu", output_dir=Path(apart)))
         made = {"picture": base64.b64encode(picture(random.Random(0))).decode(), "checkpoint": "demo", "num_steps": 1}
         status, said = api.answer(studio, made)
         assert status == 200, said

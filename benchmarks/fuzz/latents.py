@@ -13,13 +13,13 @@ import torch
 
 from benchmarks.fuzz.spoil import run
 from lib_svd.latents import load_latents, save_latents
-from lib_svd.request import CompleteRequest
+from tests.requests import complete
 
 
 def main() -> None:
     """Spoil the latents of two small frames."""
     with tempfile.TemporaryDirectory() as folder:
-        path = save_latents(torch.zeros(2, 4, 3, 5), CompleteRequest(num_frames=2), Path(folder, "a.safetensors"))
+        path = save_latents(torch.zeros(2, 4, 3, 5), complete(num_frames=2), Path(folder, "a.safetensors"))
         content = path.read_bytes()
     run(__doc__, itertools.repeat(content), ".latents.safetensors", load_latents, 2000)
 

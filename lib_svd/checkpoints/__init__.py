@@ -1,7 +1,7 @@
 """Model files: find them, recognise what they are, refuse what cannot be used, load the rest strictly.
 
-path = named(name, host.model_dirs(), is_usable)
-checkpoint = recognise(path, search_dirs=host.model_dirs())
+path = named(name, host.folders.model_dirs(), is_usable)
+checkpoint = recognise(path, search_dirs=host.folders.model_dirs())
 request, notes = checkpoint.family.complete(request, grid=checkpoint.size_grid, auto_size=size)
 svd = load(checkpoint, host)
 """

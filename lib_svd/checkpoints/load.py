@@ -87,7 +87,9 @@ def load(checkpoint: Checkpoint, host: Host, parts: Sequence[Part] = PARTS) -> S
     progress = _progress(checkpoint, host, parts)
     in_order = sorted(parts, key=lambda part: _place(checkpoint.sources[part]))
     filled = {part: _filled(part, checkpoint, host, progress) for part in in_order}
-    return Svd(checkpoint=checkpoint, residents={part: host.adopt(filled[part], host.dtype(part)) for part in parts})
+    memory = host.memory
+    residents = {part: memory.adopt(filled[part], memory.dtype(part)) for part in parts}
+    return Svd(checkpoint=checkpoint, residents=residents)
 
 
 def _place(sources: Mapping[str, Source]) -> tuple[Stored, ...]:
@@ -101,12 +103,12 @@ def _filled(part: Part, checkpoint: Checkpoint, host: Host, progress: Callable[[
     Raises:
         SvdError: the host's own layers did not take a weight.
     """
-    dtype, storage = host.dtype(part), host.storage(part)
+    dtype, storage = host.memory.dtype(part), host.memory.storage(part)
     shapes = networks.shapes(part, checkpoint.configs)
     stamps = {stamp.path: stamp for stamp in checkpoint.stamps}
     weights, pieces = plan_weights(checkpoint.sources[part], shapes, dtype, stamps, storage=storage)
     with ReadAhead(pieces) as ahead:
-        with host.building(storage):
+        with host.memory.building(storage):
             network = networks.build(part, checkpoint.configs)
         _give_memory(network, shapes, storage)
         for size in ahead:
@@ -148,10 +150,10 @@ def _progress(checkpoint: Checkpoint, host: Host, parts: Sequence[Part]) -> Call
     def progress(size: int) -> None:
         nonlocal done, shown
         done += size
-        if host.interrupted():
+        if host.queue.interrupted():
             raise Interrupted(f"{loading.title} was stopped.")
         if (done - shown) * 100 >= total:
             shown = done
-            host.report(replace(loading, done=done // MEGABYTE))
+            host.queue.report(replace(loading, done=done // MEGABYTE))
 
     return progress

@@ -20,7 +20,7 @@ from lib_svd.checkpoints.native_layout import PARTS, split
 from lib_svd.checkpoints.remembered import Remembered, guarded
 from lib_svd.checkpoints.sources import FOLDER_MAPS, Layout, Model, Source, read_model
 from lib_svd.engine.config import NetworkConfigs
-from lib_svd.errors import BadCheckpoint
+from lib_svd.errors import BadCheckpoint, in_words
 from lib_svd.ports import PART_NAMES, Part
 from lib_svd.strangers import is_folder
 
@@ -245,8 +245,7 @@ def _whole(path: Path) -> Checkpoint:
 
 
 def _listed(parts: Sequence[Part]) -> str:
-    names = [PART_NAMES[part] for part in parts]
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return in_words(PART_NAMES[part] for part in parts)
 
 
 def _dtypes(sources: Sources) -> tuple[str, ...]:

@@ -15,12 +15,12 @@ from lib_svd.cli.options import (
     PROGRAM,
     Options,
     errors_as_json,
+    host_of,
     recognised,
     request_options,
     run_options,
     say,
     settings,
-    standalone_host,
     with_preset,
     with_speed,
 )
@@ -84,7 +84,7 @@ def _animated(options: Options, bar: ProgressBar, said: set[str]) -> Iterator[Sa
     from lib_svd.stages import plan
     from lib_svd.studio import Studio
 
-    checkpoint, host = recognised(options, request), standalone_host(options, bar.report)
+    checkpoint, host = recognised(options, request), host_of(options, bar.report)
     request = with_speed(request, options["speed"], checkpoint)
     with out_of(options, options["picture"]) as out:
         to = Destination(
@@ -98,7 +98,7 @@ def _animated(options: Options, bar: ProgressBar, said: set[str]) -> Iterator[Sa
         made = order(request, options["picture"], checkpoint, first)
         orders = [made, *(made.with_seed(request.seed + i, to) for i, to in enumerate(others, 1))]
         say(made.notes, options["as_json"], said)
-        say((plan(checkpoint, made.request, host).sentence(),), options["as_json"] or options["quiet"], said)
+        say((plan(checkpoint, made.request, host.memory).sentence(),), options["as_json"] or options["quiet"], said)
         yield from map(Studio(host).animate, orders)
 
 
@@ -112,7 +112,7 @@ def _from_latents(options: Options, bar: ProgressBar) -> Iterator[SavedClip]:
 
     saved = load_latents(options["from_latents"])
     saved = replace(saved, request=saved.request.with_(**settings(options)))
-    checkpoint, host = recognised(options, saved.request), standalone_host(options, bar.report)
+    checkpoint, host = recognised(options, saved.request), host_of(options, bar.report)
     with out_of(options, options["from_latents"]) as out:
         to = Destination(out=out, frames_dir=options["frames_dir"])
         yield Studio(host).decode_again(saved, checkpoint, to)

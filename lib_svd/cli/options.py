@@ -19,7 +19,8 @@ from lib_svd.strangers import shown
 
 if TYPE_CHECKING:
     from lib_svd.checkpoints import Checkpoint
-    from lib_svd.hosts.standalone import Report, StandaloneHost
+    from lib_svd.hosts.standalone import Report
+    from lib_svd.ports import Host
 
 F = TypeVar("F", bound=Callable[..., Any])
 Options = Mapping[str, Any]
@@ -64,7 +65,7 @@ def run_options(command: F) -> F:
 
 
 def host_options(command: F) -> F:
-    """Where and in what a model runs: for `standalone_host`."""
+    """Where and in what a model runs: for `host_of`."""
     weights = "float8 keeps the UNet in half the memory, rounded; auto as it computes."
     compiles = "Compile small kernels, once a start: faster on CUDA, where Triton is there."
     command = click.option("--compile", "compiled", is_flag=True, help=compiles)(command)
@@ -138,19 +139,17 @@ def model_dirs(models: tuple[Path, ...]) -> list[Path]:
     return [Path(folder) for folder in (models or MODEL_DIRS)]
 
 
-def standalone_host(
-    options: Options, report: Report, *, chosen: MutableMapping[str, Any] | None = None, **more: Any
-) -> StandaloneHost:
+def host_of(options: Options, report: Report, *, chosen: MutableMapping[str, Any] | None = None, **more: Any) -> Host:
     """This machine, with progress given to `report`.
 
     Args:
         options: those of `host_options`, among others.
         chosen: what the user chose on a page, by the name of the option; it is asked first.
-        more: arguments of StandaloneHost.
+        more: arguments of `standalone_host`.
     """
-    from lib_svd.hosts.standalone import StandaloneHost
+    from lib_svd.hosts.standalone import standalone_host
 
-    return StandaloneHost(
+    return standalone_host(
         options["device"],
         options["dtype"],
         weights=options["weights"],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib_svd.cli.options import Options, errors_as_json, recognised, run_options, say, standalone_host
+from lib_svd.cli.options import Options, errors_as_json, host_of, recognised, run_options, say
 from lib_svd.cli.terminal import tell
 from lib_svd.doctor import as_lines
 from lib_svd.errors import BadInput
@@ -70,7 +70,7 @@ def _tower(clip: Path, options: Options) -> tuple[tuple[Svd, Host] | None, tuple
             raise
         return None, (f"Likeness is not measured. {error}",)
     with closing(ProgressBar(quiet=True)) as bar:
-        host = standalone_host(options, bar.report)
+        host = host_of(options, bar.report)
         return (load(checkpoint, host, ("vision",)), host), ()
 
 

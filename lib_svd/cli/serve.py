@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from lib_svd.cli.options import OUTPUT_DIR, host_options, model_dirs, standalone_host
+from lib_svd.cli.options import OUTPUT_DIR, host_of, host_options, model_dirs
 from lib_svd.doctor import page_problem, page_remedy
 from lib_svd.errors import SvdError
 
@@ -32,7 +32,7 @@ def serve(
 
     standalone = _ui()
     page = standalone.StandalonePage(out)
-    host = standalone_host(
+    host = host_of(
         options,
         page.tasks.report,
         chosen=page.choices,

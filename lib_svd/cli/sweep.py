@@ -13,11 +13,11 @@ from lib_svd.cli.animate import out_of, request_of
 from lib_svd.cli.options import (
     Options,
     errors_as_json,
+    host_of,
     recognised,
     request_options,
     run_options,
     say,
-    standalone_host,
     with_speed,
 )
 from lib_svd.cli.terminal import tell
@@ -62,7 +62,7 @@ def _swept(options: Options, bar: ProgressBar, as_json: bool) -> None:
     setting = jobs.sweepable(options["setting"])
     values = jobs.read_values(setting, options["values"])
     request = request_of(options)
-    checkpoint, host, said = recognised(options, request), standalone_host(options, bar.report), set[str]()
+    checkpoint, host, said = recognised(options, request), host_of(options, bar.report), set[str]()
     request = with_speed(request, options["speed"], checkpoint)
     with out_of(options, options["picture"]) as out:
         first = order(request, options["picture"], checkpoint, Destination(out=out))

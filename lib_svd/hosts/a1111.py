@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
-from lib_svd.hosts.beside import BesideHost
-from lib_svd.hosts.standalone import StandaloneResident
+from lib_svd.hosts.beside import BesideMemory
+from lib_svd.hosts.own_memory import OwnResident
 from lib_svd.ports import Part
 
-T = TypeVar("T")
 
-
-class A1111Host(BesideHost):
+class A1111Memory(BesideMemory):
     """The host's checkpoint is one more that can make room."""
 
-    name = "A1111"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._sent_away = False  # the host's checkpoint, by us
-        self._is_working = False
+    _sent_away = False  # the host's checkpoint, by us
 
     def dtype(self, part: Part) -> torch.dtype:
         """The host's own for its UNet and its VAE; the encoder decides every frame: float32."""
@@ -32,31 +25,22 @@ class A1111Host(BesideHost):
         dtype: torch.dtype = dtypes.get(part, devices.dtype)
         return dtype
 
-    def exclusively(self, job: str, work: Callable[[], T]) -> T:
+    @contextmanager
+    def lent(self) -> Iterator[None]:
         """Not while the host loads its first checkpoint, which it does on a thread of its own, past its queue.
 
         It swaps `torch.nn` and `load_state_dict` for all threads then (modules/sd_disable_initialization.py).
         """
+        from modules import sd_models
 
-        def alone() -> T:
-            from modules import sd_models
-
-            if self._is_working:  # work within work
-                return work()
-            with sd_models.model_data.lock:
-                self._is_working = True
-                try:
-                    return work()
-                finally:
-                    self._is_working = False
-
-        return super().exclusively(job, alone)
+        with super().lent(), sd_models.model_data.lock:
+            yield
 
     def capacity(self) -> int:
         """As stand-alone; the host's checkpoint can make room too."""
         return super().capacity() + self._checkpoint_bytes()
 
-    def make_room(self, wanted: int, owner: StandaloneResident) -> bool:
+    def make_room(self, wanted: int, owner: OwnResident) -> bool:
         """Send our own away first, then the host's checkpoint; whether `wanted` bytes are free."""
         if super().make_room(wanted + self._checkpoint_bytes(), owner):
             return True

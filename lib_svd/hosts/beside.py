@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
-from lib_svd.hosts.lacking import DEVICE, Need
-from lib_svd.hosts.standalone import StandaloneHost, choose_device, choose_dtype
-from lib_svd.hosts.webui import WebuiHost
-
-T = TypeVar("T")
+from lib_svd.hosts.lacking import DEVICE, Lacks, Need
+from lib_svd.hosts.own_memory import OwnMemory, choose_device, choose_dtype
+from lib_svd.hosts.webui import WebuiHost, webui_host
 
 
-class BesideHost(WebuiHost, StandaloneHost):
-    """A web UI's face on the stand-alone residency: within what the web UI leaves free, and gone after each job.
+class BesideMemory(OwnMemory):
+    """Our own keeping within what the web UI leaves free, and gone after each job."""
 
-    Args:
-        why: what it lacks of the memory management that we know; "" where it has none.
-    """
-
-    name = "a web UI, beside its models"
-
-    def __init__(self, why: str = "") -> None:
-        WebuiHost.__init__(self)
-        if why:
-            self.lacks.note(Need.MEMORY, why)
-        self.lacks.look(DEVICE)
-        StandaloneHost.__init__(self, "cpu")
-        device = self.lacks.guarded(Need.DEVICE, _host_device)()
-        self._device = device or choose_device()
-        self._dtype = choose_dtype("auto", self._device)
-
-    def exclusively(self, job: str, work: Callable[[], T]) -> T:
-        """Afterwards the GPU is the host's again: it does not know of our networks, nor how to send them away."""
-
-        def tidy() -> T:
-            try:
-                return work()
-            finally:
-                self.hand_back()
-
-        return super().exclusively(job, tidy)
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """After the work inside the GPU is the web UI's again: it does not know how to send our networks away."""
+        try:
+            yield
+        finally:
+            self.hand_back()
 
     def hand_back(self) -> None:
         """Send our networks away."""
@@ -50,6 +29,23 @@ class BesideHost(WebuiHost, StandaloneHost):
             resident.leave()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def beside_host(name: str, keeping: type[BesideMemory] = BesideMemory, why: str = "") -> WebuiHost:
+    """A web UI with our networks beside its models, on the device that it is told to use.
+
+    Args:
+        name: what log lines call it.
+        keeping: how room is made.
+        why: what it lacks of the memory management that we know; "" where it has none.
+    """
+    lacks = Lacks()
+    if why:
+        lacks.note(Need.MEMORY, why)
+    lacks.look(DEVICE)
+    device = lacks.guarded(Need.DEVICE, _host_device)() or choose_device()
+    memory = keeping(device, choose_dtype("auto", device))
+    return webui_host(name, memory, lacks, memory.lent)
 
 
 def _host_device() -> torch.device:

@@ -25,33 +25,36 @@ class Adapter:
 
 
 def _forge() -> Host:
-    from lib_svd.hosts.forge import ForgeHost
+    from lib_svd.hosts.forge import ForgeMemory
+    from lib_svd.hosts.webui import webui_host
 
-    return ForgeHost()
+    return webui_host("Forge or Neo", ForgeMemory())
 
 
 def _ldm() -> Host:
-    from lib_svd.hosts.ldm import LdmHost
+    from lib_svd.hosts.ldm import LdmMemory
+    from lib_svd.hosts.webui import webui_host
 
-    return LdmHost()
+    return webui_host("reForge or Classic", LdmMemory())
 
 
 def _a1111() -> Host:
-    from lib_svd.hosts.a1111 import A1111Host
+    from lib_svd.hosts.a1111 import A1111Memory
+    from lib_svd.hosts.beside import beside_host
 
-    return A1111Host()
+    return beside_host("A1111", A1111Memory)
 
 
 def _beside(why: str) -> Host:
-    from lib_svd.hosts.beside import BesideHost
+    from lib_svd.hosts.beside import beside_host
 
-    return BesideHost(why)
+    return beside_host("a web UI, beside its models", why=why)
 
 
 def _standalone() -> Host:
-    from lib_svd.hosts.standalone import StandaloneHost
+    from lib_svd.hosts.standalone import standalone_host
 
-    return StandaloneHost()
+    return standalone_host()
 
 
 WEBUI = ("modules.shared", "modules.script_callbacks")
@@ -120,7 +123,8 @@ def _made(name: str) -> tuple[Host, tuple[object, ...]]:
 
 
 def _computes(host: Host) -> tuple[object, ...]:
-    return host.device(), host.dtype("unet"), host.storage("unet"), host.dtype("decoder")
+    memory = host.memory
+    return memory.device(), memory.dtype("unet"), memory.storage("unet"), memory.dtype("decoder")
 
 
 def _missing(adapter: Adapter) -> list[str]:

@@ -6,13 +6,11 @@ from contextlib import AbstractContextManager
 
 import torch
 
-from lib_svd.hosts.patcher import DECODER_DTYPES, UNET_PARAMETERS, PatcherHost
+from lib_svd.hosts.patcher import DECODER_DTYPES, UNET_PARAMETERS, PatcherMemory
 
 
-class ForgeHost(PatcherHost):
+class ForgeMemory(PatcherMemory):
     """Networks of Forge's own layers, swapped by layer where memory is short."""
-
-    name = "Forge or Neo"
 
     def __init__(self) -> None:
         from backend import memory_management

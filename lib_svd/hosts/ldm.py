@@ -7,13 +7,11 @@ from contextlib import AbstractContextManager
 
 import torch
 
-from lib_svd.hosts.patcher import DECODER_DTYPES, UNET_PARAMETERS, PatcherHost
+from lib_svd.hosts.patcher import DECODER_DTYPES, UNET_PARAMETERS, PatcherMemory
 
 
-class LdmHost(PatcherHost):
+class LdmMemory(PatcherMemory):
     """Networks of ComfyUI's casting layers, as these two hosts carry them."""
-
-    name = "reForge or Classic"
 
     def __init__(self) -> None:
         from ldm_patched.modules import model_management, model_patcher

@@ -18,7 +18,6 @@ from torch import nn
 
 from lib_svd.engine.memory import is_out_of_memory
 from lib_svd.errors import OutOfMemory
-from lib_svd.hosts.webui import WebuiHost
 from lib_svd.ports import Part
 
 log = logging.getLogger("svd")
@@ -29,18 +28,15 @@ STORABLE = (torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn, t
 """What weights can wait in: numbers with a sign and a fraction, which a cast brings back."""
 
 
-class PatcherHost(WebuiHost, ABC):
-    """A host whose memory management is a module with a list of loaded models.
+class PatcherMemory(ABC):
+    """A memory management that is a module with a list of loaded models.
 
     Args:
         management: that module.
         patcher: its ModelPatcher class.
     """
 
-    name: str
-
     def __init__(self, management: Any, patcher: Any) -> None:
-        super().__init__()
         self.management, self.patcher = management, patcher
         self._refused: set[object] = set()  # storage dtypes that the log has a line about
 
@@ -60,7 +56,7 @@ class PatcherHost(WebuiHost, ABC):
         return self.unet_storage() if part == "unet" else self.dtype(part)
 
     def bytes_a_weight(self, part: Part) -> int:
-        """As they are read, so they wait."""
+        """Matrices wait as they are read."""
         return self.storage(part).itemsize
 
     @abstractmethod
@@ -141,8 +137,8 @@ class PatcherHost(WebuiHost, ABC):
 class PatchedResident:
     """A network in a host's ModelPatcher; see `ports.Resident`."""
 
-    def __init__(self, network: nn.Module, dtype: torch.dtype, host: PatcherHost) -> None:
-        self.network, self.dtype, self.device, self._host = network, dtype, host.device(), host
+    def __init__(self, network: nn.Module, dtype: torch.dtype, memory: PatcherMemory) -> None:
+        self.network, self.dtype, self.device, self._memory = network, dtype, memory.device(), memory
         self._inside: list[int] = []  # working bytes of the contexts that are open
         self._patcher = self._patched()  # ours to hold: hosts forget a patcher that only their list knows
 
@@ -152,8 +148,8 @@ class PatchedResident:
         Where there is none, layers are swapped anyhow, and then work may have it all: one pass over two guidance
         branches copies every layer once, two passes copy it twice.
         """
-        capacity = self._host.capacity()
-        if self._host.management.is_device_cpu(self.device):
+        capacity = self._memory.capacity()
+        if self._memory.management.is_device_cpu(self.device):
             return capacity
         beside = capacity - self._patcher.model_size()
         return int(beside if beside > 0 else capacity)
@@ -173,10 +169,7 @@ class PatchedResident:
             if not self._no_room(error):
                 raise
             self._unload_all()
-            raise OutOfMemory(
-                f"{self.device.type} has no room for this clip: choose fewer frames or a smaller size, "
-                "or close other programs that use it."
-            ) from error
+            raise OutOfMemory.on(self.device.type) from error
         finally:
             self._inside.pop()
 
@@ -200,32 +193,32 @@ class PatchedResident:
             self._load(working_bytes)
 
     def _load(self, working_bytes: int) -> None:
-        management = self._host.management
+        management = self._memory.management
         was_there = bool(self._entries())
-        self._host.load(self._patcher, working_bytes)
+        self._memory.load(self._patcher, working_bytes)
         if was_there and management.get_free_memory(self.device) < working_bytes:
             self._leave()  # a host divides a network between GPU and CPU once, when it loads it
-            self._host.load(self._patcher, working_bytes)
+            self._memory.load(self._patcher, working_bytes)
 
     def _leave(self) -> None:
         """Back to host memory, as the host's list does it."""
         for entry in self._entries():
-            self._host.management.current_loaded_models.remove(entry)
+            self._memory.management.current_loaded_models.remove(entry)
             entry.model_unload()
         self.network.to(self._patcher.offload_device)  # what a failed arrival left there, too
-        self._host.management.soft_empty_cache()
+        self._memory.management.soft_empty_cache()
 
     def _unload_all(self) -> None:
-        self._host.management.unload_all_models()
-        self._host.management.soft_empty_cache()
+        self._memory.management.unload_all_models()
+        self._memory.management.soft_empty_cache()
 
     def _entries(self) -> list[Any]:
-        return [entry for entry in self._host.management.current_loaded_models if entry.model is self._patcher]
+        return [entry for entry in self._memory.management.current_loaded_models if entry.model is self._patcher]
 
     def _patched(self) -> Any:
-        return self._host.patcher(self.network, self.device, self._host.management.unet_offload_device())
+        return self._memory.patcher(self.network, self.device, self._memory.management.unet_offload_device())
 
     def _no_room(self, error: Exception) -> bool:
         """Whether the device was full. With DirectML every exception is the host's out-of-memory error."""
-        full = self._host.management.OOM_EXCEPTION
+        full = self._memory.management.OOM_EXCEPTION
         return is_out_of_memory(error) or (full is not Exception and isinstance(error, full))

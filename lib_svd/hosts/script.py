@@ -101,7 +101,7 @@ class PictureScript:
         infotexts = processed.infotexts[processed.index_of_first_image :]
         _skipped()  # pressed for the last picture, it is not for the first clip
         made = []
-        with self.host.already_queued():
+        with self.host.queue.already_queued():
             for each in self.hook.animated(job, infotexts, processed.all_seeds, _skipped):
                 shared.state.nextjob()
                 _tell(p, processed, each)

@@ -17,6 +17,7 @@ from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from lib_svd import door
 from lib_svd.hosts.lacking import PAGE, Need, needing
 from lib_svd.hosts.webui import WebuiHost
+from lib_svd.options import DEFAULTS
 from lib_svd.pages import Job
 
 log = logging.getLogger("svd")
@@ -82,7 +83,7 @@ class WebuiPage:
         from modules.call_queue import wrap_gradio_gpu_call
 
         def in_turn(task: str, *values: Any) -> Sequence[Any]:
-            with self._host.already_queued():
+            with self._host.queue.already_queued():
                 return job(*values)
 
         return wrap_gradio_gpu_call(in_turn, extra_outputs=extra_outputs)  # type: ignore[no-any-return]
@@ -187,13 +188,13 @@ class WebuiPage:
 
     @needing(Need.SETTINGS)
     def add_settings(self, title: str, options: Mapping[str, Any]) -> None:
-        """A section of the settings: each a `ui.settings.Setting`, by name."""
+        """A section of the settings: each a `ui.options.Row`, by name."""
         from modules import script_callbacks, shared
 
         def settings() -> None:
             section = ("svd_for_forge", title)
-            for name, (default, label, component, how) in options.items():
-                shared.opts.add_option(name, shared.OptionInfo(default, label, component, how, section=section))
+            for name, (label, component, how) in options.items():
+                shared.opts.add_option(name, shared.OptionInfo(DEFAULTS[name], label, component, how, section=section))
 
         script_callbacks.on_ui_settings(self.lacks.guarded(Need.SETTINGS, settings))
 

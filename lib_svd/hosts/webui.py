@@ -1,4 +1,4 @@
-"""What all web UIs of this family share: folders, settings, the queue, the progress bar."""
+"""What all web UIs of this family share: the queue, the progress bar, folders, settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -20,9 +21,12 @@ from PIL import Image
 from lib_svd.errors import SvdError
 from lib_svd.hosts.lacking import HOST, Lacks, Need, needing
 from lib_svd.hosts.whose import is_own
+from lib_svd.options import DEFAULTS
+from lib_svd.ports import Host, Memory, Options
 from lib_svd.progress import Bar, Preview, Progress, enlarge
 
 T = TypeVar("T")
+Around = Callable[[], AbstractContextManager[None]]
 
 BAR_STEPS = 1000  # the host's bar counts in whole steps
 SECONDS_BETWEEN_PREVIEWS = 0.5
@@ -30,20 +34,20 @@ SECONDS_BETWEEN_PREVIEWS = 0.5
 _queued = contextvars.ContextVar("svd_queued", default=False)
 
 
-class WebuiHost:
-    """A web UI's side of a port that has nothing to do with memory: the base of its adapters.
+class WebuiOptions:
+    """The web UI's settings, ours among them."""
 
-    Attributes:
-        lacks: what this version of the web UI lacks of all that we use.
-    """
+    def __getitem__(self, name: str) -> Any:
+        from modules import shared
 
-    def __init__(self) -> None:
-        self.lacks = Lacks()
-        has_thread = is_own("modules_forge.main_thread")
-        self.lacks.look({need: uses for need, uses in HOST.items() if has_thread or need is not Need.THREAD})
-        self._bar = Bar()
-        self._previewed = 0.0  # monotonic seconds
-        self._working: int | None = None  # the thread that work is on
+        return getattr(shared.opts, name, DEFAULTS[name])
+
+
+class WebuiFolders:
+    """The web UI's folders, and ours among them."""
+
+    def __init__(self, lacks: Lacks, options: Options) -> None:
+        self.lacks, self._options = lacks, options
 
     def model_dirs(self) -> list[Path]:
         """`models/svd` first, made when missing; then what the user named, then the host's own checkpoints."""
@@ -51,7 +55,7 @@ class WebuiHost:
 
         models = self._models_path().absolute()
         (models / "svd").mkdir(parents=True, exist_ok=True)
-        named = [*(getattr(shared.cmd_opts, "svd_dir", None) or ()), self.option("svd_extra_dir", "")]
+        named = [*(getattr(shared.cmd_opts, "svd_dir", None) or ()), self._options["svd_extra_dir"]]
         theirs = [getattr(shared.cmd_opts, "ckpt_dir", None), *(getattr(shared.cmd_opts, "ckpt_dirs", None) or ())]
         folders = [models / "svd", *named, *theirs, models / "Stable-diffusion"]
         return list(dict.fromkeys(self._absolute(folder) for folder in folders if folder))
@@ -59,7 +63,7 @@ class WebuiHost:
     def output_dir(self) -> Path:
         """The user's folder for all pictures or for clips, or the host's for videos, else one beside its others."""
         folder = self._clips_root()
-        if self.option("save_to_dirs", False):
+        if self._options["save_to_dirs"]:
             folder = folder / date.today().isoformat()
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -72,18 +76,42 @@ class WebuiHost:
         return list(dict.fromkeys([self.output_dir(), *real, root]))
 
     def _clips_root(self) -> Path:
-        if chosen := self.option("outdir_samples", "") or self.option("outdir_svd_samples", ""):
+        options = self._options
+        if chosen := options["outdir_samples"] or options["outdir_svd_samples"]:
             return self._absolute(chosen)
-        videos = (
-            self.option("outdir_videos", "") or Path(self.option("outdir_txt2img_samples", "outputs/txt2img")).parent
-        )
+        videos = options["outdir_videos"] or Path(options["outdir_txt2img_samples"]).parent
         return self._absolute(Path(videos) / "svd")
 
-    def option(self, name: str, default: Any) -> Any:
-        """A setting by name."""
-        from modules import shared
+    def _absolute(self, folder: str | Path) -> Path:
+        return self._data_path().absolute() / folder
 
-        return getattr(shared.opts, name, default)
+    @needing(Need.FOLDERS, otherwise=Path("models"))  # web UIs run in their own folder
+    def _models_path(self) -> Path:
+        from modules import paths
+
+        return Path(paths.models_path)
+
+    @needing(Need.FOLDERS, otherwise=Path())
+    def _data_path(self) -> Path:
+        from modules import paths
+
+        return Path(paths.data_path)
+
+
+class WebuiQueue:
+    """The web UI's queue, bar and buttons, and the one thread for heavy work.
+
+    Args:
+        lacks: what this version of the web UI lacks.
+        options: the web UI's settings.
+        around: a context for all work, on its thread.
+    """
+
+    def __init__(self, lacks: Lacks, options: Options, around: Around) -> None:
+        self.lacks, self._options, self._around = lacks, options, around
+        self._bar = Bar()
+        self._previewed = 0.0  # monotonic seconds
+        self._working: int | None = None  # the thread that work is on
 
     @contextmanager
     def already_queued(self) -> Iterator[None]:
@@ -145,26 +173,11 @@ class WebuiHost:
 
     def _wants_preview(self) -> bool:
         now = time.monotonic()
-        wanted = self.option("live_previews_enable", True) and self.option("svd_preview", True)
+        wanted = self._options["live_previews_enable"] and self._options["svd_preview"]
         if not wanted or now - self._previewed < SECONDS_BETWEEN_PREVIEWS:
             return False
         self._previewed = now
         return True
-
-    def _absolute(self, folder: str | Path) -> Path:
-        return self._data_path().absolute() / folder
-
-    @needing(Need.FOLDERS, otherwise=Path("models"))  # web UIs run in their own folder
-    def _models_path(self) -> Path:
-        from modules import paths
-
-        return Path(paths.models_path)
-
-    @needing(Need.FOLDERS, otherwise=Path())
-    def _data_path(self) -> Path:
-        from modules import paths
-
-        return Path(paths.data_path)
 
     def _on_worker(self, work: Callable[[], T]) -> T:
         """Hand work to the host's own thread, or to ours where it has none.
@@ -173,20 +186,19 @@ class WebuiHost:
         2.9, 7.7, 12.4 GB). The host's thread swallows exceptions, so they travel beside the result.
         """
         loop = self._host_loop()
-        if threading.get_ident() == self._working or (loop and _runs(sys._getframe(), loop)):
+        if threading.get_ident() == self._working:
             return work()
+        if loop and _runs(sys._getframe(), loop):
+            return self._alone(work)
         result: list[T] = []
         error: list[BaseException] = []
         context = contextvars.copy_context()  # the worker has its turn in the queue too
 
         def caught() -> None:
-            self._working = threading.get_ident()
             try:
-                result.append(context.run(work))
+                result.append(context.run(self._alone, work))
             except BaseException as raised:  # noqa: BLE001 (it is raised again, where the result is waited for)
                 error.append(raised)
-            finally:
-                self._working = None
 
         if loop and any(_runs(frame, loop) for frame in sys._current_frames().values()):
             from modules_forge import main_thread
@@ -197,6 +209,15 @@ class WebuiHost:
         if error:
             raise error.pop()
         return result.pop()
+
+    def _alone(self, work: Callable[[], T]) -> T:
+        """Run `work` here; work that it hands on is a part of it."""
+        self._working = threading.get_ident()
+        try:
+            with self._around():
+                return work()
+        finally:
+            self._working = None
 
     @needing(Need.THREAD)
     def _host_loop(self) -> Any:
@@ -210,6 +231,30 @@ class WebuiHost:
     @cached_property
     def _worker(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(1, "svd")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebuiHost(Host):
+    """A web UI."""
+
+    queue: WebuiQueue
+    lacks: Lacks  # what this version of the web UI lacks of all that we use
+
+
+def webui_host(name: str, memory: Memory, lacks: Lacks | None = None, around: Around = nullcontext) -> WebuiHost:
+    """A web UI with what all of them share.
+
+    Args:
+        name: what log lines call it.
+        memory: how networks are kept in it.
+        lacks: what is known to be lacking already.
+        around: a context for all work.
+    """
+    lacks, options = lacks or Lacks(), WebuiOptions()
+    has_thread = is_own("modules_forge.main_thread")
+    lacks.look({need: uses for need, uses in HOST.items() if has_thread or need is not Need.THREAD})
+    queue, folders = WebuiQueue(lacks, options, around), WebuiFolders(lacks, options)
+    return WebuiHost(name=name, memory=memory, queue=queue, folders=folders, options=options, lacks=lacks)
 
 
 def _runs(frame: FrameType | None, code: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from PIL import Image
 from lib_svd.images.fit import SOFT_FROM, Box, Fitted, View
 
 Grey = npt.NDArray[np.float64]
+T = TypeVar("T", np.float32, np.float64)
 
 LOOKED_AT = 512  # pixels of the longer side at which sharpness and edges are measured
 BLURRED = 40.0  # variance of the Laplacian of grey 0..255 below which a picture looks blurred
@@ -98,10 +100,13 @@ def _size(image: Image.Image, fitted: Fitted) -> tuple[Concern, ...]:
     return tuple(found)
 
 
+def laplacian(grey: npt.NDArray[T]) -> npt.NDArray[T]:
+    """Sum of the four neighbours less four times the pixel: `[H, W]` to `[H - 2, W - 2]`, without the border."""
+    return grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
+
+
 def _sharpness(grey: Grey) -> tuple[Concern, ...]:
-    inside = grey[1:-1, 1:-1]
-    laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * inside
-    blur = float(laplacian.var())
+    blur = float(laplacian(grey).var())
     if blur <= BLURRED * min(1.0, float(grey.std()) / CONTRAST) ** 2:  # what is dark or pale is not blurred by that
         remedy = "Use a sharper picture; the model makes what is blurred wobble."
         return (Concern(name="blurred", value=blur, text="It is blurred, or has hardly any detail.", remedy=remedy),)

@@ -41,15 +41,15 @@ def noted(
     """
 
     def measure() -> Review:
-        host.report(Progress(Stage.MEASURING, 0, 1))
+        host.queue.report(Progress(Stage.MEASURING, 0, 1))
         tower = embedding(load(order.checkpoint, host), host)
         numbers = review(saved.clip.frames, np.asarray(order.picture.image), tower)
-        host.report(Progress(Stage.MEASURING, 1, 1))
+        host.queue.report(Progress(Stage.MEASURING, 1, 1))
         return numbers
 
     notes = list(saved.notes)
     wanted = measured and len(saved.clip.frames) > 1
-    found = _tried("measured", lambda: host.exclusively("svd", measure), notes) if wanted else None
+    found = _tried("measured", lambda: host.queue.exclusively("svd", measure), notes) if wanted else None
     picture = _tried("noted with its picture", lambda: pictures.keep(order, saved.video.parent), notes) or ""
     return remembered(replace(saved, notes=tuple(notes)), order.request, picture, found), found
 

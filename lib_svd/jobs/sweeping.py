@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -17,7 +16,7 @@ from lib_svd.animate import MOST_SHOWN, Load, Order, animate
 from lib_svd.clip import Clip, Frames, SavedClip
 from lib_svd.errors import BadRequest
 from lib_svd.jobs.noting import noted
-from lib_svd.ports import Host
+from lib_svd.ports import Host, Queue
 from lib_svd.progress import Preview, Progress
 from lib_svd.review import Measures, Review
 from lib_svd.settings import SETTINGS, SWEPT, Setting, names_in, setting_called
@@ -92,7 +91,7 @@ def sweep(made: Sequence[Order], setting: Setting, host: Host, load: Load) -> It
         what `animate` raises; the clips given out before stay.
     """
     for number, order in enumerate(made, 1):
-        nth = cast(Host, _Nth(host, number, len(made)))
+        nth = replace(host, queue=_NthOf(host.queue, number, len(made)))
         saved, found = noted(order, animate(order, nth, load), nth, load)
         yield Swept(value=getattr(order.request, setting.name), saved=saved, review=found)
 
@@ -136,17 +135,15 @@ def grid(clips: Sequence[Frames], labels: Sequence[str]) -> Frames:
     return _no_larger(sheet, MOST_SHOWN)
 
 
-class _Nth:
-    """A host to which a clip's progress is that of one of several."""
+class _NthOf:
+    """A queue to which a clip's progress is that of one of several."""
 
-    def __init__(self, host: Host, number: int, count: int) -> None:
-        self._host, self._number, self._count = host, number, count
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._host, name)
+    def __init__(self, queue: Queue, number: int, count: int) -> None:
+        self._queue, self._number, self._count = queue, number, count
+        self.exclusively, self.interrupted = queue.exclusively, queue.interrupted
 
     def report(self, progress: Progress, preview: Preview | None = None) -> None:
-        self._host.report(replace(progress, clip=self._number, clips=self._count), preview)
+        self._queue.report(replace(progress, clip=self._number, clips=self._count), preview)
 
 
 def _each(word: str) -> list[str]:

@@ -13,9 +13,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from lib_svd.review.camera import camera_move, squared
+from lib_svd.review.camera import Floats, camera_move, squared
 
-Floats = npt.NDArray[np.float32]
 Grey = npt.NDArray[np.uint8]
 
 COARSE = 1 / 18  # of the shorter side; what is larger is taken from an evened frame

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lib_svd.clip import Frames
+from lib_svd.images.check import laplacian
 from lib_svd.review.camera import Floats
 from lib_svd.review.flow import Flows
 
@@ -51,10 +52,9 @@ def _sharpness(grey: Floats, seen: npt.NDArray[np.bool_] | None = None) -> float
 
     A fade takes as much from the one as from the other.
     """
-    inside = grey[1:-1, 1:-1]
-    laplacian = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * inside
+    inside, edges = grey[1:-1, 1:-1], laplacian(grey)
     if seen is not None:
-        inside, laplacian = inside[seen[1:-1, 1:-1]], laplacian[seen[1:-1, 1:-1]]
+        inside, edges = inside[seen[1:-1, 1:-1]], edges[seen[1:-1, 1:-1]]
     if inside.size == 0:
         return 1.0
-    return (max(float(laplacian.var()) - ROUNDED, 0.0) + LEAST) / (float(inside.var()) + 1)
+    return (max(float(edges.var()) - ROUNDED, 0.0) + LEAST) / (float(inside.var()) + 1)

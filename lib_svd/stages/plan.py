@@ -11,7 +11,7 @@ from lib_svd.checkpoints import Checkpoint
 from lib_svd.engine import memory
 from lib_svd.engine.config import NetworkConfigs
 from lib_svd.engine.memory import DecodePlan
-from lib_svd.ports import PART_NAMES, Host, Part
+from lib_svd.ports import PART_NAMES, Memory, Part
 from lib_svd.request import CompleteRequest
 
 
@@ -45,29 +45,29 @@ class MemoryPlan:
         return said if self.fits else f"{said} That may not be enough: choose fewer frames or a smaller size."
 
 
-def plan(checkpoint: Checkpoint, request: CompleteRequest, host: Host, *, is_loaded: bool = False) -> MemoryPlan:
+def plan(checkpoint: Checkpoint, request: CompleteRequest, where: Memory, *, is_loaded: bool = False) -> MemoryPlan:
     """Look ahead, before anything is loaded.
 
     Args:
         checkpoint: the model.
         request: the clip.
-        host: where it shall run.
+        where: the memory in which it shall run.
         is_loaded: whether this model's weights are in host memory already.
     """
-    device, free, configs = host.device(), host.capacity(), checkpoint.configs
-    weights = {part: count * host.bytes_a_weight(part) for part, count in checkpoint.parameters.items()}
+    device, free, configs = where.device(), where.capacity(), checkpoint.configs
+    weights = {part: count * where.bytes_a_weight(part) for part, count in checkpoint.parameters.items()}
     if device.type == "cpu":  # all networks stay in the same memory
         here = 0 if is_loaded else sum(weights.values())
         room = dict.fromkeys(weights, free - here)
     else:
         room = {part: free - own if own < free else free for part, own in weights.items()}
-    halves, sampling = sampling_bytes(configs, request, host.dtype("unet"), device.type, room["unet"])
+    halves, sampling = sampling_bytes(configs, request, where.dtype("unet"), device.type, room["unet"])
     apart = request.decode == "reference" and request.decode_chunk  # each chunk a clip of its own
     size = (request.decode_chunk if apart else request.num_frames, request.height, request.width)
-    decoding = decode_plans(configs, size, host.dtype("decoder"), room["decoder"], request.decode_chunk)[0]
+    decoding = decode_plans(configs, size, where.dtype("decoder"), room["decoder"], request.decode_chunk)[0]
     work: Mapping[Part, int] = {
-        "vision": memory.vision_bytes(configs.vision, host.dtype("vision")),
-        "encoder": memory.encode_bytes(configs.encoder, request.height, request.width, host.dtype("encoder")),
+        "vision": memory.vision_bytes(configs.vision, where.dtype("vision")),
+        "encoder": memory.encode_bytes(configs.encoder, request.height, request.width, where.dtype("encoder")),
         "unet": sampling,
         "decoder": decoding.bytes,
     }

@@ -59,7 +59,7 @@ class Run:
         Raises:
             Interrupted: the user stopped it.
         """
-        if not self.host.option("svd_compile", False):
+        if not self.host.options["svd_compile"]:
             return nullcontext()
         resident = self.svd.residents.get("unet") or self.svd.decoder  # which may be alone, for latents kept earlier
         device = resident.device
@@ -79,8 +79,8 @@ class Run:
         Raises:
             Interrupted: so they did.
         """
-        self.host.report(progress, preview)
-        if self.host.interrupted():
+        self.host.queue.report(progress, preview)
+        if self.host.queue.interrupted():
             raise Interrupted(f"{progress.title} was stopped.")
 
     def finite(self, part: Part, room: int, work: Callable[[nn.Module], Tensor]) -> Tensor:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from lib_svd import video
-from lib_svd.errors import BadInput, BadRequest, SvdError
+from lib_svd.errors import BadInput, BadRequest, SvdError, in_words
 from lib_svd.files import finish_left
 from lib_svd.jobs import history
 from lib_svd.jobs.history import Entry, Unread
@@ -206,7 +206,7 @@ class Browsing:
         if not chosen:
             raise BadRequest("Choose the clips to throw away: none is chosen.")
         what = f"{chosen[0].name} is" if len(chosen) == 1 else f"{len(chosen)} clips are"
-        trash = " and ".join(dict.fromkeys(str(each.parent / history.TRASH) for each in chosen))
+        trash = in_words(dict.fromkeys(str(each.parent / history.TRASH) for each in chosen))
         said = said_html(f"{what} in {trash} now.")
         try:
             for each in chosen:
@@ -221,7 +221,7 @@ class Browsing:
         found = self._found(asked)
         if not found:
             raise BadRequest("There is nothing to write: no clip was found.")
-        path = video.free_name(self._studio.host.output_dir(), "history", ".csv")
+        path = video.free_name(self._studio.host.folders.output_dir(), "history", ".csv")
         history.write_csv(found, path)
         link = f'<a href="{escape(self._page.url(path), quote=True)}" download>Download it</a>'
         said = f"{len(found)} clips are in the table {path}."

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+
+from lib_svd.ports import Options
 
 SMALL, SHOWN = 200, 480
 """Pixels of the longer side: a clip smaller than the one is shown at about the other, its pixels as squares."""
@@ -33,14 +34,14 @@ def clip_html(
     )
 
 
-def plays(option: Callable[[str, Any], Any]) -> str:
+def plays(options: Options) -> str:
     """How clips play, in words of HTML: by themselves and over and over, unless the settings of Neo's player say no.
 
     Args:
-        option: gives a setting of the web UI, or the default that it is given.
+        options: of the host.
     """
     words = {"autoplay": "video_player_auto", "loop": "video_player_loop"}
-    return " ".join(word for word, setting in words.items() if option(setting, True))
+    return " ".join(word for word, setting in words.items() if options[setting])
 
 
 def notes_html(notes: Sequence[str]) -> str:

@@ -9,21 +9,20 @@ from typing import Any
 
 import gradio as gr
 
-from lib_svd.checkpoints import Checkpoint
 from lib_svd.pages import Page
 from lib_svd.request import settings_of
 from lib_svd.settings import SETTINGS
 from lib_svd.speeds import SPEEDS, steps_of
-from lib_svd.studio import Model, Studio
+from lib_svd.studio import Studio
 from lib_svd.ui.choices import FOLLOWING, Made, model_line, no_model
 from lib_svd.ui.clips import said_html
 from lib_svd.ui.compat import NO_RESET, QUIET, answer, html, js
+from lib_svd.ui.offered import FIRST_FOUND, Offered
 
 NO_PROMPT = (
     "There is no prompt, because the model takes none: it was trained on pictures alone. "
     "The picture, its crop and the settings below steer the clip."
 )
-FIRST_FOUND = "The first one found"  # what a request without a model gets
 REMEMBERED = "svd_checkpoint"  # the option that holds the model chosen last
 RANDOM_SEED = -1
 
@@ -94,7 +93,7 @@ class Controls:
         """The same for some of the components only."""
         found = dict(zip(names, values))  # noqa: B905 (a web API may leave out the last ones)
         if found.get("checkpoint"):
-            found["checkpoint"] = self._name(found["checkpoint"])
+            found["checkpoint"] = Offered(self._studio).name_of(found["checkpoint"])
         return checked(found)
 
     def take(self, settings: Mapping[str, Any]) -> list[Any]:
@@ -115,12 +114,12 @@ class Controls:
 
     def defaults(self, shown: str) -> dict[str, Any]:
         """What the model shown would have, its size aside, which is the picture's."""
-        own = Made.of(self._known(self._name(shown))).defaults()
+        own = Offered(self._studio).made(shown).defaults()
         return {name: value for name, value in own.items() if name not in ("width", "height")}
 
     def quicken(self, speed: str, shown: str) -> list[Any]:
         """Updates for steps, sampler and schedule, for the model shown."""
-        chosen = steps_of(speed, Made.of(self._known(self._name(shown))).family)
+        chosen = steps_of(speed, Offered(self._studio).made(shown).family)
         return [self._shown(name, chosen) for name in STEPS]
 
     def fill(self, shown: str = FIRST_FOUND) -> list[Any]:
@@ -128,11 +127,11 @@ class Controls:
 
         The demo is chosen where there is nothing else.
         """
-        models = self._models()
-        wanted = (self._name(shown), self._studio.host.option(REMEMBERED, ""), *models)
+        models = Offered(self._studio)
+        wanted = (models.name_of(shown), self._studio.host.options[REMEMBERED], *models)
         there = [each for each in wanted if each in models]
         chosen = next((each for each in there if not models[each].is_demo), there[0] if there else "")
-        return [self._choosing(chosen), self._line(chosen)]
+        return [models.choosing(chosen), self._line(models, chosen)]
 
     @property
     def filled(self) -> list[Any]:
@@ -164,7 +163,7 @@ class Controls:
             self._dice = tool("⚄", f"{self._part}_random_seed")
             if not self._beside_picture:
                 self.reuse = tool("♻", f"{self._part}_reuse_seed")
-            kept = bool(self._studio.host.option("svd_save_frames", False))
+            kept = bool(self._studio.host.options["svd_save_frames"])
             self.with_frames = gr.Checkbox(kept, **self._said("with_frames", *SAVE_FRAMES))
         self._path = gr.Group(visible=False, elem_id=f"{self._part}_path")
         with self._path:
@@ -229,29 +228,12 @@ class Controls:
         if name == "auto_size":
             return "width" not in settings if settings else None
         if name in ("checkpoint", "basis"):
-            pasted = settings.get("checkpoint")  # where the clip came from elsewhere, the model chosen here stays
-            if pasted not in self._models():
+            pasted, models = settings.get("checkpoint", ""), Offered(self._studio)
+            if pasted not in models:  # the clip came from elsewhere: the model chosen here stays
                 return None
-            return pasted if name == "basis" else self._choosing(pasted)
+            return pasted if name == "basis" else models.choosing(pasted)
         choices = SETTINGS[name].choices
         return settings.get(name) if choices is None or name not in settings else choices[settings[name]]
-
-    def _models(self) -> dict[str, Model]:
-        return {model.name: model for model in self._studio.models()}
-
-    def _choosing(self, name: str) -> Any:
-        """The update of the list of models that chooses one."""
-        labels = {name: model.label for name, model in self._models().items()}
-        return gr.update(choices=list(labels.values()) or [FIRST_FOUND], value=labels.get(name, FIRST_FOUND))
-
-    def _name(self, shown: str) -> str:
-        """What a request calls the model that is shown by its label, or by its name already."""
-        names = {model.label: name for name, model in self._models().items()}
-        return "" if shown == FIRST_FOUND else names.get(shown, shown)
-
-    def _known(self, name: str) -> Checkpoint | None:
-        model = self._models().get(name)
-        return None if model is None else model.checkpoint
 
     def _follow_model(self) -> None:
         moved = [self[name] for name in FOLLOWING]
@@ -270,32 +252,33 @@ class Controls:
 
     def _followed(self, shown: str, basis: str, *values: Any) -> list[Any]:
         """Updates when a model is chosen, by the user, by the page as it loads, or by pasting."""
-        name = self._name(shown)
-        checkpoint = self._known(name)
+        models = Offered(self._studio)
+        name = models.name_of(shown)
+        checkpoint = models.checkpoint(name)
         if checkpoint is None:
-            return [self._line(""), *[gr.update()] * (4 + len(values) - 1)]
-        demo = self._models()[name].is_demo  # not remembered: a model that is put there later comes before it
-        if self._page is not None and not demo and self._studio.host.option(REMEMBERED, "") != name:
+            return [self._line(models, ""), *[gr.update()] * (4 + len(values) - 1)]
+        demo = models[name].is_demo  # not remembered: a model that is put there later comes before it
+        if self._page is not None and not demo and self._studio.host.options[REMEMBERED] != name:
             self._page.remember(REMEMBERED, name)
         made, given = Made.of(checkpoint), named(dict(zip(FOLLOWING, values, strict=True)))
-        settled = given if name == basis else made.follow(given, Made.of(self._known(basis)))
+        settled = given if name == basis else made.follow(given, Made.of(models.checkpoint(basis)))
         if not basis:
             settled = made.follow({**settled, **self.begin_with()}, made)
         return [
-            self._line(name),
+            self._line(models, name),
             name,
             gr.update(visible=made.takes_path),
             gr.update(maximum=made.bounds("decode_chunk").high),
             *(_moved(made, setting, settled[setting]) for setting in FOLLOWING),
         ]
 
-    def _line(self, name: str) -> str:
+    def _line(self, models: Offered, name: str) -> str:
         """What is known of a model, where to get one if there is none, and which files were refused; HTML."""
-        checkpoint = self._known(name)
+        checkpoint = models.checkpoint(name)
         refused = "".join(f"<p>{escape(refusal)}</p>" for refusal in self._studio.refusals())
         chosen = "" if checkpoint is None else model_line(checkpoint)
-        if all(model.is_demo for model in self._models().values()):
-            chosen += f"<p>{no_model(str(self._studio.host.model_dirs()[0]))}</p>"
+        if models.is_demo_alone:
+            chosen += f"<p>{no_model(str(self._studio.host.folders.model_dirs()[0]))}</p>"
         return chosen + (f"<details><summary>Files that cannot be used</summary>{refused}</details>" if refused else "")
 
 

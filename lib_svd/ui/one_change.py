@@ -10,7 +10,7 @@ import gradio as gr
 from PIL import Image
 
 from lib_svd import images
-from lib_svd.errors import BadInput
+from lib_svd.errors import BadInput, in_words
 from lib_svd.jobs import history
 from lib_svd.settings import HARMLESS, SETTINGS
 from lib_svd.studio import Studio
@@ -99,9 +99,10 @@ class OneChange:
         changed = list(apart.changed)
         if len(changed) + apart.draws_seed < 2:
             return [gr.update(visible=False), "", gr.update()]
-        named = " and ".join(filter(None, (", ".join(changed[:-1]), changed[-1])))
         drawn = ", and the seed will be drawn anew" if apart.draws_seed else ""
-        said = f"Since this clip you changed {named}{drawn}: the next one will not tell which of them did it."
+        said = (
+            f"Since this clip you changed {in_words(changed)}{drawn}: the next one will not tell which of them did it."
+        )
         return [gr.update(visible=True), said_html(said), gr.update(choices=changed, value=changed[0])]
 
     def only(self, kept: str, name: str, *values: Any) -> list[Any]:

@@ -56,7 +56,7 @@ class PresetRow:
 
     def fill(self) -> list[Any]:
         """The presets there are, the one used last chosen; or why they cannot be read."""
-        return self._changing(lambda name: (name, ""))(str(self._studio.host.option(REMEMBERED, "")))
+        return self._changing(lambda name: (name, ""))(str(self._studio.host.options[REMEMBERED]))
 
     def wire(self, controls: Controls) -> Any:
         """Let the list move the controls; the event that does."""
@@ -83,7 +83,7 @@ class PresetRow:
             preset = self._named(name)
         except BadInput as error:
             return [error_html(str(error)), *(gr.update() for _ in controls.components)]
-        if self._studio.host.option(REMEMBERED, "") != preset.name:
+        if self._studio.host.options[REMEMBERED] != preset.name:
             self._used(preset.name)
         return [said_html(preset.reason), *controls.take({**controls.defaults(model), **preset.settings})]
 
@@ -97,7 +97,7 @@ class PresetRow:
     def settings(self) -> Mapping[str, Any]:
         """Of the preset that was used last, for a page that loads."""
         try:
-            return self._named(str(self._studio.host.option(REMEMBERED, ""))).settings
+            return self._named(str(self._studio.host.options[REMEMBERED])).settings
         except BadInput:  # it was deleted since
             return {}
 
@@ -106,7 +106,7 @@ class PresetRow:
 
     @property
     def _presets(self) -> Presets:
-        return Presets(self._studio.host.clip_dirs()[-1] / "presets.json")
+        return Presets(self._studio.host.folders.clip_dirs()[-1] / "presets.json")
 
     def _named(self, name: str) -> Preset:
         return Preset(name="", reason=NONE_REASON) if name in ("", NONE) else self._presets.named(name)

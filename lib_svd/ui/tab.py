@@ -233,7 +233,7 @@ class Tab:
         gallery = [str(path) for path in saved.frames] or pictures
         status = notes_html(saved.notes) + time_html(clip.frames.shape, clip.fps, clip.seconds)
         last = None if is_grid else pictures[-1]
-        player = clip_html(self._page.url(saved.video), clip.size, plays=plays(self._studio.host.option))
+        player = clip_html(self._page.url(saved.video), clip.size, plays=plays(self._studio.host.options))
         return [player, gallery, last, name, clip.infotext, status]
 
     def restored(self, entry: Entry) -> Sequence[Any]:
@@ -264,7 +264,7 @@ class Tab:
 
     def open_folder(self) -> None:
         """Show the clips' folder on the server's screen."""
-        self._page.open_folder(self._studio.host.output_dir())
+        self._page.open_folder(self._studio.host.folders.output_dir())
 
 
 def _small(text: str, name: str) -> Any:

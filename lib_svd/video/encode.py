@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -34,15 +33,9 @@ class Encoding:
     profile: str = "high"  # of PROFILES
 
     @classmethod
-    def chosen(cls, option: Callable[[str, Any], Any]) -> Encoding:
-        """As a web UI has it in its own settings for videos; those that it lacks, or that cannot be, are as ever.
-
-        Args:
-            option: gives a setting by its name in Forge Neo, or the default that it is given too.
-        """
+    def chosen(cls, crf: object, preset: object, profile: object) -> Encoding:
+        """As the user has it in a web UI's own settings for videos; what is not there, or cannot be, is as ever."""
         usual = cls()
-        crf = option("video_crf", usual.crf)
-        preset, profile = option("video_preset", usual.preset), option("video_profile", usual.profile)
         return cls(
             # 0 is lossless, which none of these profiles can be
             crf=min(51, max(1, int(crf))) if isinstance(crf, (int, float)) else usual.crf,

@@ -15,7 +15,6 @@ from playwright.sync_api import Locator, Page, expect
 
 from lib_svd import video
 from lib_svd.clip import Clip
-from lib_svd.request import CompleteRequest
 from tests.browser.conftest import Served
 from tests.browser.tab import (
     FEW,
@@ -35,6 +34,7 @@ from tests.browser.tab import (
     shoot,
     shown,
 )
+from tests.requests import complete
 
 ROOT = Path(__file__).parents[2]
 STATE = """() => Array.from(document.querySelectorAll(".svd-compare video"), (video) => ({
@@ -169,7 +169,7 @@ def many_clips(served_to_a_new_user: Served) -> list[str]:
     folder.mkdir(exist_ok=True)
     frames = np.random.default_rng(5).integers(0, 255, (6, 48, 80, 3), np.uint8)
     names = [f"clip-svd-{number:04d}" for number in range(1, 51)]
-    settings = CompleteRequest(num_frames=6, fps=6, width=80, height=48, checkpoint="gone.safetensors")
+    settings = complete(num_frames=6, fps=6, width=80, height=48, checkpoint="gone.safetensors")
     first = Clip(frames=frames, fps=6, infotext=settings.infotext())
     made = video.save(first, folder / f"{names[0]}.mp4").video
     for age, name in enumerate(names):

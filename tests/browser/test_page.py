@@ -171,6 +171,7 @@ def test_one_setting_is_swept_in_one_job_and_each_clip_is_shown_when_it_is_chose
     expect(part(tab, "measures")).to_contain_text("the camera moves")
     assert request_shown(tab).motion_bucket_id == 200
     shoot(tab, "swept")
+    number(tab, "num_steps", FEW)
     generate(tab)
     expect(part(tab, "sweep_shown", "input:checked")).to_have_count(0)
     part(tab, "sweep_shown").get_by_text("200", exact=True).click()

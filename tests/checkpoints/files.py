@@ -1,15 +1,16 @@
-"""Key lists of released files, key lists of narrow models of any shape, and a host that writes down what it is told."""
+"""Key lists of released files, key lists of narrow models of any shape, and a host of one dtype."""
 
 from __future__ import annotations
 
 import json
 import lzma
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,9 @@ from lib_svd.checkpoints import Svd, load, networks, recognise
 from lib_svd.checkpoints.diffusers_layout import DECODER, ENCODER, UNET, VISION
 from lib_svd.checkpoints.native_layout import PARTS
 from lib_svd.engine.config import DecoderConfig, EncoderConfig, NetworkConfigs, UNetConfig, VisionConfig
-from lib_svd.progress import Progress
+from lib_svd.hosts.own_memory import OwnMemory
+from lib_svd.ports import Host, Part
+from lib_svd.testing import FakeQueue, fake_host
 from tests.tiny import write_tiny
 
 Keys = dict[str, list[int]]
@@ -92,45 +95,33 @@ def _dead_weights(keys: Keys) -> Keys:
     return dead
 
 
-class WritingHost:
-    """A host that keeps networks as they are and writes down what it is told."""
+class Kept(OwnMemory):
+    """Every network computes in one dtype, and is built of the layers that stand in for torch's."""
 
-    name = "test"
+    def __init__(self, dtype: torch.dtype, layers: dict[str, type[nn.Module]]) -> None:
+        super().__init__(torch.device("cpu"), dtype)
+        self._layers = layers
 
-    def __init__(self, dtype: torch.dtype = torch.float32, *, stop_after: float = float("inf")) -> None:
-        self._dtype, self._stop_after = dtype, stop_after
-        self._asked = 0
-        self.adopted: list[nn.Module] = []
-        self.reports: list[Progress] = []
-        self.swap: Callable[[torch.dtype], AbstractContextManager[None]] = lambda dtype: nullcontext()
-
-    def dtype(self, part: str) -> torch.dtype:
+    def dtype(self, part: Part) -> torch.dtype:
         return self._dtype
 
-    def storage(self, part: str) -> torch.dtype:
-        return self._dtype
+    @contextmanager
+    def building(self, dtype: torch.dtype) -> Iterator[None]:
+        with patch.multiple(nn, **self._layers) if self._layers else nullcontext():
+            yield
 
-    def building(self, dtype: torch.dtype) -> AbstractContextManager[None]:
-        return self.swap(dtype)
 
-    def adopt(self, network: nn.Module, dtype: torch.dtype) -> nn.Module:
-        self.adopted.append(network)
-        return network
-
-    def report(self, progress: Progress, preview: object = None) -> None:
-        self.reports.append(progress)
-
-    def interrupted(self) -> bool:
-        self._asked += 1
-        return self._asked > self._stop_after
+def host_in(dtype: torch.dtype = torch.float32, queue: FakeQueue | None = None, **layers: type[nn.Module]) -> Host:
+    """A host in which all networks compute in that dtype, with other layers in place of those of torch.nn."""
+    return fake_host(Path(), memory=Kept(dtype, layers), queue=queue)
 
 
 def weights(svd: Svd) -> Weights:
-    return {part: getattr(svd, part).state_dict() for part in PARTS}
+    return {part: getattr(svd, part).network.state_dict() for part in PARTS}
 
 
 def loaded(path: Path, dtype: torch.dtype = torch.float32, **how: Any) -> Weights:
-    return weights(load(recognise(path, **how), WritingHost(dtype)))  # type: ignore[arg-type]
+    return weights(load(recognise(path, **how), host_in(dtype)))
 
 
 def assert_equal(a: Weights, b: Weights, *, tolerance: float = 0.0) -> None:

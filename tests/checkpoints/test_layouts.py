@@ -18,7 +18,7 @@ from lib_svd.checkpoints.native_layout import PARTS, UNUSED, split
 from lib_svd.checkpoints.recognise import recognise
 from lib_svd.checkpoints.strict import _core
 from lib_svd.engine.config import DecoderConfig, EncoderConfig, NetworkConfigs, UNetConfig, VisionConfig
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 from lib_svd.testing import write_checkpoint
 from tests.checkpoints.files import NARROW, PLAIN, native_keys, released, with_vector, write_narrow
 
@@ -164,7 +164,7 @@ def test_heads_are_as_many_as_fit_and_one_at_least(tmp_path: Path, widths: tuple
         vision=VisionConfig(width=vision_width, num_layers=1, mlp_width=64, embed_dim=32),
     )
     path = write_checkpoint(tmp_path / "svd_xt.safetensors", configs, metadata={})
-    svd = load(recognise(path), StandaloneHost("cpu"))
+    svd = load(recognise(path), standalone_host("cpu"))
     assert svd.configs == configs
     with svd.unet.on_gpu(0) as unet, svd.vision.on_gpu(0) as tower, torch.inference_mode():
         tables = unet.tables(torch.zeros(1), torch.zeros(1, 768), tower(torch.zeros(1, 3, 224, 224)), 2)

@@ -25,8 +25,8 @@ from tests.checkpoints.files import (
     UNET,
     VISION,
     Weights,
-    WritingHost,
     assert_equal,
+    host_in,
     loaded,
     native_keys,
     only,
@@ -93,7 +93,7 @@ def test_a_folder_that_diffusers_saved_loads_weight_by_weight(diffusers_folder: 
     checkpoint = recognise(diffusers_folder)
     assert checkpoint.family.name == "svd"
     assert checkpoint.layout == "diffusers folder"
-    found = weights(load(checkpoint, WritingHost()))  # type: ignore[arg-type]
+    found = weights(load(checkpoint, host_in()))
 
     theirs = {k: t for name in ("unet", "vae", "image_encoder") for k, t in stored(diffusers_folder / name)}
     assert len(theirs) == sum(map(len, found.values())) + DEAD_IN_FOLDER + 2 * 2 * 1  # q, k, v are one here
@@ -135,21 +135,22 @@ SPOT_CHECKS = (
 def test_the_folder_computes_what_diffusers_computes(diffusers_folder: Path) -> None:
     """Names and shapes cannot show two norms swapped; the networks' results do."""
     models = _diffusers_models()
-    svd: Any = load(recognise(diffusers_folder), WritingHost())  # type: ignore[arg-type]
+    svd = load(recognise(diffusers_folder), host_in())
+    vision, encoder, unet, decoder = (svd.residents[part].network for part in ("vision", "encoder", "unet", "decoder"))
     vae, num_frames = models["vae"], 3
 
     image = torch.rand(1, 3, 28, 28) * 2 - 1
-    assert _apart(svd.vision(image)[:, 0], models["image_encoder"](image).image_embeds) < 1e-5
-    assert _apart(svd.encoder(image), vae.quant_conv(vae.encoder(image))) < 1e-5
+    assert _apart(vision(image)[:, 0], models["image_encoder"](image).image_embeds) < 1e-5
+    assert _apart(encoder(image), vae.quant_conv(vae.encoder(image))) < 1e-5
     latents = torch.randn(num_frames, 4, 8, 8)
     decoded = vae.decode(latents / LATENT_SCALE, num_frames=num_frames).sample
-    assert _apart(torch.cat(list(svd.decoder.frames(latents, num_frames))), decoded) < 1e-5
+    assert _apart(torch.cat(list(decoder.frames(latents, num_frames))), decoded) < 1e-5
 
     x, c_noise, ids = torch.randn(num_frames, 8, 8, 8), torch.tensor([0.3]), torch.tensor([[6.0, 75.0, 0.02]])
     context = torch.randn(1, 1, 32)
     theirs = models["unet"](x[None], c_noise[0], context, added_time_ids=ids).sample[0]
-    tables = svd.unet.tables(c_noise, sinusoid(ids, 256).flatten(1), context, num_frames)
-    assert _apart(svd.unet(x, tables, 0), theirs) < 1e-3  # diffusers has another eps in most norms of its UNet
+    tables = unet.tables(c_noise, sinusoid(ids, 256).flatten(1), context, num_frames)
+    assert _apart(unet(x, tables, 0), theirs) < 1e-3  # diffusers has another eps in most norms of its UNet
 
 
 def _apart(a: Tensor, b: Tensor) -> float:
@@ -159,7 +160,7 @@ def _apart(a: Tensor, b: Tensor) -> float:
 
 def test_a_native_file_of_the_folder_s_weights_is_equal(diffusers_folder: Path, tmp_path: Path) -> None:
     checkpoint = recognise(diffusers_folder)
-    found = weights(load(checkpoint, WritingHost()))  # type: ignore[arg-type]
+    found = weights(load(checkpoint, host_in()))
     homes = {"unet": UNET, "vision": VISION, "encoder": ENCODER, "decoder": DECODER}
     keys = native_keys(checkpoint.configs)
     tensors = tiny_tensors(keys, 7)
@@ -226,7 +227,7 @@ def test_a_bare_diffusers_unet_borrows_the_rest(diffusers_folder: Path, native: 
     )
     assert "taken from svd_xt.safetensors" in searched.notes[0]
     assert [stamp.path.name for stamp in searched.stamps] == [unet.name, "svd_xt.safetensors"]
-    found, own, lent = weights(load(named, WritingHost())), loaded(diffusers_folder), loaded(native)  # type: ignore[arg-type]
+    found, own, lent = weights(load(named, host_in())), loaded(diffusers_folder), loaded(native)
     assert_equal(found, {"unet": own["unet"], **{part: lent[part] for part in ("vision", "encoder", "decoder")}})
 
 

@@ -24,7 +24,7 @@ LOAD = """
 import sys, torch
 from pathlib import Path
 from lib_svd.checkpoints import load, recognise
-from tests.checkpoints.files import WritingHost
+from tests.checkpoints.files import host_in
 
 def peak():  # not getrusage: its peak is handed down from the process that started this one
     status = Path("/proc/self/status").read_text()
@@ -34,7 +34,7 @@ dtype = getattr(torch, sys.argv[2])
 torch.ones(999, dtype=torch.float16).to(dtype)
 checkpoint = recognise(sys.argv[1])
 before = peak()
-svd = load(checkpoint, WritingHost(dtype))
+svd = load(checkpoint, host_in(dtype))
 size = sum(checkpoint.parameters.values()) * dtype.itemsize
 print(size, (peak() - before) / size)
 """

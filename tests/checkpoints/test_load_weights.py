@@ -6,8 +6,6 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from lib_svd.checkpoints.ahead import ReadAhead
 from lib_svd.checkpoints.native_layout import PARTS, split
 from lib_svd.checkpoints.weights import plan_weights
 from lib_svd.errors import BadCheckpoint, Interrupted, SvdError
+from lib_svd.testing import FakeQueue
 from tests.checkpoints.files import (
     DECODER,
     ENCODER,
@@ -29,8 +28,8 @@ from tests.checkpoints.files import (
     PLAIN,
     VISION,
     Weights,
-    WritingHost,
     assert_equal,
+    host_in,
     loaded,
     native_keys,
     only,
@@ -54,13 +53,13 @@ def test_weights_are_the_file_s_own(native: Path, expected: Weights) -> None:
 
 
 def test_networks_are_ready_to_run(native: Path) -> None:
-    host = WritingHost(torch.bfloat16)
+    host = host_in(torch.bfloat16)
     checkpoint = recognise(native)
-    svd = load(checkpoint, host)  # type: ignore[arg-type]
+    svd = load(checkpoint, host)
 
-    assert host.adopted == [svd.vision, svd.encoder, svd.unet, svd.decoder]
+    assert host.memory.residents() == [svd.vision, svd.encoder, svd.unet, svd.decoder]
     assert (svd.family, svd.configs) == (checkpoint.family, NARROW)
-    for network in host.adopted:
+    for network in (resident.network for resident in host.memory.residents()):
         assert not any(module.training for module in network.modules())
         for weight in [*network.parameters(), *network.buffers()]:
             assert (weight.dtype, weight.device.type, weight.requires_grad) == (torch.bfloat16, "cpu", False)
@@ -176,19 +175,19 @@ def test_training_leftovers_are_passed_over(tmp_path: Path, expected: Weights) -
 
 
 def test_progress_is_told_and_stopping_is_heard(native: Path) -> None:
-    host = WritingHost()
-    load(recognise(native), host)  # type: ignore[arg-type]
+    queue = FakeQueue()
+    load(recognise(native), host_in(queue=queue))
 
-    done = [report.done for report in host.reports]
+    done = [report.done for report in queue.reports]
     assert 2 <= len(done) <= 101
     assert done == sorted(done)
-    assert host.reports[-1].done <= host.reports[-1].total
-    assert host.reports[-1].title == "Loading svd.safetensors"
+    assert queue.reports[-1].done <= queue.reports[-1].total
+    assert queue.reports[-1].title == "Loading svd.safetensors"
 
-    stopping = WritingHost(stop_after=100)
+    stopping = host_in(queue=FakeQueue(lambda progress: 2 * progress.done >= progress.total))
     with pytest.raises(Interrupted, match=r"Loading svd\.safetensors was stopped"):
-        load(recognise(native), stopping)  # type: ignore[arg-type]
-    assert stopping.adopted == []
+        load(recognise(native), stopping)
+    assert stopping.memory.residents() == []
 
 
 @pytest.mark.parametrize("how", ["cut", "replaced", "deleted", "touched"])
@@ -205,17 +204,16 @@ def test_a_file_that_changes_before_it_is_loaded_is_refused(tmp_path: Path, how:
         os.utime(path, ns=(0, 0))
 
     with pytest.raises(BadCheckpoint, match=r"svd\.safetensors (was changed while it was being loaded|is not in)"):
-        load(checkpoint, WritingHost())  # type: ignore[arg-type]
+        load(checkpoint, host_in())
 
 
 def test_a_file_that_changes_while_it_is_loaded_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_narrow(tmp_path / "svd.safetensors")
     checkpoint = recognise(path)
-    host = WritingHost()
-    monkeypatch.setattr(host, "report", lambda *_: os.utime(path, ns=(0, 0)))
+    queue = FakeQueue(lambda progress: os.utime(path, ns=(0, 0)) is not None)
 
     with pytest.raises(BadCheckpoint, match="was changed while"):
-        load(checkpoint, host)  # type: ignore[arg-type]
+        load(checkpoint, host_in(queue=queue))
 
 
 def test_loaded_weights_do_not_look_into_the_file(tmp_path: Path) -> None:
@@ -252,23 +250,20 @@ import os, sys
 from pathlib import Path
 from lib_svd.checkpoints import load, recognise
 from lib_svd.errors import BadCheckpoint
-from tests.checkpoints.files import WritingHost
+from lib_svd.testing import FakeQueue
+from tests.checkpoints.files import host_in
 
 path, how = Path(sys.argv[1]), sys.argv[2]
-host = WritingHost()
-reports = []
-
-def spoil(*told):
-    reports.append(told)
-    if len(reports) == 20 and how == "shortened":
+def spoil(progress):
+    if len(queue.reports) == 20 and how == "shortened":
         os.truncate(path, 5000)
-    if len(reports) == 20 and how == "rewritten":
+    if len(queue.reports) == 20 and how == "rewritten":
         with path.open("r+b") as file:
             file.write(bytes(path.stat().st_size))
 
-host.report = spoil
+queue = FakeQueue(spoil)
 try:
-    load(recognise(path), host)
+    load(recognise(path), host_in(queue=queue))
 except BadCheckpoint as error:
     print(error)
 """
@@ -318,32 +313,16 @@ class LossyLinear(nn.Linear):
         return None
 
 
-@contextmanager
-def swapped(**layers: type[nn.Module]) -> Iterator[None]:
-    before = {name: getattr(nn, name) for name in layers}
-    try:
-        for name, layer in layers.items():
-            setattr(nn, name, layer)
-        yield
-    finally:
-        for name, layer in before.items():
-            setattr(nn, name, layer)
-
-
 def test_layers_that_a_host_swapped_are_filled(native: Path, expected: Weights) -> None:
-    host = WritingHost(torch.float16)
-    host.swap = lambda dtype: swapped(Linear=ForgeLinear, Conv2d=ForgeConv2d)
-    svd = load(recognise(native), host)  # type: ignore[arg-type]
+    svd = load(recognise(native), host_in(torch.float16, Linear=ForgeLinear, Conv2d=ForgeConv2d))
 
-    assert any(isinstance(module, ForgeLinear) for module in svd.unet.modules())  # type: ignore[attr-defined]
-    assert not any(w.requires_grad for network in host.adopted for w in network.parameters())
+    built = [resident.network for resident in svd.residents.values()]
+    assert any(isinstance(module, ForgeLinear) for network in built for module in network.modules())
+    assert not any(w.requires_grad for network in built for w in network.parameters())
     half = {part: {k: w.half() for k, w in found.items()} for part, found in expected.items()}
     assert_equal(weights(svd), half)
 
 
 def test_layers_that_lose_weights_are_not_passed_over(native: Path) -> None:
-    host = WritingHost()
-    host.swap = lambda dtype: swapped(Linear=LossyLinear)
-
-    with pytest.raises(SvdError, match="layers of test did not take weights of the image tower"):
-        load(recognise(native), host)  # type: ignore[arg-type]
+    with pytest.raises(SvdError, match="layers of a fake did not take weights of the image tower"):
+        load(recognise(native), host_in(Linear=LossyLinear))

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 
 from lib_svd.checkpoints import header
 from lib_svd.errors import BadCheckpoint
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 from lib_svd.studio import Studio
 from tests.checkpoints.files import write_narrow
 
@@ -117,7 +117,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_list_goes_on_and_names_what_it_passes_over(models: Path, case: str) -> None:
     make, why = NEIGHBOURS[case]
     make(models)
-    studio = Studio(StandaloneHost(device="cpu", model_dirs=(models,)))
+    studio = Studio(standalone_host(device="cpu", model_dirs=(models,)))
 
     names, refusals = [model.name for model in studio.models()], studio.refusals()
 
@@ -131,7 +131,7 @@ def test_the_list_goes_on_and_names_what_it_passes_over(models: Path, case: str)
 
 @pytest.mark.parametrize("name", ["x" * 5000, "~nobody-of-that-name/x", "\ud800", "a\0b", "x/" * 3000])
 def test_a_name_that_no_file_can_have_is_refused_as_any_that_is_not_there(models: Path, name: str) -> None:
-    studio = Studio(StandaloneHost(device="cpu", model_dirs=(models,)))
+    studio = Studio(standalone_host(device="cpu", model_dirs=(models,)))
     with pytest.raises(BadCheckpoint, match="No model is called") as caught:
         studio.checkpoint(name)
     assert len(str(caught.value).encode("utf-8")) < 1000

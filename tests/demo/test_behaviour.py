@@ -30,7 +30,7 @@ def test_more_motion_asked_is_more_motion_seen(demo):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_motion_rises_on_every_picture(name, demo):
-    moved = [mean_over(flow, demo, [name], seeds=(0,), motion_bucket_id=motion) for motion in (20, 75, 200)]
+    moved = [mean_over(flow, demo, [name], seeds=(0,), motion_bucket_id=motion) for motion in (30, 75, 200)]
     assert moved[1] > 1.3 * moved[0]
     assert moved[2] > 1.3 * moved[1]
 
@@ -50,7 +50,7 @@ def test_the_first_frame_is_the_picture(name, demo):
 
 
 def test_more_frames_a_second_move_less_from_one_to_the_next(demo):
-    fast, slow = (mean_over(flow, demo, seeds=(0,), motion_bucket_id=127, fps=fps) for fps in (6, 20))
+    fast, slow = (mean_over(flow, demo, seeds=(0,), motion_bucket_id=127, **fps) for fps in ({}, {"fps": 20}))
     assert slow < 0.8 * fast
 
 

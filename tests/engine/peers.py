@@ -13,7 +13,7 @@ from lib_svd.checkpoints import load, recognise
 from lib_svd.engine.unet import UNet
 from lib_svd.engine.vae import VaeDecoder, VaeEncoder
 from lib_svd.engine.vision import VisionTower
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 
 CONTEXT, HEAD = 96, 64
 REFERENCE_RES_EPS = 1e-5  # diffusers has 1e-6 in most residual blocks of the UNet; Stability's code has this in all
@@ -40,7 +40,7 @@ def build_peers(folder: Path) -> Peers:
         _stir(network)
         network.save_pretrained(folder / name)
     _as_stability(unet)
-    svd = load(recognise(folder), StandaloneHost("cpu", "float32"))
+    svd = load(recognise(folder), standalone_host("cpu", "float32"))
     with (
         svd.unet.on_gpu(0) as ours_unet,
         svd.encoder.on_gpu(0) as ours_encoder,

@@ -16,7 +16,7 @@ from lib_svd.engine.unet import UNet
 from lib_svd.engine.vae import VaeDecoder, VaeEncoder
 from lib_svd.engine.vision import VisionTower
 from lib_svd.errors import BadCheckpoint
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 from lib_svd.ports import Resident
 from tests.tiny import digest, tiny_tensors
 
@@ -66,7 +66,7 @@ def _loaded(tensors: dict[str, Tensor]) -> Svd:
         path = Path(folder) / "tiny_svd_xt.safetensors"
         save_file(tensors, path)
         try:
-            return load(recognise(path), StandaloneHost("cpu", "float32"))
+            return load(recognise(path), standalone_host("cpu", "float32"))
         except BadCheckpoint as error:
             raise Unusable(f"The checkpoint made from the key list cannot be loaded: {error}") from None
 

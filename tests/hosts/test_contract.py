@@ -22,9 +22,11 @@ from lib_svd.checkpoints import networks
 from lib_svd.checkpoints.load import _give_memory
 from lib_svd.errors import OutOfMemory, SvdError
 from lib_svd.hosts.detect import find_host
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
+from lib_svd.options import DEFAULTS
 from lib_svd.ports import Host, Part
 from lib_svd.progress import Preview, Progress, Stage
+from lib_svd.testing import FakeQueue, fake_host
 from tests.conftest import NARROW
 from tests.halves import HALVES
 from tests.hosts.stub_hosts import FOLDERS, stub_host
@@ -54,7 +56,7 @@ def stand_alone(folder: Path) -> Iterator[tuple[Host, Look]]:
         seen.append(Screen(str(progress), share, preview().size if preview else None))
 
     models, clips = (folder / "models",), folder / "clips" / "svd"
-    yield StandaloneHost("cpu", model_dirs=models, output_dir=clips, on_report=show), lambda: seen[-1]
+    yield standalone_host("cpu", model_dirs=models, output_dir=clips, on_report=show), lambda: seen[-1]
 
 
 @contextmanager
@@ -69,7 +71,22 @@ def web_ui(name: str, folder: Path) -> Iterator[tuple[Host, Look]]:
         yield find_host(), look
 
 
-ADAPTERS: dict[str, NewHost] = {"stand-alone": stand_alone, **{name: partial(web_ui, name) for name in FOLDERS}}
+@contextmanager
+def faked(folder: Path) -> Iterator[tuple[Host, Look]]:
+    queue = FakeQueue()
+
+    def look() -> Screen:
+        last = queue.reports[-1]
+        return Screen(str(last), last.done / last.total, queue.previews[-1].size if queue.previews else None)
+
+    yield fake_host(folder, folder / "models", queue=queue), look
+
+
+ADAPTERS: dict[str, NewHost] = {
+    "stand-alone": stand_alone,
+    "a fake": faked,
+    **{name: partial(web_ui, name) for name in FOLDERS},
+}
 """Each makes a host whose model and output folders are below a folder, and a way to look at its screen."""
 
 
@@ -91,14 +108,12 @@ def screen(host_and_screen) -> Look:
 
 def filled(part: Part, host: Host) -> nn.Module:
     """A narrow network with random weights in the host's dtype, built as `checkpoints.load` does."""
-    shapes = networks.shapes(part, NARROW)
-    with host.building(host.dtype(part)):
+    shapes, dtype = networks.shapes(part, NARROW), host.memory.dtype(part)
+    with host.memory.building(dtype):
         network = networks.build(part, NARROW)
-    _give_memory(network, shapes, host.dtype(part))
+    _give_memory(network, shapes, dtype)
     generator = torch.Generator().manual_seed(0)
-    weights = {
-        name: torch.randn(shape, generator=generator).div(8).to(host.dtype(part)) for name, shape in shapes.items()
-    }
+    weights = {name: torch.randn(shape, generator=generator).div(8).to(dtype) for name, shape in shapes.items()}
     network.load_state_dict(weights, assign=True)
     return network.requires_grad_(False)
 
@@ -116,33 +131,35 @@ def test_it_has_a_name_for_log_lines(host):
 
 
 def test_it_says_where_and_in_what_every_part_computes(host):
-    assert isinstance(host.device(), torch.device)
+    assert isinstance(host.memory.device(), torch.device)
     for part in PARTS:
-        assert host.dtype(part) in (torch.float32, torch.float16, torch.bfloat16)
-        assert host.storage(part).itemsize <= host.dtype(part).itemsize
-        assert 1 <= host.bytes_a_weight(part) <= host.storage(part).itemsize
+        assert host.memory.dtype(part) in (torch.float32, torch.float16, torch.bfloat16)
+        assert host.memory.storage(part).itemsize <= host.memory.dtype(part).itemsize
+        assert 1 <= host.memory.bytes_a_weight(part) <= host.memory.storage(part).itemsize
 
 
 def test_clips_go_to_a_folder_that_is_there(host, tmp_path):
-    assert host.output_dir().is_dir()
-    assert host.output_dir().is_relative_to(tmp_path)
-    assert host.output_dir() == host.output_dir()
+    assert host.folders.output_dir().is_dir()
+    assert host.folders.output_dir().is_relative_to(tmp_path)
+    assert host.folders.output_dir() == host.folders.output_dir()
 
 
 def test_models_are_looked_for_in_folders_that_may_be_missing(host, tmp_path):
-    assert host.model_dirs()
-    assert all(isinstance(folder, Path) for folder in host.model_dirs())
-    host.model_dirs().clear()
-    assert host.model_dirs()
+    assert host.folders.model_dirs()
+    assert all(isinstance(folder, Path) for folder in host.folders.model_dirs())
+    host.folders.model_dirs().clear()
+    assert host.folders.model_dirs()
 
 
-def test_settings_that_are_not_there_have_the_callers_default(host):
-    assert host.option("svd_no_such_setting", 41) == 41
+def test_an_option_that_nobody_set_is_as_the_table_has_it(host):
+    own = {name: default for name, default in DEFAULTS.items() if "svd" in name}
+    assert {name: host.options[name] for name in own} == own
+    assert all(host.options[name] is not None for name in DEFAULTS if not name.startswith("video_"))
 
 
 def test_work_gives_its_result_back(host):
-    assert host.exclusively("svd", lambda: {"clip": 1}) == {"clip": 1}
-    assert host.exclusively("svd", lambda: None) is None
+    assert host.queue.exclusively("svd", lambda: {"clip": 1}) == {"clip": 1}
+    assert host.queue.exclusively("svd", lambda: None) is None
 
 
 @pytest.mark.parametrize("error", [OutOfMemory("no room"), KeyError("x"), KeyboardInterrupt(), SystemExit(3)])
@@ -151,9 +168,9 @@ def test_an_error_of_the_work_passes_unchanged(host, error):
         raise error
 
     with pytest.raises(type(error)) as caught:
-        host.exclusively("svd", work)
+        host.queue.exclusively("svd", work)
     assert caught.value is error
-    assert host.exclusively("svd", lambda: "the next one runs") == "the next one runs"
+    assert host.queue.exclusively("svd", lambda: "the next one runs") == "the next one runs"
 
 
 def test_two_works_never_overlap(host):
@@ -165,7 +182,7 @@ def test_two_works_never_overlap(host):
         time.sleep(0.02)
         running.pop()
 
-    threads = [threading.Thread(target=host.exclusively, args=("svd", work)) for _ in range(4)]
+    threads = [threading.Thread(target=host.queue.exclusively, args=("svd", work)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -174,13 +191,13 @@ def test_two_works_never_overlap(host):
 
 
 def test_nobody_has_interrupted_a_run_that_just_began(host):
-    assert host.interrupted() is False
+    assert host.queue.interrupted() is False
 
 
 def test_progress_says_what_is_going_on_and_goes_forward(host, screen):
     shares = []
     for done in range(11):
-        host.report(Progress(Stage.SAMPLING, done, 10))
+        host.queue.report(Progress(Stage.SAMPLING, done, 10))
         assert screen().text == f"Sampling {done}/10"
         shares.append(screen().share)
     assert shares == sorted(set(shares))
@@ -188,9 +205,9 @@ def test_progress_says_what_is_going_on_and_goes_forward(host, screen):
 
 
 def test_a_picture_is_shown_as_it_is_or_larger_and_none_where_there_is_none(host, screen):
-    host.report(Progress(Stage.SAMPLING, 0, 10))
+    host.queue.report(Progress(Stage.SAMPLING, 0, 10))
     assert screen().picture is None
-    host.report(Progress(Stage.SAMPLING, 1, 10), lambda: Image.new("RGB", (16, 8)))
+    host.queue.report(Progress(Stage.SAMPLING, 1, 10), lambda: Image.new("RGB", (16, 8)))
     width, height = screen().picture
     assert width >= 16
     assert width == 2 * height
@@ -198,9 +215,10 @@ def test_a_picture_is_shown_as_it_is_or_larger_and_none_where_there_is_none(host
 
 def test_work_within_work_runs_in_its_turn(host):
     results: list[str] = []
+    turn = host.queue.exclusively
 
     def outer() -> None:
-        results.append(host.exclusively("svd", lambda: host.exclusively("svd", lambda: "inner") + " in outer"))
+        results.append(turn("svd", lambda: turn("svd", lambda: "inner") + " in outer"))
 
     caller = threading.Thread(target=outer, daemon=True)  # which a host that waits for itself never comes back from
     caller.start()
@@ -209,7 +227,7 @@ def test_work_within_work_runs_in_its_turn(host):
 
 
 def test_a_network_that_nobody_holds_is_not_kept(host):
-    kept = weakref.ref(host.adopt(filled("encoder", host), host.dtype("encoder")))
+    kept = weakref.ref(host.memory.adopt(filled("encoder", host), host.memory.dtype("encoder")))
     gc.collect()
     assert kept() is None
 
@@ -224,14 +242,14 @@ def test_a_network_is_built_in_a_swapped_torch_and_left_in_a_plain_one(host, par
 
 def test_layers_are_plain_again_after_an_error_while_building(host):
     before = nn.Linear
-    with pytest.raises(SvdError), host.building(torch.float16):
+    with pytest.raises(SvdError), host.memory.building(torch.float16):
         raise SvdError("no such weight")
     assert nn.Linear is before
 
 
 def test_a_resident_runs_and_runs_again(host):
-    resident = host.adopt(filled("encoder", host), host.dtype("encoder"))
-    assert resident.dtype == host.dtype("encoder")
+    resident = host.memory.adopt(filled("encoder", host), host.memory.dtype("encoder"))
+    assert resident.dtype == host.memory.dtype("encoder")
     results = []
     for _ in range(2):
         with resident.on_gpu(1000) as network:
@@ -241,7 +259,7 @@ def test_a_resident_runs_and_runs_again(host):
 
 
 def test_a_resident_may_be_entered_within_itself_and_beside_others(host):
-    first, second = (host.adopt(filled("encoder", host), host.dtype("encoder")) for _ in range(2))
+    first, second = (host.memory.adopt(filled("encoder", host), host.memory.dtype("encoder")) for _ in range(2))
     with first.on_gpu(0) as network, second.on_gpu(0) as other, first.on_gpu(0) as again:
         assert again is network
         assert torch.equal(encoded(again, first.device), encoded(other, second.device))
@@ -249,7 +267,7 @@ def test_a_resident_may_be_entered_within_itself_and_beside_others(host):
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), KeyboardInterrupt(), OutOfMemory("told already")])
 def test_an_error_inside_passes_unchanged_and_the_resident_still_works(host, error):
-    first, second = (host.adopt(filled("encoder", host), host.dtype("encoder")) for _ in range(2))
+    first, second = (host.memory.adopt(filled("encoder", host), host.memory.dtype("encoder")) for _ in range(2))
     with pytest.raises(type(error)) as caught, first.on_gpu(0), second.on_gpu(0):
         raise error
     assert caught.value is error
@@ -267,7 +285,7 @@ def test_an_error_inside_passes_unchanged_and_the_resident_still_works(host, err
     ],
 )
 def test_every_devices_way_to_have_no_room_becomes_one_sentence(host, error):
-    resident = host.adopt(filled("encoder", host), host.dtype("encoder"))
+    resident = host.memory.adopt(filled("encoder", host), host.memory.dtype("encoder"))
     with (
         pytest.raises(OutOfMemory, match=r"no room for this clip: choose fewer frames or a smaller size.*\.$"),
         resident.on_gpu(0),
@@ -279,7 +297,7 @@ def test_every_devices_way_to_have_no_room_becomes_one_sentence(host, error):
 
 def test_a_resident_goes_on_in_float32(host):
     network = filled("encoder", host).to(HALVES[0])
-    resident = host.adopt(network, HALVES[0])
+    resident = host.memory.adopt(network, HALVES[0])
     with resident.on_gpu(0) as network:
         half = encoded(network, resident.device)
         resident.use_fp32()
@@ -291,6 +309,6 @@ def test_a_resident_goes_on_in_float32(host):
 
 
 def test_room_is_a_number_of_bytes(host):
-    resident = host.adopt(filled("encoder", host), host.dtype("encoder"))
+    resident = host.memory.adopt(filled("encoder", host), host.memory.dtype("encoder"))
     assert isinstance(resident.room(), int)
     assert resident.room() > 2**20

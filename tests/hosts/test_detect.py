@@ -62,7 +62,7 @@ def test_a_package_that_another_extension_brings_makes_no_other_host(stub_host, 
     bring(tmp_path, package, text)
     host = find_host()
     assert host.name == name
-    assert host.exclusively("svd", lambda: "done") == "done"
+    assert host.queue.exclusively("svd", lambda: "done") == "done"
 
 
 def test_an_extension_that_is_a_link_is_another_extension_too(stub_host, tmp_path):
@@ -88,8 +88,8 @@ def test_a_host_of_other_memory_management_gets_our_own_on_the_device_that_it_na
     monkeypatch.setattr("modules.devices.get_optimal_device", lambda: torch.device("meta"))
     host = find_host()
     assert host.name == "a web UI, beside its models"
-    assert host.device() == torch.device("meta")
-    assert {host.dtype("unet"), host.dtype("decoder"), host.dtype("encoder")} == {torch.float16, torch.float32}
+    assert host.memory.device() == torch.device("meta")
+    assert {host.memory.dtype(part) for part in ("unet", "decoder", "encoder")} == {torch.float16, torch.float32}
     assert "has no backend.memory_management.load_models_gpu" in host.lacks.sentence()
 
 

@@ -159,7 +159,7 @@ def start(stub_host, tmp_path, monkeypatch) -> Callable[..., Taken]:
 def moves_the_bar(host: Taken) -> bool:
     from modules import shared
 
-    host.host.report(Progress(Stage.SAMPLING, 3, 10))
+    host.host.queue.report(Progress(Stage.SAMPLING, 3, 10))
     return getattr(shared.state, "textinfo", None) == "Sampling 3/10"
 
 
@@ -167,14 +167,14 @@ def is_stopped(host: Taken) -> bool:
     from modules import shared
 
     shared.state.interrupted = True
-    stopped = host.host.interrupted()
+    stopped = host.host.queue.interrupted()
     shared.state.interrupted = False
     return stopped
 
 
 def has_its_turn(host: Taken) -> bool:
     try:
-        return bool(host.host.exclusively("svd", lambda: True))
+        return bool(host.host.queue.exclusively("svd", lambda: True))
     except SvdError as error:
         return str(error) != host.host.lacks.sentence()
 
@@ -200,7 +200,7 @@ def bound() -> set[str]:
 
 def keeps_a_network(host: Taken) -> bool:
     """In either keeping it runs; whether that is the host's."""
-    resident = host.host.adopt(nn.Linear(2, 2).requires_grad_(False), torch.float32)
+    resident = host.host.memory.adopt(nn.Linear(2, 2).requires_grad_(False), torch.float32)
     with resident.on_gpu(0) as network:
         assert network(torch.zeros(1, 2)).shape == (1, 2)
     return host.host.name != "a web UI, beside its models"

@@ -21,7 +21,7 @@ from lib_svd.engine.memory import weight_bytes
 from lib_svd.engine.unet import UNet
 from lib_svd.hosts.detect import find_host
 from lib_svd.hosts.patcher import PatchedResident
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest
 from tests.hosts.stub_hosts import MANAGEMENT
@@ -94,7 +94,7 @@ def made(tmp_path, monkeypatch, checkpoint, picture, small_scratch) -> Callable[
 def test_a_clip_is_the_same_at_any_budget_and_keeps_within_it(stub_host, monkeypatch, made, peak, name):
     stub = stub_host(name)
     gpu = stub.gpu
-    wanted, shares = made(StandaloneHost("cpu")), {}
+    wanted, shares = made(standalone_host("cpu")), {}
     for label, (budget, floor) in BUDGETS.items():
         gpu.plug_in(monkeypatch, budget)
         gpu.inference_memory, peak.bytes = floor, 0

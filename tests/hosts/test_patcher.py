@@ -46,9 +46,9 @@ class Stack(nn.Module):
 
 
 def adopted(host, megabytes: int):
-    with host.building(torch.float32):
+    with host.memory.building(torch.float32):
         network = Stack(megabytes)
-    return host.adopt(network.requires_grad_(False), torch.float32)
+    return host.memory.adopt(network.requires_grad_(False), torch.float32)
 
 
 def checkpoint_of_the_host(stub, megabytes: int):
@@ -102,7 +102,7 @@ def test_unloading_everything_breaks_nothing(card, stub, unload):
     ours = adopted(host, 4)
     with ours.on_gpu(MB):
         pass
-    given = () if unload == "unload_all_models" else (1e30, host.device())
+    given = () if unload == "unload_all_models" else (1e30, host.memory.device())
     getattr(stub.management, unload)(*given)
     assert (stub.gpu.used(), stub.management.current_loaded_models) == (0, [])
     with ours.on_gpu(MB) as network:
@@ -169,9 +169,9 @@ def test_where_the_weights_do_not_fit_work_may_have_it_all(card):
 
 def test_float32_in_the_middle_of_work_makes_room_for_twice_as_much(card, stub):
     host = card(20 * MB)
-    with host.building(torch.float16):
+    with host.memory.building(torch.float16):
         network = Stack(12).half()
-    ours = host.adopt(network.requires_grad_(False), torch.float16)
+    ours = host.memory.adopt(network.requires_grad_(False), torch.float16)
     with ours.on_gpu(4 * MB):
         assert stub.gpu.bytes_of(network) >= 6 * MB
         ours.use_fp32()
@@ -199,7 +199,7 @@ def test_a_held_network_survives_the_hosts_tidying_up(card, stub):
     with ours.on_gpu(MB):
         pass
     gc.collect()
-    stub.management.free_memory(0, host.device())
+    stub.management.free_memory(0, host.memory.device())
     assert [entry.model for entry in stub.management.current_loaded_models] == [ours._patcher]
 
 
@@ -207,7 +207,7 @@ def test_a_held_network_survives_the_hosts_tidying_up(card, stub):
 def test_swapped_layers_meet_every_operand_on_the_device(card, stub, part):
     host = card(0, device=META)
     network = filled(part, host)
-    with torch.inference_mode(), host.adopt(network, torch.float32).on_gpu(0), Operands(META) as seen:
+    with torch.inference_mode(), host.memory.adopt(network, torch.float32).on_gpu(0), Operands(META) as seen:
         runs(part, network, META)
     assert seen.count > 20
     assert seen.strayed == []
@@ -222,8 +222,8 @@ def test_weights_may_wait_in_less_than_they_compute_in(card, stub, storage):
         for name, weight in layer.named_parameters(recurse=False):
             setattr(layer, name, nn.Parameter(weight.to(storage), False))
     with (
-        host.adopt(plain, torch.float32).on_gpu(0),
-        host.adopt(stored, torch.float32).on_gpu(0),
+        host.memory.adopt(plain, torch.float32).on_gpu(0),
+        host.memory.adopt(stored, torch.float32).on_gpu(0),
         torch.inference_mode(),
     ):
         picture = torch.linspace(-1, 1, 3 * 64 * 64).view(1, 3, 64, 64)
@@ -234,7 +234,7 @@ def test_weights_may_wait_in_less_than_they_compute_in(card, stub, storage):
 def test_the_hosts_choice_of_dtypes_is_followed(stub):
     gpu, host = stub.gpu, find_host()
     gpu.storage, gpu.compute, gpu.vae = torch.float8_e5m2, torch.bfloat16, torch.float16
-    assert {part: (host.dtype(part), host.storage(part)) for part in PARTS} == {
+    assert {part: (host.memory.dtype(part), host.memory.storage(part)) for part in PARTS} == {
         "vision": (torch.bfloat16, torch.bfloat16),
         "encoder": (torch.float32, torch.float32),
         "unet": (torch.bfloat16, torch.float8_e5m2),
@@ -259,9 +259,9 @@ def low_bits(request, stub_host):
 def test_low_bits_chosen_in_the_page_are_followed(low_bits):
     host, choose = low_bits
     choose(torch.float8_e4m3fn)
-    assert host.storage("unet") == torch.float8_e4m3fn
+    assert host.memory.storage("unet") == torch.float8_e4m3fn
     choose(None)
-    assert host.storage("unet") == torch.float16
+    assert host.memory.storage("unet") == torch.float16
 
 
 def test_neo_is_not_left_to_choose_layers_that_round_what_goes_through_them(low_bits, monkeypatch):
@@ -275,7 +275,7 @@ def test_neo_is_not_left_to_choose_layers_that_round_what_goes_through_them(low_
 
     swapping = operations.using_forge_operations
     monkeypatch.setattr(operations, "using_forge_operations", fast)
-    with low_bits[0].building(torch.float8_e4m3fn):
+    with low_bits[0].memory.building(torch.float8_e4m3fn):
         assert not isinstance(nn.Linear(1, 1), Rounding)
 
 
@@ -283,12 +283,13 @@ def test_neo_is_not_left_to_choose_layers_that_round_what_goes_through_them(low_
 def test_low_bits_that_are_no_fractions_are_told_once_and_passed_over(low_bits, caplog, chosen):
     host, choose = low_bits
     choose(chosen)
-    assert [(host.storage("unet"), host.dtype("unet")) for _ in range(2)] == 2 * [(torch.float16, torch.float16)]
+    memory = host.memory
+    assert [(memory.storage("unet"), memory.dtype("unet")) for _ in range(2)] == 2 * [(torch.float16, torch.float16)]
     (line,) = [record.getMessage() for record in caplog.records]
     assert line == f"SVD cannot keep its UNet as {chosen}, so it is kept as torch.float16"
 
 
 def test_a_storage_dtype_of_powers_of_two_is_none_for_weights(stub, caplog):
     stub.gpu.storage = getattr(torch, "float8_e8m0fnu", torch.int8)  # which has no sign; torch 2.7 brought it
-    assert find_host().storage("unet") == torch.float16
+    assert find_host().memory.storage("unet") == torch.float16
     assert "so it is kept as torch.float16" in caplog.text

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from torch import nn
 
 from lib_svd.engine.memory import weight_bytes
 from lib_svd.errors import BadRequest, OutOfMemory
-from lib_svd.hosts.standalone import StandaloneHost, StandaloneResident, choose_device, choose_dtype
+from lib_svd.hosts.own_memory import OwnMemory, OwnResident, choose_device, choose_dtype
+from lib_svd.hosts.standalone import standalone_host
 from lib_svd.progress import Progress, Stage
 from tests.hosts.test_contract import filled
 
@@ -48,55 +47,48 @@ def test_a_dtype_that_pytorch_lacks_is_refused_before_anything_is_loaded(monkeyp
 
     monkeypatch.setattr(torch.nn.functional, "linear", linear)
     with pytest.raises(BadRequest, match=r"^PyTorch \S+ cannot compute in float16 on cpu \(.*\): use float32\.$"):
-        StandaloneHost("cpu", "float16")
+        standalone_host("cpu", "float16")
 
 
 def test_the_encoder_computes_in_float32_whatever_is_asked_for():
-    host = StandaloneHost("cpu", "bfloat16")
-    assert host.dtype("encoder") == torch.float32
-    assert {host.dtype(part) for part in ("vision", "unet", "decoder")} == {torch.bfloat16}
+    host = standalone_host("cpu", "bfloat16")
+    assert host.memory.dtype("encoder") == torch.float32
+    assert {host.memory.dtype(part) for part in ("vision", "unet", "decoder")} == {torch.bfloat16}
 
 
 def test_the_unets_matrices_can_wait_in_float8_and_nothing_else():
-    host = StandaloneHost("cpu", "bfloat16", weights="float8")
-    assert [host.bytes_a_weight(part) for part in ("vision", "encoder", "unet", "decoder")] == [2, 4, 1, 2]
+    host = standalone_host("cpu", "bfloat16", weights="float8")
+    assert [host.memory.bytes_a_weight(part) for part in ("vision", "encoder", "unet", "decoder")] == [2, 4, 1, 2]
     for part in ("vision", "encoder", "unet", "decoder"):
         network = filled(part, host)
         whole = weight_bytes(network)
-        resident = host.adopt(network, host.dtype(part))
+        resident = host.memory.adopt(network, host.memory.dtype(part))
         share = resident.weights / whole
         assert 0.5 < share < 0.53 if part == "unet" else share == 1
 
 
 def test_weights_by_name():
     with pytest.raises(BadRequest, match="Weights must be one of auto, float8, not 'int8'"):
-        StandaloneHost("cpu", weights="int8")
+        standalone_host("cpu", weights="int8")
 
 
 def test_progress_is_passed_on():
     heard: list[tuple[object, ...]] = []
-    host = StandaloneHost("cpu", on_report=lambda *given: heard.append(given))
-    host.report(Progress(Stage.SAMPLING, 1, 4))
+    host = standalone_host("cpu", on_report=lambda *given: heard.append(given))
+    host.queue.report(Progress(Stage.SAMPLING, 1, 4))
     assert heard == [(Progress(Stage.SAMPLING, 1, 4), None)]
 
 
-@pytest.fixture
-def gpu() -> Callable[..., StandaloneHost]:
-    """A host with so many bytes on a device that is not the CPU."""
-
-    def make(budget: int) -> StandaloneHost:
-        host = StandaloneHost("cpu", budget=budget)
-        host._device = META
-        return host
-
-    return make
+def gpu(budget: int) -> OwnMemory:
+    """So many bytes on a device that is not the CPU."""
+    return OwnMemory(META, torch.float32, budget=budget)
 
 
-def adopted(host: StandaloneHost, megabytes: int) -> StandaloneResident:
-    return host.adopt(nn.Linear(1000, 250 * megabytes, bias=False).requires_grad_(False), torch.float32)
+def adopted(memory: OwnMemory, megabytes: int) -> OwnResident:
+    return memory.adopt(nn.Linear(1000, 250 * megabytes, bias=False).requires_grad_(False), torch.float32)
 
 
-def homes(*residents: StandaloneResident) -> list[str]:
+def homes(*residents: OwnResident) -> list[str]:
     return [next(resident.network.parameters()).device.type for resident in residents]
 
 
@@ -106,9 +98,9 @@ def stays(monkeypatch) -> None:
     monkeypatch.setattr(nn.Module, "to", lambda module, device: module.to_empty(device=device))
 
 
-def test_what_fits_stays_on_the_device(gpu, stays):
-    host = gpu(10_000_000)
-    residents = [adopted(host, 4), adopted(host, 4)]
+def test_what_fits_stays_on_the_device(stays):
+    memory = gpu(10_000_000)
+    residents = [adopted(memory, 4), adopted(memory, 4)]
     for resident in residents:
         with resident.on_gpu(1_000_000):
             assert homes(resident) == ["meta"]
@@ -116,9 +108,9 @@ def test_what_fits_stays_on_the_device(gpu, stays):
     assert residents[0].room() == 6_000_000
 
 
-def test_others_are_sent_away_to_make_room_and_no_more_of_them_than_needed(gpu, stays):
-    host = gpu(10_000_000)
-    residents = [adopted(host, 3) for _ in range(4)]
+def test_others_are_sent_away_to_make_room_and_no_more_of_them_than_needed(stays):
+    memory = gpu(10_000_000)
+    residents = [adopted(memory, 3) for _ in range(4)]
     for resident in residents[:3]:
         with resident.on_gpu(0):
             pass
@@ -128,7 +120,7 @@ def test_others_are_sent_away_to_make_room_and_no_more_of_them_than_needed(gpu, 
         assert homes(*residents) == ["cpu", "meta", "cpu", "cpu"]
 
 
-def test_a_device_that_fills_up_halfway_is_left_clean(gpu, monkeypatch):
+def test_a_device_that_fills_up_halfway_is_left_clean(monkeypatch):
     def full(module: nn.Module, device: object) -> nn.Module:
         if torch.device(device) == META:  # type: ignore[arg-type]
             raise torch.cuda.OutOfMemoryError("CUDA out of memory.")

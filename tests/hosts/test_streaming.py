@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from lib_svd.checkpoints import networks
 from lib_svd.engine.float8 import keep_in_float8
 from lib_svd.errors import OutOfMemory
-from lib_svd.hosts.standalone import StandaloneHost, StandaloneResident, stream_layers
+from lib_svd.hosts.own_memory import OwnMemory, OwnResident, stream_layers
+from lib_svd.hosts.standalone import standalone_host
 from tests.conftest import NARROW
 from tests.halves import HALVES
 from tests.hosts.operands import CPU, META, Operands, runs
@@ -21,11 +22,10 @@ from tests.hosts.test_contract import filled
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def too_large() -> StandaloneResident:
+def too_large() -> OwnResident:
     """Weights of 4 MB for a device that is not the CPU and has 3."""
-    host = StandaloneHost("cpu", budget=3_000_000)
-    host._device = META
-    return host.adopt(nn.Linear(1000, 1000, bias=False).requires_grad_(False), torch.float32)
+    memory = OwnMemory(META, torch.float32, budget=3_000_000)
+    return memory.adopt(nn.Linear(1000, 1000, bias=False).requires_grad_(False), torch.float32)
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_without_diffusers_offloading_that_is_a_sentence_and_the_device_is_left_
 @pytest.mark.usefixtures("offloading_to_meta")
 @pytest.mark.parametrize("part", ["vision", "encoder", "unet", "decoder"])
 def test_streamed_layers_meet_every_operand_on_the_device(part):
-    network = filled(part, StandaloneHost("cpu"))
+    network = filled(part, standalone_host("cpu"))
     stream_layers(network, META)
     with torch.inference_mode():
         seen = Operands(META)
@@ -96,14 +96,14 @@ def test_streamed_layers_meet_every_operand_on_the_device(part):
 def test_a_network_that_is_not_streamed_is_caught_by_that_test(part):
     seen = Operands(META)
     with torch.inference_mode(), seen:
-        runs(part, filled(part, StandaloneHost("cpu")), CPU)
+        runs(part, filled(part, standalone_host("cpu")), CPU)
     assert seen.strayed
 
 
 @pytest.mark.usefixtures("cpu_accelerator")
 @pytest.mark.parametrize("part", ["vision", "encoder", "unet", "decoder"])
 def test_streamed_layers_give_the_same_numbers(part):
-    plain, streamed = (filled(part, StandaloneHost("cpu")) for _ in range(2))
+    plain, streamed = (filled(part, standalone_host("cpu")) for _ in range(2))
     stream_layers(streamed, CPU)
     with torch.inference_mode():
         first, second, third = runs(part, plain, CPU), runs(part, streamed, CPU), runs(part, streamed, CPU)
@@ -113,7 +113,7 @@ def test_streamed_layers_give_the_same_numbers(part):
 
 @pytest.mark.usefixtures("cpu_accelerator")
 def test_layers_in_float8_are_streamed_in_float8():
-    plain, streamed = (filled("unet", StandaloneHost("cpu")) for _ in range(2))
+    plain, streamed = (filled("unet", standalone_host("cpu")) for _ in range(2))
     keep_in_float8(plain)
     keep_in_float8(streamed)
     stream_layers(streamed, CPU)
@@ -123,9 +123,9 @@ def test_layers_in_float8_are_streamed_in_float8():
 
 @pytest.mark.usefixtures("cpu_accelerator")
 def test_streamed_layers_go_on_in_float32():
-    host = StandaloneHost("cpu")
+    host = standalone_host("cpu")
     plain, streamed = (filled("encoder", host).to(HALVES[0]) for _ in range(2))
-    resident = host.adopt(streamed, HALVES[0])
+    resident = host.memory.adopt(streamed, HALVES[0])
     stream_layers(streamed, CPU)
     with torch.inference_mode():
         assert runs("encoder", streamed, CPU, HALVES[0]).dtype == HALVES[0]

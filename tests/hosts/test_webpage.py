@@ -135,11 +135,11 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from lib_svd.api import add_routes
 from lib_svd.hosts.webpage import _guards
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 from lib_svd.studio import Studio
 
 app = FastAPI()
-add_routes(app, Studio(StandaloneHost("cpu")), _guards(Namespace(api_auth="ann:one")))
+add_routes(app, Studio(standalone_host("cpu")), _guards(Namespace(api_auth="ann:one")))
 client = TestClient(app)
 known = {"Authorization": "Basic " + base64.b64encode(b"ann:one").decode()}
 for headers in (known, {}):
@@ -184,10 +184,10 @@ def test_other_sites_are_let_in_where_the_web_ui_lets_them_in(page, flags, origi
 def test_a_choice_is_remembered_among_the_hosts_settings(page):
     from modules import shared
 
-    page.add_settings("SVD", {"svd_checkpoint": ("", "Model", None, None)})
+    page.add_settings("SVD", {"svd_checkpoint": ("Model", None, None)})
     (settings,) = callbacks("ui_settings")
     settings()
     page.remember("svd_checkpoint", "svd_xt.safetensors")
-    assert page._host.option("svd_checkpoint", "") == "svd_xt.safetensors"
+    assert page._host.options["svd_checkpoint"] == "svd_xt.safetensors"
     shared.opts.load(shared.config_filename)
-    assert page._host.option("svd_checkpoint", "") == "svd_xt.safetensors"
+    assert page._host.options["svd_checkpoint"] == "svd_xt.safetensors"

@@ -13,7 +13,7 @@ from torch import nn
 
 from lib_svd.errors import Interrupted
 from lib_svd.hosts.detect import current_host, find_host
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 from lib_svd.progress import Stage
 from lib_svd.request import ClipRequest
 from lib_svd.studio import Studio
@@ -56,7 +56,7 @@ def make(models, picture) -> Make:
 @pytest.fixture
 def wanted(make, models, tmp_path) -> np.ndarray:
     """Those frames as the command line makes them."""
-    return make(Studio(StandaloneHost("cpu", model_dirs=(models,), output_dir=tmp_path / "alone")))
+    return make(Studio(standalone_host("cpu", model_dirs=(models,), output_dir=tmp_path / "alone")))
 
 
 @pytest.fixture
@@ -146,14 +146,14 @@ def test_a_card_that_fills_up_at_work_still_gives_the_clip(managed, make, wanted
 
 def test_interrupting_leaves_nothing_and_the_next_clip_runs(stub, make, tmp_path, monkeypatch):
     studio = Studio(find_host())
-    report, state = studio.host.report, stub.shared.state
+    report, state = studio.host.queue.report, stub.shared.state
 
     def pressed(progress, preview=None) -> None:
         report(progress, preview)
         if (progress.stage, progress.done) == (Stage.SAMPLING, 1):
             state.interrupt()
 
-    monkeypatch.setattr(studio.host, "report", pressed)
+    monkeypatch.setattr(studio.host.queue, "report", pressed)
     with pytest.raises(Interrupted):
         make(studio)
     assert list(tmp_path.rglob("*.mp4")) == []
@@ -186,8 +186,8 @@ def test_a1111s_checkpoint_makes_room_and_comes_back(tmp_path, monkeypatch):
 
         devices.device, sd_models.model_data.sd_model = meta, OnlyThere().to(meta)
         host = find_host()
-        unused = "lib_svd.hosts.standalone._unused_bytes"
-        monkeypatch.setattr(unused, lambda device: 10 * MB - host._held() - host._checkpoint_bytes())
+        unused = "lib_svd.hosts.own_memory._unused_bytes"
+        monkeypatch.setattr(unused, lambda device: 10 * MB - host.memory._held() - host.memory._checkpoint_bytes())
         homes: list[str] = []
 
         def home(resident) -> None:
@@ -195,9 +195,9 @@ def test_a1111s_checkpoint_makes_room_and_comes_back(tmp_path, monkeypatch):
                 where = (sd_models.model_data.sd_model, resident.network)
                 homes.append(" ".join(next(m.parameters()).device.type for m in where))
 
-        small, large = (host.adopt(nn.Linear(1000, 250 * mb, bias=False), torch.float32) for mb in (2, 8))
+        small, large = (host.memory.adopt(nn.Linear(1000, 250 * mb, bias=False), torch.float32) for mb in (2, 8))
         assert small.room() == 10 * MB - 2 * MB
-        host.exclusively("svd", lambda: (home(small), home(large)))
+        host.queue.exclusively("svd", lambda: (home(small), home(large)))
         assert homes == ["meta meta", "cpu meta"]
         assert next(sd_models.model_data.sd_model.parameters()).device == meta
         assert [next(r.network.parameters()).device.type for r in (small, large)] == ["cpu", "cpu"]

@@ -235,7 +235,7 @@ def test_interrupt_ends_the_plot_and_leaves_the_clips_made_before(forge, monkeyp
     from modules import shared
 
     host = forge.runner.script("SVD").host
-    report, began = host.report, []
+    report, began = host.queue.report, []
 
     def pressed(progress: Progress, preview: Any = None) -> None:
         report(progress, preview)
@@ -243,7 +243,7 @@ def test_interrupt_ends_the_plot_and_leaves_the_clips_made_before(forge, monkeyp
         if len(began) == 2:
             shared.state.interrupt()
 
-    monkeypatch.setattr(host, "report", pressed)
+    monkeypatch.setattr(host.queue, "report", pressed)
     processed = forge.draws({}, X=("[SVD] Motion", "60, 75, 90"))
     assert [clip.motion_bucket_id for clip in clips_of(processed)] == [60]
     assert "was stopped" in forge.runner.script("SVD").hook.shown(processed.js())

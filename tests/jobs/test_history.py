@@ -18,6 +18,7 @@ from lib_svd.request import CompleteRequest
 from lib_svd.review import review
 from lib_svd.video import save
 from tests.conftest import snapshot
+from tests.requests import complete
 from tests.review import clips
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -27,13 +28,13 @@ MOVING = review(clips.pan(3))
 def clip_at(path: Path, age=0, **settings) -> Path:
     """Something that is named like a clip, with its `.txt`, so many seconds old."""
     path.write_bytes(b"video")
-    path.with_suffix(".txt").write_text(CompleteRequest(**settings).infotext(), "utf-8")
+    path.with_suffix(".txt").write_text(complete(**settings).infotext(), "utf-8")
     os.utime(path, (1_700_000_000 - age,) * 2)
     return path
 
 
 def test_what_is_remembered_is_there_again_when_the_folder_is_opened(tmp_path):
-    settings = CompleteRequest(seed=5, motion_bucket_id=90, checkpoint="svd_xt.safetensors")
+    settings = complete(seed=5, motion_bucket_id=90, checkpoint="svd_xt.safetensors")
     video = clip_at(tmp_path / "a.mp4")
     history.remember(video, settings, "/pictures/cat.png", MOVING)
     history.mark(video, marks={"motion": 4}, note="the tail, schön")
@@ -47,7 +48,7 @@ def test_what_is_remembered_is_there_again_when_the_folder_is_opened(tmp_path):
 
 def test_a_list_has_all_of_a_clip_but_its_series_and_another_clip_once_its_note_changes(tmp_path):
     clip = clip_at(tmp_path / "a.mp4")
-    history.remember(clip, CompleteRequest(seed=5), "", MOVING)
+    history.remember(clip, complete(seed=5), "", MOVING)
     listed = history.entries(tmp_path)
     assert listed == [replace(history.entry(clip), series={})]
     assert history.entry(clip).series
@@ -62,7 +63,7 @@ def test_a_list_has_all_of_a_clip_but_its_series_and_another_clip_once_its_note_
 def test_measuring_again_keeps_marks_and_note(tmp_path):
     video = clip_at(tmp_path / "a.mp4")
     history.mark(video, marks={"motion": 4}, note="mine")
-    found = history.remember(video, CompleteRequest(), "", MOVING)
+    found = history.remember(video, complete(), "", MOVING)
     assert (found.marks, found.note) == ({"motion": 4}, "mine")
 
 
@@ -124,7 +125,7 @@ def kept(path: Path) -> dict:
 )
 def test_values_of_the_wrong_type_count_as_damage_and_the_list_can_still_be_sorted(name, value, tmp_path):
     for stem in ("good", "bad"):
-        history.remember(clip_at(tmp_path / f"{stem}.mp4", fps=12), CompleteRequest(fps=9), "", MOVING)
+        history.remember(clip_at(tmp_path / f"{stem}.mp4", fps=12), complete(fps=9), "", MOVING)
     (tmp_path / "bad.json").write_text(json.dumps({**kept(tmp_path / "bad.json"), name: value}))
     found = history.entries(tmp_path)
     assert {each.video.stem: each.settings["fps"] for each in found} == {"good": 9, "bad": 12}
@@ -196,7 +197,7 @@ def test_a_clip_of_no_year_that_can_be_shown_is_listed(changed, tmp_path):
 )
 def test_what_could_be_neither_shown_nor_sent_counts_as_damage(name, value, tmp_path):
     video = clip_at(tmp_path / "a.mp4", fps=12)
-    history.remember(video, CompleteRequest(), "", MOVING)
+    history.remember(video, complete(), "", MOVING)
     kept = json.loads(video.with_suffix(".json").read_text("utf-8"))
     kept[name] = {**kept[name], **value} if isinstance(value, dict) else value
     video.with_suffix(".json").write_text(json.dumps(kept), "utf-8")
@@ -207,7 +208,7 @@ def test_what_could_be_neither_shown_nor_sent_counts_as_damage(name, value, tmp_
 def test_words_find_names_notes_pictures_models_and_settings(tmp_path):
     for name, fps, note in (("cat", 7, "good tail"), ("dog", 12, "too fast"), ("cow", 12, "")):
         video = clip_at(tmp_path / f"{name}.mp4", fps=fps)
-        history.remember(video, CompleteRequest(fps=fps, checkpoint="svd_xt.safetensors"), f"/p/{name}.png", MOVING)
+        history.remember(video, complete(fps=fps, checkpoint="svd_xt.safetensors"), f"/p/{name}.png", MOVING)
         history.mark(video, note=note)
 
     def names(words):
@@ -227,7 +228,7 @@ def test_words_find_names_notes_pictures_models_and_settings(tmp_path):
 def test_sorted_by_a_measure_the_highest_comes_first_and_the_unmeasured_last(tmp_path):
     for name, flow in (("a", 1.0), ("b", 3.0), ("c", 2.0)):
         moved = replace(MOVING, motion=replace(MOVING.motion, flow=flow))
-        history.remember(clip_at(tmp_path / f"{name}.mp4"), CompleteRequest(), "", moved)
+        history.remember(clip_at(tmp_path / f"{name}.mp4"), complete(), "", moved)
     clip_at(tmp_path / "d.mp4")
     found = history.by(history.entries(tmp_path), "flow")
     assert [each.video.stem for each in found] == ["b", "c", "a", "d"]
@@ -249,7 +250,7 @@ def test_trash_takes_all_that_belongs_to_a_clip_and_nothing_else(tmp_path):
     theirs = ["cat-svd-0001.psd", "cat-svd-0001.jpg", "cat-svd-0001/photo.png"]
     for path in (frame, gif, *(tmp_path / name for name in theirs)):
         path.write_bytes(b"")
-    history.remember(video, CompleteRequest(), "", None, [video, video.with_suffix(".txt"), gif, frame])
+    history.remember(video, complete(), "", None, [video, video.with_suffix(".txt"), gif, frame])
     history.mark(video, note="bad")
     history.to_trash(video)
     left = ["cat-svd-0001", *theirs, "cat-svd-00010.mp4", "cat-svd-00010.txt"]
@@ -265,7 +266,7 @@ def test_trash_takes_all_that_belongs_to_a_clip_and_nothing_else(tmp_path):
 def test_a_clip_whose_files_are_not_listed_gives_those_that_carry_its_settings(tmp_path):
     video = tmp_path / "cat.mp4"
     frames = clips.pan(3)
-    saved = save(Clip(frames=frames, fps=7, infotext=CompleteRequest().infotext()), video, tmp_path / "cat", ["gif"])
+    saved = save(Clip(frames=frames, fps=7, infotext=complete().infotext()), video, tmp_path / "cat", ["gif"])
     history.to_trash(video)
     assert sorted(snapshot(tmp_path)) == sorted(
         ["cat.gif", "trash", "trash/cat", "trash/cat.mp4", "trash/cat.txt"]
@@ -302,7 +303,7 @@ def test_names_in_a_note_that_are_not_the_clips_own_are_passed_over(tmp_path):
     (tmp_path / "clips").mkdir()
     video = clip_at(tmp_path / "clips" / "a.mp4")
     (tmp_path / "out.txt").write_bytes(b"theirs")
-    history.remember(video, CompleteRequest(), "", None, [video])
+    history.remember(video, complete(), "", None, [video])
     note = json.loads(video.with_suffix(".json").read_text())
     video.with_suffix(".json").write_text(json.dumps({**note, "files": [".mp4", "/../../out.txt", "../out.txt"]}))
     moved = history.to_trash(video)
@@ -335,7 +336,7 @@ def test_links_in_the_clips_folder_are_not_followed(tmp_path):
     (tmp_path / "clips" / "link.txt").symlink_to(theirs.with_suffix(".txt"))
     (tmp_path / "clips" / "mine").symlink_to(tmp_path / "else")
     (tmp_path / "else" / "00000.png").write_bytes(b"theirs")
-    history.remember(mine, CompleteRequest(), "", None, [mine, tmp_path / "clips" / "mine" / "00000.png"])
+    history.remember(mine, complete(), "", None, [mine, tmp_path / "clips" / "mine" / "00000.png"])
     assert [each.video.name for each in history.entries(tmp_path / "clips")] == ["mine.mp4"]
     for do in (history.entry, history.to_trash, lambda path: history.mark(path, note="x")):
         with pytest.raises(BadInput, match=r"There is no clip .*link\.mp4"):
@@ -360,7 +361,7 @@ def test_marks_are_one_to_five(marks, tmp_path):
 
 def test_a_table_has_every_setting_measure_mark_and_note(tmp_path):
     video = clip_at(tmp_path / "a.mp4")
-    history.remember(video, CompleteRequest(seed=5), "", MOVING)
+    history.remember(video, complete(seed=5), "", MOVING)
     history.mark(video, marks={"motion": 4}, note='says "good", twice')
     history.write_csv(history.entries(tmp_path), tmp_path / "t.csv")
     with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:

@@ -14,8 +14,9 @@ from lib_svd.errors import BadInput
 from lib_svd.jobs import history, restored
 from lib_svd.request import CompleteRequest
 from tests.conftest import frames_in
+from tests.requests import complete
 
-SETTINGS = CompleteRequest(
+SETTINGS = complete(
     num_frames=4, width=96, height=64, fps=9, seed=5, background="#ff0000", checkpoint="svd_xt.safetensors"
 )
 

@@ -13,7 +13,7 @@ from lib_svd.animate import Destination, animate, order
 from lib_svd.checkpoints import load, recognise
 from lib_svd.engine.vae import VaeEncoder
 from lib_svd.errors import BadRequest, Interrupted
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 from lib_svd.infotext import read_infotext
 from lib_svd.jobs import history
 from lib_svd.progress import Bar
@@ -32,7 +32,7 @@ def first(tmp_path, checkpoint, picture):
 @pytest.fixture
 def swept(checkpoint, first):
     def of(setting, values, host=None):
-        host = host or StandaloneHost("cpu", "float32")
+        host = host or standalone_host("cpu", "float32")
         svd = load(recognise(checkpoint), host)
         return jobs.sweep(jobs.orders(first, setting, values), setting, host, lambda *_: svd)
 
@@ -50,7 +50,7 @@ def test_clips_differ_in_the_swept_setting_alone(swept, tmp_path):
 
 def test_a_clip_of_a_sweep_is_the_clip_that_one_gets_alone(swept, first, tmp_path, checkpoint):
     together = list(swept(MOTION, (30, 200)))[1]
-    host = StandaloneHost("cpu", "float32")
+    host = standalone_host("cpu", "float32")
     to = Destination(out=tmp_path / "alone.mp4")
     order = replace(first, request=first.request.with_(motion_bucket_id=200), to=to)
     alone = animate(order, host)
@@ -84,7 +84,7 @@ def test_each_clip_is_measured(swept, first):
 
 def test_stopping_keeps_what_is_done(swept, tmp_path):
     stop = threading.Event()
-    host = StandaloneHost("cpu", "float32", stop=stop)
+    host = standalone_host("cpu", "float32", stop=stop)
     clips = swept(MOTION, (30, 90, 200), host)
     first = next(clips)
     stop.set()
@@ -177,7 +177,7 @@ def test_the_bar_runs_once_through_all_clips(swept):
         shares.append(bar.move(progress))
         said.append(progress.title)
 
-    host = StandaloneHost("cpu", "float32", on_report=report)
+    host = standalone_host("cpu", "float32", on_report=report)
     shares.clear()
     list(swept(MOTION, (30, 200), host))
     begun = next(i for i, stage in enumerate(said) if stage.startswith("Clip 1 of 2: Sampling"))

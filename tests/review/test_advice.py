@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lib_svd.request import CompleteRequest
 from lib_svd.review import review
 from lib_svd.review.advice import advise, faults
 from lib_svd.review.words import FAULTS
+from tests.requests import complete
 from tests.review import clips
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-MADE_WITH = CompleteRequest(motion_bucket_id=127, noise_aug_strength=0.05, min_guidance=1.0, max_guidance=2.5)
+MADE_WITH = complete(motion_bucket_id=127, noise_aug_strength=0.05, min_guidance=1.0, max_guidance=2.5)
 MOVING = clips.pan(3)
 
 

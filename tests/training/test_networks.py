@@ -8,7 +8,7 @@ from torch import nn
 
 from lib_svd.checkpoints import load, recognise
 from lib_svd.engine.config import LATENT_SCALE
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 from training.clips import Album
 from training.decoder import temporal_decoder
 from training.export import export, latent_rgb
@@ -89,7 +89,7 @@ def test_the_written_checkpoint_computes_what_was_trained(vae, tower, tmp_path):
     checkpoint = recognise(path)
     assert (checkpoint.family.native_size, checkpoint.family.num_frames) == ((64, 64), NUM_FRAMES)
     assert len(checkpoint.family.latent_rgb) == 4
-    svd = load(checkpoint, StandaloneHost("cpu", "float32"))
+    svd = load(checkpoint, standalone_host("cpu", "float32"))
     with svd.unet.on_gpu(0) as network:  # SVD's start latents are not scaled
         fed = torch.cat([x, start / LATENT_SCALE], 1)
         loaded = network(fed, network.tables(level, vector, context, NUM_FRAMES), 0)

@@ -14,7 +14,7 @@ with warnings.catch_warnings():  # what gradio's own imports warn of is not ours
     warnings.simplefilter("ignore")
     import gradio as gr
 
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 from lib_svd.studio import Studio
 
 _PARAMETER = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')  # as web UIs split infotext
@@ -80,12 +80,12 @@ def options():
 
 @pytest.fixture
 def studio(models, tmp_path, options, one_thread):
-    return Studio(StandaloneHost("cpu", model_dirs=(models,), output_dir=tmp_path / "out", options=options))
+    return Studio(standalone_host("cpu", model_dirs=(models,), output_dir=tmp_path / "out", options=options))
 
 
 @pytest.fixture
 def empty_studio(tmp_path):
-    return Studio(StandaloneHost("cpu", model_dirs=(tmp_path / "none",), output_dir=tmp_path / "out"))
+    return Studio(standalone_host("cpu", model_dirs=(tmp_path / "none",), output_dir=tmp_path / "out"))
 
 
 def parsed(infotext: str) -> dict[str, str]:

@@ -16,12 +16,13 @@ from lib_svd import video
 from lib_svd.clip import Clip
 from lib_svd.errors import BadRequest
 from lib_svd.jobs import history
-from lib_svd.request import ClipRequest, CompleteRequest
+from lib_svd.request import ClipRequest
 from lib_svd.review import review
 from lib_svd.ui import tab
 from lib_svd.ui.browsing import DATE, DIRECTIONS, PAGE, SORTS, Asked
 from lib_svd.ui.choices import FOLLOWING
 from lib_svd.ui.controls import FIRST
+from tests.requests import complete
 from tests.review import clips
 
 pytestmark = [
@@ -46,10 +47,10 @@ def clip(studio):
     """Something named like a clip, in the folder of clips, so many seconds old."""
 
     def at(name, age=0, **settings):
-        path = studio.host.output_dir() / name
+        path = studio.host.folders.output_dir() / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"video")
-        path.with_suffix(".txt").write_text(CompleteRequest(**settings).infotext(), "utf-8")
+        path.with_suffix(".txt").write_text(complete(**settings).infotext(), "utf-8")
         os.utime(path, (1_700_000_000 - age,) * 2)
         return path
 
@@ -147,7 +148,7 @@ def test_a_new_user_and_a_clip_that_came_since_are_both_served(panel, clip):
 
 def test_a_card_says_what_the_clip_is_and_escapes_what_a_user_wrote(panel, clip):
     path = clip("a.mp4")
-    history.remember(path, CompleteRequest(seed=77, motion_bucket_id=127, fps=9), "", review(clips.pan(0)))
+    history.remember(path, complete(seed=77, motion_bucket_id=127, fps=9), "", review(clips.pan(0)))
     history.mark(path, marks={"motion": 4}, note="<b>tail</b>")
     html = panel.look(asked())[1]
     for said in ("9 fps", "motion 127", "seed 77", "motion 4 of 5", "&lt;b&gt;tail", "2023-11-1"):
@@ -204,7 +205,7 @@ def test_a_clip_that_is_gone_already_does_not_keep_the_list_as_it_was(panel, cli
 
 def test_a_name_from_the_browser_reaches_no_other_folder(panel, clip, studio, tmp_path):
     clip("a.mp4")
-    outside = studio.host.output_dir().parent / "b.mp4"
+    outside = studio.host.folders.output_dir().parent / "b.mp4"
     outside.write_bytes(b"video")
     panel.look(asked())
     for name in (outside.parent / "out" / "../b.mp4", outside):
@@ -216,7 +217,7 @@ def test_a_name_from_the_browser_reaches_no_other_folder(panel, clip, studio, tm
 def test_clips_of_other_days_are_there_and_told_apart_where_they_have_one_name(panel, clip, studio, monkeypatch):
     new, old = clip("a.mp4", fps=7), clip("../2020-01-01/a.mp4", fps=12, age=9)
     old = old.parent.resolve() / old.name
-    monkeypatch.setattr(studio.host, "clip_dirs", lambda: [new.parent, old.parent])
+    monkeypatch.setattr(studio.host.folders, "clip_dirs", lambda: [new.parent, old.parent])
     assert names(panel.look(asked())[1]) == ["a.mp4", "a.mp4"]
     assert panel._one(asked(old)).settings["fps"] == 12
     assert f"<td>{12}</td><td>{7}</td>" in panel.compare(asked(old, new))[1]
@@ -229,7 +230,7 @@ def test_a_table_of_what_was_found_is_written_under_a_free_name(panel, clip, stu
     panel.look(asked())
     for number in (1, 2):
         (said,) = panel.table(asked(words="a.mp4"))
-        written = studio.host.output_dir() / f"history-svd-000{number}.csv"
+        written = studio.host.folders.output_dir() / f"history-svd-000{number}.csv"
         assert f'href="file={written}" download' in said
         assert len(written.read_text("utf-8").splitlines()) == 2
     with pytest.raises(BadRequest, match="no clip was found"):
@@ -295,8 +296,8 @@ def test_numbers_of_a_clip_stay_its_own_where_it_brings_another_model(built, stu
 
 def test_a_model_that_is_gone_is_said(built, studio):
     frames = np.zeros((3, 64, 96, 3), np.uint8)
-    infotext = CompleteRequest(checkpoint="gone.safetensors").infotext()
-    made = video.save(Clip(frames=frames, fps=7, infotext=infotext), studio.host.output_dir() / "a.mp4").video
+    infotext = complete(checkpoint="gone.safetensors").infotext()
+    made = video.save(Clip(frames=frames, fps=7, infotext=infotext), studio.host.folders.output_dir() / "a.mp4").video
     assert "The model gone.safetensors is not there" in built.restored(history.entry(made))[-1]
 
 

@@ -206,7 +206,7 @@ def test_without_models_the_page_says_where_to_get_one(empty_studio):
     assert listed["value"] == "Demo, 64 px: see how it works"
     assert "There is no SVD model yet" in line
     assert "huggingface.co/stabilityai" in line
-    assert str(empty_studio.host.model_dirs()[0]) in line
+    assert str(empty_studio.host.folders.model_dirs()[0]) in line
 
 
 def test_the_demo_gives_way_to_a_model_that_is_put_there(empty_studio, checkpoint_of, noting_page):
@@ -215,7 +215,7 @@ def test_the_demo_gives_way_to_a_model_that_is_put_there(empty_studio, checkpoin
     shown = controls.fill()[0]["value"]
     controls._followed(shown, "", *[controls[name].value for name in tab_following()])
     assert noting_page.remembered == {}
-    folder = empty_studio.host.model_dirs()[0]
+    folder = empty_studio.host.folders.model_dirs()[0]
     folder.mkdir()
     shutil.copy(checkpoint_of("svd_xt"), folder / "svd_xt.safetensors")
     listed, line = controls.fill(shown)

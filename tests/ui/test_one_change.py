@@ -7,15 +7,15 @@ import pytest
 from PIL import Image
 
 from lib_svd.jobs import history
-from lib_svd.request import CompleteRequest
 from lib_svd.review import review
 from lib_svd.settings import HARMLESS, SETTINGS, names_in
 from lib_svd.ui.controls import Controls
 from lib_svd.ui.one_change import CHANGES, OneChange
+from tests.requests import complete
 from tests.review import clips
 
 pytestmark = pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning")  # gradio's own
-MADE_WITH = CompleteRequest(seed=9, motion_bucket_id=127, checkpoint="svd_xt.safetensors", width=96, height=64)
+MADE_WITH = complete(seed=9, motion_bucket_id=127, checkpoint="svd_xt.safetensors", width=96, height=64)
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def panel(studio):
         found = OneChange(studio, "svd_clip", gr.Textbox("", visible=False))
         controls = Controls(studio, "svd_clip")
         found.wire([], [], [], gr.Image(), controls)
-    video = studio.host.output_dir() / "a.mp4"
+    video = studio.host.folders.output_dir() / "a.mp4"
     video.write_bytes(b"video")
     history.remember(video, MADE_WITH, "", review(clips.pan(1), clips.pan(1)[0]))
     found.controls = controls
@@ -34,7 +34,7 @@ def panel(studio):
 def test_a_picture_that_comes_with_its_clip_is_no_new_beginning(panel, studio, tmp_path):
     given, other = (Image.fromarray(clips.pan(1)[frame]) for frame in (0, 1))
     given.save(tmp_path / "given.png")
-    video = studio.host.output_dir() / "b.mp4"
+    video = studio.host.folders.output_dir() / "b.mp4"
     video.write_bytes(b"video")
     history.remember(video, MADE_WITH, str(tmp_path / "given.png"), None)
     assert panel.begin(given, "b.mp4")[0] == "b.mp4"

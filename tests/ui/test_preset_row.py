@@ -108,7 +108,7 @@ def test_ones_own_are_saved_from_the_controls_renamed_deleted_and_taken(built, r
 
 
 def test_a_damaged_file_of_presets_is_said_when_the_page_loads(built, row, studio):
-    path = studio.host.output_dir() / "presets.json"
+    path = studio.host.folders.output_dir() / "presets.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("{torn")
     assert "mend or move that file" in row.fill()[1]
@@ -124,7 +124,7 @@ def test_what_cannot_be_is_a_sentence(built, row):
 def test_ones_own_are_there_the_next_day_where_each_day_has_its_folder(studio, row, tmp_path, monkeypatch):
     for day in ("2026-11-22", "2026-11-23"):
         folders = [tmp_path / "svd" / day, tmp_path / "svd"]
-        monkeypatch.setattr(studio.host, "clip_dirs", lambda folders=folders: folders)
+        monkeypatch.setattr(studio.host.folders, "clip_dirs", lambda folders=folders: folders)
         if day == "2026-11-22":
             row._presets.save(Preset(name="Waves", settings={"fps": 12}))
     assert "Waves" in row.fill()[0]["choices"]

@@ -10,18 +10,19 @@ import gradio as gr
 import pytest
 
 from lib_svd.jobs import history
-from lib_svd.request import ClipRequest, CompleteRequest
+from lib_svd.request import ClipRequest
 from lib_svd.review import MEASURES, advise, can_see_motion, review
 from lib_svd.ui.controls import Controls
 from lib_svd.ui.measures import advice_html, measures_html
 from lib_svd.ui.reviewing import AS_MEASURED, Reviewing
+from tests.requests import complete
 from tests.review import clips
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning"),  # gradio's own
     pytest.mark.usefixtures("one_thread"),
 ]
-MADE_WITH = CompleteRequest(seed=9, motion_bucket_id=127, checkpoint="svd_xt.safetensors", fps=9)
+MADE_WITH = complete(seed=9, motion_bucket_id=127, checkpoint="svd_xt.safetensors", fps=9)
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def made(studio):
     """The name of a clip of frames that are noted in the history."""
 
     def of(frames):
-        video = studio.host.output_dir() / "a.mp4"
+        video = studio.host.folders.output_dir() / "a.mp4"
         video.parent.mkdir(parents=True, exist_ok=True)
         video.write_bytes(b"video")
         history.remember(video, MADE_WITH, "", review(frames, frames[0]))
@@ -50,7 +51,7 @@ def made(studio):
 def test_every_clip_made_in_the_tab_is_noted_with_its_measures(studio, picture):
     order = studio.order(ClipRequest(checkpoint="svd_xt.safetensors", num_steps=1, num_frames=3, seed=4), picture)
     saved = studio.animate(order)
-    (entry,) = history.entries(studio.host.output_dir())
+    (entry,) = history.entries(studio.host.folders.output_dir())
     assert entry.settings["seed"] == 4
     assert entry.picture == str(picture)
     assert {"flow", "ssim", "similarity", "sharpness", "seam"} <= {
@@ -93,7 +94,7 @@ def test_opencv_that_cannot_be_loaded_counts_as_missing(monkeypatch):
 
 def test_a_clip_of_one_frame_has_nothing_to_measure(studio, picture):
     studio.animate(studio.order(ClipRequest(checkpoint="svd_xt.safetensors", num_steps=1, num_frames=1), picture))
-    (entry,) = history.entries(studio.host.output_dir())
+    (entry,) = history.entries(studio.host.folders.output_dir())
     assert entry.measures == {}
 
 
@@ -157,7 +158,7 @@ def test_where_nothing_is_wrong_there_is_nothing_to_apply(panel, made):
 def test_marks_and_note_are_kept_beside_the_clip_and_shown_again(panel, made, studio):
     name = made(clips.pan(3))
     assert "Kept." in panel.keep(name, "good <tail>", "4", None, "2")
-    entry = history.entry(studio.host.output_dir() / name)
+    entry = history.entry(studio.host.folders.output_dir() / name)
     assert (entry.marks, entry.note) == ({"motion": 4, "consistency": 2}, "good <tail>")
     assert panel.show(name)[4:8] == ["4", None, "2", "good <tail>"]
     assert "There is no clip" in panel.keep("none.mp4", "x", None, None, None)
@@ -165,7 +166,7 @@ def test_marks_and_note_are_kept_beside_the_clip_and_shown_again(panel, made, st
 
 def test_what_was_written_about_a_clip_is_kept_when_another_one_comes(panel, made, studio):
     name = made(clips.pan(3))
-    first = studio.host.output_dir() / name
+    first = studio.host.folders.output_dir() / name
     second = first.with_name("b.mp4")
     second.write_bytes(b"video")
     shown = panel.turn("b.mp4", name, "half a sen", None, "3", None)
@@ -178,7 +179,7 @@ def test_what_was_written_about_a_clip_is_kept_when_another_one_comes(panel, mad
 
 def test_nothing_is_written_where_nothing_was_said(panel, made, studio):
     name = made(clips.pan(3))
-    kept = (studio.host.output_dir() / name).with_suffix(".json")
+    kept = (studio.host.folders.output_dir() / name).with_suffix(".json")
     before = kept.stat().st_mtime_ns
     panel.turn("", name, "", None, None, None)
     panel.turn(name, "gone.mp4", "a note", None, None, None)
@@ -187,15 +188,15 @@ def test_nothing_is_written_where_nothing_was_said(panel, made, studio):
 
 def test_a_name_from_the_browser_reaches_no_other_folder(panel, made, studio, tmp_path):
     made(clips.pan(3))
-    outside = studio.host.output_dir().parent / "b.mp4"
+    outside = studio.host.folders.output_dir().parent / "b.mp4"
     outside.write_bytes(b"video")
     for name in ("../b.mp4", str(outside)):
         assert "There is no clip" in panel.keep(name, "x", None, None, None)
 
 
 def test_a_clip_of_yesterday_is_reviewed_in_its_own_folder(panel, made, studio, monkeypatch, tmp_path):
-    yesterday = studio.host.output_dir() / made(clips.pan(3))
-    monkeypatch.setattr(studio.host, "clip_dirs", lambda: [tmp_path / "today", yesterday.parent])
+    yesterday = studio.host.folders.output_dir() / made(clips.pan(3))
+    monkeypatch.setattr(studio.host.folders, "clip_dirs", lambda: [tmp_path / "today", yesterday.parent])
     assert "Kept." in panel.keep(str(yesterday), "good", None, None, None)
     assert history.entry(yesterday).note == "good"
 

@@ -96,11 +96,11 @@ import gradio as gr
 from PIL import Image
 from lib_svd.ui import compat
 from lib_svd.ui.framing import Framing
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 from lib_svd.studio import Studio
 
 with gr.Blocks() as blocks:
-    picture = Framing(Studio(StandaloneHost("cpu")), "svd").picture
+    picture = Framing(Studio(standalone_host("cpu")), "svd").picture
 compat._bound_pixels()
 for width in (8000, 9000):
     path = f"{width}.png"

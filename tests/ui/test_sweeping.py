@@ -44,7 +44,7 @@ def sweep(built, noting_page, picture):
 
 def test_every_value_has_its_clip_and_all_have_one_seed_and_one_video(sweep, studio):
     found = sweep()
-    folder = studio.host.output_dir()
+    folder = studio.host.folders.output_dir()
     assert sorted(path.name for path in folder.glob("*.mp4")) == [
         *("sweep-svd-0001-200.mp4", "sweep-svd-0001-30.mp4", "sweep-svd-0001.mp4")
     ]
@@ -62,7 +62,7 @@ def test_the_table_has_a_column_a_clip_and_links_to_each(sweep, studio):
     assert "Motion, seed 5" in table
     assert re.findall(r'href="file=[^"]*?-(\d+)\.mp4" target="_blank">(\d+)<', table) == [("30", "30"), ("200", "200")]
     flow = re.search(r"<td>First frame</td><td[^>]*>(\S+)</td><td[^>]*>(\S+)</td>", table)
-    entry = history.entry(studio.host.output_dir() / "sweep-svd-0001-30.mp4")
+    entry = history.entry(studio.host.folders.output_dir() / "sweep-svd-0001-30.mp4")
     assert float(flow[1]) == pytest.approx(entry.measures["ssim"], rel=0.01)
 
 
@@ -70,7 +70,7 @@ def test_each_clip_of_it_is_shown_when_it_is_chosen(sweep, built, studio):
     name = sweep(seed=5)["name"]
     shown = dict(zip(OUTPUTS[4:], built.show_swept("200", name, "", "Steps: 1"), strict=True))
     assert "sweep-svd-0001-200.mp4" in shown["clip"]
-    assert shown["made"] == str(studio.host.output_dir() / "sweep-svd-0001-200.mp4")
+    assert shown["made"] == str(studio.host.folders.output_dir() / "sweep-svd-0001-200.mp4")
     assert ClipRequest.from_infotext(shown["infotext"]).motion_bucket_id == 200
     assert len(shown["gallery"]) == 3
     given = built.show_swept(ALL, name, shown["made"], shown["infotext"])
@@ -96,7 +96,7 @@ def test_all_side_by_side_can_be_shown_after_one_of_them_was_thrown_away(sweep, 
 
 def test_what_is_chosen_is_the_clip_that_is_shown(sweep, built, studio):
     name = sweep()["name"]
-    chosen_for = [f"{name}-200.mp4", "", str(studio.host.output_dir() / "clip-svd-0001.mp4")]
+    chosen_for = [f"{name}-200.mp4", "", str(studio.host.folders.output_dir() / "clip-svd-0001.mp4")]
     chosen = [built._sweeping.choice_of(clip, name)["value"] for clip in chosen_for]
     assert chosen == ["200", "All side by side", None]
 
@@ -149,7 +149,7 @@ def test_where_there_is_no_clip_at_all_nothing_changes_but_the_sentence(sweep, s
 )
 def test_values_that_cannot_be_are_refused_in_a_sentence(sweep, studio, label, values, said):
     assert said in sweep(label, values)["status"]
-    assert list(studio.host.output_dir().glob("*")) == []
+    assert list(studio.host.folders.output_dir().glob("*")) == []
 
 
 def stopped_after(monkeypatch, studio, count, error):

@@ -12,6 +12,7 @@ from PIL import Image
 from lib_svd.errors import OutOfMemory
 from lib_svd.infotext import read_infotext
 from lib_svd.jobs import history
+from lib_svd.options import DEFAULTS
 from lib_svd.request import ClipRequest
 from lib_svd.ui import clips, tab
 from lib_svd.ui.framing import ASKED
@@ -51,7 +52,7 @@ def generate(built, noting_page, picture):
 
 def test_a_clip_is_made_shown_and_described(generate, studio):
     found = generate()
-    (video,) = studio.host.output_dir().glob("*.mp4")
+    (video,) = studio.host.folders.output_dir().glob("*.mp4")
     assert f'src="file={video}"' in found["clip"]
     assert found["infotext"] == read_infotext(video)
     assert len(found["gallery"]) == 3
@@ -171,13 +172,13 @@ def test_the_preview_says_what_is_wrong(built, picture):
 def test_targets_have_buttons_and_the_folder_opens(built, noting_page, studio):
     assert noting_page.sent == [("svd_clip_send_to_img2img", "img2img")]
     built.open_folder()
-    assert noting_page.opened == [studio.host.output_dir()]
+    assert noting_page.opened == [studio.host.folders.output_dir()]
 
 
 def test_a_clip_plays_over_and_over_unless_the_settings_for_videos_say_no():
-    assert clips.plays(lambda name, default: default) == "autoplay loop"
-    assert clips.plays({"video_player_auto": True, "video_player_loop": False}.get) == "autoplay"
-    assert clips.plays({"video_player_auto": False, "video_player_loop": True}.get) == "loop"
+    assert clips.plays(DEFAULTS) == "autoplay loop"
+    assert clips.plays({"video_player_auto": True, "video_player_loop": False}) == "autoplay"
+    assert clips.plays({"video_player_auto": False, "video_player_loop": True}) == "loop"
     assert " autoplay muted" in clips.clip_html("file=/x.mp4", (1024, 576), plays="autoplay")
 
 

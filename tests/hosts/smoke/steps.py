@@ -16,7 +16,7 @@ from PIL import Image
 from lib_svd import video
 from lib_svd.animate import Destination, animate, order
 from lib_svd.checkpoints import recognise
-from lib_svd.hosts.standalone import StandaloneHost
+from lib_svd.hosts.standalone import standalone_host
 from lib_svd.request import ClipRequest
 from tests.hosts.smoke.in_the_tab import TAB_STEPS
 from tests.hosts.smoke.server import base64_of
@@ -175,7 +175,7 @@ def a_clip_equals_the_stand_alone_one(t: Tried) -> str:
     settings = ClipRequest(seed=1, **SHORT)
     with TemporaryDirectory() as folder:
         own = order(settings, t.picture, recognise(t.model), Destination(out=Path(folder) / "alone.mp4"))
-        frames = animate(own, StandaloneHost("cpu")).clip.frames
+        frames = animate(own, standalone_host("cpu")).clip.frames
     most = max(int(abs(a.astype(int) - b.astype(int)).max()) for a, b in zip(frames, t.first_clip, strict=True))
     assert most <= CLOSE, f"off by {most} of 255"
     return f"largest difference {most} of 255"

@@ -54,8 +54,8 @@ def test_a_picture_becomes_a_clip_that_plays(tab, webui):
 
 @pytest.mark.parametrize("how", ["Interrupt", "Skip", "Esc"])
 def test_a_clip_can_be_stopped(tab, how):
-    tab.write(f"{TAB}_num_steps", 100)
-    tab.write(f"{TAB}_num_frames", 40)
+    tab.write(f"{TAB}_num_steps", 100)  # so many that a page that is slow still sees them
+    tab.write(f"{TAB}_num_frames", 100)
     tab.generate(TAB)
     tab.page.wait_for_function("/Sampling.*%.*ETA/.test(document.querySelector('.progressDiv')?.textContent)")
     tab.page.wait_for_selector(f"#{TAB}_gallery .livePreview img")

@@ -1,0 +1,30 @@
+"""What every option is where the user has not set it; `Host.options` has each of these names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+DEFAULTS: dict[str, Any] = {
+    # ours; a web UI shows them on its page of settings, see ui/options.py
+    "svd_checkpoint": "",  # the model chosen last
+    "svd_preset": "",  # the preset chosen last
+    "svd_extra_dir": "",
+    "outdir_svd_samples": "",
+    "svd_copies": [],
+    "svd_save_frames": False,
+    "svd_keep_loaded": True,
+    "svd_review": True,
+    "svd_compile": False,
+    "svd_preview": True,
+    # of web UIs, which do not all have them
+    "save_to_dirs": False,
+    "outdir_samples": "",
+    "outdir_txt2img_samples": "outputs/txt2img",
+    "outdir_videos": "",
+    "live_previews_enable": True,
+    "video_crf": None,
+    "video_preset": None,
+    "video_profile": None,
+    "video_player_auto": True,
+    "video_player_loop": True,
+}

@@ -1,0 +1,32 @@
+"""What the web UI's Settings page offers for this extension."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from lib_svd import video
+
+
+class Row(NamedTuple):
+    """One option: what it is called, and how it is shown."""
+
+    label: str
+    component: Any = None  # of gradio; None: by the type of the option's default
+    how: dict[str, Any] | None = None  # arguments of the component
+
+
+ROWS = {
+    "svd_checkpoint": Row("SVD model; the tab keeps your choice here"),
+    "svd_preset": Row("SVD preset; the tab keeps your choice here"),
+    "svd_extra_dir": Row("Another folder with SVD models"),
+    "outdir_svd_samples": Row("Folder for clips; empty: beside the folders for pictures"),
+    "svd_copies": Row("Write every clip as a moving picture too", gr.CheckboxGroup, {"choices": sorted(video.COPIES)}),
+    "svd_save_frames": Row('Tick "Save frames too" when the page loads'),
+    "svd_keep_loaded": Row("Keep the model in memory between clips"),
+    "svd_review": Row("Measure every clip"),
+    "svd_compile": Row("Compile small kernels, once a start: faster on CUDA, where Triton is there"),
+    "svd_preview": Row("Show a preview while a clip is being made"),
+}
+"""By the name of the option, see `options.DEFAULTS`."""
