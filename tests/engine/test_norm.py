@@ -135,9 +135,9 @@ def test_on_a_gpu_nothing_is_copied_into_another_layout(prepared: Callable[[], C
     assert seen.found == []
 
 
-def test_torchs_own_norm_is_seen_to_copy() -> None:
-    """Else the test above would show nothing."""
-    layer, x = on_a_gpu(norm.group_norm(32, 1e-5)), zeros(2, 32, 16, 8)
+def test_a_copy_into_another_layout_is_seen() -> None:
+    """Else the test above would show nothing. PyTorch's own norm makes one with 2.13, and none with 2.15."""
+    x = zeros(2, 32, 16, 8)
     with Relaid() as seen:
-        layer(x)
-    assert seen.found
+        x.contiguous()
+    assert len(seen.found) == 1

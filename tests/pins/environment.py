@@ -77,21 +77,32 @@ def built(row: Row, folder: Path) -> Environment:
     """The row's environment; one that is there with these very packages is taken as it is.
 
     Raises:
-        FileNotFoundError: there is no such Python on the PATH.
+        FileNotFoundError: no such Python on the PATH runs.
         subprocess.CalledProcessError: pip finds no set of packages that fit.
     """
     environment = Environment(folder / ("Scripts" if os.name == "nt" else "bin") / "python", folder)
     done = folder / "installed.txt"
-    wanted = "\n".join((*row.packages, *TOOLS))
+    wanted = "\n".join((*row.packages, *TOOLS, *row.over))
     if done.exists() and done.read_text() == wanted:
         return environment
-    python = shutil.which(f"python{row.python}")
-    if python is None:
-        raise FileNotFoundError(f"There is no python{row.python} on the PATH.")
-    subprocess.run([python, "-m", "venv", folder], check=True)
-    subprocess.run([environment.python, "-m", "pip", "install", "--quiet", *row.packages, *TOOLS], check=True)
+    subprocess.run([python_that_runs(row.python), "-m", "venv", folder], check=True)
+    for packages in filter(None, ((*row.packages, *TOOLS), row.over)):
+        subprocess.run([environment.python, "-m", "pip", "install", "--quiet", *packages], check=True)
     done.write_text(wanted)
     return environment
+
+
+def python_that_runs(version: str) -> str:
+    """The first such Python on the PATH that runs; pyenv's stand there for Pythons that were not chosen and do not.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    for folder in os.get_exec_path():
+        python = shutil.which(f"python{version}", path=folder)
+        if python and subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return python
+    raise FileNotFoundError(f"No python{version} on the PATH runs.")
 
 
 def today(folder: Path) -> Environment:

@@ -29,6 +29,7 @@ class Row:
 
     python: str  # such as 3.10
     packages: tuple[str, ...]  # requirements
+    over: tuple[str, ...] = ()  # installed after those and over them, as a web UI does: pip would refuse both at once
     without: tuple[str, ...] = (WEBUIS,)  # of SUITES
 
 
@@ -113,13 +114,13 @@ ROWS = {
             "huggingface-hub==0.36.2",
             "imageio-ffmpeg==0.8.1",
             "numpy==2.3.5",
-            "pillow==12.2.0",
             "psutil==6.1.1",
             "pydantic==2.10.6",
             "safetensors==0.7.0",
             "tqdm==4.67.3",
             "transformers==4.56.2",
         ),
+        over=("pillow==12.2.0",),
     ),
     "lower": Row(
         python="3.10",
@@ -149,14 +150,15 @@ ROWS = {
             "accelerate==1.15.0",
             "click==8.5.1",
             "diffusers==0.42.1",
+            "gradio==6.31.0",
             "imageio-ffmpeg==0.8.1",
             "numpy==2.5.5",
             "opencv-python-headless==5.0.0.93",
-            "pillow==13.0.0",
             "psutil==7.2.2",
             "safetensors==0.8.0",
             "tqdm==4.70.1",
             "transformers==5.24.0",
         ),
+        over=("pillow==13.0.0",),
     ),
 }

@@ -24,7 +24,7 @@ def main() -> int:
     results = []
     with (
         tempfile.TemporaryDirectory() as temporary,
-        installed(asked.host, asked.python) as said,
+        installed(asked.host, asked.python, asked.beside) as said,
         sync_playwright() as playwright,
     ):
         print(f"install.py: {said or 'nothing is missing'}", flush=True)
@@ -64,6 +64,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--python", type=Path, help="its interpreter; its own venv's if not given")
     parser.add_argument("--models-dir", type=Path, help="its models, if elsewhere")
     parser.add_argument("--svd", type=Path, help="an SVD checkpoint; one of random weights if not given")
+    parser.add_argument("--beside", type=Path, action="append", default=[], help="another extension's folder")
     parser.add_argument("--picture", type=Path, default=ROOT / "examples" / "lighthouse.jpg")
     parser.add_argument("--out", type=Path, default=Path("smoke"), help="folder for results and screenshots")
     parser.add_argument("--port", type=int, default=7899)

@@ -11,7 +11,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,23 +45,28 @@ ARGUMENTS = (
 
 
 @contextmanager
-def installed(checkout: Path, python: Path) -> Iterator[str]:
+def installed(checkout: Path, python: Path, beside: Sequence[Path] = ()) -> Iterator[str]:
     """The extension in `extensions/`, its install.py run as by the host; afterwards the checkout is as it was.
 
-    Gives what install.py said. Its packages stay in the host's Python, as they do for a user.
+    Beside it stand the folders of other extensions that are named. Gives what install.py said. Its packages stay in the
+    host's Python, as they do for a user.
 
     Raises:
-        FileExistsError: it is there already; it is not ours to replace.
+        FileExistsError: one of them is there already; it is not ours to replace.
     """
     place = checkout / "extensions" / NAME
-    if place.exists():
-        raise FileExistsError(f"{place} is there already: take it away first.")
+    others = {checkout / "extensions" / folder.name: folder for folder in beside}
+    for each in (place, *others):
+        if each.exists():
+            raise FileExistsError(f"{each} is there already: take it away first.")
     temporary = checkout / "tmp"  # git keeps no empty folder, and Neo wants one
     is_new = not temporary.exists()
     temporary.mkdir(exist_ok=True)
     kept = {name: (checkout / name).read_bytes() for name in CONFIGS if (checkout / name).is_file()}
     place.mkdir(parents=True)
     try:
+        for link, folder in others.items():
+            link.symlink_to(folder.absolute(), target_is_directory=True)
         for part in PARTS:
             source = ROOT / part
             copy = shutil.copytree if source.is_dir() else shutil.copy
@@ -71,6 +76,8 @@ def installed(checkout: Path, python: Path) -> Iterator[str]:
         yield subprocess.run(command, cwd=place, env=own, check=True, capture_output=True, text=True).stdout.strip()
     finally:
         shutil.rmtree(place)
+        for link in others:
+            link.unlink(missing_ok=True)
         if is_new:
             shutil.rmtree(temporary)
         for name in CONFIGS:

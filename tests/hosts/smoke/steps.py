@@ -7,6 +7,7 @@ import io
 import json
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from lib_svd.hosts.standalone import standalone_host
 from lib_svd.request import ClipRequest
 from tests.hosts.smoke.in_the_tab import TAB_STEPS
 from tests.hosts.smoke.server import base64_of
-from tests.hosts.smoke.tried import SHORT, Tried
+from tests.hosts.smoke.tried import SHORT, TABS, Tried
 
 LONG_STEPS = 100
 OTHER_PICTURE = "was => document.querySelector('#svd_clip_seen img')?.getAttribute('src') !== was"
@@ -31,7 +32,21 @@ def the_page_loads_without_an_error(t: Tried) -> str:
     t.open_page()
     t.open_tab()
     assert t.errors == [], t.errors
-    return f"{t.page.locator('#tabs > div').first.inner_text().split()}"
+    return f"{t.tab_names()}"
+
+
+def our_tab_is_told_apart_and_all_open(t: Tried) -> str:
+    ours = t.one(f"{TABS} .selected").inner_text().strip()
+    assert t.tab_names().count(ours) == 1, t.tab_names()
+    opened = []
+    for button in t.page.locator(f"{TABS} button").filter(has_text="SVD").all():
+        button.click()
+        opened.append((button.inner_text().strip(), t.one("#tabs > .tabitem:visible").get_attribute("id")))
+        t.page.screenshot(path=t.out / f"opened_{opened[-1][1]}.png")
+    assert opened.count((ours, "tab_svd_clip")) == 1, opened
+    t.open_tab()
+    assert t.errors == [], t.errors
+    return f"{opened}"
 
 
 def the_tab_makes_a_clip_that_plays(t: Tried) -> str:
@@ -158,12 +173,9 @@ def the_api_animates(t: Tried) -> str:
 
 def a_clip_equals_the_stand_alone_one(t: Tried) -> str:
     settings = ClipRequest(seed=1, **SHORT)
-    own = order(settings, t.picture, recognise(t.model), Destination(out=t.out / f"{t.model.stem}-alone.mp4"))
-    try:
+    with TemporaryDirectory() as folder:
+        own = order(settings, t.picture, recognise(t.model), Destination(out=Path(folder) / "alone.mp4"))
         frames = animate(own, standalone_host("cpu")).clip.frames
-    finally:
-        for suffix in (".mp4", ".txt"):
-            own.out.with_suffix(suffix).unlink(missing_ok=True)
     most = max(int(abs(a.astype(int) - b.astype(int)).max()) for a, b in zip(frames, t.first_clip, strict=True))
     assert most <= CLOSE, f"off by {most} of 255"
     return f"largest difference {most} of 255"
@@ -235,7 +247,8 @@ def sd_checkpoints_switch_and_come_back(t: Tried) -> str:
     again = t.api_clip(frames=True)
     back = drawn(names[0])
     _same_clip(t, again)
-    assert _pixels(first) == _pixels(back) != _pixels(other)
+    assert _pixels(first) == _pixels(back), f"{names[0]} draws another picture than before"
+    assert _pixels(first) != _pixels(other), f"{names[0]} and {names[1]} draw the same picture"
     return f"{names[0]}, {names[1]}, a clip, {names[0]} with the same picture as before"
 
 
@@ -287,6 +300,7 @@ def _pixels(text: str) -> bytes:
 
 STEPS = (
     the_page_loads_without_an_error,
+    our_tab_is_told_apart_and_all_open,
     the_tab_makes_a_clip_that_plays,
     the_tab_is_interrupted,
     *TAB_STEPS,

@@ -15,6 +15,7 @@ from lib_svd.request import ClipRequest
 from tests.hosts.smoke.server import QUIET, Server, base64_of
 
 SHORT = {"num_frames": 4, "num_steps": 3, "width": 128, "height": 128}
+TABS = "#tabs > .tab-nav"
 HOSTS_OWN = ("reading 'props'",)
 """Errors that these web UIs have without any extension."""
 MOMENT = 5_000  # milliseconds; after each it is asked whether the web UI still works
@@ -75,6 +76,10 @@ class Tried:
     def open_tab(self) -> None:
         self.page.evaluate("switch_to_svd_clip()")
         self.sees("#svd_clip_generate")
+
+    def tab_names(self) -> list[str]:
+        """What stands on the buttons of the web UI's tabs."""
+        return [name.strip() for name in self.page.locator(f"{TABS} button").all_inner_texts()]
 
     def fill(self, part: str, **settings: object) -> None:
         """Numbers into a tab's or an accordion's controls."""
