@@ -239,6 +239,15 @@ class Blind:
         raise AssertionError("models were looked for while the page was being built")
 
 
+def test_choosing_a_model_looks_for_models_once(studio, controls, monkeypatch):
+    looked, models = [], studio.models
+    shown = next(model.label for model in models() if "sv3d" in model.name)
+    monkeypatch.setattr(studio, "models", lambda: looked.append(1) or models())
+    line, name, *_ = controls._followed(shown, "", *[controls[name].value for name in tab_following()])
+    assert (name, len(looked)) == ("sv3d_p.safetensors", 1)
+    assert "Stable Video 3D" in line
+
+
 def test_building_looks_for_no_model(studio, noting_page):
     tab.build(Blind(studio), noting_page)
     with gr.Blocks(analytics_enabled=False):
