@@ -7,7 +7,6 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,10 @@ from PIL import Image
 
 from lib_svd.animate import Order
 from lib_svd.clip import Frames, SavedClip
-from lib_svd.errors import BadRequest, Interrupted, SvdError
+from lib_svd.errors import BadRequest, Busy, Interrupted, SvdError
 from lib_svd.jobs import reopened, restored
 from lib_svd.jobs.history import Entry
-from lib_svd.pages import Job, Page
+from lib_svd.pages import Job, Page, Queued
 from lib_svd.request import ClipRequest
 from lib_svd.settings import draw_seed
 from lib_svd.studio import Studio
@@ -159,27 +158,28 @@ class Tab:
     def _on(self, button: Any, job: Job, given: Sequence[Any], outputs: Sequence[Any]) -> Any:
         """Let a button put a job into the page's queue; the event."""
         return button.click(
-            fn=self._kept(self._page.queued(job, _stays(len(outputs) - 1))),
+            fn=self._kept(self._page.queued(job, _stays(len(outputs) - 1)), len(outputs)),
             inputs=given,
             outputs=outputs,
             show_progress=False,
             **js(f"function() {{ return svdSubmit('{PART}', arguments, {len(given)}); }}"),
         )
 
-    def _kept(self, queued: Callable[..., Any]) -> Callable[..., Any]:
-        """The same, and what it shows is kept for a page that is loaded again meanwhile."""
-
-        def keep(task: str, outputs: Sequence[Any]) -> Sequence[Any]:
-            self._ended = task, outputs[-SHOWN:]
-            return outputs
+    def _kept(self, queued: Queued, count: int) -> Queued:
+        """The same, and what its `count` outputs are is kept for a page that is loaded again meanwhile."""
 
         async def kept(task: str, *values: Any) -> Sequence[Any]:
-            return keep(task, await queued(task, *values))
+            try:
+                outputs = await queued(task, *values)
+            except Busy as error:
+                outputs = [*_stays(count - 1), error_html(str(error))]
+            self._ended = task, outputs[-SHOWN:]
+            return outputs
 
         async def waiting(task: str, *values: Any) -> Sequence[Any]:
             return await asyncio.shield(asyncio.ensure_future(kept(task, *values)))  # its page may be closed meanwhile
 
-        return waiting if iscoroutinefunction(queued) else lambda task, *values: keep(task, queued(task, *values))
+        return waiting
 
     def ended(self, task: str) -> Sequence[Any]:
         """What a job showed that ended after its page was loaded again, if no other one ended since."""
