@@ -16,6 +16,7 @@ from PIL import Image
 from lib_svd.animate import Order
 from lib_svd.clip import Frames, SavedClip
 from lib_svd.errors import BadRequest, Busy, Interrupted, SvdError
+from lib_svd.files import held_name
 from lib_svd.jobs import reopened, restored
 from lib_svd.jobs.history import Entry
 from lib_svd.pages import Job, Page, Queued
@@ -33,6 +34,7 @@ from lib_svd.ui.reviewing import Reviewing
 from lib_svd.ui.sweeping import ALL, Sweeping
 
 LABEL, PART = "SVD", "svd_clip"
+SWEEP = "sweep"  # how names of a sweep's files begin
 INFOTEXT_LINES = 6  # in a browser that cannot fit a box to its text
 SHOWN = 6  # components that show a clip; the last one is the sentence about it
 SHELF = 4  # clips whose frames are at hand to go on from; the oldest goes first
@@ -199,9 +201,11 @@ class Tab:
         *settings, label, text = values
 
         def work() -> Sequence[Any]:
-            first = self._order(picture, with_frames, settings, "sweep")
-            whole, ended, panel = self._sweeping.swept(first, label, text)
-            *shown, status = self._shown(whole, is_grid=not whole.video.stem.startswith(f"{first.to.out.stem}-"))
+            first = self._order(picture, with_frames, settings, SWEEP)
+            with held_name(first.to.out.parent, SWEEP, first.to.out.suffix) as out:
+                first = replace(first, to=first.to.renamed(out))
+                whole, ended, panel = self._sweeping.swept(first, label, text)
+            *shown, status = self._shown(whole, is_grid=not whole.video.stem.startswith(f"{out.stem}-"))
             return [*panel, *shown, said_html(ended) + status if ended else status]
 
         return _done(work, len(self._swept) + SHOWN)
