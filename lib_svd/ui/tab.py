@@ -158,8 +158,10 @@ class Tab:
             self._folder.click(fn=self.open_folder, inputs=[], outputs=[], **QUIET)
 
     def _on(self, button: Any, job: Job, given: Sequence[Any], outputs: Sequence[Any]) -> Any:
-        """Let a button put a job into the page's queue; the event."""
-        return button.click(
+        """Let a button put a job into the page's queue, once the models are there; the event."""
+        pressed = gr.Button(elem_id=f"{button.elem_id}_now", elem_classes=["svd-hidden"])
+        button.click(fn=None, inputs=[], outputs=[], **QUIET, **js(f"() => svdPress('{pressed.elem_id}')"))
+        return pressed.click(
             fn=self._kept(self._page.queued(job, _stays(len(outputs) - 1)), len(outputs)),
             inputs=given,
             outputs=outputs,
