@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from lib_svd import images, video
-from lib_svd.checkpoints import Checkpoint, Svd, load
+from lib_svd.checkpoints import Checkpoint, Svd, load, marked
 from lib_svd.clip import Clip, SavedClip
 from lib_svd.errors import BadInput, BadOutput, BadRequest
 from lib_svd.latents import SUFFIX, SavedLatents, check_latents, kept, save_latents, save_latents_somewhere, telling
@@ -122,7 +122,7 @@ def completed(
     family, grid = checkpoint.family, checkpoint.size_grid
     auto_size = images.working_size(picture_size, family.native_size, grid)
     complete, notes = family.complete(request, grid=grid, auto_size=auto_size)
-    return complete.with_(checkpoint=checkpoint.path.absolute().name), notes
+    return complete.with_(checkpoint=marked(checkpoint.path.absolute().name, checkpoint.mark)), notes
 
 
 def animate(order: Order, host: Host, load: Load = load) -> SavedClip:

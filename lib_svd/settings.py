@@ -264,12 +264,15 @@ SETTINGS: Mapping[str, Setting] = _listed()
 _CALLED = {
     called: setting
     for setting in SETTINGS.values()
-    for called in (setting.name, setting.word, *(flag[2:] for flag in setting.flags))
+    for called in (
+        *(setting.name, setting.word, *(flag[2:] for flag in setting.flags)),
+        _word(setting.infotext.removeprefix("SVD ")),
+    )
 }
 
 
 def setting_called(text: str) -> Setting | None:
-    """The setting of that name, in code, on the command line or in the tab, whole or as one word; None: none."""
+    """The setting of that name, in code, on the command line, in a clip or in the tab, whole or as one word."""
     return _CALLED.get(_word(text))
 
 

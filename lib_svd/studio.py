@@ -13,7 +13,7 @@ from PIL import Image
 
 from lib_svd import speeds, video
 from lib_svd.animate import Destination, Order, animate, completed, decode_again, order
-from lib_svd.checkpoints import DEMO, Checkpoint, Svd, find_checkpoints, is_usable, load, may_move, named, recognise
+from lib_svd.checkpoints import DEMO, Checkpoint, Svd, choose, find_checkpoints, load, may_move, recognise
 from lib_svd.clip import SavedClip
 from lib_svd.errors import BadCheckpoint, BadInput, BadOutput, BadRequest
 from lib_svd.jobs import Swept, noted, remembered, sweep
@@ -79,8 +79,7 @@ class Studio:
         """
         dirs = self._dirs()
         if name:
-            path = named(name, dirs, lambda path: is_usable(path, self.host.folders.model_dirs()))
-            return recognise(path, search_dirs=self.host.folders.model_dirs())
+            return choose(name, dirs, self.host.folders.model_dirs())
         models = [model for model in self.models() if not model.is_demo]
         if not models:
             raise BadCheckpoint(

@@ -1,15 +1,16 @@
 """Model files: find them, recognise what they are, refuse what cannot be used, load the rest strictly.
 
-path = named(name, host.folders.model_dirs(), is_usable)
-checkpoint = recognise(path, search_dirs=host.folders.model_dirs())
+checkpoint = choose(name, dirs, dirs)
 request, notes = checkpoint.family.complete(request, grid=checkpoint.size_grid, auto_size=size)
 svd = load(checkpoint, host)
 """
 
+from lib_svd.checkpoints.choose import choose, made_with
 from lib_svd.checkpoints.describe import describe
 from lib_svd.checkpoints.families import CONDITIONING, FAMILIES, Family
-from lib_svd.checkpoints.find import DEMO, find_checkpoints, named, resolve
+from lib_svd.checkpoints.find import DEMO, find_checkpoints
 from lib_svd.checkpoints.load import Svd, load
+from lib_svd.checkpoints.marks import marked, unmarked
 from lib_svd.checkpoints.recognise import Checkpoint, is_usable, may_move, recognise
 
 __all__ = [
@@ -19,12 +20,14 @@ __all__ = [
     "Checkpoint",
     "Family",
     "Svd",
+    "choose",
     "describe",
     "find_checkpoints",
     "is_usable",
     "load",
+    "made_with",
+    "marked",
     "may_move",
-    "named",
     "recognise",
-    "resolve",
+    "unmarked",
 ]

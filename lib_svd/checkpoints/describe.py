@@ -13,6 +13,7 @@ def describe(checkpoint: Checkpoint) -> dict[str, Any]:
     family = checkpoint.family
     return {
         "path": str(checkpoint.path),
+        "mark": checkpoint.mark,
         "files": [{"path": str(stamp.path), "bytes": stamp.size} for stamp in checkpoint.stamps],
         "layout": checkpoint.layout,
         "family": family.name,

@@ -33,8 +33,8 @@ def find_checkpoints(dirs: Iterable[Path]) -> list[Path]:
     return list(found.values())
 
 
-def resolve(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) -> Path:
-    """The model that a user of the command line means, who may name any file; see `named` for all others.
+def resolve(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) -> list[Path]:
+    """The models that a user of the command line may mean, who may name any file; see `named`.
 
     Args:
         name: a path, or a name in one of the folders, with or without suffix and subfolder.
@@ -46,12 +46,14 @@ def resolve(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) 
     """
     given = _at_home(name)
     if name and (is_file(given) or is_model_folder(given) or given.is_absolute()):
-        return given
+        return [given]
     return named(name, dirs, is_usable)
 
 
-def named(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) -> Path:
-    """The model of that name in one of the folders; nothing outside of them is looked at, so that nobody learns of it.
+def named(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) -> list[Path]:
+    """The models of that name in the folders, the one that is meant first: exact case comes before any case.
+
+    Nothing outside of the folders is looked at, so that nobody learns of it.
 
     Args:
         name: as a user says it, with or without suffix and subfolder, or the whole path.
@@ -62,7 +64,7 @@ def named(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) ->
         BadCheckpoint: it is nowhere, or elsewhere; says what is there and where was looked.
     """
     folders = [Path(folder) for folder in dirs]
-    if there := _exactly(name, folders):
+    if there := exactly(name, folders):
         return there
     models = find_checkpoints(folders)
     if meant := _meant(name, models, folders):
@@ -70,7 +72,7 @@ def named(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) ->
     for folder in folders:
         path = folder / name
         if path.is_relative_to(folder) and ".." not in path.parts and (is_file(path) or is_model_folder(path)):
-            return path  # no model by its name; `recognise` says what it is
+            return [path]  # no model by its name; `recognise` says what it is
     offered = [_name_of(path, models, folders) for path in models if is_usable(path)]
     raise BadCheckpoint(_not_found(name, offered, folders))
 
@@ -83,30 +85,30 @@ def _at_home(name: str) -> Path:
         return Path(name)
 
 
-def _exactly(name: str, folders: list[Path]) -> Path | None:
-    """The file of that very place below one of the folders, so that no folder is gone through for it."""
+def exactly(name: str, folders: Iterable[Path]) -> list[Path]:
+    """The files of that very place below the folders, each once; no folder is gone through for them."""
     parts = name.replace("\\", "/").split("/")
     if any(part == "" or part.startswith(".") or ":" in part for part in parts):
-        return None
+        return []
     end = "" if parts[-1].lower().endswith(SUFFIX) else SUFFIX
     places = (folder.joinpath(*parts[:-1], parts[-1] + end) for folder in folders)
-    return next((place for place in places if is_file(place)), None)
+    return list({os.path.realpath(place): place for place in reversed([*filter(is_file, places)])}.values())[::-1]
 
 
-def _meant(name: str, models: list[Path], folders: list[Path]) -> Path | None:
-    """The model of that name among these; one in a folder itself comes before one in a subfolder."""
-    wanted = name.replace("\\", "/").strip("/").lower()
+def _meant(name: str, models: list[Path], folders: list[Path]) -> list[Path]:
+    """The models of that name among these; those in a folder itself come before those in a subfolder."""
+    wanted = name.replace("\\", "/").strip("/")
     for names in (_paths_below, _bare_names):
-        for path in models:
-            if wanted and any(wanted in names(path, folder) for folder in folders):
-                return path
-    return None
+        found = [path for path in models if wanted and any(wanted.lower() in names(path, each) for each in folders)]
+        if found:
+            return [path for path in found if wanted.removesuffix(SUFFIX) in path.as_posix()] or found
+    return []
 
 
 def _name_of(path: Path, models: list[Path], folders: list[Path]) -> str:
     """The shortest name that means this model and no other of the same file name."""
     below = next(path.relative_to(folder) for folder in folders if path.is_relative_to(folder))
-    return next((name for name in (path.name, below.as_posix()) if _meant(name, models, folders) == path), str(path))
+    return next((name for name in (path.name, below.as_posix()) if _meant(name, models, folders) == [path]), str(path))
 
 
 def _walk(folder: Path, seen: set[str]) -> Iterator[tuple[str, str]]:

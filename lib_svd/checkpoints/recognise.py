@@ -14,6 +14,7 @@ from lib_svd.checkpoints.families import Family
 from lib_svd.checkpoints.find import find_checkpoints
 from lib_svd.checkpoints.foreign import MOTION
 from lib_svd.checkpoints.header import USE_SVD, Stamp, is_in_header, refusal
+from lib_svd.checkpoints.marks import mark_of
 from lib_svd.checkpoints.metadata import described
 from lib_svd.checkpoints.naming import family_of
 from lib_svd.checkpoints.native_layout import PARTS, split
@@ -45,6 +46,15 @@ class Checkpoint:
     def identity(self) -> tuple[object, ...]:
         """Equal for two checkpoints that load alike; fit for a cache's key."""
         return self.stamps, self.family.name
+
+    @property
+    def mark(self) -> str:
+        """By which it is told from every other model, see `marks`.
+
+        Raises:
+            BadCheckpoint: a file is gone or cannot be read.
+        """
+        return mark_of(self.stamps)
 
     @property
     def size_grid(self) -> int:

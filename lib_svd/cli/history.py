@@ -65,7 +65,7 @@ def _clip(folder: Path, name: str | Path) -> Path:
 
 
 def _listed(folder: Path, options: Options, as_json: bool) -> None:
-    from lib_svd.jobs import history
+    from lib_svd.jobs import history, searching
 
     if not folder.is_dir():
         raise BadInput(f"There is no folder {folder}: name the one with your clips.")
@@ -74,9 +74,9 @@ def _listed(folder: Path, options: Options, as_json: bool) -> None:
     for sentence in listing.passed_over:
         tell(sentence, err=True)
     read = partial(history.read_entry, with_series=as_json)
-    clips = history.found(history.newest(listing.clips, read), options["find"])
+    clips = searching.found(history.newest(listing.clips, read), options["find"])
     if options["sort"]:
-        clips = history.by(clips, options["sort"])
+        clips = searching.by(clips, options["sort"])
     if options["csv_file"]:
         history.write_csv(clips, options["csv_file"])
     if as_json:

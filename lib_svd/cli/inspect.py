@@ -31,6 +31,7 @@ def _described(found: dict[str, Any]) -> str:
     return as_lines(
         {
             "File": found["path"],
+            "Mark": found["mark"],
             "Model": f"{found['title']} ({found['family']}), {found['layout']} layout",
             "Made for": f"{found['num_frames']} frames of {found['width']}x{found['height']} at {found['fps']} fps",
             "Motion": "{lowest_motion} to {highest_motion}, {motion_bucket_id} to begin with".format(**found),

@@ -119,7 +119,7 @@ def _read(setting: Setting, text: str) -> object:
 
 def recognised(options: Options, request: ClipRequest) -> Checkpoint:
     """The model that the options name, or the request, or that is the only one there; raises BadInput."""
-    from lib_svd.checkpoints import DEMO, find_checkpoints, is_usable, recognise, resolve
+    from lib_svd.checkpoints import DEMO, choose, find_checkpoints, is_usable
 
     dirs = model_dirs(options["models"])
     name = options["checkpoint"] or request.checkpoint
@@ -130,8 +130,8 @@ def recognised(options: Options, request: ClipRequest) -> Checkpoint:
             names = ", ".join(path.name for path in found[:5]) or "none"
             raise BadRequest(f"Which model? Name one with --checkpoint; in {', '.join(map(str, dirs))}: {names}.")
         name = str(found[0])
-    path = resolve(name, [*dirs, DEMO.parent], lambda path: is_usable(path, dirs))
-    return recognise(path, variant=options["variant"], companion=options["companion"], search_dirs=dirs)
+    given = {"variant": options["variant"], "companion": options["companion"]}
+    return choose(name, [*dirs, DEMO.parent], dirs, anywhere=True, **given)
 
 
 def model_dirs(models: tuple[Path, ...]) -> list[Path]:

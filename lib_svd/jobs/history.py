@@ -26,7 +26,7 @@ from lib_svd.jobs import owning
 from lib_svd.jobs.notes import BEST, LATEST, read_note
 from lib_svd.request import ClipRequest
 from lib_svd.review import MEASURES, Review
-from lib_svd.settings import SETTINGS, setting_called
+from lib_svd.settings import SETTINGS
 from lib_svd.strangers import is_text
 
 MARKED = ("motion", "fidelity", "consistency")  # what a user may give 1 to 5 marks
@@ -51,8 +51,9 @@ class Entry:
     files: Sequence[str] | None = None  # the clip's own, see `owning`; None: not noted
 
     def brief(self) -> str:
-        """The settings that every clip is shown with: `7 fps, motion 75`."""
-        told = ((setting.card, self.settings.get(name)) for name, setting in SETTINGS.items())
+        """The settings that every clip is shown with: `7 fps, motion 75`; the model's mark is for programs."""
+        settings = {**self.settings, "checkpoint": str(self.settings.get("checkpoint") or "").partition(" [")[0]}
+        told = ((setting.card, settings.get(name)) for name, setting in SETTINGS.items())
         return ", ".join(card.format(value) for card, value in told if card and value not in (None, ""))
 
     def shown(self) -> dict[str, Any]:
@@ -225,27 +226,6 @@ def entries(*folders: Path) -> list[Entry]:
     return list(newest(clips_in(*folders).clips))
 
 
-def found(clips: Iterable[Entry], words: str) -> list[Entry]:
-    """Those in which every word occurs: in the name, the note, the picture's or the model's name; or `motion=75`."""
-    return [each for each in clips if all(_has(each, word) for word in words.lower().split())]
-
-
-def by(clips: Iterable[Entry], name: str, *, ascending: bool = False) -> list[Entry]:
-    """The highest of a measure, a setting or a mark first, or the lowest; those that have none come last.
-
-    Raises:
-        BadRequest: there is nothing of that name.
-    """
-    told = _column(name)
-    if told is None:
-        raise BadRequest(f"{name!r} is nothing to sort by: choose one of {', '.join(COLUMNS)}.")
-    has: list[Entry] = []
-    lacks: list[Entry] = []
-    for each in clips:
-        (lacks if told(each) in (None, "") else has).append(each)
-    return sorted(has, key=told, reverse=not ascending) + lacks
-
-
 def to_trash(video: Path) -> list[Path]:
     """Move a clip and the files that are its own into the trash folder beside it; where they are now.
 
@@ -365,21 +345,6 @@ def _from_text(video: Path) -> dict[str, Any]:
     if swept is None or not rest.startswith("Steps: "):
         return {"settings": settings}
     return {"settings": {**settings, swept.name: None}, "note": f"{swept.label} {values}, side by side"}
-
-
-def _has(each: Entry, word: str) -> bool:
-    name, equals, value = word.partition("=")
-    told = _column(name)
-    if equals and told is not None:
-        return str(told(each)).lower() == value
-    model = str(each.settings.get("checkpoint", ""))
-    return any(word in text.lower() for text in (each.video.name, each.note, each.picture, model))
-
-
-def _column(name: str) -> Callable[[Entry], Any] | None:
-    """What of a clip has that name; a setting may be called as in the tab or on the command line. None: nothing has."""
-    setting = setting_called(name)
-    return COLUMNS.get(name if setting is None else setting.name)
 
 
 def _write(made: Entry) -> None:

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from lib_svd import video
 from lib_svd.errors import BadInput, BadRequest, SvdError, in_words
 from lib_svd.files import finish_left
-from lib_svd.jobs import history
+from lib_svd.jobs import history, searching
 from lib_svd.jobs.history import Entry, Unread
 from lib_svd.pages import Page
 from lib_svd.review import MEASURES
@@ -227,8 +227,8 @@ class Browsing:
         return [said.format(len(found), path, self._page.url(path))]
 
     def _found(self, asked: Asked) -> list[Entry]:
-        found = history.found(self._read(len(self._paths)), asked.words)
-        return history.by(found, SORTS[asked.order], ascending=asked.direction == DIRECTIONS[1])
+        found = searching.found(self._read(len(self._paths)), asked.words)
+        return searching.by(found, SORTS[asked.order], ascending=asked.direction == DIRECTIONS[1])
 
     def _read(self, count: int) -> list[Entry]:
         """So many of the newest clips."""

@@ -228,8 +228,9 @@ class Controls:
         if name == "auto_size":
             return "width" not in settings if settings else None
         if name in ("checkpoint", "basis"):
-            pasted, models = settings.get("checkpoint", ""), Offered(self._studio)
-            if pasted not in models:  # the clip came from elsewhere: the model chosen here stays
+            models = Offered(self._studio)
+            pasted = models.meant(settings.get("checkpoint") or "")
+            if not pasted:  # the clip came from elsewhere: the model chosen here stays
                 return None
             return pasted if name == "basis" else models.choosing(pasted)
         choices = SETTINGS[name].choices

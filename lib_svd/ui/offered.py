@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from lib_svd.checkpoints import Checkpoint
+from lib_svd.checkpoints import Checkpoint, made_with, unmarked
 from lib_svd.studio import Model, Studio
 from lib_svd.ui.choices import Made
 
@@ -28,6 +28,13 @@ class Offered(dict[str, Model]):
         """What a request calls the model that is shown by its label, or by its name already."""
         names = {model.label: name for name, model in self.items()}
         return "" if shown == FIRST_FOUND else names.get(shown, shown)
+
+    def meant(self, called: str) -> str:
+        """The name of the model that a clip calls so, be it another file of that name; "" where there is none."""
+        plain, _ = unmarked(called)
+        by_name = sorted(self, key=lambda name: plain not in (name, self[name].checkpoint.path.name))
+        found = (name for name in by_name if made_with(called, self[name].checkpoint))
+        return next(found, plain if plain in self else "")
 
     def checkpoint(self, name: str) -> Checkpoint | None:
         """The model of that name; None: there is none."""

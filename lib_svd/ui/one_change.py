@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import gradio as gr
 from PIL import Image
 
 from lib_svd import images
+from lib_svd.checkpoints import made_with
 from lib_svd.errors import BadInput, in_words
 from lib_svd.jobs import history
 from lib_svd.settings import HARMLESS, SETTINGS
@@ -122,11 +122,12 @@ class OneChange:
         try:
             settings = history.entry(self._studio.clip(name)).settings if name else {}
             asked = self._controls.read(values)
+            if not settings:
+                return Apart({}, {}, False)
+            if made_with(settings["checkpoint"] or "", self._studio.checkpoint(asked.get("checkpoint", ""))):
+                asked["checkpoint"] = settings["checkpoint"]
         except BadInput:
             return Apart({}, {}, False)
-        if not settings:
-            return Apart({}, {}, False)
-        asked["checkpoint"] = Path(asked.get("checkpoint", settings["checkpoint"])).name
         now = {field: asked.get(field, settings[field]) for field in settings}
         changed = {
             label: {field: now[field] for field in fields}

@@ -14,6 +14,7 @@ import gradio as gr
 from PIL import Image
 
 from lib_svd.animate import Order
+from lib_svd.checkpoints import made_with
 from lib_svd.clip import Frames, SavedClip
 from lib_svd.errors import BadRequest, Busy, Interrupted, SvdError
 from lib_svd.files import held_name
@@ -28,6 +29,7 @@ from lib_svd.ui.clips import clip_html, error_html, notes_html, plays, said_html
 from lib_svd.ui.compat import COPYABLE, LOSSLESS, NO_SHARING, QUIET, SMALL, html, js
 from lib_svd.ui.controls import NO_PROMPT, Controls
 from lib_svd.ui.framing import Framing
+from lib_svd.ui.offered import Offered
 from lib_svd.ui.one_change import OneChange
 from lib_svd.ui.preset_row import PresetRow
 from lib_svd.ui.reviewing import Reviewing
@@ -249,8 +251,9 @@ class Tab:
             BadInput: the clip cannot be read, or carries no settings.
         """
         back = restored(entry)
-        model, saved = back.settings.get("checkpoint", ""), back.saved
-        if model not in {each.name for each in self._studio.models()}:
+        model, models, saved = back.settings.get("checkpoint", ""), Offered(self._studio), back.saved
+        meant = models.meant(model)
+        if not (meant and made_with(model, models[meant].checkpoint)):
             note = f"The model {model} is not there: another one is chosen, whose clip will be another."
             saved = replace(saved, notes=(*saved.notes, note))
         picture = gr.update() if back.picture is None else back.picture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from lib_svd.jobs import history
+from lib_svd.jobs import history, searching
 from tests.browser.tab import (
     FEW,
     card,
@@ -87,4 +87,4 @@ def test_the_method_from_a_picture_to_a_clip_that_is_found_again(tab_of_a_new_us
     expect(part(tab, "motion_bucket_id", "input[type=number]")).to_have_value("68")
     expect(part(tab, "picture", "img")).to_be_visible()
     assert request_shown(tab) == baseline.with_(motion_bucket_id=68)
-    assert history.found(history.entries(folder), "this one")[0].picture.endswith(".png")
+    assert searching.found(history.entries(folder), "this one")[0].picture.endswith(".png")

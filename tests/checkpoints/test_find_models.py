@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lib_svd.checkpoints import find_checkpoints, resolve
+from lib_svd.checkpoints import find_checkpoints
+from lib_svd.checkpoints.find import resolve
 from lib_svd.errors import BadCheckpoint
 
 
@@ -75,7 +76,7 @@ def test_folders_that_are_not_there_are_passed_over(models: Path, tmp_path: Path
     ],
 )
 def test_a_model_by_name(models: Path, name: str, found: str) -> None:
-    assert resolve(name, [models.parent / "nowhere", models], every) == models / found
+    assert resolve(name, [models.parent / "nowhere", models], every) == [models / found]
 
 
 def every(path: Path) -> bool:
@@ -85,10 +86,34 @@ def every(path: Path) -> bool:
 def test_a_model_by_path(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(models)
 
-    assert resolve("video/svd_xt_1_1.safetensors", [], every) == Path("video/svd_xt_1_1.safetensors")
-    assert resolve(str(models / "old.ckpt"), [], every) == models / "old.ckpt"
-    assert resolve(str(models / "folder"), [], every) == models / "folder"
-    assert resolve(str(tmp_path / "not_there.safetensors"), [models], every) == tmp_path / "not_there.safetensors"
+    assert resolve("video/svd_xt_1_1.safetensors", [], every) == [Path("video/svd_xt_1_1.safetensors")]
+    assert resolve(str(models / "old.ckpt"), [], every) == [models / "old.ckpt"]
+    assert resolve(str(models / "folder"), [], every) == [models / "folder"]
+    assert resolve(str(tmp_path / "not_there.safetensors"), [models], every) == [tmp_path / "not_there.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("same.safetensors", ["a/same.safetensors", "b/same.safetensors"]),
+        ("same", ["a/same.safetensors", "b/same.safetensors"]),
+        ("b/same", ["b/same.safetensors"]),
+        ("SAME", ["b/deep/SAME.safetensors"]),
+        ("Same", ["a/same.safetensors", "b/deep/SAME.safetensors", "b/same.safetensors"]),
+        ("both", ["both.safetensors", "c/both.safetensors"]),  # in two of the folders that are looked in
+    ],
+)
+def test_a_name_that_fits_several_gives_them_all_and_exact_case_comes_before_any(
+    tmp_path: Path, name: str, found: list[str]
+) -> None:
+    for place in (
+        *("a/same", "b/same", "b/deep/SAME"),
+        *("both", "c/both"),
+    ):
+        path = tmp_path / f"{place}.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(place)
+    assert resolve(name, [tmp_path, tmp_path / "c"], every) == [tmp_path / each for each in found]
 
 
 @pytest.mark.parametrize("name", ["svd_11", "", "nosuch/svd_9"])

@@ -13,7 +13,7 @@ import pytest
 from lib_svd.clip import Clip
 from lib_svd.errors import BadInput, BadOutput, BadRequest
 from lib_svd.files import publish
-from lib_svd.jobs import history, reopened
+from lib_svd.jobs import history, reopened, searching
 from lib_svd.request import CompleteRequest
 from lib_svd.review import review
 from lib_svd.video import save
@@ -130,7 +130,7 @@ def test_values_of_the_wrong_type_count_as_damage_and_the_list_can_still_be_sort
     found = history.entries(tmp_path)
     assert {each.video.stem: each.settings["fps"] for each in found} == {"good": 9, "bad": 12}
     for column in history.COLUMNS:
-        assert len(history.by(found, column)) == 2
+        assert len(searching.by(found, column)) == 2
 
 
 MANY = 10**400
@@ -212,7 +212,7 @@ def test_words_find_names_notes_pictures_models_and_settings(tmp_path):
         history.mark(video, note=note)
 
     def names(words):
-        return sorted(each.video.stem for each in history.found(history.entries(tmp_path), words))
+        return sorted(each.video.stem for each in searching.found(history.entries(tmp_path), words))
 
     assert names("") == ["cat", "cow", "dog"]
     assert names("TAIL") == ["cat"]
@@ -225,18 +225,35 @@ def test_words_find_names_notes_pictures_models_and_settings(tmp_path):
     assert names("nothing") == []
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("max_guidance=3", "guidance-last=3", "guidance-last=3.0", "MAX-GUIDANCE=3.00"),
+        *('sampler="DPM++ 2M"', "sampler=dpmpp_2m", "sampler=DPMPP_2M"),
+        *("checkpoint=svd_xt.safetensors", 'checkpoint="svd_xt.safetensors [1a2b3c4d5e]"', "1a2b3c4d5e"),
+        *("caf\u00e9", "cafe\u0301", "CAFE\u0301", '"two words"', "two words"),
+    ],
+)
+def test_a_clip_is_found_as_people_write(tmp_path, words):
+    settings = complete(max_guidance=3.0, sampler="dpmpp_2m", checkpoint="svd_xt.safetensors [1a2b3c4d5e]")
+    history.remember(clip_at(tmp_path / "cafe\u0301.mp4"), settings, "", None)
+    history.mark(tmp_path / "cafe\u0301.mp4", note="of two words")
+    history.remember(clip_at(tmp_path / "tea.mp4"), complete(max_guidance=2.0), "", None)
+    assert [each.video.stem for each in searching.found(history.entries(tmp_path), words)] == ["cafe\u0301"]
+
+
 def test_sorted_by_a_measure_the_highest_comes_first_and_the_unmeasured_last(tmp_path):
     for name, flow in (("a", 1.0), ("b", 3.0), ("c", 2.0)):
         moved = replace(MOVING, motion=replace(MOVING.motion, flow=flow))
         history.remember(clip_at(tmp_path / f"{name}.mp4"), complete(), "", moved)
     clip_at(tmp_path / "d.mp4")
-    found = history.by(history.entries(tmp_path), "flow")
+    found = searching.by(history.entries(tmp_path), "flow")
     assert [each.video.stem for each in found] == ["b", "c", "a", "d"]
-    assert [each.video.stem for each in history.by(found, "flow", ascending=True)] == ["a", "c", "b", "d"]
+    assert [each.video.stem for each in searching.by(found, "flow", ascending=True)] == ["a", "c", "b", "d"]
     settings = [replace(each, settings={**each.settings, "motion_bucket_id": 7 * n}) for n, each in enumerate(found, 1)]
-    assert {history.by(settings, name)[0].video.stem for name in ("motion_bucket_id", "Motion", "motion")} == {"d"}
+    assert {searching.by(settings, name)[0].video.stem for name in ("motion_bucket_id", "Motion", "motion")} == {"d"}
     with pytest.raises(BadRequest, match="flow"):
-        history.by(found, "beauty")
+        searching.by(found, "beauty")
 
 
 def test_clips_that_are_compared_tell_what_differs(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from lib_svd import video
+from lib_svd.checkpoints import made_with
 from lib_svd.clip import Clip
 from lib_svd.errors import BadRequest
 from lib_svd.jobs import history
@@ -275,7 +276,9 @@ def test_restoring_brings_picture_settings_frames_and_text_back(built, studio, p
     values, (basis, clip, gallery, frame, name, infotext, status) = rest[:-7], rest[-7:]
     given = [each["value"] if isinstance(each, dict) else each for each in values]
     again = ClipRequest.from_mapping(controls.read(given))
-    assert again.infotext() == infotext == saved.clip.infotext
+    called = ClipRequest.from_infotext(infotext).checkpoint
+    assert made_with(called, studio.checkpoint(again.checkpoint))
+    assert again.with_(checkpoint=called).infotext() == infotext == saved.clip.infotext
     assert (basis, name) == ("svd_xt.safetensors", str(saved.video))
     assert f'src="file={saved.video}"' in clip
     assert len(gallery) == 3

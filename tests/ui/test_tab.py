@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lib_svd.checkpoints import made_with
 from lib_svd.errors import Busy, OutOfMemory
 from lib_svd.infotext import read_infotext
 from lib_svd.jobs import history
@@ -72,13 +73,15 @@ def test_frames_are_saved_where_they_are_asked_for(generate, studio):
     assert [path.endswith(f"0000{i}.png") for i, path in enumerate(found["gallery"])] == [True] * 3
 
 
-def test_what_the_tab_writes_into_a_clip_can_be_pasted_back(generate, built, noting_page):
+def test_what_the_tab_writes_into_a_clip_can_be_pasted_back(generate, built, noting_page, studio):
     wanted = ClipRequest.from_infotext(generate(seed=5, fit="Stretch", focus_x=0.25)["infotext"])
     ((part, picture, fields),) = noting_page.received
     assert (part, picture) == ("svd_clip", built.framing.picture)
     given = pasted(fields, parsed(wanted.infotext()))
     values = [given.get(component, component.value) for component in built.controls.components]
-    assert ClipRequest.from_mapping(built.controls.read(values)) == wanted
+    again = ClipRequest.from_mapping(built.controls.read(values))
+    assert made_with(wanted.checkpoint, studio.checkpoint(again.checkpoint))
+    assert again.with_(checkpoint=wanted.checkpoint) == wanted
 
 
 def test_a_generated_picture_hands_its_own_infotext_on(generate, picture):

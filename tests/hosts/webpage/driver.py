@@ -10,6 +10,13 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Locator, Page
 
+WATCHED = """id => {
+    window.hasRun = false;
+    const button = document.getElementById(id);
+    new MutationObserver(() => { window.hasRun ||= button.checkVisibility(); }).observe(button, {attributes: true});
+}"""
+"""Note whether a button is seen from now on."""
+
 
 class Driver:
     """Parts are named as in ids: `txt2img`, `svd_clip`."""
@@ -98,9 +105,10 @@ class Driver:
         return Image.open(io.BytesIO(answer.body()))
 
     def generate(self, part: str) -> None:
-        """Press Generate, and wait until it is running."""
+        """Press Generate, and wait until it is running, or has been: some work takes hardly any time."""
+        self.page.evaluate(WATCHED, f"{part}_interrupt")
         self.page.click(f"#{part}_generate")
-        self.page.wait_for_selector(f"#{part}_interrupt", state="visible")
+        self.page.wait_for_function("window.hasRun")
 
     def finish(self, part: str, seconds: float = 30) -> None:
         """Wait until nothing runs any more."""

@@ -1,0 +1,73 @@
+"""From what somebody calls a model to the model itself, looked at and not loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from lib_svd.checkpoints.find import exactly, find_checkpoints, named, resolve
+from lib_svd.checkpoints.marks import unmarked
+from lib_svd.checkpoints.recognise import Checkpoint, is_usable, recognise
+from lib_svd.errors import BadCheckpoint
+
+
+def choose(
+    name: str,
+    dirs: Sequence[Path],
+    lenders: Sequence[Path],
+    *,
+    anywhere: bool = False,
+    variant: str | None = None,
+    companion: str | Path | None = None,
+) -> Checkpoint:
+    """The model that a name means; what it leaves open is said in the model's notes.
+
+    A clip names its model with a mark (see `marks`): that very model is taken, however it is called now; where it is
+    not there, the one of that name.
+
+    Args:
+        name: as a user says it, or as a clip does.
+        dirs: folders to look in, in this order.
+        lenders: folders of models that may lend what it lacks.
+        anywhere: whether the name may be a path to any file.
+        variant: see `recognise`.
+        companion: see `recognise`.
+
+    Raises:
+        BadCheckpoint: it is nowhere, or cannot be used.
+        BadRequest: `variant` is none.
+    """
+    look = partial(recognise, variant=variant, companion=companion, search_dirs=lenders)
+    plain, mark = unmarked(name)
+    for path in _candidates(plain, dirs, lenders) if mark else ():
+        with suppress(BadCheckpoint):
+            if (checkpoint := look(path)).mark == mark:
+                return checkpoint
+    find: Callable[..., list[Path]] = resolve if anywhere else named
+    path, *others = find(plain, dirs, lambda path: is_usable(path, lenders))
+    checkpoint = look(path)
+    notes = tuple(_open_questions(path, others, mark))
+    return replace(checkpoint, notes=(*checkpoint.notes, *notes)) if notes else checkpoint
+
+
+def made_with(name: str, checkpoint: Checkpoint) -> bool:
+    """Whether a clip that calls its model so was made with this one; older clips have only its name."""
+    plain, mark = unmarked(name)
+    return checkpoint.mark == mark if mark else checkpoint.path.name == plain
+
+
+def _candidates(plain: str, dirs: Sequence[Path], lenders: Iterable[Path]) -> Iterator[Path]:
+    """Models that may have a mark, those first for which no folder is walked through."""
+    yield from exactly(plain, dirs)
+    yield from (path for path in find_checkpoints(dirs) if is_usable(path, lenders))
+
+
+def _open_questions(path: Path, others: Sequence[Path], mark: str) -> Iterator[str]:
+    if mark:
+        yield f"The model that made that clip is not there: {path.name} is another file, and gives another clip."
+    if others:
+        called = ", ".join(map(str, others))
+        yield f"More than one model is called so: this is {path}; say the whole path to have {called}."
