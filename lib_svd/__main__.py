@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 import os
 import sys
 
@@ -11,6 +13,7 @@ from lib_svd import doctor
 def main() -> None:
     """Run the command line; `doctor` answers without any package, too."""
     try:
+        _write_out_what_cannot_be_shown()
         _let_waiting_threads_sleep()
         if sys.version_info < doctor.OLDEST_PYTHON:
             raise ImportError
@@ -25,6 +28,20 @@ def main() -> None:
             print(said)
             sys.exit(code)
         sys.exit(f"Error: {doctor.problem() or error}")
+
+
+def _write_out_what_cannot_be_shown() -> None:
+    """Letters of a file's name that a terminal lacks are written as JSON writes them, whoever prints them: `\\u732b`."""
+
+    def written(error: UnicodeError) -> tuple[str, int]:
+        if not isinstance(error, UnicodeEncodeError):
+            raise error
+        return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+    codecs.register_error("svd.written_out", written)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # there may be no terminal at all
+            stream.reconfigure(errors="svd.written_out")
 
 
 def _let_waiting_threads_sleep() -> None:

@@ -6,6 +6,7 @@ import sys
 
 from tqdm import tqdm
 
+from lib_svd.cli.terminal import unread
 from lib_svd.progress import Preview, Progress
 
 FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_inv_fmt}]"
@@ -21,8 +22,11 @@ class ProgressBar:
 
     def report(self, progress: Progress, preview: Preview | None = None) -> None:
         """Show how far a stage is; a new stage begins a new bar."""
-        if self._quiet:
-            return
+        if not self._quiet:
+            with unread(sys.stderr):
+                self._show(progress)
+
+    def _show(self, progress: Progress) -> None:
         if self._bar is None or self._bar.desc != progress.title:
             self.close()
             pause = 0.1 if sys.stderr.isatty() else 10.0  # a log file needs no bar every tenth of a second
@@ -43,5 +47,6 @@ class ProgressBar:
     def close(self) -> None:
         """Leave the bar as it is."""
         if self._bar is not None:
-            self._bar.close()
+            with unread(sys.stderr):
+                self._bar.close()
             self._bar = None

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TextIO
 
 import click
 
@@ -12,9 +17,20 @@ _OBEYED = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-
 
 def tell(text: object, *, err: bool = False) -> None:
     """Print a line; what a terminal would obey is written out, as JSON writes it: `\\u001b`."""
-    click.echo(plain(str(text)), err=err)
+    with unread(sys.stderr if err else sys.stdout):
+        click.echo(plain(str(text)), err=err)
 
 
 def plain(text: str) -> str:
     """The text as `tell` prints it."""
     return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+@contextmanager
+def unread(stream: TextIO) -> Iterator[None]:
+    """Where nobody can read what is printed inside, as when a pipe's reader has gone, the work goes on without."""
+    try:
+        yield
+    except OSError:
+        with suppress(OSError, ValueError):  # ValueError: there is no file behind it
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
