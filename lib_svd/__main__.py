@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def _write_out_what_cannot_be_shown() -> None:
-    """Letters of a file's name that a terminal lacks are written as JSON writes them, whoever prints them: `\\u732b`."""
+    """Letters of a file's name that a terminal lacks are written as JSON writes them, by whoever prints: `\\u732b`."""
 
     def written(error: UnicodeError) -> tuple[str, int]:
         if not isinstance(error, UnicodeEncodeError):

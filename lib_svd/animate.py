@@ -146,8 +146,9 @@ def animate(order: Order, host: Host, load: Load = load) -> SavedClip:
                 clip = condition(run, images.to_tensor(order.picture.image))
             with run.timed("sample"):
                 latents = sample(run, clip)
-            _save_wanted(run, latents, order.to.latents_path)
-            with kept(latents, order.request, order.checkpoint.path, order.to.out) as out:
+            infotext = with_source(order.request.infotext(), order.source)
+            _save_wanted(run, latents, infotext, order.to.latents_path)
+            with kept(latents, infotext, order.to.out, _again(order.checkpoint, order.to)) as out:
                 return _finished(run, latents, order.to.renamed(out), source=order.source, notes=order.notes)
 
     return host.queue.exclusively("svd", work)
@@ -171,8 +172,8 @@ def decode_again(saved: SavedLatents, checkpoint: Checkpoint, host: Host, to: De
 
     def work() -> SavedClip:
         run = Run(load(checkpoint, host, ("decoder",)), saved.request, host)
-        with torch.inference_mode(), run.compiled(), telling(lambda: saved.path, checkpoint.path):
-            return _finished(run, saved.latents, to, notes=notes)
+        with torch.inference_mode(), run.compiled(), telling(lambda: saved.path, _again(checkpoint, to)):
+            return _finished(run, saved.latents, to, source=saved.source, notes=notes)
 
     return host.queue.exclusively("svd", work)
 
@@ -187,15 +188,23 @@ def _check_fit(saved: SavedLatents, checkpoint: Checkpoint) -> None:
         raise BadInput(f"{checkpoint.path.name} cannot decode these latents: name the model that made them, {name}.")
 
 
-def _save_wanted(run: Run, latents: Tensor, path: Path | None) -> None:
+def _again(checkpoint: Checkpoint, to: Destination) -> list[str]:
+    """Words of the command line that make of kept latents what was asked for."""
+    words = ["--checkpoint", str(checkpoint.path), *(word for kind in to.copies for word in ("--also", kind))]
+    if to.frames_dir is not None and not to.has_own_frames:
+        words += ["--frames-dir", str(to.frames_dir)]
+    return words if to.enlarge == 1 else [*words, "--enlarge", str(to.enlarge)]
+
+
+def _save_wanted(run: Run, latents: Tensor, infotext: str, path: Path | None) -> None:
     """Latents that the user asked for. A place that is lost since it was checked must not cost the clip."""
     if path is None:
         return
     try:
-        save_latents(latents, run.request, path)
+        save_latents(latents, infotext, path)
     except BadOutput as error:
         name = path.with_name(f"{path.name.removesuffix(SUFFIX).removesuffix(path.suffix)}.mp4")
-        kept_as, _ = save_latents_somewhere(latents, run.request, name)
+        kept_as, _ = save_latents_somewhere(latents, infotext, name)
         run.notes.append(str(error) if kept_as is None else f"{error} They are kept in {kept_as}.")
 
 

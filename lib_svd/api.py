@@ -9,6 +9,7 @@ import base64
 import binascii
 import io
 import json
+import re
 from typing import Any
 
 from fastapi import Request
@@ -23,10 +24,11 @@ from lib_svd.hosts.lacking import described
 from lib_svd.line import Line
 from lib_svd.request import ClipRequest
 from lib_svd.settings import draw_seed
-from lib_svd.strangers import read_json
+from lib_svd.strangers import read_json, shown
 from lib_svd.studio import Studio
 
 REFUSED, STOPPED, WAITING, FAILED = 422, 409, 429, 500  # HTTP status
+_URL_SAFE = str.maketrans("-_", "+/")
 MOST_PARTS = 1000  # lists, objects and commas in an order, which has some thirty
 
 
@@ -79,7 +81,7 @@ def answer(studio: Studio, order: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     error gives `{"error": its name, "message": a sentence}`.
     """
     try:
-        made = studio.order(_request(studio, order), _picture(order), with_frames=bool(order.get("frames")))
+        made = studio.order(_request(studio, order), _picture(order), with_frames=_is_wanted(order.get("frames")))
         saved = studio.animate(made)
         return 200, {"video": base64.b64encode(saved.video.read_bytes()).decode("ascii"), **saved.as_dict()}
     except SvdError as error:
@@ -96,6 +98,7 @@ def _taken(studio: Studio, body: bytes) -> dict[str, Any]:
     if picture := _picture(order):
         order["picture"] = picture
         images.check_header(picture)
+    _is_wanted(order.get("frames"))
     studio.checkpoint(_request(studio, order).checkpoint)
     return order
 
@@ -105,8 +108,9 @@ def _read(body: bytes) -> dict[str, Any]:
     try:
         if sum(map(body.count, (b",", b"[", b"{"))) > MOST_PARTS:
             raise ValueError("it has too many parts")
-        return {"seed": draw_seed(), **read_json(body.decode())}
-    except (ValueError, TypeError) as error:
+        order = read_json(body.decode())
+        return {**order, "seed": draw_seed()} if order.get("seed") in (None, -1, "-1") else {**order}
+    except (ValueError, TypeError, AttributeError) as error:
         wanted = 'An order is a JSON object such as {"picture": "<base64>", "num_frames": 14}'
         raise BadRequest(f"{wanted}; this cannot be read ({error}).") from error
 
@@ -131,8 +135,19 @@ def _picture(order: dict[str, Any]) -> io.BytesIO | None:
     if text is None or isinstance(text, io.BytesIO):
         return text
     try:
-        return io.BytesIO(base64.b64decode(text.partition("base64,")[2] or text, validate=True))
+        plain = re.sub(r"\s", "", text.partition("base64,")[2] or text).translate(_URL_SAFE).rstrip("=")
+        return io.BytesIO(base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True))
     except (AttributeError, ValueError, binascii.Error) as error:
         raise BadPicture(
             "The picture must be base64 text, with or without data:image/png;base64, before it."
         ) from error
+
+
+def _is_wanted(answer: Any) -> bool:
+    """A yes or no, as programs spell it; raises BadRequest for anything else."""
+    spelled = str(answer).lower()
+    if spelled in ("true", "1", "yes"):
+        return True
+    if spelled in ("false", "0", "no", "none", ""):
+        return False
+    raise BadRequest(f'"frames" must be true or false, not {shown(answer)}.')

@@ -17,7 +17,10 @@ SvdError
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
 
 
 class SvdError(Exception):
@@ -88,3 +91,8 @@ def in_words(names: Iterable[str]) -> str:
     """`a, b and c`, for a sentence; at least one name."""
     *others, last = names
     return " and ".join(filter(None, (", ".join(others), last)))
+
+
+def as_typed(command: Sequence[str]) -> str:
+    """A command as a user would type it into a shell."""
+    return subprocess.list2cmdline(command) if sys.platform == "win32" else shlex.join(command)

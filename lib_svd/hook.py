@@ -6,7 +6,7 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from PIL import Image
 
 from lib_svd.clip import SavedClip
 from lib_svd.errors import BadInput, Interrupted, SvdError
+from lib_svd.settings import MAX_SEED
 from lib_svd.studio import Studio
 
 log = logging.getLogger("svd")
@@ -94,10 +95,12 @@ class Hook:
         yield from job.problems
         if job.problems:
             return
+        said = ""
         for number, picture in enumerate(job.pictures):
-            request = self._studio.request({"seed": int(seeds[number % len(seeds)]), **job.settings})
             source = infotexts[number] if number < len(infotexts) else ""
+            seed, notes = _seed_of(int(seeds[number % len(seeds)]))
             try:
+                request = self._studio.request({"seed": seed, **job.settings})
                 order = self._studio.order(
                     request,
                     picture,
@@ -106,18 +109,18 @@ class Hook:
                     source=source,
                     saved_as=getattr(picture, "already_saved_as", None) or "",
                 )
-                clip = self._studio.animate(order)
+                notes = () if "seed" in job.settings else notes
+                clip = self._studio.animate(replace(order, notes=(*order.notes, *notes)))
             except Interrupted as stop:
                 yield str(stop)
                 if not skipped():
                     return
             except SvdError as error:
-                yield _told(error)
-                return
+                if said != (said := _told(error)):  # of a batch, what goes for all pictures is said once
+                    yield said
             except Exception as error:
                 log.exception("A picture could not be animated")
                 yield f"The picture could not be animated ({type(error).__name__}: {error}); the log has more."
-                return
             else:
                 yield clip
 
@@ -166,6 +169,12 @@ class Hook:
             return self._kept[json.loads(description)["job_timestamp"]].shown
         except (ValueError, KeyError, TypeError):
             return ""
+
+
+def _seed_of(seed: int) -> tuple[int, tuple[str, ...]]:
+    """A clip's seed for a picture's, which may be larger in some web UIs, and a note where it is another."""
+    own = seed % (MAX_SEED + 1)
+    return own, () if own == seed else (f"The picture's seed {seed} is beyond those of clips: {own} is taken.",)
 
 
 def _told(error: SvdError) -> str:

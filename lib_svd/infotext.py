@@ -9,6 +9,7 @@ from PIL import Image
 from lib_svd import video
 from lib_svd.errors import BadInput
 from lib_svd.request import MOST_TEXT
+from lib_svd.strangers import text_of
 
 
 def read_infotext(path: Path) -> str:
@@ -36,8 +37,8 @@ def read_start(path: Path) -> str:
     Raises:
         OSError, ValueError: it cannot be read, or is no text.
     """
-    with path.open(encoding="utf-8") as file:
-        return file.read(MOST_TEXT + 1)
+    with path.open("rb") as file:
+        return text_of(file.read(4 * MOST_TEXT))[: MOST_TEXT + 1].replace("\r\n", "\n")
 
 
 def _from_picture(path: Path) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lib_svd.errors import BadInput, BadOutput, BadRequest, DecodeFailed, Interrupted, SvdError
+from lib_svd.errors import BadInput, BadOutput, BadRequest, DecodeFailed, Interrupted, SvdError, as_typed
 from lib_svd.files import NOTED, finish_left, free_names, hidden_names, is_numbered, is_taken, publish_all, sync
 from lib_svd.places import places
-from lib_svd.request import ClipRequest, CompleteRequest
+from lib_svd.request import CompleteRequest, source_of
 from lib_svd.tensor_file import Damaged, read_contents, read_into
 
 SUFFIX = ".latents.safetensors"
@@ -27,6 +26,7 @@ class SavedLatents:
     latents: Tensor  # [T, 4, h, w] float32
     request: CompleteRequest
     path: Path | None = None  # the file that they are in
+    source: str = ""  # the infotext of the picture
 
 
 def check_latents(path: Path) -> None:
@@ -46,8 +46,8 @@ def check_latents(path: Path) -> None:
             raise FileExistsError
 
 
-def save_latents(latents: Tensor, request: ClipRequest, path: Path) -> Path:
-    """Write latents and settings; the file appears whole or not at all.
+def save_latents(latents: Tensor, infotext: str, path: Path) -> Path:
+    """Write latents and the clip's infotext; the file appears whole or not at all.
 
     Raises:
         BadOutput: the file exists already, or cannot be written.
@@ -57,7 +57,7 @@ def save_latents(latents: Tensor, request: ClipRequest, path: Path) -> Path:
     tensors = {"latents": latents.detach().to("cpu", torch.float32).contiguous()}
     with _refusing(path), hidden_names(path.parent) as hidden:
         unfinished = hidden(".safetensors")
-        save_file(tensors, unfinished, metadata={"parameters": request.infotext()})
+        save_file(tensors, unfinished, metadata={"parameters": infotext})
         sync(unfinished)
         publish_all([unfinished], [path])
     return path
@@ -93,7 +93,8 @@ def load_latents(path: Path) -> SavedLatents:
     try:
         with path.open("rb") as file:
             contents = read_contents(file, path.stat().st_size)
-            request, entry = CompleteRequest.from_infotext(contents.metadata["parameters"]), contents.tensors["latents"]
+            infotext, entry = contents.metadata["parameters"], contents.tensors["latents"]
+            request = CompleteRequest.from_infotext(infotext)
             if entry.dtype != "F32" or len(entry.shape) != 4 or entry.shape[0] != request.num_frames:
                 raise _no_latents(path)
             latents = torch.empty(entry.shape, dtype=torch.float32)
@@ -103,7 +104,7 @@ def load_latents(path: Path) -> SavedLatents:
         raise _no_latents(path) from error
     if not bool(latents.isfinite().all()):
         raise BadInput(f"{path} holds NaN or infinity: it is damaged, sample the clip again.")
-    return SavedLatents(latents, request, path)
+    return SavedLatents(latents, request, path, source_of(infotext))
 
 
 def _no_latents(path: Path) -> BadInput:
@@ -111,8 +112,14 @@ def _no_latents(path: Path) -> BadInput:
 
 
 @contextmanager
-def kept(latents: Tensor, request: ClipRequest, checkpoint: Path, out: Path) -> Iterator[Path]:
+def kept(latents: Tensor, infotext: str, out: Path, again: Sequence[str]) -> Iterator[Path]:
     """Keep the latents beside `out`, or in a second place, until the work inside is done; gives the clip's name.
+
+    Args:
+        latents: of the clip.
+        infotext: of the clip.
+        out: the clip's name.
+        again: words of the command line that make the same of them, see `telling`.
 
     That is `out`, or the next number where `out` is a numbered name and was taken since it was chosen. A program that
     is killed leaves the latents too. A user who stops the work wants nothing left.
@@ -120,16 +127,16 @@ def kept(latents: Tensor, request: ClipRequest, checkpoint: Path, out: Path) -> 
     Raises:
         DecodeFailed: the work inside failed in a way that says nothing of where its results are.
     """
-    path, name = save_latents_somewhere(latents, request, out)
+    path, name = save_latents_somewhere(latents, infotext, out)
 
     def where() -> Path | None:
         nonlocal path
         if path is not None and not path.is_file():  # its folder went meanwhile
-            path, _ = save_latents_somewhere(latents, request, name)
+            path, _ = save_latents_somewhere(latents, infotext, name)
         return path
 
     try:
-        with telling(where, checkpoint):
+        with telling(where, again):
             yield name
     except (KeyboardInterrupt, Interrupted):
         _remove(path)
@@ -138,8 +145,12 @@ def kept(latents: Tensor, request: ClipRequest, checkpoint: Path, out: Path) -> 
 
 
 @contextmanager
-def telling(where: Callable[[], Path | None], checkpoint: Path) -> Iterator[None]:
+def telling(where: Callable[[], Path | None], again: Sequence[str]) -> Iterator[None]:
     """Let an error of the work inside say how to go on from latents that are on disk, if they are.
+
+    Args:
+        where: gives their file.
+        again: words of the command line beside that: the model, and the clip's forms.
 
     Raises:
         DecodeFailed: the work inside failed in a way that says nothing of where its results are.
@@ -152,14 +163,14 @@ def telling(where: Callable[[], Path | None], checkpoint: Path) -> Iterator[None
         path = where()
         if path is None:
             raise
-        command = ["python", "-m", "lib_svd", "animate", "--from-latents", str(path), "--checkpoint", str(checkpoint)]
-        again = f"Sampling is not lost, this goes on from there: {subprocess.list2cmdline(command)}"
+        command = as_typed(["python", "-m", "lib_svd", "animate", "--from-latents", str(path), *again])
+        advice = f"Sampling is not lost, this goes on from there: {command}"
         if isinstance(error, SvdError):
-            raise type(error)(f"{error} {again}") from error
-        raise DecodeFailed(f"The clip could not be finished ({type(error).__name__}: {error}). {again}") from error
+            raise type(error)(f"{error} {advice}") from error
+        raise DecodeFailed(f"The clip could not be finished ({type(error).__name__}: {error}). {advice}") from error
 
 
-def save_latents_somewhere(latents: Tensor, request: ClipRequest, out: Path) -> tuple[Path | None, Path]:
+def save_latents_somewhere(latents: Tensor, infotext: str, out: Path) -> tuple[Path | None, Path]:
     """Latents under a name like the clip's, beside it or in a second place.
 
     Returns:
@@ -169,7 +180,7 @@ def save_latents_somewhere(latents: Tensor, request: ClipRequest, out: Path) -> 
     for folder in places(out.parent):
         for each in _names(folder / out.name):
             try:
-                path = save_latents(latents, request, each.with_name(each.stem + SUFFIX))
+                path = save_latents(latents, infotext, each.with_name(each.stem + SUFFIX))
             except BadOutput as error:
                 if not isinstance(error.__cause__, FileExistsError):
                     break

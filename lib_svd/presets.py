@@ -13,7 +13,7 @@ from lib_svd.errors import BadOutput, BadRequest
 from lib_svd.files import hidden_names
 from lib_svd.request import MOST_TEXT
 from lib_svd.settings import KEPT, SETTINGS, names_in
-from lib_svd.strangers import read_json
+from lib_svd.strangers import read_json, text_of
 
 LONGEST_NAME = 60
 
@@ -150,8 +150,8 @@ class Presets:
             return {}, []
         own, others = {}, []
         try:
-            listed = _listed(self._path.read_text("utf-8"))
-        except (OSError, BadRequest, UnicodeDecodeError) as error:
+            listed = _listed(text_of(self._path.read_bytes()))
+        except (OSError, BadRequest, ValueError) as error:
             raise BadRequest(f"Your presets in {self._path} cannot be read: mend or move that file.") from error
         for each in listed:
             try:

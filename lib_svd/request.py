@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any, NoReturn, TypeVar
 
 from lib_svd.errors import BadRequest
-from lib_svd.settings import SETTINGS, Open, Setting, Settings
+from lib_svd.settings import MAX_SEED, SETTINGS, Open, Setting, Settings
 from lib_svd.strangers import shown
 
 MOST_TEXT = 1_000_000  # characters of an infotext, with the prompt of the picture that it may carry
@@ -54,20 +54,26 @@ class ClipRequest(Settings[Open]):
     def from_infotext(cls: type[R], text: str) -> R:
         """Read what `infotext` wrote; labels of other tools in the same line are passed over.
 
+        Of a picture that was animated as it was generated, whose own steps, size and seed stand there too, those of the
+        clip are read (see `parameters`); its seed is the picture's where it had none of its own.
+
         Raises:
             BadRequest: a value cannot be read or is out of range, or the text is too long to be settings.
         """
         if not _is_bounded(text):
             raise BadRequest(f"Settings have at most {MOST_TEXT:,} characters and {MOST_PAIRS:,} colons, not more.")
         pairs = _pairs(text)
-        found = {label: _unquoted(pairs[label]) for label in _LABELS if label in pairs}
+        is_picture = "SVD steps" in pairs
+        label_of = _picture_label if is_picture else attrgetter("infotext")
+        labels = {name: label_of(setting) for name, setting in SETTINGS.items()}
         values: dict[str, Any] = {
-            name: setting.read(found[setting.infotext])
-            for name, setting in SETTINGS.items()
-            if setting.infotext in found
+            name: SETTINGS[name].read(_unquoted(pairs[label])) for name, label in labels.items() if label in pairs
         }
-        if "Size" in found:
-            values["width"], values["height"] = read_size(found["Size"])
+        size = "SVD size" if is_picture else "Size"
+        if size in pairs:
+            values["width"], values["height"] = read_size(_unquoted(pairs[size]))
+        if is_picture and "seed" not in values and re.fullmatch(r"\s*\d{1,20}\s*", pairs.get("Seed", "")):
+            values["seed"] = int(pairs["Seed"]) % (MAX_SEED + 1)
         return cls(**values)
 
     def parameters(self) -> dict[str, str]:
@@ -152,6 +158,11 @@ def with_source(infotext: str, source: str) -> str:
     return carried if _is_bounded(carried) else infotext
 
 
+def source_of(infotext: str) -> str:
+    """What `with_source` added; "" where it added nothing."""
+    return _unquoted(_pairs(infotext).get("SVD picture", "")) if _is_bounded(infotext) else ""
+
+
 def read_size(text: str) -> tuple[int | None, int | None]:
     """`1024x576` to (1024, 576), `auto` to (None, None).
 
@@ -166,7 +177,6 @@ def read_size(text: str) -> tuple[int | None, int | None]:
     return int(match[1]), int(match[2])
 
 
-_LABELS = (*(setting.infotext for setting in SETTINGS.values()), "Size")
 _SIZE = ("width", "height")  # written together, as every other tool does
 _LONGEST_LABEL = 32  # characters; longer words before a colon are some label of others
 _LABEL = re.compile(r"[A-Za-z][\w +\-]*\Z")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import stat
 from pathlib import Path
@@ -28,6 +29,20 @@ def is_file(path: Path) -> bool:
 def is_folder(path: Path) -> bool:
     """Whether there is a folder; False where none may look."""
     return stat.S_ISDIR(_mode(path))
+
+
+def text_of(content: bytes) -> str:
+    """What a file that people edit holds: UTF-8, or what editors on Windows make of it.
+
+    Raises:
+        ValueError: it is no text.
+    """
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252")
 
 
 def read_json(text: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import textwrap
 import threading
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from lib_svd.studio import Studio
 from tests.conftest import awaited
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+URL = "/svd/v1/animate"
 SHORT = {"num_frames": 2, "num_steps": 2}
 
 
@@ -89,6 +91,23 @@ def test_what_cannot_be_done_is_refused_with_a_sentence(client, picture, tmp_pat
     assert answer.json()["message"].startswith(message)
     assert answer.json()["message"].endswith(".")
     assert not list(tmp_path.glob("clips/*"))
+
+
+def test_programs_spell_things_in_more_than_one_way(client, picture):
+    plain = text_of(picture)
+    spelled = [
+        *(plain, "\r\n".join(textwrap.wrap(plain, 76)), plain.rstrip("="), f"data:image/png;base64,{plain}\n"),
+        base64.urlsafe_b64encode(picture.read_bytes()).decode(),
+    ]
+    clips = [client.post(URL, json={"picture": each, "seed": 1, **SHORT}).json() for each in spelled]
+    assert {clip.get("message", clip.get("infotext")) for clip in clips} == {clips[0]["infotext"]}
+    drawn = [client.post(URL, json={"picture": plain, "seed": -1, **SHORT}).json()["settings"]["seed"] for _ in "ab"]
+    assert drawn[0] != drawn[1]
+    for frames, wanted in ((True, True), ("true", True), (1, True), (False, False), ("false", False), (None, False)):
+        made = client.post(URL, json={"picture": plain, "frames": frames, **SHORT}).json()
+        assert bool(made["frames"]) is wanted, frames
+    refused = client.post(URL, json={"picture": plain, "frames": "some", **SHORT})
+    assert (refused.status_code, refused.json()["message"]) == (422, "\"frames\" must be true or false, not 'some'.")
 
 
 def test_a_stopped_clip_is_no_failure_of_the_server(studio, picture):

@@ -33,7 +33,7 @@ LATENTS = "--from-latents kept.safetensors --checkpoint svd.safetensors --out ne
 CASES = {
     # settings; the words after `animate GOOD`, and what the sentence must hold
     "--frames 0": "--frames: Frames must be from 1 to 1024, not 0",
-    "--frames 21": "makes 5 frames and cannot make 21|at most 20|extend a clip",
+    "--frames 21": "makes 5 frames and cannot make 21|at most 20|go on from the last frame",
     "--frames many": "--frames: Frames must be a number, not 'many'",
     "--num-frames 2.5": "--frames: Frames must be a number, not '2.5'",
     "--fps 0": "--fps: FPS must be from 1 to 30, not 0",

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from lib_svd import animate
 from lib_svd.clip import SavedClip
-from lib_svd.errors import BadRequest
+from lib_svd.errors import BadRequest, OutOfMemory
 from lib_svd.hook import REMEMBERED, Hook, PictureJob
 from lib_svd.jobs import history
 from lib_svd.ports import Host
@@ -96,6 +97,17 @@ def test_the_history_names_the_file_that_the_picture_was_saved_as(hook, started,
     assert pictures["00000-5-svd-0001.mp4"] == str(tmp_path / "00000-5.png")
 
 
+def test_a_picture_that_was_saved_as_a_jpeg_is_kept_without_loss(hook, started, tmp_path):
+    job = started()
+    job.pictures[0] = Image.effect_noise(SIZE, 90).convert("RGB")
+    job.pictures[0].already_saved_as = str(tmp_path / "00000-5.jpg")
+    job.pictures[0].save(tmp_path / "00000-5.jpg")
+    made(hook, job)
+    (kept,) = (each.picture for each in history.entries(tmp_path / "clips") if each.video.name.startswith("00000"))
+    with Image.open(kept) as picture:
+        assert picture.tobytes() == job.pictures[0].tobytes()
+
+
 def test_a_seed_that_was_set_is_the_seed_of_every_clip(hook, started):
     assert [settings_of(clip).seed for clip in made(hook, started(seed=7))] == [7, 7]
 
@@ -145,14 +157,36 @@ def test_interrupt_ends_all_clips_and_skip_only_one(hook, started, stop):
 
 
 @pytest.mark.parametrize("error", [MemoryError("none left"), ZeroDivisionError("a bug")])
-def test_a_failure_is_told_and_no_other_picture_is_tried(hook, started, monkeypatch, caplog, error):
-    def fails(*_: Any) -> None:
-        raise error
+def test_a_failing_clip_costs_itself_alone(hook, started, monkeypatch, caplog, error):
+    condition, failed = animate.condition, []
 
-    monkeypatch.setattr("lib_svd.animate.condition", fails)
-    (told,) = made(hook, started())
+    def fails_once(*given: Any) -> Any:
+        if not failed:
+            failed.append(True)
+            raise error
+        return condition(*given)
+
+    monkeypatch.setattr("lib_svd.animate.condition", fails_once)
+    told, clip = made(hook, started())
     assert str(error) in told
     assert "could not be animated" in caplog.text
+    assert settings_of(clip).seed == 42
+
+
+def test_what_goes_for_all_pictures_of_a_batch_is_said_once(hook, started, monkeypatch):
+    def fails(*_: Any) -> None:
+        raise OutOfMemory("There is no room.")
+
+    monkeypatch.setattr("lib_svd.animate.condition", fails)
+    assert made(hook, started()) == ["Animate with SVD: There is no room."]
+
+
+def test_a_picture_whose_seed_is_beyond_those_of_clips_is_animated_and_that_is_noted(hook, started):
+    first, second = hook.animated(started(), ["", ""], [2**32, 2**32 + 5], lambda: False)
+    assert [settings_of(each).seed for each in (first, second)] == [0, 5]
+    assert "The picture's seed 4294967296 is beyond those of clips: 0 is taken." in first.notes
+    own, _ = hook.animated(started({"seed": 3}), ["", ""], [2**32, 2**32], lambda: False)
+    assert not [note for note in own.notes if "seed" in note]
 
 
 def test_a_cell_of_a_plot_has_its_own_value_in_place_of_the_accordions(hook, started):

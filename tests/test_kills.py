@@ -55,7 +55,7 @@ def write(here):
     if what == "clip":
         save(clip, here / "clip.mp4", here / "clip", ["gif"])
     else:
-        save_latents(torch.zeros(2, 4, 2, 2), complete(num_frames=2), here / "clip.latents.safetensors")
+        save_latents(torch.zeros(2, 4, 2, 2), complete(num_frames=2).infotext(), here / "clip.latents.safetensors")
 
 step = killed = 1
 while killed:

@@ -18,7 +18,8 @@ from tests.conftest import snapshot
 from tests.requests import complete
 
 REQUEST = complete(num_frames=3, seed=9, checkpoint="a, b.safetensors")
-MODEL = Path("models/my svd.safetensors")
+TEXT = REQUEST.infotext()
+AGAIN = ("--checkpoint", "models/my svd.safetensors", "--also", "gif")
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def latents() -> torch.Tensor:
 
 
 def test_latents_come_back_to_the_bit_with_their_settings(here, latents):
-    save_latents(latents, REQUEST, here / "l.safetensors")
+    save_latents(latents, TEXT, here / "l.safetensors")
     saved = load_latents(here / "l.safetensors")
     assert torch.equal(saved.latents, latents)
     assert saved.request == REQUEST
@@ -36,7 +37,7 @@ def test_latents_come_back_to_the_bit_with_their_settings(here, latents):
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_they_are_kept_in_float32(here, latents, dtype):
-    save_latents(latents.to(dtype).transpose(2, 3), REQUEST, here / "l.safetensors")
+    save_latents(latents.to(dtype).transpose(2, 3), REQUEST.infotext(), here / "l.safetensors")
     assert load_latents(here / "l.safetensors").latents.dtype == torch.float32
     with safe_open(here / "l.safetensors", framework="pt") as file:
         assert file.metadata() == {"parameters": REQUEST.infotext()}
@@ -45,7 +46,7 @@ def test_they_are_kept_in_float32(here, latents, dtype):
 def test_no_file_is_overwritten(here, latents):
     (here / "l.safetensors").write_bytes(b"mine")
     with pytest.raises(BadOutput, match="exists already and is not overwritten: choose another name"):
-        save_latents(latents, REQUEST, here / "l.safetensors")
+        save_latents(latents, TEXT, here / "l.safetensors")
     assert snapshot(here) == {"l.safetensors": b"mine"}
 
 
@@ -56,7 +57,7 @@ def test_a_disk_that_fills_up_leaves_nothing(here, latents, monkeypatch):
 
     monkeypatch.setattr("safetensors.torch.save_file", full)
     with pytest.raises(BadOutput, match=r"No space left on device.*make room or choose another"):
-        save_latents(latents, REQUEST, here / "l.safetensors")
+        save_latents(latents, TEXT, here / "l.safetensors")
     assert snapshot(here) == {}
 
 
@@ -67,7 +68,7 @@ def test_stopped_while_writing_leaves_nothing(here, latents, monkeypatch):
 
     monkeypatch.setattr("safetensors.torch.save_file", stopped)
     with pytest.raises(KeyboardInterrupt):
-        save_latents(latents, REQUEST, here / "l.safetensors")
+        save_latents(latents, TEXT, here / "l.safetensors")
     assert snapshot(here) == {}
 
 
@@ -126,23 +127,23 @@ def test_files_that_are_no_tensors_are_refused(here, content):
 
 
 def test_kept_latents_are_there_during_the_work_and_gone_after_it(here, latents):
-    with kept(latents, REQUEST, MODEL, here / "clip.mp4"):
+    with kept(latents, TEXT, here / "clip.mp4", AGAIN):
         assert torch.equal(load_latents(here / "clip.latents.safetensors").latents, latents)
     assert snapshot(here) == {}
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), Interrupted("Decoding was stopped.")])
 def test_who_stops_the_work_wants_nothing_left(here, latents, stop):
-    with pytest.raises(type(stop)), kept(latents, REQUEST, MODEL, here / "clip.mp4"):
+    with pytest.raises(type(stop)), kept(latents, TEXT, here / "clip.mp4", AGAIN):
         raise stop
     assert snapshot(here) == {}
 
 
 def test_an_error_of_the_work_says_how_to_go_on(here, latents):
-    with pytest.raises(EncodeFailed) as caught, kept(latents, REQUEST, MODEL, here / "my clip.mp4"):
+    with pytest.raises(EncodeFailed) as caught, kept(latents, TEXT, here / "my clip.mp4", AGAIN):
         raise EncodeFailed("The video could not be made.")
     path = here / "my clip.latents.safetensors"
-    command = f'python -m lib_svd animate --from-latents "{path}" --checkpoint "{MODEL}"'
+    command = f"python -m lib_svd animate --from-latents '{path}' --checkpoint 'models/my svd.safetensors' --also gif"
     assert str(caught.value) == (
         f"The video could not be made. Sampling is not lost, this goes on from there: {command}"
     )
@@ -152,7 +153,7 @@ def test_an_error_of_the_work_says_how_to_go_on(here, latents):
 def test_an_error_of_ours_becomes_a_sentence(here, latents):
     with (
         pytest.raises(DecodeFailed, match=r"could not be finished \(KeyError: 'x'\)\. Sampling is not lost"),
-        kept(latents, REQUEST, MODEL, here / "clip.mp4"),
+        kept(latents, TEXT, here / "clip.mp4", AGAIN),
     ):
         raise KeyError("x")
 
@@ -162,7 +163,7 @@ def test_names_that_are_taken_are_passed_over(here, latents):
         (here / name).write_bytes(b"mine")
     with (
         pytest.raises(DecodeFailed, match=r"clip-3\.latents\.safetensors"),
-        kept(latents, REQUEST, MODEL, here / "clip.mp4"),
+        kept(latents, TEXT, here / "clip.mp4", AGAIN),
     ):
         raise ValueError
     assert {path: content for path, content in snapshot(here).items() if content == b"mine"}.keys() == {
@@ -179,7 +180,7 @@ def test_a_name_that_is_taken_just_now_is_passed_over(here, latents, monkeypatch
         return hardlink_to(path, *given, **named)
 
     monkeypatch.setattr(Path, "hardlink_to", faster)
-    with kept(latents, REQUEST, MODEL, here / "clip.mp4"):
+    with kept(latents, TEXT, here / "clip.mp4", AGAIN):
         assert (here / "clip-2.latents.safetensors").exists()
     assert snapshot(here) == {"clip.latents.safetensors": b"theirs"}
 
@@ -189,9 +190,9 @@ def test_no_room_for_latents_does_not_stop_the_work(here, latents, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("safetensors.torch.save_file", full)
-    with kept(latents, REQUEST, MODEL, here / "clip.mp4"):
+    with kept(latents, TEXT, here / "clip.mp4", AGAIN):
         assert snapshot(here) == {}
-    with pytest.raises(ValueError, match="as it was"), kept(latents, REQUEST, MODEL, here / "clip.mp4"):
+    with pytest.raises(ValueError, match="as it was"), kept(latents, TEXT, here / "clip.mp4", AGAIN):
         raise ValueError("as it was")
 
 
@@ -202,7 +203,7 @@ def lose(folder: Path, error: Exception) -> None:
 
 def test_latents_whose_folder_is_gone_are_in_the_second_place_and_the_error_names_it(here, latents, data_folder):
     (here / "clips").mkdir()
-    with pytest.raises(DecodeFailed) as caught, kept(latents, REQUEST, MODEL, here / "clips" / "clip.mp4"):
+    with pytest.raises(DecodeFailed) as caught, kept(latents, TEXT, here / "clips" / "clip.mp4", AGAIN):
         lose(here / "clips", ValueError())
     path = data_folder / "clip.latents.safetensors"
     assert f"--from-latents {path} " in str(caught.value)
@@ -212,15 +213,21 @@ def test_latents_whose_folder_is_gone_are_in_the_second_place_and_the_error_name
 def test_where_nothing_can_be_kept_the_error_names_no_file(here, latents, monkeypatch):
     (here / "clips").mkdir()
     monkeypatch.setattr("lib_svd.places.second_places", lambda: iter(()))
-    with pytest.raises(EncodeFailed, match=r"^as it was$"), kept(latents, REQUEST, MODEL, here / "clips" / "clip.mp4"):
+    with (
+        pytest.raises(EncodeFailed, match=r"^as it was$"),
+        kept(latents, TEXT, here / "clips" / "clip.mp4", AGAIN),
+    ):
         lose(here / "clips", EncodeFailed("as it was"))
 
 
 def test_a_numbered_name_that_was_taken_since_it_was_chosen_is_left_to_its_clip(here, latents):
     out = here / "clip-svd-0001.mp4"
-    with kept(latents, REQUEST, MODEL, out) as first, kept(latents, REQUEST, MODEL, out) as second:
+    with (
+        kept(latents, TEXT, out, AGAIN) as first,
+        kept(latents, TEXT, out, AGAIN) as second,
+    ):
         assert [first.name, second.name] == ["clip-svd-0001.mp4", "clip-svd-0002.mp4"]
         assert sorted(snapshot(here)) == [f"clip-svd-000{number}.latents.safetensors" for number in (1, 2)]
     (here / "clip-svd-0001.json").write_text("{}")
-    with kept(latents, REQUEST, MODEL, out) as third:
+    with kept(latents, TEXT, out, AGAIN) as third:
         assert third.name == "clip-svd-0002.mp4"

@@ -147,3 +147,11 @@ def test_a_damaged_file_is_left_as_it_is(presets, tmp_path):
         with pytest.raises(BadInput, match="mend or move"):
             do()
     assert path.read_text() == "{torn"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+def test_a_file_that_was_edited_elsewhere_is_read(presets, tmp_path, encoding):
+    presets.save(Preset(name="Caf\u00e9", settings={"fps": 9}))
+    (path,) = tmp_path.rglob("*.json")
+    path.write_bytes(path.read_text("utf-8").encode(encoding))
+    assert presets.named("Caf\u00e9").settings == {"fps": 9}

@@ -282,6 +282,15 @@ def test_settings_are_found_in_a_clips_own_infotext_as_a_host_splits_it():
     assert ClipRequest(**settings_of(as_a_host_splits(COMPLETE.infotext()))) == ClipRequest(**asdict(COMPLETE))
 
 
+@pytest.mark.parametrize("seed", [5, 2**32 + 5])
+def test_of_two_settings_in_a_pictures_text_those_of_the_clip_are_read(seed):
+    own = f"a cat\nSteps: 20, Sampler: DDIM, CFG scale: 7, Seed: {seed}, Size: 512x640"
+    text = ", ".join([own, *(f"{label}: {value}" for label, value in COMPLETE.parameters().items())])
+    assert ClipRequest.from_infotext(text) == ClipRequest(**asdict(COMPLETE))
+    followed = ClipRequest.from_infotext(f"{own}, SVD steps: 25, SVD frames: 9")
+    assert (followed.num_steps, followed.num_frames, followed.seed, followed.width) == (25, 9, 5, None)
+
+
 def test_a_picture_that_was_never_animated_has_no_settings_of_a_clip():
     assert settings_of({"Steps": "20", "Sampler": "DDIM", "Seed": "99", "Size-1": "512", "Size-2": "512"}) == {}
 

@@ -106,8 +106,8 @@ class Family:
     def _check_frames(self, num_frames: int) -> tuple[str, ...]:
         most = MOST_FRAMES * self.num_frames
         if num_frames > most:
-            advice = f"ask for at most {most}, or extend a clip instead"
-            raise BadRequest(f"{self.title} makes {self.num_frames} frames and cannot make {num_frames}: {advice}.")
+            what = f"{self.title} makes {self.num_frames} frames and cannot make {num_frames}"
+            raise BadRequest(f"{what}: ask for at most {most}, and go on from the last frame of that clip.")
         if num_frames > self.num_frames:
             return (
                 f"{self.title} was trained on {self.num_frames} frames; with {num_frames} the motion may fall apart.",

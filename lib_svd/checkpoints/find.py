@@ -13,6 +13,17 @@ from lib_svd.errors import BadCheckpoint
 from lib_svd.strangers import is_file, is_folder, shown
 
 SUFFIX = ".safetensors"
+PARTS = (
+    "unet",
+    "vae",
+    "image_encoder",
+    "feature_extractor",
+    "scheduler",
+    "text_encoder",
+    "tokenizer",
+    "safety_checker",
+)
+"""Folders in a diffusers folder that belong to it; what else lies there are models of their own."""
 DEMO = Path(__file__).parents[1] / "demo" / "demo.safetensors"
 """The model that comes with the program, to see how it works; see docs/demo-model.md."""
 SHOWN = 5
@@ -122,10 +133,12 @@ def _walk(folder: Path, seen: set[str]) -> Iterator[tuple[str, str]]:
         if real in seen:
             continue
         seen.add(real)
-        if is_model_folder(Path(real)):
+        is_model = is_model_folder(Path(real))
+        if is_model:
             yield place.rstrip("/"), real
-            continue
         for each in _entries(real):
+            if is_model and each.name in PARTS:
+                continue
             inside = os.path.realpath(each.path) if each.is_symlink() else each.path
             if is_folder(Path(inside)) if each.is_symlink() else each.is_dir(follow_symlinks=False):
                 waiting.append((f"{place}{each.name}/", inside))

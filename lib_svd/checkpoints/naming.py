@@ -73,17 +73,25 @@ def _told(
 ) -> tuple[str, tuple[str, ...]]:
     if len(fitting) == 1:
         return fitting[0].name, ()
+    frames = metadata.get("diffusers.num_frames", "")
     for text in _names(path, metadata):
         for sign, name in NAME_SIGNS:
             if re.search(sign, text.lower()):
-                return _lcm(lender) if name == "animatelcm" else name, ()
-    frames = metadata.get("diffusers.num_frames", "")
+                found = _lcm(lender) if name == "animatelcm" else name
+                return _of_length(found, frames, fitting), ()
     if frames in FRAMES:
         return FRAMES[frames], ()
     note = (
         f"{path.name}: svd, svd_xt and svd_xt_1_1 cannot be told apart by the file; assumed {DEFAULT}; say --variant."
     )
     return DEFAULT, (note,)
+
+
+def _of_length(found: str, frames: str, fitting: list[Family]) -> str:
+    """The family, or its sibling of as many frames as the file says: that goes before what its name suggests."""
+    kind = found.partition("_")[0]
+    alike = [each.name for each in fitting if each.name.partition("_")[0] == kind and str(each.num_frames) == frames]
+    return found if found in alike or not alike else alike[0]
 
 
 def _names(path: Path, metadata: Mapping[str, str]) -> Iterator[str]:

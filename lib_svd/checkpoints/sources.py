@@ -12,7 +12,7 @@ from lib_svd.checkpoints.diffusers_layout import UNET, VISION, Origin, Transform
 from lib_svd.checkpoints.foreign import refuse_foreign
 from lib_svd.checkpoints.header import PICKLE_SUFFIXES, USE_SVD, Header, Stamp, read_header, refusal
 from lib_svd.engine.config import UNET_HEAD_WIDTH
-from lib_svd.strangers import is_file, is_folder, read_json
+from lib_svd.strangers import is_file, is_folder, read_json, text_of
 from lib_svd.tensor_file import Entry
 
 FOLDER_MAPS = {"unet": unet_map, "vae": vae_map, "image_encoder": vision_map}
@@ -193,7 +193,7 @@ def _json(path: Path) -> dict[str, Any]:
     if not is_file(path):
         return {}
     try:
-        found = read_json(path.read_text(encoding="utf-8"))
+        found = read_json(text_of(path.read_bytes()))
     except (OSError, ValueError):
         raise refusal(path, "cannot be read as JSON", "download the folder again") from None
     return found if isinstance(found, dict) else {}

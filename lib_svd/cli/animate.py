@@ -115,16 +115,16 @@ def _from_latents(options: Options, bar: ProgressBar) -> Iterator[SavedClip]:
     saved = replace(saved, request=saved.request.with_(**settings(options)))
     checkpoint, host = recognised(options, saved.request), host_of(options, bar.report)
     with out_of(options, options["from_latents"]) as out:
-        to = Destination(out=out, frames_dir=options["frames_dir"])
+        to = Destination(out=out, frames_dir=options["frames_dir"], copies=options["also"], enlarge=options["enlarge"])
         yield Studio(host).decode_again(saved, checkpoint, to)
 
 
 def _check_sampled(options: Options) -> None:
     """Refuse what could no longer have an effect, and would be written into the clip as if it had."""
-    given = [name for name in ("size", "like", "preset", "speed", "save_latents", "also") if options[name]]
+    given = [name for name in ("size", "like", "preset", "speed", "save_latents") if options[name]]
     given += [name for name, s in SETTINGS.items() if DECODING not in s.groups and options.get(name)]
     given = [f"--{name.replace('_', '-')}" for name in given if name != "checkpoint"]
-    given += [f"--{name}" for name in ("count", "enlarge") if options[name] != 1]
+    given += ["--count"] if options["count"] != 1 else []
     given += ["a picture"] if options["picture"] else []
     if given:
         raise BadRequest(f"--from-latents decodes what is sampled already: leave out {' and '.join(given)}.")

@@ -7,7 +7,7 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -17,6 +17,7 @@ from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 from lib_svd.errors import BadPicture, BadRequest
 from lib_svd.images.colour import stated_white, to_rgb
 from lib_svd.images.foreign import HEAD_BYTES, describe
+from lib_svd.images.png import LEFT_OUT, PNG, without_texts
 
 MIN_SIDE = 32  # pixels; less is an icon, and a clip of the demo goes on from its own frames, of 48 to 88 pixels
 MAX_PIXELS = 70_000_000  # phones of 64 megapixels make 9248x6936; with an alpha channel reading it takes 1.5 GB
@@ -37,6 +38,7 @@ _UNDECODABLE = (  # what Pillow's decoders let out when they meet damaged bytes;
 )
 _NOT_FRAMES = ("MPO", "PSD")  # a phone's second view or gain map, and layers: the first image is the picture
 _FIRST_FRAME = "The picture has several frames or pages; the first one is used."
+_TEXTS_LEFT_OUT = "The picture's colour profile or texts are too large to be read; its pixels are used without them."
 _TURN_UNKNOWN = "The picture's EXIF orientation could not be read; it is used as it is stored."
 
 
@@ -66,6 +68,7 @@ def read_picture(source: str | Path | BinaryIO | Image.Image, background: str = 
             raise BadPicture(f"{name} is a PostScript drawing: convert it to PNG or JPEG first.")
         with _decoding(name):
             notes = [_FIRST_FRAME] if _has_more_frames(image) else []
+            notes += [_TEXTS_LEFT_OUT] if LEFT_OUT in image.info else []
             image.load()
             white = stated_white(image)
             upright, orientation_notes = _upright(image)
@@ -147,6 +150,11 @@ def _identified(stream: BinaryIO, name: str) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise BadPicture(too_large(name)) from error
     except (UnidentifiedImageError, *_UNDECODABLE) as error:
+        if head.startswith(PNG) and isinstance(error, ValueError):  # Pillow takes no text or profile beyond a megabyte
+            with suppress(UnidentifiedImageError, *_UNDECODABLE):
+                image = Image.open(without_texts(_rewound(stream)))
+                image.info[LEFT_OUT] = True
+                return image
         raise BadPicture(f"{name} {describe(head)}") from error
 
 

@@ -7,20 +7,21 @@ from pathlib import Path
 
 from PIL import Image
 
+from lib_svd import images
 from lib_svd.animate import Order
-from lib_svd.errors import BadOutput
+from lib_svd.errors import BadInput, BadOutput
 from lib_svd.files import hidden_names, sync
 
 FOLDER = "pictures"  # below the clips' own
 
 
 def keep(order: Order, clips: Path) -> str:
-    """Where an order's picture is; one that is no file, or no longer, is written below the folder `clips`.
+    """Where an order's picture is; one that no file has to the pixel is written below the folder `clips`.
 
     Raises:
         BadOutput: it cannot be written; nothing is left behind.
     """
-    if Path(order.picture_path).is_file():
+    if _is_in(order.picture_path, order):
         return order.picture_path
     path = clips.absolute() / FOLDER / f"{_content(order.original)}.png"
     try:
@@ -34,6 +35,14 @@ def keep(order: Order, clips: Path) -> str:
     except OSError as error:
         raise BadOutput(f"{path} cannot be written ({error.strerror or error}): make room there.") from error
     return str(path)
+
+
+def _is_in(path: str, order: Order) -> bool:
+    """Whether a file is the picture, and not what a web UI made of it, such as a JPEG."""
+    try:
+        return bool(path) and images.read_picture(path, order.request.background).image == order.original
+    except BadInput:
+        return False
 
 
 def _content(picture: Image.Image) -> str:

@@ -28,6 +28,7 @@ from lib_svd.errors import BadRequest, Busy
 from lib_svd.files import hidden_names
 from lib_svd.line import Line
 from lib_svd.pages import Job, Queued, bytes_of
+from lib_svd.strangers import text_of
 from lib_svd.studio import Studio
 from lib_svd.ui import tab
 from lib_svd.ui.clips import error_html
@@ -68,7 +69,7 @@ class Choices(dict[str, Any]):
 
     def _read(self) -> dict[str, Any]:
         try:
-            found = json.loads(self._path.read_text("utf-8"))
+            found = json.loads(text_of(self._path.read_bytes()))
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}

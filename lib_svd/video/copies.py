@@ -13,6 +13,10 @@ COPIES: dict[str, dict[str, Any]] = {"gif": {}, "webp": {"quality": 90, "method"
 """Kinds by suffix, and how Pillow writes them. Both play for ever."""
 
 
+TICKS = {".gif": 10, ".webp": 1}
+"""Milliseconds that the time of a frame is counted in."""
+
+
 def save_copies(clip: Clip, video: Path, kinds: Sequence[str]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """Write the clip beside its video, in kinds of COPIES.
 
@@ -34,13 +38,18 @@ def save_copies(clip: Clip, video: Path, kinds: Sequence[str]) -> tuple[tuple[Pa
     return tuple(written), tuple(notes)
 
 
+def _durations(count: int, fps: int, tick: int) -> list[int]:
+    """Milliseconds of each frame, whole ticks of so many: frames end as near to their time as that allows."""
+    ends = [round(1000 * number / fps / tick) * tick for number in range(count + 1)]
+    return [end - begin for begin, end in zip(ends, ends[1:], strict=False)]
+
+
 def _save(clip: Clip, path: Path, how: dict[str, Any]) -> None:
     from PIL import Image
 
     first, *rest = (Image.fromarray(frame) for frame in clip.shown)
+    lasts = _durations(len(clip.frames), clip.fps, TICKS[path.suffix])
     with hidden_names(path.parent) as hidden:
-        first.save(
-            hidden(path.suffix), save_all=True, append_images=rest, duration=round(1000 / clip.fps), loop=0, **how
-        )
+        first.save(hidden(path.suffix), save_all=True, append_images=rest, duration=lasts, loop=0, **how)
         sync(hidden(path.suffix))
         publish(hidden(path.suffix), path)

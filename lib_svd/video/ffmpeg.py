@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -18,6 +17,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
+
+from lib_svd.errors import as_typed
 
 ENCODERS: dict[str, tuple[str, ...]] = {
     "libx264": ("-preset", "{preset}", "-crf", "{crf}", "-profile:v", "{profile}"),
@@ -267,11 +268,6 @@ def _why(code: int, said: Iterable[str]) -> str:
     how = f"was killed by signal {-code}" if code < 0 else f"stopped with code {code}"
     words = f' and said "{lines[-1]}"' if lines else ""
     return f"ffmpeg {how}{words}"
-
-
-def as_typed(command: Sequence[str]) -> str:
-    """A command as a user would type it into a shell."""
-    return subprocess.list2cmdline(command) if sys.platform == "win32" else shlex.join(command)
 
 
 def _cannot_start(command: Sequence[str], error: OSError) -> FfmpegMissing:

@@ -60,7 +60,8 @@ def probe(path: Path) -> Probe:
         # Capital V passes over cover pictures. framecrc prints every packet's times, as exact numbers.
         packets = run([*source, "-map", "0:V:0", "-c", "copy", "-f", "framecrc", "pipe:1"])
         tags = run([*source, "-f", "ffmetadata", "pipe:1"])
-        return _read(packets.stderr, packets.stdout, read_tags(tags.stdout), is_faststart(path))
+        metadata = read_tags(tags.stdout)
+        return _read(packets.stderr, packets.stdout, metadata, _starts_fast(path, metadata))
     except FfmpegMissing as error:
         raise SvdError(str(error)) from error
     except (FfmpegFailed, ValueError) as error:
@@ -130,8 +131,22 @@ def is_faststart(path: Path) -> bool:
     Raises:
         ValueError: it is an mp4, but one of its parts is cut short.
     """
-    kinds = list(_atoms(path))
-    return {"ftyp", "moov", "mdat"} <= set(kinds) and kinds.index("moov") < kinds.index("mdat")
+    kinds: list[str] = []
+    for kind in _atoms(path):
+        kinds.append(kind)
+        if {"moov", "mdat"} <= set(kinds):  # what follows, be it rubbish, is nothing to a player
+            return kinds.index("moov") < kinds.index("mdat")
+    return False
+
+
+def _starts_fast(path: Path, metadata: dict[str, str]) -> bool:
+    """As `is_faststart`; a clip that was not made here and is cut short is read as far as it goes, as players do."""
+    try:
+        return is_faststart(path)
+    except ValueError:
+        if "SVD " in metadata.get("comment", ""):
+            raise
+        return False
 
 
 def _atoms(path: Path) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,10 @@ from lib_svd.video.ffmpeg import FfmpegFailed, FfmpegMissing, as_they_come, find
 from lib_svd.video.probe import probe
 
 MOST_BYTES = 4 << 30  # of frames in memory: 2,400 of 576x1024
+# Without the last two every reading darkens a clip by a level.
+_TO_RGB = "scale=flags=bicubic+accurate_rnd+full_chroma_int,format=rgb24"
+FASTEST = 60  # frames a second of a moving picture that is looked at
+_INEXACT = 5  # milliseconds, half of the hundredth of a second that gif counts in
 _MOVING_PICTURES = (".gif", ".webp", ".png", ".apng")
 
 
@@ -43,7 +49,7 @@ def _from_video(path: Path) -> tuple[Frames, float]:
         ffmpeg = find_ffmpeg()
         source = [ffmpeg, "-hide_banner", "-nostdin", "-v", "error", "-i", f"file:{path}"]
         # Each frame once: else ffmpeg doubles and drops some to keep a steady rate.
-        pictures = ["-map", "0:V:0", *as_they_come(ffmpeg), "-f", "rawvideo", "-pix_fmt", "rgb24"]
+        pictures = ["-map", "0:V:0", *as_they_come(ffmpeg), "-vf", _TO_RGB, "-f", "rawvideo", "-pix_fmt", "rgb24"]
         raw = output([*source, *pictures, "pipe:1"])
     except FfmpegMissing as error:
         raise SvdError(str(error)) from error
@@ -64,8 +70,28 @@ def _from_moving_picture(path: Path) -> tuple[Frames, float]:
             shown = [(np.asarray(f.convert("RGB")), f.info.get("duration", 0)) for f in ImageSequence.Iterator(picture)]
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # what Pillow lets out
         raise BadInput(f"{path} cannot be read ({error}): choose another file.") from error
-    seconds = sum(lasts for _, lasts in shown) / 1000
-    return np.stack([frame for frame, _ in shown]), len(shown) / seconds if seconds else 0.0
+    times, fps = _paced([lasts for _, lasts in shown])
+    return np.stack([frame for frame, _ in shown]).repeat(times, axis=0), fps
+
+
+def _paced(lasts: Sequence[int]) -> tuple[list[int], float]:
+    """How often each frame comes at an even pace, and how many come a second; as they stand where no pace fits.
+
+    Frames that repeat are stored once, longer; gif counts time in hundredths of a second, so that even frames last
+    unevenly.
+
+    Args:
+        lasts: milliseconds of each frame.
+    """
+    ends = [0, *accumulate(lasts)]
+    for fps in range(1, FASTEST + 1):
+        numbers = [round(end * fps / 1000) for end in ends]
+        times = [after - before for before, after in pairwise(numbers)]
+        if min(times) > 0 and all(
+            abs(1000 * number / fps - end) <= _INEXACT for number, end in zip(numbers, ends, strict=True)
+        ):
+            return times, float(fps)
+    return [1] * len(lasts), 1000 * len(lasts) / ends[-1] if ends[-1] else 0.0
 
 
 def _from_folder(path: Path) -> Frames:

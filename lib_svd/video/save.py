@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import cast
 
 from lib_svd.clip import Clip, Frames, SavedClip
-from lib_svd.errors import BadOutput, ClipNotSaved, EncodeFailed, SvdError
+from lib_svd.errors import BadOutput, ClipNotSaved, EncodeFailed, SvdError, as_typed
 from lib_svd.files import NOTED, finish_left, free_names, hidden_names, is_taken, publish_all, publish_together, sync
 from lib_svd.places import places, second_places
 from lib_svd.video.copies import save_copies
 from lib_svd.video.encode import Encoding, encode, plain
-from lib_svd.video.ffmpeg import FfmpegFailed, as_typed, best_encoder, find_ffmpeg
+from lib_svd.video.ffmpeg import FfmpegFailed, best_encoder, find_ffmpeg
 from lib_svd.video.probe import probe
 
 MIN_FREE = 16 * 2**20  # bytes; a clip of 25 frames has 1 to 8 MB

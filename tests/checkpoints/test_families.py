@@ -249,3 +249,15 @@ def test_motion_beyond_what_the_file_says_it_was_trained_on_is_noted(tmp_path: P
     (note,) = notes(61)
     assert note.endswith("was trained on motion 20 to 60; with 61 it may fall apart.")
     assert len(notes(19)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "frames", "family"),
+    [
+        *(("svd", "25", "svd_xt"), ("svd", "14", "svd"), ("svd_xt", "14", "svd"), ("svd_xt_1_1", "25", "svd_xt_1_1")),
+        *(("animatelcm_svd_xt", "14", "animatelcm_svd"), ("svd", "9", "svd")),
+    ],
+)
+def test_what_a_file_says_of_its_frames_goes_before_its_name(tmp_path, name, frames, family):
+    found = recognised(tmp_path, f"{name}.safetensors", **{"diffusers.num_frames": frames})
+    assert found.family.name == family

@@ -57,6 +57,20 @@ def test_links_are_followed_once_and_loops_end(models: Path) -> None:
     assert "link/new.safetensors" in names(find_checkpoints([models]), models)
 
 
+def test_a_diffusers_folder_hides_its_own_parts_and_nothing_else(models: Path) -> None:
+    """As a download tool leaves a repository: pipeline and single files in one folder, be it the folder for models."""
+    for place in ("", "svd-repo"):
+        for name in ("model_index.json", "unet/a.safetensors", "vae/b.safetensors", "image_encoder/c.safetensors"):
+            (models / place / name).parent.mkdir(parents=True, exist_ok=True)
+            (models / place / name).touch()
+    (models / "svd-repo" / "svd_xt.safetensors").touch()
+    (models / "svd-repo" / "comfyui" / "unet.safetensors").parent.mkdir()
+    (models / "svd-repo" / "comfyui" / "unet.safetensors").touch()
+    assert sorted(names(find_checkpoints([models]), models)) == sorted(
+        [".", *LISTED, "svd-repo", "svd-repo/comfyui/unet.safetensors", "svd-repo/svd_xt.safetensors"]
+    )
+
+
 def test_folders_that_are_not_there_are_passed_over(models: Path, tmp_path: Path) -> None:
     assert find_checkpoints([tmp_path / "nowhere"]) == []
     assert len(find_checkpoints([tmp_path / "nowhere", models])) == len(LISTED)

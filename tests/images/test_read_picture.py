@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, features
+from PIL import Image, ImageCms, PngImagePlugin, features
 
-from lib_svd.errors import BadRequest
+from lib_svd.errors import BadPicture, BadRequest
 from lib_svd.images import read_picture
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
@@ -387,3 +387,23 @@ def test_common_formats_are_read(kind: str, tmp_path: Path) -> None:
 def test_a_large_photo_gives_no_pillow_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 96 * 80 - 1)  # Pillow warns above this, refuses above twice this
     assert read_picture(stored(plain(), "PNG")).image.size == (96, 80)
+
+
+@pytest.mark.parametrize("size", [100_000, 2_000_000])
+def test_a_profile_or_text_of_any_size_costs_no_pixel(tmp_path: Path, size: int) -> None:
+    text = PngImagePlugin.PngInfo()
+    text.add_text("workflow", "x" * size, zip=True)
+    noise().save(tmp_path / "text.png", pnginfo=text)
+    noise().save(tmp_path / "profile.png", icc_profile=bytes(size))
+    for name in ("text.png", "profile.png"):
+        for source in (tmp_path / name, io.BytesIO((tmp_path / name).read_bytes())):
+            found = read_picture(source)
+            assert same(found.image, noise())
+            assert any("too large to be read" in note for note in found.notes) is (size > 1_000_000)
+
+
+def test_a_png_that_is_cut_short_is_still_said_to_be(tmp_path: Path) -> None:
+    content = stored(noise(), "PNG", icc_profile=bytes(2_000_000)).getvalue()
+    (tmp_path / "cut.png").write_bytes(content[: len(content) // 2])
+    with pytest.raises(BadPicture, match="incomplete or damaged"):
+        read_picture(tmp_path / "cut.png")

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from lib_svd.errors import BadInput, SvdError
-from lib_svd.video import Colour, probe, save
+from lib_svd.video import Colour, probe, read_frames, save
 from lib_svd.video.encode import read_tags
 from lib_svd.video.probe import _colour, is_faststart
 
@@ -86,7 +86,7 @@ def test_what_is_no_video_is_refused(ffmpeg, tmp_path, new_clip, name):
     elif name == "picture.png":
         Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(path)
     elif name == "cut.mp4":
-        whole = save(new_clip(20, 128, 128), tmp_path / "whole.mp4").video.read_bytes()
+        whole = save(new_clip(20, 128, 128, infotext="SVD frames: 20"), tmp_path / "whole.mp4").video.read_bytes()
         path.write_bytes(whole[: len(whole) - 200])
     else:
         path.write_bytes({"text.txt": b"hello\n", "empty.mp4": b"", "garbage.mp4": bytes(range(256)) * 40}[name])
@@ -138,6 +138,20 @@ def test_an_mp4_that_is_cut_short_is_noticed(tmp_path, rest):
     (tmp_path / "clip.mp4").write_bytes(atom(b"ftyp", b"isom") + rest)
     with pytest.raises(ValueError, match="cut short"):
         is_faststart(tmp_path / "clip.mp4")
+
+
+@pytest.mark.parametrize("rubbish", [b"\0\0\0\0", b"\0\0\0\5", b"\xff" * 40, b"\0"])
+def test_what_follows_the_last_part_is_passed_over_as_players_do(new_clip, tmp_path, rubbish):
+    whole = save(new_clip(infotext="SVD frames: 5"), tmp_path / "whole.mp4").video
+    (tmp_path / "more.mp4").write_bytes(whole.read_bytes() + rubbish)
+    assert probe(tmp_path / "more.mp4") == probe(whole)
+    assert len(read_frames(tmp_path / "more.mp4")[0]) == 5
+
+
+def test_a_clip_from_elsewhere_that_is_cut_short_is_read_as_far_as_it_goes(new_clip, tmp_path):
+    whole = save(new_clip(20, 128, 128), tmp_path / "whole.mp4").video.read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) * 3 // 4])
+    assert 2 <= len(read_frames(tmp_path / "cut.mp4")[0]) < 20
 
 
 def test_tags_of_single_streams_are_left_out():

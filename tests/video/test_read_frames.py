@@ -9,7 +9,7 @@ import subprocess
 import numpy as np
 import pytest
 from imageio_ffmpeg import get_ffmpeg_exe
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from lib_svd.clip import Clip
 from lib_svd.errors import BadInput
@@ -113,3 +113,27 @@ def matrix(degrees: int) -> bytes:
     """How a track of an mp4 is turned, counter-clockwise, ISO/IEC 14496-12, 8.3.2; a camera writes it."""
     cos, sin = round(math.cos(math.radians(degrees))), round(math.sin(math.radians(degrees)))
     return struct.pack(">9i", cos << 16, -sin << 16, 0, sin << 16, cos << 16, 0, 0, 0, 1 << 30)
+
+
+def test_a_clip_that_is_read_and_saved_again_keeps_its_colours(tmp_path):
+    """Six times; a level of 255 at each would be seen."""
+    colour = (224, 172, 140)
+    frames = np.full((3, 64, 96, 3), colour, np.uint8)
+    for number in range(6):
+        saved = save(Clip(frames=frames, fps=7, infotext="Steps: 1"), tmp_path / f"{number}.mp4")
+        frames, _ = read_frames(saved.video)
+    assert np.abs(frames.reshape(-1, 3).mean(0) - colour).max() <= 1
+
+
+@pytest.mark.parametrize("fps", [1, 7, 8, 15, 23, 28, 30])
+@pytest.mark.parametrize("kind", ["gif", "webp"])
+def test_moving_pictures_last_as_long_as_the_video_and_repeat_what_it_repeats(tmp_path, fps, kind):
+    steps = np.array([0, 40, 80, 80, 80, 120, 160, 160, 200, 240])
+    frames = np.broadcast_to(steps[:, None, None, None], (10, 64, 96, 3)).astype(np.uint8)
+    saved = save(Clip(frames=frames, fps=fps, infotext="Steps: 1"), tmp_path / "clip.mp4", copies=[kind])
+    with Image.open(saved.copies[0]) as picture:
+        lasts = sum(frame.copy().info["duration"] for frame in ImageSequence.Iterator(picture))  # once it is loaded
+    assert abs(lasts / 1000 - len(frames) / fps) <= 0.5 / fps
+    again, pace = read_frames(saved.copies[0])
+    assert (len(again), pace) == (10, fps)
+    assert np.abs(again[:, 32, 48].astype(int) - frames[:, 32, 48]).max() <= 4
