@@ -336,6 +336,8 @@ def _from_text(video: Path) -> dict[str, Any]:
         return {}
     try:
         text = read_start(path)
+        if "Steps: " not in text:  # every clip's has them
+            return {}
         settings = asdict(ClipRequest.from_infotext(text))
     except (OSError, ValueError, BadRequest):
         return {}

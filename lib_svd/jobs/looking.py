@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,8 @@ def look(path: Path, *, picture: Path | None = None, tower: tuple[Svd, Host] | N
     if min(height, width) < LEAST_SIDE:
         raise BadInput(f"{path} is {width}x{height}: choose a clip of at least {LEAST_SIDE}x{LEAST_SIDE} to measure.")
     settings = settings_of_clip(path)
+    if settings is not None:  # measures do not depend on how the clip is shown
+        frames = video.as_made(frames, (settings.width, settings.height))
     source = None if picture is None else as_the_model_got_it(picture, settings, frames)
     found = review(frames, source, None if tower is None else embedding(*tower))
     return Looked(
@@ -75,11 +78,11 @@ def look(path: Path, *, picture: Path | None = None, tower: tuple[Svd, Host] | N
 
 
 def settings_of_clip(path: Path) -> ClipRequest | None:
-    """The settings that a clip carries; None: it was not made here."""
-    try:
-        return ClipRequest.from_infotext(read_infotext(path))
-    except BadInput:
-        return None
+    """The settings that a clip carries, or that stand beside it, as of a gif; None: it was not made here."""
+    for each in (path, path.with_suffix(".txt")):
+        with suppress(BadInput):
+            return ClipRequest.from_infotext(read_infotext(each))
+    return None
 
 
 def as_the_model_got_it(picture: Path, settings: ClipRequest | None, frames: Frames) -> Frames:
@@ -94,7 +97,7 @@ def as_the_model_got_it(picture: Path, settings: ClipRequest | None, frames: Fra
     image = images.read_picture(picture, settings.background).image
     made_at = (settings.width or size[0], settings.height or size[1])
     fitted = images.fit_picture(image, made_at, settings.fit, images.View.of(settings)).image
-    return np.asarray(fitted if fitted.size == size else fitted.resize(size, resample=0))  # the video was enlarged
+    return np.asarray(fitted if fitted.size == size else fitted.resize(size, resample=0))
 
 
 def embedding(svd: Svd, host: Host) -> Embed:

@@ -51,7 +51,9 @@ def reopened(path: Path) -> SavedClip:
     infotext = read_infotext(path)
     kept = frames_of(path, infotext)
     frames, fps = video.read_frames(path.with_suffix("") if kept else path)
-    clip = Clip(frames=frames, fps=ClipRequest.from_infotext(infotext).fps or round(fps), infotext=infotext)
+    settings = ClipRequest.from_infotext(infotext)
+    frames = video.as_made(frames, (settings.width, settings.height))
+    clip = Clip(frames=frames, fps=settings.fps or round(fps), infotext=infotext)
     return SavedClip(clip=clip, video=path, frames=kept)
 
 

@@ -21,6 +21,7 @@ FAULTS = {
 
 BRIEF = ("speed", "ssim", "similarity", "drift", "warped_error", "flicker", "sharpness", "seam")
 """Measures to tell clips apart by, where there is no room for all."""
+SHOWN = ".3g"
 ANOTHER = 0.6  # structural similarity below which frame 0 is another picture
 FROZEN = 0.15  # percent of the shorter side a frame: below, a viewer sees a still picture
 
@@ -53,7 +54,7 @@ class Measure:
     def bare_number(self, measures: Measures) -> str:
         """Without its unit."""
         value = measures.get(self.name)
-        return "-" if value is None else f"{100 * value if self.percent else value:.3g}"
+        return "-" if value is None else f"{100 * value if self.percent else value:{SHOWN}}"
 
     @property
     def unit_shown(self) -> str:
@@ -68,9 +69,9 @@ class Measure:
         return f"{band.word}, but nothing moves" if self.part != "motion" and is_frozen(measures) else band.word
 
     def band(self, measures: Measures) -> Band | None:
-        """Where the number lies; None: not measured."""
+        """Where the number lies as it is shown, so that numbers that look alike mean the same; None: not measured."""
         value = measures.get(self.name)
-        return None if value is None else next(band for band in self.bands if value < band.limit)
+        return None if value is None else next(band for band in self.bands if float(f"{value:{SHOWN}}") < band.limit)
 
     @property
     def fault_limits(self) -> list[float]:

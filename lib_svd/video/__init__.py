@@ -5,7 +5,7 @@ from lib_svd.video.copies import COPIES
 from lib_svd.video.encode import Encoding
 from lib_svd.video.ffmpeg import Encoders, encoders
 from lib_svd.video.probe import Colour, Probe, probe
-from lib_svd.video.read import read_frames
+from lib_svd.video.read import as_made, read_frames
 from lib_svd.video.save import check_output, save, save_frames
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Encoders",
     "Encoding",
     "Probe",
+    "as_made",
     "check_output",
     "encoders",
     "free_name",

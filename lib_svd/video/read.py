@@ -42,6 +42,23 @@ def read_frames(path: Path) -> tuple[Frames, float]:
     return frames, fps
 
 
+def as_made(frames: Frames, size: tuple[int | None, int | None]) -> Frames:
+    """Frames at the size that the clip was made in, where its video shows every pixel as a square.
+
+    Args:
+        frames: [T, H, W, 3], as the video has them.
+        size: width and height that the clip's settings say; None: they do not.
+    """
+    count, height, width = frames.shape[:3]
+    if size[0] is None or size[1] is None or width % size[0] or height % size[1]:
+        return frames
+    across, down = width // size[0], height // size[1]
+    if across != down or across == 1:
+        return frames
+    squares = frames.reshape(count, size[1], down, size[0], across, 3)
+    return np.stack([np.rint(each.mean((1, 3))).astype(np.uint8) for each in squares])
+
+
 def _from_video(path: Path) -> tuple[Frames, float]:
     about = probe(path)
     _check_length(path, about.num_frames, (about.width, about.height))
