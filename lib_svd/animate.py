@@ -90,7 +90,7 @@ def order(
     told = video.check_output(to.out, to.frames_dir)
     if to.latents_path is not None:
         check_latents(to.latents_path)
-    read = images.read_picture(picture, request.background)
+    read = images.read_picture(picture, request.background or checkpoint.family.background)
     complete, notes = completed(request, read.image.size, checkpoint)
     size = (complete.width, complete.height)
     if to.enlarge * max(size) > MOST_SHOWN:

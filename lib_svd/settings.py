@@ -224,9 +224,9 @@ class Settings(Generic[Open]):
     zoom: float = row("Zoom", "SVD zoom",
         "A tighter crop. Pixels that the picture does not have make the clip soft.",
         1, 8, default=1.0, step=0.01, together="Crop", groups=KEPT | SEEN)
-    background: str = row("Background", "SVD background",
+    background: str | Open = row("Background", "SVD background",
         "Shows through transparent parts of the picture.",
-        default="#000000", is_colour=True, groups=SEEN)
+        is_colour=True, groups=SEEN)
     decode: str = row("Decoding", "SVD decode",
         "Exact gives the same frames at any memory; Reference cuts as Stability's code does.",
         default="exact", choices=DECODES, groups=KEPT | SEEN | DECODING)

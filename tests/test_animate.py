@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from lib_svd.animate import Destination, animate, decode_again, order
@@ -360,3 +361,16 @@ def test_compiling_can_be_stopped(run, here, monkeypatch):
     with pytest.raises(Interrupted, match="Compiling, once was stopped"):
         run(fake_host(here, queue=FakeQueue(lambda progress: progress.stage is Stage.COMPILING), svd_compile=True))
     assert list(here.glob("clip*")) == []
+
+
+@pytest.mark.parametrize(("family", "colour"), [("svd_xt", "#000000"), ("sv3d_p", "#ffffff")])
+def test_what_is_transparent_stands_before_what_the_model_was_trained_on(checkpoint_of, tmp_path, family, colour):
+    def seen(**settings):
+        picture = Image.new("RGBA", (96, 96), (9, 9, 9, 0))
+        made = order(
+            ClipRequest(**settings), picture, recognise(checkpoint_of(family)), Destination(out=tmp_path / "a.mp4")
+        )
+        return made.request.background, "#{:02x}{:02x}{:02x}".format(*made.picture.image.getpixel((5, 5)))
+
+    assert seen() == (colour, colour)
+    assert seen(background="#ff0000") == ("#ff0000", "#ff0000")

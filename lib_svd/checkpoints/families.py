@@ -44,6 +44,7 @@ class Family:
     min_guidance: float = 1.5
     max_guidance: float = 3.0
     guidance_ramp: str = "linear"
+    background: str = "#000000"  # behind what is transparent in the picture
     noise_aug_strength: float = 0.02  # standard deviation, in [-1, 1] units
     num_steps: int = 25
     sampler: str = "euler"
@@ -154,6 +155,7 @@ _SV3D = Family(
     min_guidance=1.0,
     max_guidance=2.5,
     guidance_ramp="triangle",
+    background="#ffffff",  # its training's objects stand before white (SV3D, https://arxiv.org/abs/2403.12008)
     noise_aug_strength=1e-5,
     num_steps=50,
     conditioning="sv3d_u",

@@ -10,6 +10,7 @@
 | `svd.min_guidance` `svd.max_guidance` `svd.noise_aug_strength` | numbers |
 | `svd.latent_rgb` | for previews, RGB of each of four latent channels: twelve numbers, spaces between |
 | `svd.guidance_ramp` `svd.sampler` `svd.schedule` | names as in a request |
+| `svd.background` | the colour behind what is transparent, `#rrggbb` |
 
 All values are text, as safetensors has it. Two keys of others help where the file's name tells no family:
 `modelspec.title`, and `modelspec.architecture` = stable-video-diffusion-img2vid-v1 (both ComfyUI's; the latter does not

@@ -50,17 +50,17 @@ class Picture:
     notes: tuple[str, ...] = ()  # what the user should know: transparency, frames left out, colours guessed
 
 
-def read_picture(source: str | Path | BinaryIO | Image.Image, background: str = "#000000") -> Picture:
+def read_picture(source: str | Path | BinaryIO | Image.Image, background: str | None = None) -> Picture:
     """Read any picture that Pillow opens; of an animated one the first frame.
 
     source: a path, a binary stream (read from its start, left open) or an image (left as it is).
-    background: the colour seen through transparent pixels, `#rrggbb`.
+    background: the colour seen through transparent pixels, `#rrggbb`; None: black.
 
     Raises:
         BadPicture: there is no such file, it is no picture, it is damaged, or its size or shape cannot be used.
         BadRequest: the background is not a colour.
     """
-    backdrop = _colour(background)
+    backdrop = _colour(background or "#000000")
     name = _name(source)
     with _pillow_silent(), _opened(source, name) as image:
         _check_size(image.size, name)

@@ -57,7 +57,7 @@ def reopened(path: Path) -> SavedClip:
     return SavedClip(clip=clip, video=path, frames=kept)
 
 
-def _picture(entry: Entry, background: str) -> tuple[Image.Image | None, tuple[str, ...]]:
+def _picture(entry: Entry, background: str | None) -> tuple[Image.Image | None, tuple[str, ...]]:
     if not entry.picture:
         return None, ("Which picture this clip was made from is not known: choose it yourself.",)
     try:

@@ -313,8 +313,8 @@ def tool(sign: str, elem_id: str) -> Any:
 
 
 def _moved(made: Made, name: str, value: Any) -> Any:
-    choices = SETTINGS[name].choices
-    if choices is not None:
-        return gr.update(value=choices[value])
+    setting = SETTINGS[name]
+    if setting.choices is not None or setting.is_colour:
+        return gr.update(value=(setting.choices or {}).get(value, value))
     low, high, step = made.bounds(name)
     return gr.update(minimum=low, maximum=high, step=step, value=value)

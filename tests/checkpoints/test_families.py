@@ -103,6 +103,7 @@ def test_what_a_file_says_of_itself(tmp_path: Path) -> None:
         "height": "64", "fps": "12", "motion_bucket_id": "90", "min_guidance": "1", "max_guidance": "1.5",
         "num_steps": "10", "noise_aug_strength": "0.01", "guidance_ramp": "triangle", "sampler": "heun",
         "schedule": "align_your_steps", "lowest_motion": "20", "highest_motion": "230",
+        "background": "#ffffff",
     }  # fmt: skip
     given = {**said, "latent_rgb": "1 2 3 4 5 6 7 8 9 0 1 -2.5"}
     found = recognised(tmp_path, "svd.safetensors", **{f"svd.{name}": text for name, text in given.items()})
