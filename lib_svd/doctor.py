@@ -168,7 +168,8 @@ def _ffmpeg() -> dict[str, Any]:
 def _models(folders: list[Path]) -> list[str]:
     from lib_svd.checkpoints import find_checkpoints
 
-    return [os.fsencode(path).decode("utf-8", "backslashreplace") for path in find_checkpoints(folders)]
+    there = (path for path in find_checkpoints(folders) if path.is_dir() or path.stat().st_size)
+    return [os.fsencode(path).decode("utf-8", "backslashreplace") for path in there]
 
 
 def _gigabytes(number: int) -> str:

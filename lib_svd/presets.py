@@ -78,15 +78,17 @@ class Presets:
         return (*BUILT_IN, *sorted(self._own().values(), key=lambda preset: preset.name.lower()))
 
     def named(self, name: str) -> Preset:
-        """The preset of that name.
+        """The preset of that name, be it in another case.
 
         Raises:
             BadRequest: there is none.
         """
         found = {preset.name: preset for preset in self.all()}
-        if name not in found:
+        alike = [name, *(each for each in found if each.casefold() == name.casefold())]
+        there = [each for each in alike if each in found]
+        if not there:
             raise BadRequest(f"There is no preset {name!r}: choose one of {', '.join(found)}.")
-        return found[name]
+        return found[there[0]]
 
     def save(self, preset: Preset) -> None:
         """Keep one; the user's own of that name is replaced.

@@ -13,9 +13,20 @@ from PIL import Image
 
 from lib_svd import speeds, video
 from lib_svd.animate import Destination, Order, animate, completed, decode_again, order
-from lib_svd.checkpoints import DEMO, Checkpoint, Svd, choose, find_checkpoints, load, may_move, recognise
+from lib_svd.checkpoints import (
+    DEMO,
+    Checkpoint,
+    Svd,
+    choose,
+    find_checkpoints,
+    load,
+    may_move,
+    no_model,
+    recognise,
+    refusals,
+)
 from lib_svd.clip import SavedClip
-from lib_svd.errors import BadCheckpoint, BadInput, BadOutput, BadRequest
+from lib_svd.errors import BadInput, BadOutput, BadRequest
 from lib_svd.jobs import Swept, noted, remembered, sweep
 from lib_svd.latents import SavedLatents
 from lib_svd.places import data_folders
@@ -68,8 +79,8 @@ class Studio:
 
     def refusals(self) -> list[str]:
         """Why files in the folder for SVD models are not offered, a sentence each."""
-        looked = (self._looked_at(path) for path in find_checkpoints(self.host.folders.model_dirs()[:1]))
-        return [str(refusal) for refusal in looked if isinstance(refusal, BadInput)]
+        dirs = self.host.folders.model_dirs()
+        return refusals(dirs[0], dirs)
 
     def checkpoint(self, name: str = "") -> Checkpoint:
         """The model of that name in the folders for models; "" is the first one that the user has.
@@ -82,10 +93,7 @@ class Studio:
             return choose(name, dirs, self.host.folders.model_dirs())
         models = [model for model in self.models() if not model.is_demo]
         if not models:
-            raise BadCheckpoint(
-                f"There is no SVD model yet: put svd_xt.safetensors into {dirs[0]}, then refresh the list of models; "
-                f"{DEMO.name} is there to see how it works."
-            )
+            raise no_model(dirs[0], self.refusals())
         return models[0].checkpoint
 
     def request(self, settings: Mapping[str, Any]) -> ClipRequest:

@@ -178,7 +178,9 @@ def test_a_model_that_lacks_networks_is_taken_once_another_can_lend_them(tmp_pat
 
 def test_without_any_model_the_error_says_where_to_put_one(tmp_path):
     studio = Studio(fake_host(tmp_path, tmp_path / "svd"))
-    with pytest.raises(BadCheckpoint, match=rf"^There is no SVD model yet: put .* into {tmp_path / 'svd'}, then"):
+    with pytest.raises(
+        BadCheckpoint, match=rf"^There is no SVD model yet: get .* into {tmp_path / 'svd'}, or name demo"
+    ):
         studio.checkpoint()
 
 

@@ -5,7 +5,7 @@ request, notes = checkpoint.family.complete(request, grid=checkpoint.size_grid, 
 svd = load(checkpoint, host)
 """
 
-from lib_svd.checkpoints.choose import choose, made_with
+from lib_svd.checkpoints.choose import MODEL_PAGE, choose, made_with, no_model, refusals
 from lib_svd.checkpoints.describe import describe
 from lib_svd.checkpoints.families import CONDITIONING, FAMILIES, Family
 from lib_svd.checkpoints.find import DEMO, find_checkpoints
@@ -17,6 +17,7 @@ __all__ = [
     "CONDITIONING",
     "DEMO",
     "FAMILIES",
+    "MODEL_PAGE",
     "Checkpoint",
     "Family",
     "Svd",
@@ -28,6 +29,8 @@ __all__ = [
     "made_with",
     "marked",
     "may_move",
+    "no_model",
     "recognise",
+    "refusals",
     "unmarked",
 ]

@@ -13,6 +13,8 @@ from lib_svd.checkpoints.marks import unmarked
 from lib_svd.checkpoints.recognise import Checkpoint, is_usable, recognise
 from lib_svd.errors import BadCheckpoint
 
+MODEL_PAGE = "https://huggingface.co/stabilityai/stable-video-diffusion-img2vid-xt"
+
 
 def choose(
     name: str,
@@ -57,6 +59,23 @@ def made_with(name: str, checkpoint: Checkpoint) -> bool:
     """Whether a clip that calls its model so was made with this one; older clips have only its name."""
     plain, mark = unmarked(name)
     return checkpoint.mark == mark if mark else checkpoint.path.name == plain
+
+
+def refusals(folder: Path, lenders: Sequence[Path]) -> list[str]:
+    """Why files in a folder for SVD models cannot be used, a sentence each."""
+    found = []
+    for path in find_checkpoints([folder]):
+        try:
+            recognise(path, search_dirs=lenders)
+        except BadCheckpoint as refusal:
+            found.append(str(refusal))
+    return found
+
+
+def no_model(folder: Path, refused: Sequence[str]) -> BadCheckpoint:
+    """What to get and where it goes, where there is no model yet; and why what is there is none."""
+    get = f"get svd_xt.safetensors from {MODEL_PAGE} and put it into {folder.absolute()}"
+    return BadCheckpoint(" ".join([f"There is no SVD model yet: {get}, or name demo to see how it works.", *refused]))
 
 
 def _candidates(plain: str, dirs: Sequence[Path], lenders: Iterable[Path]) -> Iterator[Path]:

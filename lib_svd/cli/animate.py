@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,13 +31,14 @@ from lib_svd.request import ClipRequest, read_size
 from lib_svd.settings import DECODING, MAX_SEED, SETTINGS, draw_seed
 
 if TYPE_CHECKING:
-    from lib_svd.animate import Destination
+    from lib_svd.animate import Order
+    from lib_svd.checkpoints import Checkpoint
     from lib_svd.cli.progress_bar import ProgressBar
     from lib_svd.clip import SavedClip
 
 
 @click.command()
-@click.argument("picture", required=False, type=Path)
+@click.argument("pictures", metavar="PICTURE...", nargs=-1, type=Path)
 @click.option("--checkpoint", help="Model: a file, a diffusers folder, or a name in the model folders.")
 @click.option("--out", type=Path, help="The clip, .mp4; a numbered name under output/ when not given.")
 @click.option("--frames-dir", type=Path, help="Folder for the frames as PNG files too.")
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and no progress.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def animate(**options: Any) -> None:
-    """Animate PICTURE."""
+    """Animate PICTURE; several of them one after the other, from one loading of the model."""
     from lib_svd.cli.progress_bar import ProgressBar
 
     as_json = options["as_json"]
@@ -76,31 +77,48 @@ def animate(**options: Any) -> None:
 
 def _animated(options: Options, bar: ProgressBar, said: set[str]) -> Iterator[SavedClip]:
     """The clips that the options ask for, one after the other, from one loading of the model."""
-    if options["picture"] is None:
+    pictures = options["pictures"]
+    if not pictures:
         raise BadRequest(f"Which picture? Name one: {PROGRAM} animate photo.jpg --checkpoint svd_xt.safetensors.")
     request, count = request_of(options), options["count"]
     if request.seed + count - 1 > MAX_SEED:
         raise BadRequest(f"Seeds end at {MAX_SEED}: choose a smaller seed or count.")
-    from lib_svd.animate import Destination, order
+    _check_one(options, ("frames_dir", "save_latents", *(["out"] if len(pictures) > 1 else [])), len(pictures) * count)
     from lib_svd.stages import plan
     from lib_svd.studio import Studio
 
     checkpoint, host = recognised(options, request), host_of(options, bar.report)
     request = with_speed(request, options["speed"], checkpoint)
-    with out_of(options, options["picture"]) as out:
-        to = Destination(
-            out=out,
-            frames_dir=options["frames_dir"],
-            latents_path=options["save_latents"],
-            copies=options["also"],
-            enlarge=options["enlarge"],
-        )
-        first, *others = _destinations(options, to, request.seed, count)
-        made = order(request, options["picture"], checkpoint, first)
-        orders = [made, *(made.with_seed(request.seed + i, to) for i, to in enumerate(others, 1))]
-        say(made.notes, options["as_json"], said)
-        say((plan(checkpoint, made.request, host.memory).sentence(),), options["as_json"] or options["quiet"], said)
+    with ExitStack() as naming:
+        outs = [(picture, naming.enter_context(out_of(options, picture))) for picture in pictures]
+        orders = [each for picture, out in outs for each in _orders(options, request, checkpoint, picture, out)]
+        for made in orders:
+            say(made.notes, options["as_json"], said)
+        planned = plan(checkpoint, orders[0].request, host.memory).sentence()
+        say((planned,), options["as_json"] or options["quiet"], said)
         yield from map(Studio(host).animate, orders)
+
+
+def _orders(
+    options: Options, request: ClipRequest, checkpoint: Checkpoint, picture: Path, out: Path
+) -> Iterator[Order]:
+    """Those of one picture, each with its seed; refused together before the first clip is made."""
+    from lib_svd import video
+    from lib_svd.animate import Destination, order
+
+    to = Destination(
+        out=out,
+        frames_dir=options["frames_dir"],
+        latents_path=options["save_latents"],
+        copies=options["also"],
+        enlarge=options["enlarge"],
+    )
+    seeds = [request.seed + i for i in range(options["count"])]
+    places = [to] if len(seeds) == 1 else [to.numbered(seed) for seed in seeds]
+    for each in places:
+        video.check_output(each.out, None)
+    first = order(request, picture, checkpoint, places[0])
+    yield from (first.with_seed(seed, each) for seed, each in zip(seeds, places, strict=True))
 
 
 def _from_latents(options: Options, bar: ProgressBar) -> Iterator[SavedClip]:
@@ -125,7 +143,7 @@ def _check_sampled(options: Options) -> None:
     given += [name for name, s in SETTINGS.items() if DECODING not in s.groups and options.get(name)]
     given = [f"--{name.replace('_', '-')}" for name in given if name != "checkpoint"]
     given += ["--count"] if options["count"] != 1 else []
-    given += ["a picture"] if options["picture"] else []
+    given += ["a picture"] if options["pictures"] else []
     if given:
         raise BadRequest(f"--from-latents decodes what is sampled already: leave out {' and '.join(given)}.")
 
@@ -142,38 +160,39 @@ def request_of(options: Options) -> ClipRequest:
 
 @contextmanager
 def out_of(options: Options, source: Path) -> Iterator[Path]:
-    """The clip's name: as given, or the next number in a folder that is made, and taken away if nothing came there."""
-    if options["out"] is not None:
-        yield options["out"]
-        return
-    is_new = not OUTPUT_DIR.exists()
-    try:
-        if is_new:
-            OUTPUT_DIR.mkdir()
-    except OSError as error:
-        reason = error.strerror or error
-        raise BadOutput(f"The folder {OUTPUT_DIR} cannot be made here ({reason}): name the clip with --out.") from error
-    try:
-        with held_name(OUTPUT_DIR, source.stem.removesuffix(".latents"), ".mp4") as out:
+    """The clip's name: as given, or the next number; in a folder that is made, and taken away if nothing came there."""
+    given: Path | None = options["out"]
+    with _folder(OUTPUT_DIR if given is None else given.parent) as folder:
+        if given is not None:
+            yield given
+            return
+        with held_name(folder, source.stem.removesuffix(".latents"), ".mp4") as out:
             yield out
+
+
+@contextmanager
+def _folder(folder: Path) -> Iterator[Path]:
+    """The folder, made if need be, and as it was if nothing came there; raises BadOutput where it cannot be made."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        for each in reversed(missing):
+            each.mkdir(exist_ok=True)
+    except OSError as error:
+        why = error.strerror or error
+        raise BadOutput(f"The folder {folder} cannot be made here ({why}): choose another place with --out.") from error
+    try:
+        yield folder
     finally:
-        if is_new and OUTPUT_DIR.is_dir() and not any(OUTPUT_DIR.iterdir()):
-            OUTPUT_DIR.rmdir()
+        with suppress(OSError):  # something came there
+            for each in missing:
+                each.rmdir()
 
 
-def _destinations(options: Options, to: Destination, seed: int, count: int) -> list[Destination]:
-    """One for each clip; refused together before the first clip is made."""
-    from lib_svd import video
-
-    if count == 1:
-        return [to]
-    for name in ("frames_dir", "save_latents"):
-        if options[name]:
-            raise BadRequest(f"--{name.replace('_', '-')} goes with one clip, not with --count {count}.")
-    each = [to.numbered(seed + i) for i in range(count)]
-    for one in each:
-        video.check_output(one.out, None)
-    return each
+def _check_one(options: Options, names: Iterable[str], count: int) -> None:
+    """Refuse options that name one place where there are several clips."""
+    given = [f"--{name.replace('_', '-')}" for name in names if options[name]]
+    if given and count > 1:
+        raise BadRequest(f"{given[0]} goes with one clip, not with {count}: leave it out.")
 
 
 def _print_clip(saved: SavedClip, as_json: bool, said: set[str]) -> None:
@@ -186,3 +205,20 @@ def _print_clip(saved: SavedClip, as_json: bool, said: set[str]) -> None:
     took = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in clip.seconds.items())
     tell(f"{saved.video}: {count} frames of {width}x{height} at {clip.fps} fps. Seconds: {took}.")
     tell(clip.infotext)
+    tell(f"Written: {', '.join(_sized(saved))}.")
+
+
+def _sized(saved: SavedClip) -> Iterator[str]:
+    """Every file of a clip with its size; of the frames their folder."""
+    from lib_svd.files import NOTED
+
+    beside = (saved.video.with_suffix(suffix) for suffix in (".txt", NOTED))
+    for path in (saved.video, *saved.copies, *(each for each in beside if each.is_file())):
+        yield f"{path} ({_bytes(path.stat().st_size)})"
+    if saved.frames:
+        total = sum(path.stat().st_size for path in saved.frames)
+        yield f"{len(saved.frames)} frames in {saved.frames[0].parent} ({_bytes(total)})"
+
+
+def _bytes(count: int) -> str:
+    return f"{count} bytes" if count < 1000 else f"{count / 1e3:.1f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"

@@ -47,10 +47,11 @@ def _changed(folder: Path, options: Options) -> bool:
             tell(path)
     if options["note"]:
         clip, text = options["note"]
-        history.mark(_clip(folder, clip), note=text)
+        tell(f"Noted on {history.mark(_clip(folder, clip), note=text).video}.")
     if options["mark"]:
         clip, what, number = options["mark"]
-        history.mark(_clip(folder, clip), marks={what: int(number) if re.fullmatch("[0-9]", number) else 0})
+        made = history.mark(_clip(folder, clip), marks={what: int(number) if re.fullmatch("[0-9]", number) else 0})
+        tell(f"{made.video} has {number} of 5 for {what}.")
     return any(options[name] for name in ("trash", "note", "mark"))
 
 

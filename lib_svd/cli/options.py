@@ -14,7 +14,7 @@ import click
 from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadInput, BadRequest, SvdError
 from lib_svd.request import ClipRequest
-from lib_svd.settings import SETTINGS, Setting
+from lib_svd.settings import SETTINGS, Setting, draw_seed
 from lib_svd.strangers import shown
 
 if TYPE_CHECKING:
@@ -111,6 +111,8 @@ def settings(options: Options) -> dict[str, Any]:
 
 
 def _read(setting: Setting, text: str) -> object:
+    if setting.name == "seed" and text.strip() == "-1":  # as web UIs spell a new one
+        return draw_seed()
     try:
         return setting.checked(setting.read(text))
     except BadRequest as error:
@@ -119,15 +121,16 @@ def _read(setting: Setting, text: str) -> object:
 
 def recognised(options: Options, request: ClipRequest) -> Checkpoint:
     """The model that the options name, or the request, or that is the only one there; raises BadInput."""
-    from lib_svd.checkpoints import DEMO, choose, find_checkpoints, is_usable
+    from lib_svd.checkpoints import DEMO, choose, find_checkpoints, is_usable, no_model, refusals
 
     dirs = model_dirs(options["models"])
     name = options["checkpoint"] or request.checkpoint
     if not name:
-        there = find_checkpoints(dirs)
-        found = [path for path in there if is_usable(path, dirs)] or there
-        if len(found) != 1:
-            names = ", ".join(path.name for path in found[:5]) or "none"
+        found = [path for path in find_checkpoints(dirs) if is_usable(path, dirs)]
+        if not found:
+            raise no_model(dirs[0], refusals(dirs[0], dirs))
+        if len(found) > 1:
+            names = ", ".join(path.name for path in found[:5])
             raise BadRequest(f"Which model? Name one with --checkpoint; in {', '.join(map(str, dirs))}: {names}.")
         name = str(found[0])
     given = {"variant": options["variant"], "companion": options["companion"]}

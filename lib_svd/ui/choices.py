@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from lib_svd.checkpoints import Checkpoint
+from lib_svd.checkpoints import MODEL_PAGE, Checkpoint
 from lib_svd.checkpoints.families import CONDITIONING, FAMILIES, MOST_STEPS, Family
 from lib_svd.errors import BadRequest
 from lib_svd.request import ClipRequest
@@ -99,7 +99,7 @@ def model_line(checkpoint: Checkpoint) -> Markup:
 
 def no_model(folder: str) -> Markup:
     """Where to get a model and where to put it, HTML."""
-    page = "https://huggingface.co/stabilityai/stable-video-diffusion-img2vid-xt"
+    page = MODEL_PAGE
     return Markup(
         "<p><b>There is no SVD model yet.</b> Get svd_xt.safetensors from "
         '<a href="{}" target="_blank" rel="noopener">{}</a> (free, after accepting its licence), '

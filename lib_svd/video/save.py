@@ -12,7 +12,7 @@ from lib_svd.clip import Clip, Frames, SavedClip
 from lib_svd.errors import BadOutput, ClipNotSaved, EncodeFailed, SvdError, as_typed
 from lib_svd.files import NOTED, finish_left, free_names, hidden_names, is_taken, publish_all, publish_together, sync
 from lib_svd.places import places, second_places
-from lib_svd.video.copies import save_copies
+from lib_svd.video.copies import COPIES, save_copies
 from lib_svd.video.encode import Encoding, encode, plain
 from lib_svd.video.ffmpeg import FfmpegFailed, best_encoder, find_ffmpeg
 from lib_svd.video.probe import probe
@@ -277,6 +277,9 @@ def check_output(out: Path, frames_dir: Path | None) -> tuple[str, ...]:
 def _check_video(out: Path) -> None:
     if out.is_dir():
         raise BadOutput(f"{out} is a folder: add a name for the clip, such as {out / 'clip.mp4'}.")
+    if (kind := out.suffix.lower()[1:]) in COPIES:
+        advice = f"name it {out.stem}.mp4 and ask for a {kind} beside it, --also {kind}"
+        raise BadOutput(f"{out.name} is no name for a clip, which is a video first: {advice}.")
     if out.suffix.lower() != ".mp4":
         raise BadOutput(f"{out.name} does not end in .mp4, the only kind of video written here: name it so.")
     _check_folder(out.parent, out.stem)

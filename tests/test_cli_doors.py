@@ -1,0 +1,106 @@
+"""Small things that people expect of the command line."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from lib_svd.infotext import read_infotext
+from lib_svd.request import ClipRequest
+from tests.conftest import save_picture
+
+SMALL = ("--steps", 1, "--frames", 2, "--quiet")
+
+
+def seed_of(path: Path) -> int:
+    return ClipRequest.from_infotext(read_infotext(path)).seed
+
+
+def test_several_pictures_are_animated_from_one_loading(here, checkpoint, picture, lib_svd, monkeypatch):
+    (here / "b").mkdir()
+    save_picture(here / "b" / picture.name, 96, 64)
+    loads: list[str] = []
+    monkeypatch.setattr("lib_svd.studio.load", counted("lib_svd.studio.load", loads))
+    ran = lib_svd("animate", picture, here / "b" / picture.name, "--checkpoint", checkpoint, "--seed", 5, "--count", 2,
+                  *SMALL)  # fmt: skip
+    assert ran.code == 0, ran.err
+    made = {path.name: seed_of(path) for path in Path("output").glob("*.mp4")}
+    stem = picture.stem
+    assert made == {
+        **{f"{stem}-svd-0001-5.mp4": 5, f"{stem}-svd-0001-6.mp4": 6},
+        **{f"{stem}-svd-0002-5.mp4": 5, f"{stem}-svd-0002-6.mp4": 6},
+    }
+    assert len(loads) == 1
+
+
+def counted(name, calls):
+    from pkgutil import resolve_name
+
+    function = resolve_name(name)
+    return lambda *given: calls.append(name) or function(*given)
+
+
+def test_a_bad_picture_among_several_is_said_before_anything_is_made(here, checkpoint, picture, lib_svd):
+    ran = lib_svd("animate", picture, "nowhere.png", "--checkpoint", checkpoint, *SMALL)
+    assert (ran.code, ran.err) == (2, "Error: nowhere.png does not exist: check the spelling and the folder.\n")
+    assert list(here.iterdir()) == []
+
+
+def test_folders_of_out_are_made_and_taken_away_if_nothing_came_there(here, checkpoint, picture, lib_svd):
+    ran = lib_svd("animate", picture, "--checkpoint", checkpoint, "--out", "a/b/clip.mp4", *SMALL)
+    assert ran.code == 0, ran.err
+    assert (here / "a" / "b" / "clip.mp4").is_file()
+    refused = lib_svd("animate", "nowhere.png", "--checkpoint", checkpoint, "--out", "c/d/clip.mp4", *SMALL)
+    assert refused.code == 2
+    assert sorted(path.name for path in here.iterdir()) == ["a"]
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp"])
+def test_a_moving_picture_as_out_says_what_to_do(here, checkpoint, picture, lib_svd, kind):
+    ran = lib_svd("animate", picture, "--checkpoint", checkpoint, "--out", f"x.{kind}", *SMALL)
+    assert ran.code == 2
+    assert f"name it x.mp4 and ask for a {kind} beside it, --also {kind}" in ran.err
+
+
+def test_every_file_is_named_with_its_true_size(here, checkpoint, picture, lib_svd):
+    ran = lib_svd("animate", picture, "--checkpoint", checkpoint, "--out", "x.mp4", "--also", "gif", "--frames-dir",
+                  "f", *SMALL)  # fmt: skip
+    line = ran.out.splitlines()[-1]
+    assert line.startswith("Written: x.mp4 (")
+    assert set(re.findall(r"[\w/]+\.\w+ \(", line)) == {"x.mp4 (", "x.gif (", "x.txt (", "x.json ("}
+    assert "2 frames in f (" in line
+    size = Path("x.txt").stat().st_size
+    assert f"x.txt ({size} bytes)" in line or f"x.txt ({size / 1000:.1f} kB)" in line
+
+
+def test_a_seed_of_minus_one_is_drawn_and_presets_have_any_case(here, checkpoint, picture, lib_svd):
+    for name in "ab":
+        ran = lib_svd("animate", picture, "--checkpoint", checkpoint, "--out", f"{name}.mp4", "--seed", -1, "--preset",
+                      "portrait", *SMALL)  # fmt: skip
+        assert ran.code == 0, ran.err
+    assert seed_of(Path("a.mp4")) != seed_of(Path("b.mp4"))
+    assert ClipRequest.from_infotext(read_infotext(Path("a.mp4"))).motion_bucket_id == 60
+
+
+def test_notes_and_marks_are_confirmed(here, checkpoint, picture, lib_svd):
+    lib_svd("animate", picture, "--checkpoint", checkpoint, "--out", "x.mp4", *SMALL)
+    assert lib_svd("history", ".", "--note", "x.mp4", "calm").out == "Noted on x.mp4.\n"
+    assert lib_svd("history", ".", "--mark", "x.mp4", "motion", 4).out == "x.mp4 has 4 of 5 for motion.\n"
+
+
+@pytest.mark.parametrize("command", ["animate", "sweep"])
+def test_without_a_model_it_says_what_to_get_where_it_goes_and_what_is_broken(here, picture, lib_svd, command):
+    (here / "models" / "svd").mkdir(parents=True)
+    (here / "models" / "svd" / "svd_xt.safetensors").touch()
+    ran = lib_svd(command, picture)
+    assert ran.code == 2
+    assert "There is no SVD model yet: get svd_xt.safetensors from https://huggingface.co/stabilityai/" in ran.err
+    assert (
+        f"put it into {here / 'models' / 'svd'}, or name demo to see how it works. svd_xt.safetensors is empty"
+        in ran.err
+    )
+    models = json.loads(lib_svd("doctor", "--json").out)["models"]
+    assert not [each for each in models if "svd_xt" in each]
