@@ -99,7 +99,7 @@ def _taken(studio: Studio, body: bytes) -> dict[str, Any]:
         order["picture"] = picture
         images.check_header(picture)
     _is_wanted(order.get("frames"))
-    studio.checkpoint(_request(studio, order).checkpoint)
+    studio.checkpoint(_request(studio, order).checkpoint).family.check_given(order)
     return order
 
 

@@ -61,6 +61,8 @@ CASES = {
     "--background red": "--background: Background must be a colour such as #ffffff, not 'red'",
     "--decode fast": "--decode: Decoding must be one of exact, reference, not 'fast'",
     "--decode-chunk -1": "--decode-chunk: Frames decoded at a time must be from 0 to 1024, not -1",
+    "--elevation 20": "Elevation is for SV3D_p only, and Stable Video Diffusion XT has none|leave it out",
+    "--orbit 90": "Orbit is for SV3D_p only",
     "--elevation 91": "--elevation: Elevation must be from -90 to 90 degrees, not 91",
     "--orbit -361": "--orbit: Orbit must be from -360 to 360 degrees, not -361",
     "--seed -2": "--seed: Seed must be from 0 to 4294967295, not -2",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -65,6 +66,18 @@ class Family:
     def native_size(self) -> tuple[int, int]:
         """Width and height that the model was trained on, pixels."""
         return self.width, self.height
+
+    def check_given(self, names: Iterable[str]) -> None:
+        """Refuse settings that somebody named and that this model has no use for.
+
+        Raises:
+            BadRequest: names the first one, and the models that it is for.
+        """
+        if self.conditioning != "sv3d_p":
+            for setting in (SETTINGS[name] for name in names if name in SETTINGS and SETTINGS[name].only):
+                raise BadRequest(
+                    f"{setting.label} is for {setting.only} only, and {self.title} has none: leave it out."
+                )
 
     def own_settings(self) -> dict[str, Any]:
         """Every setting that a request may leave to the model, as it was made for."""

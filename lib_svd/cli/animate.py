@@ -88,6 +88,7 @@ def _animated(options: Options, bar: ProgressBar, said: set[str]) -> Iterator[Sa
     from lib_svd.studio import Studio
 
     checkpoint, host = recognised(options, request), host_of(options, bar.report)
+    checkpoint.family.check_given(settings(options))
     request = with_speed(request, options["speed"], checkpoint)
     with ExitStack() as naming:
         outs = [(picture, naming.enter_context(out_of(options, picture))) for picture in pictures]

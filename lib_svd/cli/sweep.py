@@ -18,6 +18,7 @@ from lib_svd.cli.options import (
     request_options,
     run_options,
     say,
+    settings,
     with_speed,
 )
 from lib_svd.cli.terminal import tell
@@ -63,6 +64,7 @@ def _swept(options: Options, bar: ProgressBar, as_json: bool) -> None:
     values = jobs.read_values(setting, options["values"])
     request = request_of(options)
     checkpoint, host, said = recognised(options, request), host_of(options, bar.report), set[str]()
+    checkpoint.family.check_given([*settings(options), setting.name])
     request = with_speed(request, options["speed"], checkpoint)
     with out_of(options, options["picture"]) as out:
         first = order(request, options["picture"], checkpoint, Destination(out=out))
