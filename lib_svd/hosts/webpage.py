@@ -74,7 +74,7 @@ class WebuiPage:
         return toprow.submit
 
     def queued(self, job: Job, extra_outputs: Sequence[Any]) -> Callable[..., Any]:
-        """The host's wrapper takes its queue's lock and shows progress by the task's id."""
+        """The host's wrapper takes its queue's lock, shows progress by the task's id and adds how long it took."""
         wrapped = self._wrapped(job, list(extra_outputs))
         return (lambda task, *values: job(*values)) if wrapped is None else wrapped
 
@@ -84,7 +84,8 @@ class WebuiPage:
 
         def in_turn(task: str, *values: Any) -> Sequence[Any]:
             with self._host.queue.already_queued():
-                return job(*values)
+                *others, html = job(*values)
+            return [*others, str(html)]  # the host's own HTML comes after it, which markupsafe's type would escape
 
         return wrap_gradio_gpu_call(in_turn, extra_outputs=extra_outputs)  # type: ignore[no-any-return]
 

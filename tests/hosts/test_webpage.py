@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from markupsafe import Markup
 
 from lib_svd.hosts.detect import find_host
 from lib_svd.hosts.webpage import WebuiPage
@@ -76,6 +78,13 @@ def test_beside_another_svd_tab_ours_has_another_name_whoever_comes_first(page, 
         assert list(labels.values()) == theirs
 
 
+def test_what_the_host_adds_to_our_html_is_html(page):
+    job = page.queued(lambda picture: (picture, Markup("<p>{}</p>").format("a < b")), [None])
+    picture, said = job("task(1)", "a picture")
+    assert picture == "a picture"
+    assert re.fullmatch(r"<p>a &lt; b</p><div class='performance'>[\d.]+ sec\.</div>", said), said
+
+
 def test_alone_ours_is_called_svd(page):
     from modules import script_callbacks
 
@@ -133,6 +142,7 @@ import base64
 from argparse import Namespace
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from markupsafe import Markup
 from lib_svd.api import add_routes
 from lib_svd.hosts.webpage import _guards
 from lib_svd.hosts.standalone import standalone_host
