@@ -36,6 +36,26 @@ function svdSubmit(part, given, count) {
     return [id, ...Array.from(given).slice(1, count)];
 }
 
+// Buttons that wait to be pressed.
+const svdWaiting = new Set();
+
+// Press a button when the models are there: until then what stands in their list is no model, and gradio would refuse it.
+// The line below the list then begins with a name.
+function svdPress(button) {
+    const lines = Array.from(gradioApp().querySelectorAll('[id$="_about"]'));
+    const beside = lines.filter((line) => button.startsWith(line.id.slice(0, -"_about".length) + "_"));
+    if (beside.every((line) => line.querySelector("b"))) {
+        svdWaiting.delete(button);
+        gradioApp().querySelector("#" + button).click();
+    } else if (!svdWaiting.has(button)) {
+        svdWaiting.add(button);
+        const wait = setInterval(() => {
+            svdPress(button);
+            if (!svdWaiting.has(button)) clearInterval(wait);
+        }, 50);
+    }
+}
+
 // Questions that are under way, by the id of the button that asks them; true: something has changed since.
 const svdAsked = new Map();
 
@@ -46,7 +66,7 @@ function svdAsk(button) {
         return;
     }
     svdAsked.set(button, false);
-    gradioApp().querySelector("#" + button).click();
+    svdPress(button);
 }
 
 // The answer is on the page, or there is none.

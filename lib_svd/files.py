@@ -6,13 +6,14 @@ import errno
 import hashlib
 import json
 import os
+import random
 import re
 import secrets
 import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +22,7 @@ _HIDDEN = re.compile(r"\.svd-([0-9a-f]{8})-(\d+)-(\d+)-[0-9a-f]{8}")  # machine,
 _NAMES = "names.json"  # in a hidden folder, once all files in it are whole: which names they shall have
 _NUMBERED = re.compile(r"-svd-\d{4,}$")
 _SAME_START = 5  # seconds, since clocks are set
+_WAIT = 0.02  # seconds at most before a name is asked for again
 _OLD = 24 * 3600  # seconds after which another machine's unfinished files are held to be left
 
 
@@ -162,10 +164,48 @@ def free_names(out: Path, suffixes: Sequence[str]) -> Iterator[Path]:
 
 def free_name(folder: Path, stem: str, suffix: str) -> Path:
     """The next numbered name in `folder`: `stem-svd-0001.mp4`, one above the highest number there of any suffix."""
+    return folder / f"{stem}-svd-{max(_numbers(folder, stem), default=0) + 1:04d}{suffix}"
+
+
+@contextmanager
+def held_name(folder: Path, stem: str, suffix: str) -> Iterator[Path]:
+    """The next numbered name, which until the end nobody else is given: for files that are written one after the other.
+
+    Where nothing can be written to `folder`, it is not held.
+    """
+    with ExitStack() as holding:
+        while not _hold(name := free_name(folder, stem, suffix), stem, holding):
+            time.sleep(_WAIT * random.random())
+        yield name
+
+
+def _hold(name: Path, stem: str, holding: ExitStack) -> bool:
+    """Mark a name until `holding` ends, and tell whether nobody else has; of two at once both may see the other's."""
+    with ExitStack() as trying:
+        try:
+            trying.enter_context(hidden_names(name.parent))("").with_name(name.stem).touch()
+        except OSError:
+            return True
+        if _numbers(name.parent, stem).count(int(name.stem.rpartition("-")[2])) > 1:
+            return False
+        holding.push(trying.pop_all())
+        return True
+
+
+def _numbers(folder: Path, stem: str) -> list[int]:
+    """The number of every file called `stem-svd-0001...`, and of every such name that is held."""
     numbered = re.compile(re.escape(stem) + r"-svd-(\d{4,})(?!\d)", re.IGNORECASE)
-    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-    numbers = [int(match[1]) for match in map(numbered.match, names) if match]
-    return folder / f"{stem}-svd-{max(numbers, default=0) + 1:04d}{suffix}"
+    names = _names(folder)
+    names += [held for name in names if name.startswith(".svd-") for held in _names(folder / name)]
+    return [int(match[1]) for match in map(numbered.match, names) if match]
+
+
+def _names(folder: Path) -> list[str]:
+    """Of all that is in a folder; none where it is not there, or not any more."""
+    try:
+        return [path.name for path in folder.iterdir()]
+    except OSError:
+        return []
 
 
 def _new_hidden(folder: Path) -> Path:

@@ -5,12 +5,16 @@ Components are gradio's, of whichever version the page runs, so they are `Any` h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from PIL import Image
+
 Job = Callable[..., Sequence[Any]]
 """Takes the values of a button's inputs, gives those of its outputs; the last output is HTML."""
+Queued = Callable[..., Awaitable[Sequence[Any]]]
+"""The same for a job that waits for its turn; the first input is the task's id."""
 
 
 class Page(Protocol):
@@ -35,16 +39,16 @@ class Page(Protocol):
         """Show Generate, Interrupt and Skip with the ids `{part}_generate`, `_interrupt`, `_skip`; give Generate."""
         ...
 
-    def queued(self, job: Job, extra_outputs: Sequence[Any]) -> Callable[..., Any]:
-        """A click handler that runs `job` in the page's queue.
+    def queued(self, job: Job, extra_outputs: Sequence[Any]) -> Queued:
+        """A click handler that runs `job` in the page's queue, and holds no thread while it waits for its turn.
 
         Args:
             job: what to do; given the inputs less the first.
             extra_outputs: what the outputs but the last are where `job` fails.
 
         Returns:
-            Takes the task's id as its first input, by which the page's script shows progress; a plain function, or one
-            to be awaited, which holds no thread while it waits.
+            Takes the task's id as its first input, by which the page's script shows progress. Raises Busy where too
+            many jobs wait already.
         """
         ...
 
@@ -73,3 +77,8 @@ class Page(Protocol):
     def remember(self, name: str, value: Any) -> None:
         """Keep a choice for the next start, where `Host.options` finds it."""
         ...
+
+
+def bytes_of(values: Iterable[Any]) -> int:
+    """What a job's inputs keep in memory while it waits, as far as it matters: pictures' pixels."""
+    return sum(4 * value.width * value.height for value in values if isinstance(value, Image.Image))

@@ -18,6 +18,7 @@ from lib_svd.engine.config import DecoderConfig, EncoderConfig
 from lib_svd.settings import MAX_SEED
 from lib_svd.testing import write_checkpoint
 from tests.conftest import NARROW, save_picture, started
+from tests.requests import complete
 
 OTHER = replace(
     NARROW,
@@ -195,7 +196,7 @@ def write_models(folder: Path, svd: bytes) -> None:
 
 
 def write_latents(folder: Path) -> None:
-    settings = "Steps: 3, Size: 96x64, SVD checkpoint: svd.safetensors, SVD frames: 5"
+    settings = complete(num_steps=3, width=96, height=64, checkpoint="svd.safetensors", num_frames=5).infotext()
     latents = torch.zeros(5, 4, 8, 12)
     for name, tensor in {"kept": latents, "nan": latents / 0, "short": latents[:4]}.items():
         save_file({"latents": tensor.contiguous()}, folder / f"{name}.safetensors", {"parameters": settings})

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from lib_svd.files import held_name
 from lib_svd.video import probe
 
 
@@ -53,3 +54,13 @@ def test_a_clip_that_is_there_is_never_overwritten(here, checkpoint, picture, li
     ran = lib_svd("sweep", picture, "--checkpoint", checkpoint, "--out", "m.mp4")
     assert ran.code == 2
     assert (here / "m-75.mp4").read_text() == "mine"
+
+
+def test_sweeps_of_one_picture_in_two_programs_keep_their_clips_apart(here, checkpoint, picture, lib_svd):
+    (here / "output").mkdir()
+    with held_name(here / "output", picture.stem, ".mp4") as theirs:
+        ran = lib_svd("sweep", picture, "--checkpoint", checkpoint, "--values", "30,200", "--quiet")
+    assert ran.code == 0, ran.err
+    name = theirs.stem.replace("0001", "0002")
+    videos = sorted(path.name for path in (here / "output").glob("*.mp4"))
+    assert videos == [f"{name}-200.mp4", f"{name}-30.mp4", f"{name}.mp4"]

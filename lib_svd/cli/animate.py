@@ -26,6 +26,7 @@ from lib_svd.cli.options import (
 )
 from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadOutput, BadRequest
+from lib_svd.files import held_name
 from lib_svd.request import ClipRequest, read_size
 from lib_svd.settings import DECODING, MAX_SEED, SETTINGS, draw_seed
 
@@ -142,8 +143,6 @@ def request_of(options: Options) -> ClipRequest:
 @contextmanager
 def out_of(options: Options, source: Path) -> Iterator[Path]:
     """The clip's name: as given, or the next number in a folder that is made, and taken away if nothing came there."""
-    from lib_svd import video
-
     if options["out"] is not None:
         yield options["out"]
         return
@@ -155,7 +154,8 @@ def out_of(options: Options, source: Path) -> Iterator[Path]:
         reason = error.strerror or error
         raise BadOutput(f"The folder {OUTPUT_DIR} cannot be made here ({reason}): name the clip with --out.") from error
     try:
-        yield video.free_name(OUTPUT_DIR, source.stem.removesuffix(".latents"), ".mp4")
+        with held_name(OUTPUT_DIR, source.stem.removesuffix(".latents"), ".mp4") as out:
+            yield out
     finally:
         if is_new and OUTPUT_DIR.is_dir() and not any(OUTPUT_DIR.iterdir()):
             OUTPUT_DIR.rmdir()

@@ -72,7 +72,10 @@ PAGE = {
         "modules.ui_toprow.Toprow(is_compact=_, is_img2img=_, id_part=_)",
         *("modules.ui_toprow.Toprow.create_inline_toprow_image(_)", "modules.ui_toprow.Toprow.submit"),
     ),
-    Need.QUEUED: ("modules.call_queue.wrap_gradio_gpu_call(_, extra_outputs=_)",),
+    Need.QUEUED: (
+        "modules.call_queue.wrap_gradio_gpu_call(_, extra_outputs=_)",
+        "modules.progress.add_task_to_queue(_)",
+    ),
     Need.FILES: ("modules.ui_tempdir.register_tmp_file(_, _)", "modules.shared.demo"),
     Need.SENDING: (
         *("modules.infotext_utils.PasteField(_, _)", "modules.infotext_utils.add_paste_fields(_, _, _)"),

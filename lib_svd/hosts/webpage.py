@@ -17,8 +17,9 @@ from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from lib_svd import door
 from lib_svd.hosts.lacking import PAGE, Need, needing
 from lib_svd.hosts.webui import WebuiHost
+from lib_svd.line import Line
 from lib_svd.options import DEFAULTS
-from lib_svd.pages import Job
+from lib_svd.pages import Job, Queued, bytes_of
 
 log = logging.getLogger("svd")
 
@@ -37,6 +38,7 @@ class WebuiPage:
     def __init__(self, host: WebuiHost, plain_buttons: Callable[[str], Any]) -> None:
         self._host, self._plain_buttons = host, plain_buttons
         self._bindings: list[dict[str, Any]] = []
+        self._line = Line("svd-tab")
         self.lacks = host.lacks
         self.lacks.look(PAGE)
 
@@ -73,13 +75,20 @@ class WebuiPage:
         toprow.create_inline_toprow_image()
         return toprow.submit
 
-    def queued(self, job: Job, extra_outputs: Sequence[Any]) -> Callable[..., Any]:
-        """The host's wrapper takes its queue's lock, shows progress by the task's id and adds how long it took."""
-        wrapped = self._wrapped(job, list(extra_outputs))
-        return (lambda task, *values: job(*values)) if wrapped is None else wrapped
+    def queued(self, job: Job, extra_outputs: Sequence[Any]) -> Queued:
+        """One of our jobs at a time waits for the host's queue: a thread each would leave none for its Interrupt."""
+        in_turn = self._wrapped(job, list(extra_outputs)) or (lambda task, *values: job(*values))
+
+        async def handle(task: str, *values: Any) -> Sequence[Any]:
+            with self._line.place(bytes_of(values)):
+                self._say_queued(task)
+                return await self._line.turn(lambda: in_turn(task, *values))
+
+        return handle
 
     @needing(Need.QUEUED)
-    def _wrapped(self, job: Job, extra_outputs: list[Any]) -> Callable[..., Any] | None:
+    def _wrapped(self, job: Job, extra_outputs: list[Any]) -> Job | None:
+        """The host's wrapper takes its queue's lock, shows progress by the task's id and adds how long it took."""
         from modules.call_queue import wrap_gradio_gpu_call
 
         def in_turn(task: str, *values: Any) -> Sequence[Any]:
@@ -88,6 +97,12 @@ class WebuiPage:
             return [*others, str(html)]  # the host's own HTML comes after it, which markupsafe's type would escape
 
         return wrap_gradio_gpu_call(in_turn, extra_outputs=extra_outputs)  # type: ignore[no-any-return]
+
+    @needing(Need.QUEUED)
+    def _say_queued(self, task: str) -> None:
+        from modules import progress
+
+        progress.add_task_to_queue(task)
 
     def url(self, path: Path) -> str:
         """The file in its place; the host's page may serve it from now on, wherever it is."""

@@ -236,9 +236,9 @@ def by(clips: Iterable[Entry], name: str, *, ascending: bool = False) -> list[En
     Raises:
         BadRequest: there is nothing of that name.
     """
-    if name not in COLUMNS:
+    told = _column(name)
+    if told is None:
         raise BadRequest(f"{name!r} is nothing to sort by: choose one of {', '.join(COLUMNS)}.")
-    told = COLUMNS[name]
     has: list[Entry] = []
     lacks: list[Entry] = []
     for each in clips:
@@ -369,12 +369,17 @@ def _from_text(video: Path) -> dict[str, Any]:
 
 def _has(each: Entry, word: str) -> bool:
     name, equals, value = word.partition("=")
-    setting = setting_called(name)
-    told = COLUMNS.get(name if setting is None else setting.name)
+    told = _column(name)
     if equals and told is not None:
         return str(told(each)).lower() == value
     model = str(each.settings.get("checkpoint", ""))
     return any(word in text.lower() for text in (each.video.name, each.note, each.picture, model))
+
+
+def _column(name: str) -> Callable[[Entry], Any] | None:
+    """What of a clip has that name; a setting may be called as in the tab or on the command line. None: nothing has."""
+    setting = setting_called(name)
+    return COLUMNS.get(name if setting is None else setting.name)
 
 
 def _write(made: Entry) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -46,10 +47,13 @@ _TYPES = {name: {type(None)} | ({str} if setting.kind is str else _NUMBER) for n
 
 def _are_settings(settings: Any) -> bool:
     """Of another version, perhaps, but each of its own type, so that they can be shown and sorted."""
-    values = [settings.get(name) for name in _TYPES]
-    kinds = [*map(type, values)]
-    right = all([kind in types for kind, types in zip(kinds, _TYPES.values(), strict=True)])
-    return right and all(map(isfinite, [value for value, kind in zip(values, kinds, strict=True) if kind is float]))
+    values = [*map(settings.get, _TYPES)]
+    return _are_kinds(tuple(map(type, values))) and all(map(isfinite, [each for each in values if type(each) is float]))
+
+
+@lru_cache  # most clips of a folder have the same
+def _are_kinds(kinds: tuple[type, ...]) -> bool:
+    return all(kind in types for kind, types in zip(kinds, _TYPES.values(), strict=True))
 
 
 def _are_measures(measures: Any) -> bool:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from lib_svd.images.read import MAX_PIXELS, too_large
 from lib_svd.places import data_folders
-from lib_svd.ui.links import NoLinks
+from lib_svd.ui.file_guard import FileGuard
 
 VERSION = int(gr.__version__.split(".")[0])
 UPLOADS: dict[str, Any] = {"sources": ["upload", "clipboard"]} if VERSION > 3 else {"source": "upload"}
@@ -83,7 +83,7 @@ def mount(app: Any, blocks: Any, folder: Path, theme: Any) -> Any:
     many = "default_concurrency_limit" if VERSION > 3 else "concurrency_count"
     blocks.queue(**{many: 64}, max_size=64)  # clips wait in a line of our own, which is shorter and tells their place
     folders = [folder.absolute(), *data_folders()]
-    app.add_middleware(NoLinks, folders=folders)
+    app.add_middleware(FileGuard, folders=folders)
     if VERSION == 3:
         blocks.allowed_paths, blocks.blocked_paths = [*map(str, folders)], []
     # A reach is checked when a clip is asked for; gradio 6 would refuse what stood in a slider that was just moved.

@@ -22,13 +22,12 @@ import gradio as gr
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from PIL import Image
 
 from lib_svd.door import MOST_BYTES, Door
 from lib_svd.errors import BadRequest, Busy
 from lib_svd.files import hidden_names
 from lib_svd.line import Line
-from lib_svd.pages import Job
+from lib_svd.pages import Job, Queued, bytes_of
 from lib_svd.studio import Studio
 from lib_svd.ui import tab
 from lib_svd.ui.clips import error_html
@@ -108,16 +107,16 @@ class StandalonePage:
         """Not on one of the threads that a page is answered on: all of them may be taken."""
         self.stop.set()
 
-    def queued(self, job: Job, extra_outputs: Sequence[Any]) -> Callable[..., Any]:
-        """The job waits for its turn, and holds no thread meanwhile; what it took is said below what it says."""
+    def queued(self, job: Job, extra_outputs: Sequence[Any]) -> Queued:
+        """What the job took is said below what it says."""
 
         async def handle(task: str, *values: Any) -> list[Any]:
             try:
-                with self._line.place(sum(map(_bytes_of, values))):
+                with self._line.place(bytes_of(values)):
                     self.tasks.wait(task)
                     return await self._line.turn(lambda: self._run(task, job, values))
-            except Busy as error:
-                return [*extra_outputs, error_html(str(error))]
+            except Busy:
+                raise
             except Exception as error:
                 log.exception("A job failed")
                 return [*extra_outputs, error_html(f"{type(error).__name__}: the log has more.")]
@@ -255,11 +254,6 @@ def _injected(scripts: Sequence[str]) -> str:
         + ") { const script = document.createElement('script'); script.textContent = text;"
         + " document.head.append(script); } }"
     )
-
-
-def _bytes_of(value: Any) -> int:
-    """What an input keeps in memory while its job waits, as far as it matters: a picture's pixels."""
-    return 4 * value.width * value.height if isinstance(value, Image.Image) else 0
 
 
 def _memory() -> str:

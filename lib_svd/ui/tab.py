@@ -7,7 +7,6 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,11 @@ from PIL import Image
 
 from lib_svd.animate import Order
 from lib_svd.clip import Frames, SavedClip
-from lib_svd.errors import BadRequest, Interrupted, SvdError
+from lib_svd.errors import BadRequest, Busy, Interrupted, SvdError
+from lib_svd.files import held_name
 from lib_svd.jobs import reopened, restored
 from lib_svd.jobs.history import Entry
-from lib_svd.pages import Job, Page
+from lib_svd.pages import Job, Page, Queued
 from lib_svd.request import ClipRequest
 from lib_svd.settings import draw_seed
 from lib_svd.studio import Studio
@@ -34,6 +34,7 @@ from lib_svd.ui.reviewing import Reviewing
 from lib_svd.ui.sweeping import ALL, Sweeping
 
 LABEL, PART = "SVD", "svd_clip"
+SWEEP = "sweep"  # how names of a sweep's files begin
 INFOTEXT_LINES = 6  # in a browser that cannot fit a box to its text
 SHOWN = 6  # components that show a clip; the last one is the sentence about it
 SHELF = 4  # clips whose frames are at hand to go on from; the oldest goes first
@@ -157,29 +158,32 @@ class Tab:
             self._folder.click(fn=self.open_folder, inputs=[], outputs=[], **QUIET)
 
     def _on(self, button: Any, job: Job, given: Sequence[Any], outputs: Sequence[Any]) -> Any:
-        """Let a button put a job into the page's queue; the event."""
-        return button.click(
-            fn=self._kept(self._page.queued(job, _stays(len(outputs) - 1))),
+        """Let a button put a job into the page's queue, once the models are there; the event."""
+        pressed = gr.Button(elem_id=f"{button.elem_id}_now", elem_classes=["svd-hidden"])
+        button.click(fn=None, inputs=[], outputs=[], **QUIET, **js(f"() => svdPress('{pressed.elem_id}')"))
+        return pressed.click(
+            fn=self._kept(self._page.queued(job, _stays(len(outputs) - 1)), len(outputs)),
             inputs=given,
             outputs=outputs,
             show_progress=False,
             **js(f"function() {{ return svdSubmit('{PART}', arguments, {len(given)}); }}"),
         )
 
-    def _kept(self, queued: Callable[..., Any]) -> Callable[..., Any]:
-        """The same, and what it shows is kept for a page that is loaded again meanwhile."""
-
-        def keep(task: str, outputs: Sequence[Any]) -> Sequence[Any]:
-            self._ended = task, outputs[-SHOWN:]
-            return outputs
+    def _kept(self, queued: Queued, count: int) -> Queued:
+        """The same, and what its `count` outputs are is kept for a page that is loaded again meanwhile."""
 
         async def kept(task: str, *values: Any) -> Sequence[Any]:
-            return keep(task, await queued(task, *values))
+            try:
+                outputs = await queued(task, *values)
+            except Busy as error:
+                outputs = [*_stays(count - 1), error_html(str(error))]
+            self._ended = task, outputs[-SHOWN:]
+            return outputs
 
         async def waiting(task: str, *values: Any) -> Sequence[Any]:
             return await asyncio.shield(asyncio.ensure_future(kept(task, *values)))  # its page may be closed meanwhile
 
-        return waiting if iscoroutinefunction(queued) else lambda task, *values: keep(task, queued(task, *values))
+        return waiting
 
     def ended(self, task: str) -> Sequence[Any]:
         """What a job showed that ended after its page was loaded again, if no other one ended since."""
@@ -199,9 +203,11 @@ class Tab:
         *settings, label, text = values
 
         def work() -> Sequence[Any]:
-            first = self._order(picture, with_frames, settings, "sweep")
-            whole, ended, panel = self._sweeping.swept(first, label, text)
-            *shown, status = self._shown(whole, is_grid=not whole.video.stem.startswith(f"{first.to.out.stem}-"))
+            first = self._order(picture, with_frames, settings, SWEEP)
+            with held_name(first.to.out.parent, SWEEP, first.to.out.suffix) as out:
+                first = replace(first, to=first.to.renamed(out))
+                whole, ended, panel = self._sweeping.swept(first, label, text)
+            *shown, status = self._shown(whole, is_grid=not whole.video.stem.startswith(f"{out.stem}-"))
             return [*panel, *shown, said_html(ended) + status if ended else status]
 
         return _done(work, len(self._swept) + SHOWN)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from lib_svd.infotext import read_infotext
 from lib_svd.jobs import history
@@ -77,6 +77,27 @@ def test_a_new_user_sees_the_demo_move(tab_of_a_new_user, picture):
     box = part(tab, "clip", "video").bounding_box()
     assert (box["width"], box["height"]) == (480, 288)
     shoot(tab, "demo")
+
+
+def test_what_is_pressed_before_the_models_are_there_waits_for_them(blank, served_to_a_new_user, picture):
+    """The list comes when all else is on the page already, as it does where a disk is slow."""
+    expect.set_options(timeout=60_000)
+    held: list[Route] = []
+    blank.route("**/run/predict*", lambda route: held.append(route))
+    blank.goto(served_to_a_new_user.address)
+    part(blank, "picture", "input[type=file]").set_input_files(picture)
+    expect(part(blank, "picture", "img")).to_be_visible()
+    part(blank, "generate").click()
+    part(blank, "generate").click()
+    blank.wait_for_timeout(500)
+    assert part(blank, "about", "b").count() == 0
+    blank.route("**/run/predict*", lambda route: route.continue_())
+    for request in held:
+        request.continue_()
+    expect(part(blank, "seen", "img")).to_be_visible()
+    expect(part(blank, "infotext", "textarea")).to_have_value(re.compile("SVD checkpoint: demo.safetensors"))
+    assert len([*served_to_a_new_user.folder.glob("*.mp4")]) == 1
+    assert blank.get_by_text("not in the list of choices").count() == 0
 
 
 def test_a_clip_is_reviewed_one_change_is_applied_and_notes_are_kept(tab_of_a_new_user, served_to_a_new_user):

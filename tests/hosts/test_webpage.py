@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,12 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from markupsafe import Markup
 
+from lib_svd import line
+from lib_svd.errors import Busy
 from lib_svd.hosts.detect import find_host
 from lib_svd.hosts.webpage import WebuiPage
 from lib_svd.hosts.webui import WebuiHost
+from tests.conftest import awaited
 from tests.hosts.webpage.conftest import ROOT
 
 
@@ -80,7 +85,7 @@ def test_beside_another_svd_tab_ours_has_another_name_whoever_comes_first(page, 
 
 def test_what_the_host_adds_to_our_html_is_html(page):
     job = page.queued(lambda picture: (picture, Markup("<p>{}</p>").format("a < b")), [None])
-    picture, said = job("task(1)", "a picture")
+    picture, said = awaited(job("task(1)", "a picture"))
     assert picture == "a picture"
     assert re.fullmatch(r"<p>a &lt; b</p><div class='performance'>[\d.]+ sec\.</div>", said), said
 
@@ -138,11 +143,11 @@ def test_the_hosts_names_and_passwords_count_for_our_routes(page, given, status)
 
 
 ASKED = """
+import asyncio
 import base64
 from argparse import Namespace
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from markupsafe import Markup
 from lib_svd.api import add_routes
 from lib_svd.hosts.webpage import _guards
 from lib_svd.hosts.standalone import standalone_host
@@ -201,3 +206,28 @@ def test_a_choice_is_remembered_among_the_hosts_settings(page):
     assert page._host.options["svd_checkpoint"] == "svd_xt.safetensors"
     shared.opts.load(shared.config_filename)
     assert page._host.options["svd_checkpoint"] == "svd_xt.safetensors"
+
+
+@pytest.mark.parametrize("name", ["forge", "a1111"])
+def test_jobs_that_wait_in_the_tab_hold_one_thread_and_stand_in_the_hosts_queue(stub_host, name):
+    stub = stub_host(name)
+    host = find_host()
+    assert isinstance(host, WebuiHost)
+    page, made = WebuiPage(host, lambda part: f"{part}_generate"), []
+    handle = page.queued(lambda number: made.append(number) or ["clip", "done"], [None])
+
+    async def told() -> list[Any]:
+        from modules import progress
+
+        with stub.queue_lock:  # a picture is being made
+            threads = threading.active_count()
+            waiting = [asyncio.ensure_future(handle(f"task(svd-{n})", n)) for n in range(line.MOST)]
+            await asyncio.sleep(0.1)
+            assert threading.active_count() == threads + 1
+            assert list(progress.pending_tasks) == [f"task(svd-{n})" for n in range(line.MOST)]
+            with pytest.raises(Busy, match=f"{line.MOST} clips are waiting already"):
+                await handle("task(svd-more)", 0)
+        return await asyncio.gather(*waiting)
+
+    assert [outputs[0] for outputs in awaited(told())] == ["clip"] * line.MOST
+    assert made == [*range(line.MOST)]

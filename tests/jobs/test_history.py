@@ -233,6 +233,8 @@ def test_sorted_by_a_measure_the_highest_comes_first_and_the_unmeasured_last(tmp
     found = history.by(history.entries(tmp_path), "flow")
     assert [each.video.stem for each in found] == ["b", "c", "a", "d"]
     assert [each.video.stem for each in history.by(found, "flow", ascending=True)] == ["a", "c", "b", "d"]
+    settings = [replace(each, settings={**each.settings, "motion_bucket_id": 7 * n}) for n, each in enumerate(found, 1)]
+    assert {history.by(settings, name)[0].video.stem for name in ("motion_bucket_id", "Motion", "motion")} == {"d"}
     with pytest.raises(BadRequest, match="flow"):
         history.by(found, "beauty")
 

@@ -39,7 +39,11 @@ class NotingPage:
 
     def queued(self, job, extra_outputs):
         self.jobs.append(job)
-        return lambda task, *values: job(*values)
+
+        async def handle(task, *values):
+            return job(*values)
+
+        return handle
 
     def url(self, path):
         return f"file={path.as_posix()}"

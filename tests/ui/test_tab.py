@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lib_svd.errors import OutOfMemory
+from lib_svd.errors import Busy, OutOfMemory
 from lib_svd.infotext import read_infotext
 from lib_svd.jobs import history
 from lib_svd.options import DEFAULTS
 from lib_svd.request import ClipRequest
 from lib_svd.ui import clips, tab
 from lib_svd.ui.framing import ASKED
+from tests.conftest import awaited
 from tests.ui.conftest import parsed, pasted
 
 pytestmark = pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning")  # gradio's own
@@ -137,13 +138,25 @@ def test_nothing_is_shown_of_a_clip_that_was_thrown_away(generate, built, studio
 
 
 def test_a_page_that_was_loaded_again_gets_what_its_own_job_showed(built):
-    handle = built._kept(lambda task, *shown: [gr.update(), *shown])
+    async def queued(task, *shown):
+        return [gr.update(), *shown]
+
+    handle = built._kept(queued, 7)
     assert built.ended("a") == [gr.update()] * 6
-    handle("a", *"clip a")
+    awaited(handle("a", *"clip a"))
     assert built.ended("a") == [*"clip a"]
-    handle("b", *"clip b")
+    awaited(handle("b", *"clip b"))
     assert built.ended("b") == [*"clip b"]
     assert built.ended("a") == [gr.update()] * 6
+
+
+def test_a_job_too_many_is_told_so_and_the_clip_before_stays(built):
+    async def full(task):
+        raise Busy("32 clips are waiting already: ask again when some are done.")
+
+    *stays, said = awaited(built._kept(full, 6)("a"))
+    assert stays == [gr.update()] * 5
+    assert said == '<div class="error">32 clips are waiting already: ask again when some are done.</div>'
 
 
 def test_the_preview_is_the_picture_that_the_model_gets(built, picture):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import threading
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from lib_svd.errors import BadOutput
+from lib_svd.files import held_name
 from lib_svd.video import check_output, free_name
 
 
@@ -140,3 +143,35 @@ def test_a_stem_is_no_pattern(tmp_path):
 
 def test_a_folder_that_is_not_there_yet_has_every_name_free(tmp_path):
     assert free_name(tmp_path / "new", "cat", ".mp4") == tmp_path / "new" / "cat-svd-0001.mp4"
+
+
+def test_a_name_is_held_by_one_at_a_time(tmp_path):
+    """Eight at once, as programs that begin together; each holds its name until all have one."""
+    together, apart = threading.Barrier(8), threading.Barrier(8)
+
+    def hold(_: int) -> str:
+        together.wait(60)
+        with held_name(tmp_path, "cat", ".mp4") as name:
+            apart.wait(60)
+            return name.name
+
+    with ThreadPoolExecutor(8) as programs:
+        names = sorted(programs.map(hold, range(8)))
+    assert len({*names}) == 8, names
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_held_is_not_free_and_counts_no_more_when_it_was_not_used(tmp_path):
+    (tmp_path / "cat-svd-0004.mp4").touch()
+    with held_name(tmp_path, "cat", ".mp4") as name:
+        assert name.name == "cat-svd-0005.mp4"
+        assert free_name(tmp_path, "cat", ".mp4").name == "cat-svd-0006.mp4"
+        assert free_name(tmp_path, "dog", ".mp4").name == "dog-svd-0001.mp4"
+    assert free_name(tmp_path, "cat", ".mp4").name == "cat-svd-0005.mp4"
+
+
+def test_where_nothing_can_be_written_a_name_is_given_all_the_same(tmp_path):
+    with held_name(tmp_path / "gone", "cat", ".mp4") as name:
+        assert name == tmp_path / "gone" / "cat-svd-0001.mp4"
+    with pytest.raises(OSError, match="of the work inside"), held_name(tmp_path, "cat", ".mp4"):
+        raise OSError("of the work inside")
