@@ -54,7 +54,7 @@ def random_weights(configs: NetworkConfigs = NARROW, seed: int = 0) -> dict[str,
     tensors: dict[str, Tensor] = {}
     for part in PREFIXES:
         shapes = networks.shapes(part, configs)
-        tensors |= native_tensors(part, {name: _random(name, shape, generator) for name, shape in shapes.items()})
+        tensors |= native_tensors(part, {name: random_tensor(name, shape, generator) for name, shape in shapes.items()})
     return tensors
 
 
@@ -77,7 +77,7 @@ def write_checkpoint(
     return path
 
 
-def _random(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+def random_tensor(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     """Norms near 1, biases near 0, the rest with unit variance over the inputs."""
     weight: Tensor = torch.randn(shape, generator=generator)
     if name.endswith("bias"):

@@ -88,12 +88,13 @@ class WebuiPage:
 
     @needing(Need.QUEUED)
     def _wrapped(self, job: Job, extra_outputs: list[Any]) -> Job | None:
-        """The host's wrapper takes its queue's lock and shows progress by the task's id."""
+        """The host's wrapper takes its queue's lock, shows progress by the task's id and adds how long it took."""
         from modules.call_queue import wrap_gradio_gpu_call
 
         def in_turn(task: str, *values: Any) -> Sequence[Any]:
             with self._host.queue.already_queued():
-                return job(*values)
+                *others, html = job(*values)
+            return [*others, str(html)]  # the host's own HTML comes after it, which markupsafe's type would escape
 
         return wrap_gradio_gpu_call(in_turn, extra_outputs=extra_outputs)  # type: ignore[no-any-return]
 

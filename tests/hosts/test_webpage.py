@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from markupsafe import Markup
 
 from lib_svd import line
 from lib_svd.errors import Busy
@@ -79,6 +81,13 @@ def test_beside_another_svd_tab_ours_has_another_name_whoever_comes_first(page, 
         labels = {part: label for _, label, part in script_callbacks.ui_tabs_callback()}
         assert labels.pop("svd_clip") == "SVD clip"
         assert list(labels.values()) == theirs
+
+
+def test_what_the_host_adds_to_our_html_is_html(page):
+    job = page.queued(lambda picture: (picture, Markup("<p>{}</p>").format("a < b")), [None])
+    picture, said = awaited(job("task(1)", "a picture"))
+    assert picture == "a picture"
+    assert re.fullmatch(r"<p>a &lt; b</p><div class='performance'>[\d.]+ sec\.</div>", said), said
 
 
 def test_alone_ours_is_called_svd(page):

@@ -13,6 +13,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from lib_svd.testing import write_checkpoint
+from tests.hosts.smoke.sd import write_sd_checkpoints
 from tests.hosts.smoke.server import ROOT, Server, flags_of, installed
 from tests.hosts.smoke.steps import STEPS
 from tests.hosts.smoke.tried import Tried
@@ -29,12 +30,14 @@ def main() -> int:
     ):
         print(f"install.py: {said or 'nothing is missing'}", flush=True)
         model = asked.svd or write_checkpoint(Path(temporary) / "svd" / "random.safetensors")
-        flags = [*flags_of(asked.host, asked.models_dir), "--svd-dir", str(model.parent.absolute())]
+        sd = write_sd_checkpoints(Path(temporary) / "sd")
+        flags = flags_of(asked.host, Path(temporary) / "sd", asked.models_dir)
+        flags += ["--svd-dir", str(model.parent.absolute())]
         server = Server(asked.host, asked.python, asked.port, asked.out / "host.log", flags)
         try:
             print(f"{asked.host.name} started in {server.wait_started():.0f} s", flush=True)
             browser = playwright.chromium.launch(executable_path=asked.chromium, args=["--no-sandbox"])
-            tried = Tried(server, browser.new_page(viewport={"width": 1400, "height": 1100}), model, asked)
+            tried = Tried(server, browser.new_page(viewport={"width": 1400, "height": 1100}), model, sd, asked)
             for step in STEPS:
                 results.append(_result(step, tried))
         finally:

@@ -35,6 +35,8 @@ FLAGS = (
 A1111_FLAGS = ("--use-cpu", "all", "--no-half", "--precision", "full")
 MODELS_FLAGS = ("--models-dir", "--model-ref")
 """What web UIs call the flag for their folder of models."""
+SD_FLAGS = ("--ckpt-dir", "--ckpt-dirs")
+"""And that for one of SD checkpoints."""
 ARGUMENTS = (
     "modules/cmd_args.py",
     "modules/paths_internal.py",
@@ -86,20 +88,21 @@ def installed(checkout: Path, python: Path, beside: Sequence[Path] = ()) -> Iter
             (checkout / name).write_bytes(was)
 
 
-def flags_of(checkout: Path, models: Path | None) -> list[str]:
-    """What a web UI is started with: of the flags that it has those for a CPU alone, and its models' folder.
+def flags_of(checkout: Path, sd: Path, models: Path | None) -> list[str]:
+    """What a web UI is started with: of the flags that it has those for a CPU alone, and its folders of models.
 
     Raises:
-        ValueError: it has no flag for that folder.
+        ValueError: it has no flag for such a folder.
     """
     known = "".join((checkout / name).read_text("utf-8") for name in ARGUMENTS if (checkout / name).is_file())
     flags = [flag for flag in FLAGS if f'"{flag}"' in known]
     flags += [] if {"--always-cpu", "--cpu"} & {*flags} else A1111_FLAGS
-    if models is not None:
-        named = [flag for flag in MODELS_FLAGS if f'"{flag}"' in known]
-        if not named:
-            raise ValueError(f"{checkout.name} has no flag for a folder of models: link its `models` there instead.")
-        flags += [named[0], str(models.absolute())]
+    for folder, names in ((sd, SD_FLAGS), (models, MODELS_FLAGS)):
+        if folder is not None:
+            named = [flag for flag in names if f'"{flag}"' in known]
+            if not named:
+                raise ValueError(f"{checkout.name} has none of {', '.join(names)}: link its `models` there instead.")
+            flags += [named[0], str(folder.absolute())]
     # Forge serves its own scripts through gradio, which asks whether it may.
     return [*flags, "--gradio-allowed-path", str(checkout)]
 

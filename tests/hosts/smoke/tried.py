@@ -16,7 +16,7 @@ from tests.hosts.smoke.server import QUIET, Server, base64_of
 
 SHORT = {"num_frames": 4, "num_steps": 3, "width": 128, "height": 128}
 TABS = "#tabs > .tab-nav"
-HOSTS_OWN = ("reading 'props'",)
+HOSTS_OWN = ("reading 'props'", "Wake Lock is not supported")
 """Errors that these web UIs have without any extension."""
 MOMENT = 5_000  # milliseconds; after each it is asked whether the web UI still works
 AT_REST = """() => {
@@ -33,8 +33,8 @@ AT_REST = """() => {
 class Tried:
     """What the steps share."""
 
-    def __init__(self, server: Server, page: Page, model: Path, asked: argparse.Namespace) -> None:
-        self.server, self.page, self.model = server, page, model
+    def __init__(self, server: Server, page: Page, model: Path, sd: list[str], asked: argparse.Namespace) -> None:
+        self.server, self.page, self.model, self.sd = server, page, model, sd
         self.picture, self.out = asked.picture, asked.out
         self.errors: list[str] = []
         self.first_clip: list[np.ndarray] = []
