@@ -24,14 +24,14 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from lib_svd.door import MOST_BYTES, Door
-from lib_svd.errors import BadRequest, Busy
+from lib_svd.errors import BadRequest, Busy, Interrupted
 from lib_svd.files import hidden_names
 from lib_svd.line import Line
 from lib_svd.pages import Job, Queued, bytes_of
 from lib_svd.studio import Studio
 from lib_svd.ui import tab
 from lib_svd.ui.clips import error_html
-from lib_svd.ui.compat import FILES, QUIET, html, js, mount, whole_page
+from lib_svd.ui.compat import FILES, html, js, mount, whole_page
 from lib_svd.ui.tasks import Tasks
 
 TITLE = "SVD for Forge"
@@ -94,18 +94,14 @@ class StandalonePage:
         self._folder = folder
         self.choices, self.tasks, self.stop = Choices(folder / CHOICES), Tasks(), threading.Event()
         self._line = Line("svd")
+        self._turning = threading.Lock()  # while one job follows another, so that a stop meets the one it is for
 
     def generate_buttons(self, part: str) -> Any:
-        """Generate, and Interrupt in its place while a clip is being made; Skip would do the same."""
+        """Generate, and Interrupt in its place while a clip waits or is being made; Skip would do the same."""
         with gr.Row(elem_id=f"{part}_generate_box"):
             generate = gr.Button("Generate", variant="primary", elem_id=f"{part}_generate")
-            interrupt = gr.Button("Interrupt", variant="stop", elem_id=f"{part}_interrupt")
-        interrupt.click(fn=self._stop, inputs=[], outputs=[], **QUIET)
+            gr.Button("Interrupt", variant="stop", elem_id=f"{part}_interrupt")
         return generate
-
-    async def _stop(self) -> None:
-        """Not on one of the threads that a page is answered on: all of them may be taken."""
-        self.stop.set()
 
     def queued(self, job: Job, extra_outputs: Sequence[Any]) -> Queued:
         """What the job took is said below what it says."""
@@ -114,14 +110,23 @@ class StandalonePage:
             try:
                 with self._line.place(bytes_of(values)):
                     self.tasks.wait(task)
-                    return await self._line.turn(lambda: self._run(task, job, values))
-            except Busy:
+                    return await self._line.turn(lambda: self._run(task, job, values), task)
+            except (Busy, Interrupted):
                 raise
             except Exception as error:
                 log.exception("A job failed")
                 return [*extra_outputs, error_html(f"{type(error).__name__}: the log has more.")]
 
         return handle
+
+    async def stop_job(self, task: str) -> bool:
+        """All of it is done here, and not on one of the threads that a page is answered on: they may be taken."""
+        with self._turning:
+            if self._line.leave(task):
+                self.tasks.leave(task)
+            elif self.tasks.is_running(task):
+                self.stop.set()
+        return True
 
     def url(self, path: Path) -> str:
         """Gradio serves the folder of the clips, and parts of a file too."""
@@ -178,8 +183,11 @@ class StandalonePage:
         return JSONResponse(self.tasks.told(task, number, bool(asked.get("live_preview", True))))
 
     def _run(self, task: str, job: Job, values: Sequence[Any]) -> list[Any]:
-        self.stop.clear()
-        self.tasks.start(task)
+        with self._turning:
+            if not self._line.begins(task):
+                return []  # nobody waits for it any more
+            self.stop.clear()
+            self.tasks.start(task)
         began = time.perf_counter()
         try:
             *outputs, said = job(*values)

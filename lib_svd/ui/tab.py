@@ -37,7 +37,7 @@ LABEL, PART = "SVD", "svd_clip"
 SWEEP = "sweep"  # how names of a sweep's files begin
 INFOTEXT_LINES = 6  # in a browser that cannot fit a box to its text
 SHOWN = 6  # components that show a clip; the last one is the sentence about it
-SHELF = 4  # clips whose frames are at hand to go on from; the oldest goes first
+SHELF = 4  # clips whose frames are at hand to go on from, and jobs whose end is; the oldest goes first
 
 log = logging.getLogger("svd")
 
@@ -62,7 +62,7 @@ class Tab:
     def __init__(self, studio: Studio, page: Page, blocks: Any) -> None:
         self._studio, self._page = studio, page
         self._shelf: OrderedDict[str, Frames] = OrderedDict()
-        self._ended: tuple[str, Sequence[Any]] = "", _stays()  # the last job's task, and what it showed
+        self._ended: OrderedDict[str, Sequence[Any]] = OrderedDict()  # what the last jobs showed, by their tasks
         self._task = gr.Textbox("", visible=False, elem_id=f"{PART}_task")
         self._made = gr.Textbox("", visible=False, elem_id=f"{PART}_made")  # the clip shown, by its place on the shelf
         with gr.Tabs(elem_id=f"{PART}_tabs") as tabs:
@@ -137,6 +137,7 @@ class Tab:
         returned = self._returned.click(
             fn=self.ended, inputs=[self._task], outputs=shown, **QUIET, **js(f"() => [svdTaken('{PART}')]")
         )
+        self._wire_stop()
         self.framing.wire(controls)
         self._gallery.select(fn=self.select, inputs=[self._made], outputs=[self._frame], **QUIET)
         self._continue.click(fn=_taken, inputs=[self._frame], outputs=[self.framing.picture], **QUIET)
@@ -156,6 +157,15 @@ class Tab:
             self._page.send(button, target, self._frame)
         if self._folder is not None:
             self._folder.click(fn=self.open_folder, inputs=[], outputs=[], **QUIET)
+
+    def _wire_stop(self) -> None:
+        """Let Interrupt and Skip stop this page's job: the script presses this button in their place."""
+        stop = gr.Button(elem_id=f"{PART}_stop", elem_classes=["svd-hidden"])
+        stopped = gr.Textbox("", visible=False, elem_id=f"{PART}_stopped")
+        asked = stop.click(
+            fn=self.stop, inputs=[self._task], outputs=[stopped], **QUIET, **js(f"() => [svdFollowed('{PART}')]")
+        )
+        asked.then(fn=None, inputs=[stopped], outputs=[], **QUIET, **js("svdPressThrough"))
 
     def _on(self, button: Any, job: Job, given: Sequence[Any], outputs: Sequence[Any]) -> Any:
         """Let a button put a job into the page's queue, once the models are there; the event."""
@@ -177,7 +187,9 @@ class Tab:
                 outputs = await queued(task, *values)
             except Busy as error:
                 outputs = [*_stays(count - 1), error_html(str(error))]
-            self._ended = task, outputs[-SHOWN:]
+            except Interrupted as stop:
+                outputs = [*_stays(count - 1), said_html(str(stop))]
+            _shelve(self._ended, task, outputs[-SHOWN:])
             return outputs
 
         async def waiting(task: str, *values: Any) -> Sequence[Any]:
@@ -186,9 +198,14 @@ class Tab:
         return waiting
 
     def ended(self, task: str) -> Sequence[Any]:
-        """What a job showed that ended after its page was loaded again, if no other one ended since."""
-        last, outputs = self._ended
-        return outputs if task == last else _stays()
+        """What a job showed that ended after its page was loaded again, unless several others ended since."""
+        return self._ended.get(task) or _stays()
+
+    async def stop(self, task: str) -> str:
+        """Stop the job that a page follows, be it another page's turn; the task's id again where it runs in the host's
+        queue, and the host's own button is to stop it.
+        """
+        return "" if not task or await self._page.stop_job(task) else task
 
     def _job(self, picture: Image.Image | None, with_frames: bool, *values: Any) -> Sequence[Any]:
         """Make a clip."""
@@ -232,9 +249,7 @@ class Tab:
     def _shown(self, saved: SavedClip, *, is_grid: bool = False) -> Sequence[Any]:
         """Outputs for a clip; of several side by side there is none to review, nor a frame to go on from."""
         clip, name = saved.clip, "" if is_grid else str(saved.video)
-        self._shelf[name] = clip.frames
-        while len(self._shelf) > SHELF:
-            self._shelf.popitem(last=False)
+        _shelve(self._shelf, name, clip.frames)
         pictures = [Image.fromarray(frame) for frame in clip.frames]
         gallery = [str(path) for path in saved.frames] or pictures
         status = notes_html(saved.notes) + time_html(clip.frames.shape, clip.fps, clip.seconds)
@@ -280,6 +295,13 @@ def _small(text: str, name: str) -> Any:
 def _stays(count: int = SHOWN) -> list[Any]:
     """Updates that change nothing."""
     return [gr.update() for _ in range(count)]
+
+
+def _shelve(shelf: OrderedDict[str, Any], name: str, what: Any) -> None:
+    """Lay something down by its name, and let go of what lies longest."""
+    shelf[name] = what
+    while len(shelf) > SHELF:
+        shelf.popitem(last=False)
 
 
 def _done(work: Callable[[], Sequence[Any]], count: int) -> Sequence[Any]:

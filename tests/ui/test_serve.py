@@ -20,7 +20,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from lib_svd import line
-from lib_svd.errors import Busy
+from lib_svd.errors import Busy, Interrupted
 from lib_svd.ui import compat
 from lib_svd.ui.standalone import Choices, StandalonePage, own_cache
 from tests.browser.conftest import PYTHONS
@@ -195,6 +195,39 @@ def test_jobs_that_wait_hold_no_thread_and_one_too_many_is_told_so(tmp_path):
         return await asyncio.gather(*waiting)
 
     assert all(said.startswith("True") for (*_, said) in awaited(told()))
+
+
+def test_each_page_stops_its_own_job_and_no_other(tmp_path):
+    page, begun, go_on = StandalonePage(tmp_path), threading.Event(), threading.Event()
+    made = []
+
+    def job(name):
+        begun.set()
+        go_on.wait(60)
+        made.append((name, page.stop.is_set()))
+        return [name]
+
+    handle = page.queued(job, [])
+
+    async def told():
+        jobs = {name: asyncio.ensure_future(handle(name, name)) for name in ("first", "second", "third", "")}
+        while not begun.is_set():
+            await asyncio.sleep(0.01)
+        assert await page.stop_job("second")
+        with pytest.raises(Interrupted, match="taken out of the queue before it was begun"):
+            await asyncio.wait_for(jobs.pop("second"), 10)  # at once, though another one is being made
+        state = page.tasks.told("second", -1, False)
+        assert (state["queued"], state["completed"]) == (False, True)
+        assert page.tasks.told("third", -1, False)["textinfo"] == "In queue: 1/2"
+        assert not page.stop.is_set()
+        await page.stop_job("first")
+        for unknown in ("second", "gone", ""):
+            await page.stop_job(unknown)
+        go_on.set()
+        return await asyncio.gather(*jobs.values())
+
+    assert [said.partition("<")[0] for (said,) in awaited(told())] == ["first", "third", ""]
+    assert made == [("first", True), ("third", False), ("", False)]
 
 
 def test_the_pictures_that_wait_are_bounded_together(tmp_path):
