@@ -11,15 +11,22 @@ window.addEventListener("beforeunload", () => {
     svdIsLeft = true;
 });
 
-// Follow a task until it ends: bar above the frames, preview over them, Interrupt instead of Generate; then `atEnd`.
+// Follow a task until it ends: bar below Generate, preview over the frames, Interrupt instead of Generate; then `atEnd`.
 function svdFollow(part, id, atEnd) {
     const find = (name) => gradioApp().querySelector("#" + part + "_" + name);
     showSubmitButtons(part, false);
     sessionStorage.setItem(svdTaskKey(part), id);
-    requestProgress(id, find("gallery_container"), find("gallery"), () => {
+    requestProgress(id, find("progress"), find("gallery"), () => {
         showSubmitButtons(part, true);
         if (!svdIsLeft) atEnd();
     });
+}
+
+// Go to where a clip appears, unless that is in view.
+function svdShowResults(part) {
+    const panel = gradioApp().querySelector("#" + part + "_results_panel");
+    const top = panel.getBoundingClientRect().top;
+    if (top < 0 || top > window.innerHeight / 2) panel.scrollIntoView({behavior: "smooth"});
 }
 
 // The id of the task that is followed; "": none is.

@@ -30,7 +30,7 @@ from lib_svd.line import Line
 from lib_svd.pages import Job, Queued, bytes_of
 from lib_svd.studio import Studio
 from lib_svd.ui import tab
-from lib_svd.ui.clips import error_html
+from lib_svd.ui.clips import error_html, said_html
 from lib_svd.ui.compat import FILES, html, js, mount, whole_page
 from lib_svd.ui.tasks import Tasks
 
@@ -193,7 +193,7 @@ class StandalonePage:
             *outputs, said = job(*values)
         finally:
             self.tasks.finish(task)
-        took = f'<p class="svd-said">Time taken: {time.perf_counter() - began:.1f} s. {_memory()}</p>'
+        took = said_html(f"Time taken: {time.perf_counter() - began:.1f} s. {_memory()}")
         return [*outputs, said + took]
 
 

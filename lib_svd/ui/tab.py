@@ -70,7 +70,9 @@ class Tab:
                 with gr.Column(scale=6, min_width=440, elem_id=f"{PART}_settings"):
                     self._build_source()
                 with gr.Column(scale=5, min_width=400, elem_id=f"{PART}_results"):
-                    self._generate = page.generate_buttons(PART)
+                    with gr.Column(elem_id=f"{PART}_actions", elem_classes=["svd-tight"]):
+                        self._generate = page.generate_buttons(PART)
+                        html(elem_id=f"{PART}_progress")  # the bar comes before it
                     self._one_change = OneChange(studio, PART, self._made)
                     self._build_results()
             with gr.Tab("History", elem_id=f"{PART}_history") as self._history:
@@ -85,15 +87,17 @@ class Tab:
         page.receive(PART, self.framing.picture, self.controls.pastes)
 
     def _build_source(self) -> None:
+        first = gr.Column(elem_classes=["svd-tight"])
         html(f"<p class='svd-about'>{NO_PROMPT}</p>")
         self.framing = Framing(self._studio, PART)
         self._presets = PresetRow(self._studio, self._page, PART)
-        self.controls = Controls(self._studio, PART, self._page)
+        self.controls = Controls(self._studio, PART, self._page, model_place=first)
         self.controls.begin_with = self._presets.settings
         self._sweeping = Sweeping(self._studio, self._page, PART)
 
     def _build_results(self) -> None:
         with gr.Column(variant="panel", elem_id=f"{PART}_results_panel"):
+            self._status = html(elem_id=f"{PART}_status")
             self._clip = html(elem_id=f"{PART}_clip")
             with gr.Group(elem_id=f"{PART}_gallery_container"):
                 self._gallery = gr.Gallery(
@@ -119,7 +123,6 @@ class Tab:
                 max_lines=INFOTEXT_LINES,  # the same: gradio's own measuring fails while the tab is not in view
                 **COPYABLE,
             )
-            self._status = html(elem_id=f"{PART}_status")
             self._swept = self._sweeping.build_results()
             self._reviewing = Reviewing(self._studio, PART, self._made)
         self._frame = gr.Image(
@@ -168,9 +171,12 @@ class Tab:
         asked.then(fn=None, inputs=[stopped], outputs=[], **QUIET, **js("svdPressThrough"))
 
     def _on(self, button: Any, job: Job, given: Sequence[Any], outputs: Sequence[Any]) -> Any:
-        """Let a button put a job into the page's queue, once the models are there; the event."""
+        """Let a button put a job into the page's queue, once the models are there; the event. What was said of the last
+        job goes at once.
+        """
         pressed = gr.Button(elem_id=f"{button.elem_id}_now", elem_classes=["svd-hidden"])
-        button.click(fn=None, inputs=[], outputs=[], **QUIET, **js(f"() => svdPress('{pressed.elem_id}')"))
+        press = f"() => {{ svdPress('{pressed.elem_id}'); svdShowResults('{PART}'); return ['']; }}"
+        button.click(fn=None, inputs=[], outputs=[self._status], **QUIET, **js(press))
         return pressed.click(
             fn=self._kept(self._page.queued(job, _stays(len(outputs) - 1)), len(outputs)),
             inputs=given,

@@ -22,6 +22,7 @@ from PIL import Image
 from lib_svd import line
 from lib_svd.errors import Busy, Interrupted
 from lib_svd.ui import compat
+from lib_svd.ui.clips import error_html
 from lib_svd.ui.standalone import Choices, StandalonePage, own_cache
 from tests.browser.conftest import PYTHONS
 from tests.conftest import awaited
@@ -96,6 +97,7 @@ import base64, io, sys
 import gradio as gr
 from PIL import Image
 from lib_svd.ui import compat
+from lib_svd.ui.clips import error_html
 from lib_svd.ui.framing import Framing
 from lib_svd.hosts.standalone import standalone_host
 from lib_svd.studio import Studio
@@ -147,6 +149,8 @@ def test_jobs_run_one_after_the_other_on_one_thread(tmp_path):
 
 def test_a_job_that_breaks_is_finished_and_said(tmp_path, caplog):
     page = StandalonePage(tmp_path)
+    ((said,),) = ask(page.queued(lambda: [error_html("No <clip>.")], [])("before"))
+    assert said.startswith('<div class="error">No &lt;clip&gt;.</div><p class="svd-said">Time taken: ')
     ((clip, said),) = ask(page.queued(lambda: 1 / 0, ["before"])("a"))
     assert clip == "before"
     assert said == '<div class="error">ZeroDivisionError: the log has more.</div>'
@@ -226,7 +230,7 @@ def test_each_page_stops_its_own_job_and_no_other(tmp_path):
         go_on.set()
         return await asyncio.gather(*jobs.values())
 
-    assert [said.partition("<")[0] for (said,) in awaited(told())] == ["first", "third", ""]
+    assert [str(said).partition("<p")[0] for (said,) in awaited(told())] == ["first", "third", ""]
     assert made == [("first", True), ("third", False), ("", False)]
 
 
