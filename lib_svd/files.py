@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 NOTED = ".json"  # what is known of a clip, see `jobs.history`: where that of an earlier one is, the name is not free
+TRASH = "trash"  # folder below the clips' own; what is there is the user's to empty, and its names are taken until then
 _HIDDEN = re.compile(r"\.svd-([0-9a-f]{8})-(\d+)-(\d+)-[0-9a-f]{8}")  # machine, process, when that began
 _NAMES = "names.json"  # in a hidden folder, once all files in it are whole: which names they shall have
 _NUMBERED = re.compile(r"-svd-\d{4,}$")
@@ -193,9 +194,10 @@ def _hold(name: Path, stem: str, holding: ExitStack) -> bool:
 
 
 def _numbers(folder: Path, stem: str) -> list[int]:
-    """The number of every file called `stem-svd-0001...`, and of every such name that is held."""
+    """The number of every file called `stem-svd-0001...`, in the trash too, and of every such name that is held."""
     numbered = re.compile(re.escape(stem) + r"-svd-(\d{4,})(?!\d)", re.IGNORECASE)
     names = _names(folder)
+    names += _names(folder / TRASH)
     names += [held for name in names if name.startswith(".svd-") for held in _names(folder / name)]
     return [int(match[1]) for match in map(numbered.match, names) if match]
 
