@@ -15,7 +15,7 @@ from PIL import Image
 
 from lib_svd.animate import Order
 from lib_svd.clip import Frames, SavedClip
-from lib_svd.errors import BadRequest, Busy, Interrupted, SvdError
+from lib_svd.errors import BadPicture, BadRequest, Busy, Interrupted, SvdError
 from lib_svd.files import held_name
 from lib_svd.jobs import reopened, restored
 from lib_svd.jobs.history import Entry
@@ -25,7 +25,7 @@ from lib_svd.settings import draw_seed
 from lib_svd.studio import Studio
 from lib_svd.ui.browsing import Browsing
 from lib_svd.ui.clips import clip_html, error_html, notes_html, plays, said_html, time_html
-from lib_svd.ui.compat import COPYABLE, LOSSLESS, NO_SHARING, QUIET, SMALL, html, js
+from lib_svd.ui.compat import COPYABLE, LOSSLESS, NO_SHARING, QUIET, SMALL, html, js, picture_box, readable
 from lib_svd.ui.controls import NO_PROMPT, Controls
 from lib_svd.ui.framing import Framing
 from lib_svd.ui.one_change import OneChange
@@ -125,9 +125,7 @@ class Tab:
             )
             self._swept = self._sweeping.build_results()
             self._reviewing = Reviewing(self._studio, PART, self._made)
-        self._frame = gr.Image(
-            visible=False, type="pil", label="Selected frame", elem_id=f"{PART}_selected_frame", **LOSSLESS
-        )
+        self._frame = picture_box(f"{PART}_selected_frame", visible=False, label="Selected frame", **LOSSLESS)
 
     def _wire(self) -> None:
         controls, sweeping = self.controls, self._sweeping
@@ -245,12 +243,13 @@ class Tab:
         return _done(lambda: self._shown(reopened(path), is_grid=chosen == ALL), SHOWN)
 
     def _order(
-        self, picture: Image.Image | None, with_frames: bool, values: Sequence[Any], stem: str = "clip"
+        self, picture: Image.Image | BadPicture | None, with_frames: bool, values: Sequence[Any], stem: str = "clip"
     ) -> Order:
         settings = self.controls.read(values)
         request = ClipRequest.from_mapping({"seed": draw_seed(), **settings})
-        source = picture.info.get("parameters", "") if picture is not None else ""
-        return self._studio.order(request, picture, stem=stem, with_frames=with_frames, source=source)
+        image = None if picture is None else readable(picture)
+        source = "" if image is None else image.info.get("parameters", "")
+        return self._studio.order(request, image, stem=stem, with_frames=with_frames, source=source)
 
     def _shown(self, saved: SavedClip, *, is_grid: bool = False) -> Sequence[Any]:
         """Outputs for a clip; of several side by side there is none to review, nor a frame to go on from."""
@@ -325,8 +324,8 @@ def _done(work: Callable[[], Sequence[Any]], count: int) -> Sequence[Any]:
         return [*stays, error_html(f"The clip could not be made ({why}): the log has more.")]
 
 
-def _taken(frame: Image.Image | None) -> Any:
-    return gr.update() if frame is None else frame
+def _taken(frame: Image.Image | BadPicture | None) -> Any:
+    return frame if isinstance(frame, Image.Image) else gr.update()
 
 
 def _seed_of(infotext: str) -> Any:

@@ -379,6 +379,27 @@ def test_a_picture_that_cannot_be_used_is_told_from_one_that_can(tab, tmp_path):
     expect(said).to_have_css("font-weight", "600")
 
 
+def test_what_is_no_picture_is_a_sentence_on_the_page_and_nothing_in_the_log(tab, served, picture, tmp_path):
+    whole = picture.read_bytes()
+    files = {"dog.jpg": b"no picture at all", "cut.png": whole[: len(whole) // 2], "dog.svg": b"<svg></svg>"}
+    before = served.log.read_text()
+    statuses: list[int] = []
+    tab.on("response", lambda answer: statuses.append(answer.status))
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+        part(tab, "picture", "input[type=file]").set_input_files(tmp_path / name)
+        said = part(tab, "seen_note", ".error")
+        expect(said).to_contain_text(re.compile(f"({re.escape(name)}|The picture) is "))
+        assert "/" not in said.inner_text()
+        part(tab, "generate").click()
+        expect(part(tab, "status", ".error")).to_have_text(said.inner_text())
+        expect(part(tab, "generate")).to_be_visible()
+        tab.reload()
+        expect(part(tab, "about")).to_contain_text("made for 5 frames")
+    assert [status for status in statuses if status >= 400] == []
+    assert "Traceback" not in served.log.read_text()[len(before) :]
+
+
 def test_only_the_folder_of_the_clips_is_served(served, tmp_path):
     secret = tmp_path / "secret.txt"
     secret.write_text("secret")

@@ -92,10 +92,10 @@ def test_choices_are_kept_in_a_file_and_a_damaged_file_is_no_reason_to_stop(tmp_
     assert json.loads(path.read_text()) == {"svd_checkpoint": "a"}
 
 
-LARGE = """
-import base64, io, sys
+READING = """
+import base64, io, pathlib
 import gradio as gr
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from lib_svd.ui import compat
 from lib_svd.ui.clips import error_html
 from lib_svd.ui.framing import Framing
@@ -104,29 +104,50 @@ from lib_svd.studio import Studio
 
 with gr.Blocks() as blocks:
     picture = Framing(Studio(standalone_host("cpu")), "svd").picture
-compat._bound_pixels()
-for width in (8000, 9000):
-    path = f"{width}.png"
-    Image.new("1", (width, 8000)).save(path)
-    payload = path
+def read(data, name):
+    path = pathlib.Path("kept-by-gradio")
+    path.write_bytes(data)
     if compat.VERSION == 3:
-        payload = "data:image/png;base64," + base64.b64encode(open(path, "rb").read()).decode()
-    else:
-        payload = picture.data_model(path=path, orig_name=path)
-    try:
-        print(picture.preprocess(payload).size)
-    except gr.Error as error:
-        print(error.message)
+        return picture.preprocess("data:image/png;base64," + base64.b64encode(data).decode())
+    return picture.preprocess(picture.data_model(path=str(path), orig_name=name))
+
+png, text = io.BytesIO(), PngImagePlugin.PngInfo()
+text.add_text("parameters", "a dog")
+Image.new("RGBA", (64, 64)).save(png, "PNG", pnginfo=text)
+found = read(png.getvalue(), "dog.png")
+print(found.mode, found.info["parameters"])
+for name, size in (("wide.png", (9000, 8000)), ("icon.png", (16, 16))):
+    stream = io.BytesIO()
+    Image.new("1", size).save(stream, "PNG")
+    print(read(stream.getvalue(), name))
+for name, data in (("cut.png", png.getvalue()[:90]), ("dog.txt.png", b"no picture"), ("empty.png", b"")):
+    print(read(data, name))
+if compat.VERSION > 3:
+    print(picture.preprocess(picture.data_model(path="/gone/dog.png", orig_name="dog.png")))
 """
 
 
 @pytest.mark.parametrize("gradio", PYTHONS)
-def test_a_picture_of_too_many_pixels_is_not_decoded(gradio, tmp_path):
+def test_a_picture_that_cannot_be_read_is_a_sentence_without_the_servers_paths(gradio, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [PYTHONS[gradio], "-W", "ignore", "-c", LARGE]
+    command = [PYTHONS[gradio], "-W", "ignore", "-c", READING]
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    told = "The picture has too many pixels, and at most 70 megapixels can be read: make it smaller first; "
-    assert ran.stdout == f"(8000, 8000)\n{told}4096 pixels on the longer side are plenty.\n", ran.stderr
+    mode, *told = ran.stdout.splitlines()
+    assert mode == "RGBA a dog", ran.stderr
+    named = gradio != "gradio3"  # which does not send names
+    names = ["wide.png", "icon.png", "cut.png", "dog.txt.png", "empty.png"] if named else ["The picture"] * 5
+    wanted = [
+        "is 9000x8000 pixels, and at most 70 megapixels can be read: make it smaller first",
+        "is only 16x16 pixels, and the shorter side must be at least 32 pixels: choose a larger picture.",
+        "is incomplete or damaged",
+        "is a text file, not a picture: choose a PNG, JPEG or WebP file.",
+        "is empty (0 bytes): copy or download it again.",
+    ]
+    for name, sentence, found in zip(names, wanted, told, strict=False):
+        assert found.startswith(f"{name} {sentence}")
+    assert told[5:] == ["The picture is not there any more: choose it again."] * named
+    assert "kept-by-gradio" not in ran.stdout
+    assert not ran.stderr
 
 
 def ask(*calls):

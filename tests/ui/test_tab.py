@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lib_svd.errors import Busy, Interrupted, OutOfMemory
+from lib_svd.errors import BadPicture, Busy, Interrupted, OutOfMemory
 from lib_svd.infotext import read_infotext
 from lib_svd.jobs import history
 from lib_svd.options import DEFAULTS
@@ -102,6 +102,14 @@ def test_what_cannot_be_done_is_a_sentence_and_the_clip_before_stays(generate, s
     assert sentence in found.pop("status")
     assert all(update == gr.update() for update in found.values())
     assert studio._loaded is None
+
+
+def test_a_picture_that_cannot_be_read_is_said_wherever_it_is_used(generate, built):
+    bad = BadPicture("dog.png is damaged: save it anew.")
+    values = [built.controls[name].value for name in ASKED]
+    assert generate(bad)["status"] == '<div class="error">dog.png is damaged: save it anew.</div>'
+    assert built.framing.preview(bad, *values)[1] == built.framing.closer(bad, *values)[0] == generate(bad)["status"]
+    assert built._one_change.begin(bad, "a clip")[0] == ""
 
 
 def test_errors_of_ours_are_said_and_others_are_logged_too(generate, studio, monkeypatch, caplog):
