@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -28,9 +29,9 @@ NO_RESET: dict[str, Any] = {"buttons": []} if VERSION > 5 else {}  # 6 would go 
 COPYABLE: dict[str, Any] = {"buttons": ["copy"]} if VERSION > 5 else {"show_copy_button": True}
 FILES = "gradio_api/file=" if VERSION > 4 else "file="  # what the address of a file that is served begins with
 
-KEPT = (3600, 12 * 3600)
-"""Every so many seconds gradio from 4 on removes its copies of files that are so many seconds old. It compares the part
-of their age below a day, so that a day or more would keep them for ever."""
+KEPT = (900, 3 * 3600)
+"""Every so many seconds gradio from 4 on removes its copies of files that were made, or read by us, so many seconds
+ago. It compares the part of that below a day, so that a day or more would keep them for ever."""
 
 QUIET: dict[str, Any] = {"show_progress": False, "queue": False}
 """For events that are answered at once. In the queue of gradio 4.40 an answer is lost now and then, where an event
@@ -142,7 +143,9 @@ def _read(payload: Any) -> Image.Image | BadPicture | None:
     try:
         if address.startswith("data:"):
             return open_picture(BytesIO(base64.b64decode(address.partition(",")[2])))
-        return open_picture(BytesIO(Path(payload.path).read_bytes()), payload.orig_name or "The picture")
+        kept = Path(payload.path)
+        os.utime(kept)  # see KEPT
+        return open_picture(BytesIO(kept.read_bytes()), payload.orig_name or "The picture")
     except BadPicture as why:
         return why
     except (OSError, ValueError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import threading
 import time
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -25,13 +26,14 @@ from fastapi.responses import JSONResponse
 
 from lib_svd.door import MOST_BYTES, Door
 from lib_svd.errors import BadRequest, Busy, Interrupted
-from lib_svd.files import hidden_names
+from lib_svd.files import hidden_names, is_left, mark
 from lib_svd.line import Line
 from lib_svd.pages import Job, Queued, bytes_of
 from lib_svd.studio import Studio
 from lib_svd.ui import tab
 from lib_svd.ui.clips import error_html, said_html
 from lib_svd.ui.compat import FILES, html, js, mount, whole_page
+from lib_svd.ui.own_only import OwnOnly
 from lib_svd.ui.tasks import Tasks
 
 TITLE = "SVD for Forge"
@@ -172,7 +174,7 @@ class StandalonePage:
             blocks.load(fn=None, inputs=[], outputs=[], **js(_injected([path.read_text("utf-8") for path in SCRIPTS])))
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         app.add_api_route("/internal/progress", self._answer, methods=["POST"])
-        return Door(mount(app, blocks, self._folder, theme), names)
+        return Door(OwnOnly(mount(app, blocks, self._folder, theme)), names)
 
     async def _answer(self, request: Request) -> JSONResponse:
         try:
@@ -239,19 +241,27 @@ def serve(
 
 @contextmanager
 def own_cache() -> Iterator[None]:
-    """Keep what gradio copies for the browser in a folder of this page's own, which goes with it.
+    """Keep what gradio copies for the browser in a folder of this page's own, which goes with it; one that a page which
+    was killed left goes now.
 
     In the folder that gradio shares between all its servers, one of them reads a picture while another writes it.
     """
-    if "GRADIO_TEMP_DIR" in os.environ:
-        yield
-        return
-    with tempfile.TemporaryDirectory(prefix="svd-page-", ignore_cleanup_errors=True) as folder:
+    chosen = os.environ.get("GRADIO_TEMP_DIR")
+    place = Path(chosen or tempfile.gettempdir())
+    place.mkdir(parents=True, exist_ok=True)
+    for left in place.glob("page-svd-*"):
+        with suppress(OSError):
+            if is_left(left):
+                shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=f"page-{mark()}", dir=place, ignore_cleanup_errors=True) as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
         try:
             yield
         finally:
-            del os.environ["GRADIO_TEMP_DIR"]
+            if chosen is None:
+                del os.environ["GRADIO_TEMP_DIR"]
+            else:
+                os.environ["GRADIO_TEMP_DIR"] = chosen
 
 
 def _injected(scripts: Sequence[str]) -> str:

@@ -27,6 +27,7 @@ from tests.browser.tab import (
     late_answers,
     let_answers_come,
     number,
+    open_history,
     part,
     request_shown,
     shoot,
@@ -398,6 +399,23 @@ def test_what_is_no_picture_is_a_sentence_on_the_page_and_nothing_in_the_log(tab
         expect(part(tab, "about")).to_contain_text("made for 5 frames")
     assert [status for status in statuses if status >= 400] == []
     assert "Traceback" not in served.log.read_text()[len(before) :]
+
+
+def test_nothing_is_asked_of_other_sites(tab, served, picture):
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.reload()
+    expect(part(tab, "about")).to_contain_text("made for 5 frames")
+    choose_picture(tab, picture)
+    generate(tab)
+    open_history(tab)
+    strange = re.compile(r"^(?!data:|blob:)(?!(http|ws)://127\.0\.0\.1:)")
+    assert len(asked) > 10
+    assert [url for url in asked if strange.search(url)] == []
+    with urllib.request.urlopen(served.address, timeout=20) as answer:
+        html = answer.read().decode()
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'self' ")
+    assert re.findall(r'<(?:script|link)[^>]+(?:src|href)="(?:https?:)?//', html) == []
 
 
 def test_only_the_folder_of_the_clips_is_served(served, tmp_path):

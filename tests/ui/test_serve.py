@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -21,6 +22,7 @@ from PIL import Image
 
 from lib_svd import line
 from lib_svd.errors import Busy, Interrupted
+from lib_svd.files import mark
 from lib_svd.ui import compat
 from lib_svd.ui.clips import error_html
 from lib_svd.ui.standalone import Choices, StandalonePage, own_cache
@@ -67,18 +69,35 @@ def test_it_is_there_for_this_machine_only_and_ctrl_c_ends_it(here):
 
 
 @pytest.mark.parametrize("chosen", [False, True])
-def test_what_gradio_keeps_is_this_pages_own_unless_it_is_told_where(here, monkeypatch, chosen):
-    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
+def test_what_gradio_keeps_is_this_pages_own_and_goes_with_it(here, monkeypatch, chosen):
+    place = here / "chosen" if chosen else here
     monkeypatch.setattr("tempfile.tempdir", str(here))
+    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
     if chosen:
-        monkeypatch.setenv("GRADIO_TEMP_DIR", str(here / "chosen"))
+        monkeypatch.setenv("GRADIO_TEMP_DIR", str(place))
     with own_cache():
         kept = Path(os.environ["GRADIO_TEMP_DIR"])
-        kept.mkdir(exist_ok=True)
         (kept / "picture.png").write_bytes(b"")
-        assert kept == here / "chosen" if chosen else kept.parent == here
-    assert [path.name for path in here.iterdir()] == ["chosen"] * chosen
-    assert ("GRADIO_TEMP_DIR" in os.environ) == chosen
+        assert kept.parent == place
+        assert kept.stat().st_mode & 0o077 == 0  # pictures are nobody else's business
+    assert [*place.iterdir()] == []
+    assert os.environ.get("GRADIO_TEMP_DIR") == (str(place) if chosen else None)
+
+
+def test_what_a_page_that_was_killed_left_is_removed_by_the_next_one(here, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(here))
+    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
+    made = (
+        f"import tempfile; from lib_svd.files import mark; tempfile.mkdtemp(prefix='page-' + mark(), dir={str(here)!r})"
+    )
+    subprocess.run([sys.executable, "-c", made], check=True, cwd=ROOT)
+    (left,) = here.iterdir()
+    (left / "upload.png").write_bytes(b"picture")
+    others = [Path(tempfile.mkdtemp(prefix=f"page-{mark()}")), here / "page-svd-notes"]  # one runs, one is a user's
+    others[1].mkdir()
+    with own_cache():
+        assert not left.exists()
+    assert sorted(here.iterdir()) == sorted(others)
 
 
 def test_choices_are_kept_in_a_file_and_a_damaged_file_is_no_reason_to_stop(tmp_path):
@@ -270,7 +289,7 @@ def test_the_pictures_that_wait_are_bounded_together(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning")  # gradio's own
 def test_what_gradio_copied_is_removed_while_the_page_runs(tmp_path, monkeypatch):
-    """Half a day later; here a second."""
+    """Three hours later; here a second."""
     monkeypatch.setattr(compat, "KEPT", (1, 1))
     blocks = compat.whole_page("Page", None)
     app = compat.mount(FastAPI(), blocks, tmp_path, None)
