@@ -11,20 +11,32 @@ window.addEventListener("beforeunload", () => {
     svdIsLeft = true;
 });
 
-// Follow a task until it ends: bar above the frames, preview over them, Interrupt instead of Generate; then `atEnd`.
+// Follow a task until it ends: bar below Generate, preview over the frames, Interrupt instead of Generate; then `atEnd`.
 function svdFollow(part, id, atEnd) {
     const find = (name) => gradioApp().querySelector("#" + part + "_" + name);
     showSubmitButtons(part, false);
     sessionStorage.setItem(svdTaskKey(part), id);
-    requestProgress(id, find("gallery_container"), find("gallery"), () => {
+    requestProgress(id, find("progress"), find("gallery"), () => {
         showSubmitButtons(part, true);
         if (!svdIsLeft) atEnd();
     });
 }
 
+// Go to where a clip appears, unless that is in view.
+function svdShowResults(part) {
+    const panel = gradioApp().querySelector("#" + part + "_results_panel");
+    const top = panel.getBoundingClientRect().top;
+    if (top < 0 || top > window.innerHeight / 2) panel.scrollIntoView({behavior: "smooth"});
+}
+
+// The id of the task that is followed; "": none is.
+function svdFollowed(part) {
+    return sessionStorage.getItem(svdTaskKey(part)) || "";
+}
+
 // The id of the task that was followed; from now on it is not.
 function svdTaken(part) {
-    const id = sessionStorage.getItem(svdTaskKey(part));
+    const id = svdFollowed(part);
     sessionStorage.removeItem(svdTaskKey(part));
     return id;
 }
@@ -34,6 +46,26 @@ function svdSubmit(part, given, count) {
     const id = randomId();
     svdFollow(part, id, () => svdTaken(part));
     return [id, ...Array.from(given).slice(1, count)];
+}
+
+// Interrupt and Skip are for this page's own job, and others may be made or wait before it: so the server is asked first,
+// and takes out of the queue what waits. What runs in a web UI is stopped by the button itself.
+let svdStopButton = null;
+let svdPressesThrough = false;
+document.addEventListener("click", (event) => {
+    const own = ["interrupt", "skip", "interrupting"].map((name) => "#svd_clip_" + name).join(", ");
+    if (svdPressesThrough || !(event.target instanceof Element) || !event.target.closest(own)) return;
+    event.stopImmediatePropagation();
+    event.preventDefault();
+    svdStopButton = event.target;
+    gradioApp().querySelector("#svd_clip_stop").click();
+}, true);
+
+function svdPressThrough(task) {
+    if (!task || task !== svdFollowed("svd_clip")) return;
+    svdPressesThrough = true;
+    svdStopButton.click();
+    svdPressesThrough = false;
 }
 
 // Buttons that wait to be pressed.

@@ -6,9 +6,10 @@ function svdChosenPaths() {
     return chosen ? JSON.parse(chosen.dataset.paths) : [];
 }
 
-// Inputs of an event, of which the first is to be the paths of the chosen clips.
+// Inputs of an event, of which the first two are to be the paths of the chosen clips and of all that are in view.
 function svdChosen(given, count) {
-    return [JSON.stringify(svdChosenPaths()), ...Array.from(given).slice(1, count)];
+    const seen = Array.from(gradioApp().querySelectorAll(".svd-card"), (card) => card.dataset.clip);
+    return [JSON.stringify(svdChosenPaths()), JSON.stringify(seen), ...Array.from(given).slice(2, count)];
 }
 
 // Pages to turn by clicks that have not been handed over yet: several may come while one is being answered.

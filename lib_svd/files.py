@@ -18,7 +18,8 @@ from functools import cache
 from pathlib import Path
 
 NOTED = ".json"  # what is known of a clip, see `jobs.history`: where that of an earlier one is, the name is not free
-_HIDDEN = re.compile(r"\.svd-([0-9a-f]{8})-(\d+)-(\d+)-[0-9a-f]{8}")  # machine, process, when that began
+TRASH = "trash"  # folder below the clips' own; what is there is the user's to empty, and its names are taken until then
+_MARKED = re.compile(r"[.\w-]*svd-([0-9a-f]{8})-(\d+)-(\d+)-\w{8}")  # machine, process, when that began
 _NAMES = "names.json"  # in a hidden folder, once all files in it are whole: which names they shall have
 _NUMBERED = re.compile(r"-svd-\d{4,}$")
 _SAME_START = 5  # seconds, since clocks are set
@@ -48,7 +49,7 @@ def finish_left(folder: Path) -> None:
     """
     for hidden in folder.glob(".svd-*"):
         with suppress(OSError, ValueError, TypeError, AttributeError):  # what is no list of names is not ours
-            if not _is_left(hidden):
+            if not is_left(hidden):
                 continue
             mine = hidden.rename(_new_hidden(folder))  # so that no other start finishes it too
             _finish(mine)
@@ -193,9 +194,10 @@ def _hold(name: Path, stem: str, holding: ExitStack) -> bool:
 
 
 def _numbers(folder: Path, stem: str) -> list[int]:
-    """The number of every file called `stem-svd-0001...`, and of every such name that is held."""
+    """The number of every file called `stem-svd-0001...`, in the trash too, and of every such name that is held."""
     numbered = re.compile(re.escape(stem) + r"-svd-(\d{4,})(?!\d)", re.IGNORECASE)
     names = _names(folder)
+    names += _names(folder / TRASH)
     names += [held for name in names if name.startswith(".svd-") for held in _names(folder / name)]
     return [int(match[1]) for match in map(numbered.match, names) if match]
 
@@ -209,7 +211,30 @@ def _names(folder: Path) -> list[str]:
 
 
 def _new_hidden(folder: Path) -> Path:
-    return folder / f".svd-{_machine()}-{os.getpid()}-{_began(os.getpid())}-{secrets.token_hex(4)}"
+    return folder / f".{mark()}{secrets.token_hex(4)}"
+
+
+def mark() -> str:
+    """What the name of a folder ends in, but for eight characters more, so that `is_left` knows whose it is."""
+    return f"svd-{_machine()}-{os.getpid()}-{_began(os.getpid())}-"
+
+
+def is_left(folder: Path) -> bool:
+    """Whether a folder belongs to a program that does not run any more, see `mark`; may raise OSError."""
+    named = _MARKED.fullmatch(folder.name)
+    if named is None or folder.is_symlink() or not folder.is_dir():
+        return False
+    machine, pid, began = named[1], int(named[2]), int(named[3])
+    if machine != _machine():
+        return folder.stat().st_mtime < time.time() - _OLD
+    import psutil
+
+    try:
+        return abs(psutil.Process(pid).create_time() - began) > _SAME_START
+    except (psutil.NoSuchProcess, OverflowError):
+        return True
+    except psutil.AccessDenied:
+        return False
 
 
 @cache
@@ -223,24 +248,6 @@ def _began(pid: int) -> int:
     import psutil
 
     return int(psutil.Process(pid).create_time())
-
-
-def _is_left(hidden: Path) -> bool:
-    """Whether a folder holds unfinished files of a program that does not run any more."""
-    named = _HIDDEN.fullmatch(hidden.name)
-    if named is None or hidden.is_symlink() or not hidden.is_dir():
-        return False
-    machine, pid, began = named[1], int(named[2]), int(named[3])
-    if machine != _machine():
-        return hidden.stat().st_mtime < time.time() - _OLD
-    import psutil
-
-    try:
-        return abs(psutil.Process(pid).create_time() - began) > _SAME_START
-    except (psutil.NoSuchProcess, OverflowError):
-        return True
-    except psutil.AccessDenied:
-        return False
 
 
 def _finish(hidden: Path) -> None:

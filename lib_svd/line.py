@@ -5,16 +5,25 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
-from lib_svd.errors import Busy
+from lib_svd.errors import Busy, Interrupted
 
 T = TypeVar("T")
 
 MOST = 32  # orders that wait, the one that is made among them
 MOST_BYTES = 512 * 2**20  # of the pictures that they hold meanwhile
+
+
+@dataclass
+class _Order:
+    """What is to be done when its turn has come, unless it has left by then."""
+
+    work: Callable[[], Any]
+    left: Future[Any] = field(default_factory=Future)  # ends where the order leaves, with the reason
 
 
 class Line:
@@ -28,6 +37,7 @@ class Line:
         self._worker = ThreadPoolExecutor(1, name)
         self._lock = threading.Lock()
         self._orders, self._bytes = 0, 0
+        self._waiting: dict[str, _Order] = {}  # those that have a name and may leave still
 
     @contextmanager
     def place(self, size: int) -> Iterator[None]:
@@ -46,9 +56,40 @@ class Line:
             with self._lock:
                 self._orders, self._bytes = self._orders - 1, self._bytes - size
 
-    async def turn(self, work: Callable[[], T]) -> T:
-        """What the work gives, when it was its turn; it is done though nobody may wait for it any more."""
-        return await asyncio.shield(asyncio.wrap_future(self._worker.submit(work)))
+    async def turn(self, work: Callable[[], T], name: str = "") -> T:
+        """What the work gives, when it was its turn; it is done though nobody may wait for it any more.
+
+        Args:
+            work: asks `begins` before it does anything, if it has a name.
+            name: by which it may leave; "" if it may not.
+
+        Raises:
+            Interrupted: it has left.
+        """
+        order = _Order(work)
+        if name:
+            with self._lock:
+                self._waiting[name] = order
+        made = asyncio.wrap_future(self._worker.submit(lambda: order.work()))
+        left = asyncio.wrap_future(order.left)
+        await asyncio.wait({made, left}, return_when=asyncio.FIRST_COMPLETED)
+        done: T = (left if left.done() else made).result()
+        return done
+
+    def begins(self, name: str) -> bool:
+        """Whether that order is there still; it does not leave any more. One without a name cannot have left."""
+        with self._lock:
+            return not name or self._waiting.pop(name, None) is not None
+
+    def leave(self, name: str) -> bool:
+        """Take an order out that has not begun: whoever waits for it is told at once. False: there is none."""
+        with self._lock:
+            order = self._waiting.pop(name, None)
+        if order is None:
+            return False
+        order.work = lambda: None  # what it would have worked on need not be kept until then
+        order.left.set_exception(Interrupted("The clip was taken out of the queue before it was begun."))
+        return True
 
     def close(self) -> None:
         """Begin nothing any more."""

@@ -48,7 +48,15 @@ class Page(Protocol):
 
         Returns:
             Takes the task's id as its first input, by which the page's script shows progress. Raises Busy where too
-            many jobs wait already.
+            many jobs wait already, and Interrupted where the job was taken out of the queue.
+        """
+        ...
+
+    async def stop_job(self, task: str) -> bool:
+        """Stop a job by its task's id, and no other: one that waits leaves the queue.
+
+        Returns:
+            False where it runs, and the page's own Interrupt and Skip are to stop it.
         """
         ...
 

@@ -77,14 +77,25 @@ class WebuiPage:
 
     def queued(self, job: Job, extra_outputs: Sequence[Any]) -> Queued:
         """One of our jobs at a time waits for the host's queue: a thread each would leave none for its Interrupt."""
-        in_turn = self._wrapped(job, list(extra_outputs)) or (lambda task, *values: job(*values))
+
+        def unless_left(task: str, *values: Any) -> Sequence[Any]:
+            return job(*values) if self._line.begins(task) else [*extra_outputs, ""]
+
+        in_turn = self._wrapped(unless_left, list(extra_outputs)) or unless_left
 
         async def handle(task: str, *values: Any) -> Sequence[Any]:
             with self._line.place(bytes_of(values)):
                 self._say_queued(task)
-                return await self._line.turn(lambda: in_turn(task, *values))
+                return await self._line.turn(lambda: in_turn(task, *values), task)
 
         return handle
+
+    async def stop_job(self, task: str) -> bool:
+        """One that waits for its turn; the one that runs is the host's to stop, as all that runs in its queue."""
+        has_left = self._line.leave(task)
+        if has_left:
+            self._say_left(task)
+        return has_left
 
     @needing(Need.QUEUED)
     def _wrapped(self, job: Job, extra_outputs: list[Any]) -> Job | None:
@@ -93,7 +104,7 @@ class WebuiPage:
 
         def in_turn(task: str, *values: Any) -> Sequence[Any]:
             with self._host.queue.already_queued():
-                *others, html = job(*values)
+                *others, html = job(task, *values)
             return [*others, str(html)]  # the host's own HTML comes after it, which markupsafe's type would escape
 
         return wrap_gradio_gpu_call(in_turn, extra_outputs=extra_outputs)  # type: ignore[no-any-return]
@@ -103,6 +114,13 @@ class WebuiPage:
         from modules import progress
 
         progress.add_task_to_queue(task)
+
+    @needing(Need.QUEUED)
+    def _say_left(self, task: str) -> None:
+        from modules import progress
+
+        progress.pending_tasks.pop(task, None)
+        progress.finish_task(task)
 
     def url(self, path: Path) -> str:
         """The file in its place; the host's page may serve it from now on, wherever it is."""

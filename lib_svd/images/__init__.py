@@ -9,7 +9,7 @@ x = to_tensor(fitted.image)                                            [1, 3, H,
 
 from lib_svd.images.check import Concern, check_picture, subject_box, tighter_crop
 from lib_svd.images.fit import Fitted, View, fit_picture, to_tensor, working_size
-from lib_svd.images.read import Picture, check_header, read_picture
+from lib_svd.images.read import Picture, check_header, open_picture, read_picture
 
 __all__ = [
     "Concern",
@@ -19,6 +19,7 @@ __all__ = [
     "check_header",
     "check_picture",
     "fit_picture",
+    "open_picture",
     "read_picture",
     "subject_box",
     "tighter_crop",

@@ -64,8 +64,7 @@ def read_picture(source: str | Path | BinaryIO | Image.Image, background: str | 
     name = _name(source)
     with _pillow_silent(), _opened(source, name) as image:
         _check_size(image.size, name)
-        if image.format == "EPS":  # decoding would hand the file to Ghostscript, which runs programs
-            raise BadPicture(f"{name} is a PostScript drawing: convert it to PNG or JPEG first.")
+        _check_kind(image, name)
         with _decoding(name):
             notes = [_FIRST_FRAME] if _has_more_frames(image) else []
             notes += [_TEXTS_LEFT_OUT] if LEFT_OUT in image.info else []
@@ -75,6 +74,21 @@ def read_picture(source: str | Path | BinaryIO | Image.Image, background: str | 
             rgb, colour_notes = to_rgb(upright, backdrop, white)
     rgb.info.clear()  # a profile or transparency left there would be saved with pixels that it no longer describes
     return Picture(image=rgb, notes=(*notes, *orientation_notes, *colour_notes))
+
+
+def open_picture(stream: BinaryIO, name: str = "The picture") -> Image.Image:
+    """A picture as it is stored, with all that its file says, decoded: for `read_picture` to read when it is needed.
+
+    Raises:
+        BadPicture: as `read_picture`, by that name.
+    """
+    with _pillow_silent():
+        image = _identified(stream, name)
+        _check_size(image.size, name)
+        _check_kind(image, name)
+        with _decoding(name):
+            image.load()
+    return image
 
 
 def check_header(source: BinaryIO) -> None:
@@ -200,6 +214,11 @@ def _check_size(size: tuple[int, int], name: str) -> None:
     if long > MAX_ASPECT * short:
         most = f"the longer side must be at most {MAX_ASPECT} times the shorter"
         raise BadPicture(f"{name} is {size[0]}x{size[1]} pixels, and {most}: crop it first.")
+
+
+def _check_kind(image: Image.Image, name: str) -> None:
+    if image.format == "EPS":  # decoding would hand the file to Ghostscript, which runs programs
+        raise BadPicture(f"{name} is a PostScript drawing: convert it to PNG or JPEG first.")
 
 
 def _has_more_frames(image: Image.Image) -> bool:

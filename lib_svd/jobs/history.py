@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lib_svd.errors import BadInput, BadOutput, BadRequest
-from lib_svd.files import NOTED, hidden_names, publish
+from lib_svd.files import NOTED, TRASH, hidden_names, publish
 from lib_svd.infotext import read_start
 from lib_svd.jobs import owning
 from lib_svd.jobs.notes import BEST, LATEST, read_note
@@ -33,7 +33,6 @@ MARKED = ("motion", "fidelity", "consistency")  # what a user may give 1 to 5 ma
 MOST_NOTE = 10_000  # characters
 TELLING = (".json", ".txt")  # suffixes of the files that tell how a clip was made; the first one tells more
 _FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four are as wide as an ideograph
-TRASH = "trash"  # folder below the clips' own; what is there is the user's to empty
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,22 +231,47 @@ def to_trash(video: Path) -> list[Path]:
     Raises:
         BadInput: the clip is not there, was not made here, or cannot be moved.
     """
-    own = owning.own_files(video, entry(video).files)
+    own = _own(video)
     if video not in own:
         raise BadInput(f"{video} is not known as a clip that was made here, so it stays: move it yourself.")
-    note = video.with_suffix(NOTED)
-    if note not in own and _is_real(note) and read_note(note) is not None:
+    return _move(video, own, video.parent / TRASH)
+
+
+def from_trash(video: Path) -> Path:
+    """Move a clip in the trash and the files that are its own back to where they were; where the clip is now.
+
+    Raises:
+        BadInput: the clip is not in the trash, or cannot be moved.
+    """
+    if video.parent.name != TRASH or video.parent.is_symlink():
+        raise BadInput(f"{video} is not in the trash.")
+    moved = _move(video, _own(video) or [video], video.parent.parent)
+    return next(path for path in moved if path.suffix == video.suffix)
+
+
+def _own(video: Path) -> list[Path]:
+    """A clip's own files, with what was noted on it; raises BadInput where it is not there."""
+    own, note = owning.own_files(video, entry(video).files), video.with_suffix(NOTED)
+    if video in own and note not in own and _is_real(note) and read_note(note) is not None:
         own.append(note)
-    trash = video.parent / TRASH
+    return own
+
+
+def _move(video: Path, own: Sequence[Path], folder: Path) -> list[Path]:
+    """Move a clip's own files into a folder, under its name or one like it that is free; where they are now.
+
+    Raises:
+        BadInput: that cannot be done, and nothing was moved.
+    """
     try:
-        trash.mkdir(exist_ok=True)
-        if trash.is_symlink():
-            raise BadInput(f"{trash} is a link, so {video} stays: take the link away.")
-        taken = {path.stem for path in trash.iterdir()}
+        folder.mkdir(exist_ok=True)
+        if folder.name == TRASH and folder.is_symlink():
+            raise BadInput(f"{folder} is a link, so {video} stays: take the link away.")
+        taken = {path.stem for path in folder.iterdir()}
         stem = next(name for name in _numbered(video.stem) if name not in taken)
-        moved = _moved({path: trash / (stem + _after(video, path)) for path in own})
+        moved = _moved({path: folder / (stem + _after(video, path)) for path in own})
     except OSError as error:
-        raise BadInput(f"{video} cannot be moved to {trash} ({error.strerror or error}).") from error
+        raise BadInput(f"{video} cannot be moved to {folder} ({error.strerror or error}).") from error
     with suppress(OSError):
         video.with_suffix("").rmdir()  # where its frames were, if nothing else is there
     return moved

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -15,9 +13,9 @@ from markupsafe import Markup
 
 from lib_svd import video
 from lib_svd.errors import BadInput, BadRequest, SvdError, in_words
-from lib_svd.files import finish_left
+from lib_svd.files import TRASH
 from lib_svd.jobs import history, searching
-from lib_svd.jobs.history import Entry, Unread
+from lib_svd.jobs.history import Entry
 from lib_svd.pages import Page
 from lib_svd.review import MEASURES
 from lib_svd.settings import SETTINGS
@@ -26,6 +24,7 @@ from lib_svd.ui.cards import cards_html, compare_html
 from lib_svd.ui.clips import error_html, said_html
 from lib_svd.ui.compat import QUIET, answer, html, js
 from lib_svd.ui.controls import tool
+from lib_svd.ui.listed import Listed
 
 PAGE = 24  # clips
 SAID = 3  # sentences on what was passed over
@@ -40,6 +39,8 @@ SORTS = {
 }
 """What clips can be sorted by, and its column of the history."""
 DIRECTIONS = ["Descending", "Ascending"]
+CLIPS, THROWN_AWAY = PLACES = ["Clips", "Trash"]
+NOTHING = {CLIPS: "There are no clips yet: make one in Animate.", THROWN_AWAY: "There is nothing in the trash."}
 
 log = logging.getLogger("svd")
 
@@ -48,7 +49,9 @@ class Asked(NamedTuple):
     """What the page hands over with every click."""
 
     chosen: str  # JSON, paths of clips
+    seen: str  # JSON, paths of those that are in view
     words: str
+    place: str  # of PLACES
     order: str  # of SORTS
     direction: str  # of DIRECTIONS
     page: int  # from 0
@@ -75,12 +78,7 @@ class Browsing:
 
     def __init__(self, studio: Studio, page: Page, part: str) -> None:
         self._studio, self._page, self._part = studio, page, part
-        # As it was when it was looked at last, and read as far as it was needed: 10,000 clips take a second.
-        self._paths: Mapping[str, Path] = {}
-        self._known: dict[Path, tuple[Unread, Entry]] = {}
-        self._newest: list[Entry] = []
-        self._unread: Iterator[Entry] = iter(())
-        self._reading = Lock()
+        self._places = {CLIPS: Listed(studio.clip_dirs), THROWN_AWAY: Listed(self._trashes)}
         with gr.Row(elem_classes=["svd-row"]):
             self._words = gr.Textbox(
                 label="Find",
@@ -89,21 +87,25 @@ class Browsing:
                 elem_id=f"{part}_find",
                 scale=5,
             )
+            self._place = gr.Dropdown(PLACES, value=CLIPS, label="Show", elem_id=f"{part}_place", scale=2)
             self._order = gr.Dropdown(list(SORTS), value=DATE, label="Sort by", elem_id=f"{part}_sort", scale=2)
             self._direction = gr.Dropdown(
                 DIRECTIONS, value=DIRECTIONS[0], label="Direction", elem_id=f"{part}_direction", scale=2
             )
             self._refresh = tool("↻", f"{part}_history_refresh")
         with gr.Row(elem_classes=["svd-row"]):
-            self._restore, self._compare, self._trash, self._csv = (
-                gr.Button(text, size="sm", min_width=90, elem_id=f"{part}_history_{name}")
-                for name, text in (
-                    ("restore", "Restore"),
-                    ("compare", "Compare"),
-                    ("trash", "To trash"),
-                    ("csv", "Table of all found"),
+            self._restore, self._compare, self._trash, self._back, self._undo, self._csv = (
+                gr.Button(text, size="sm", min_width=90, elem_id=f"{part}_history_{name}", visible=is_visible)
+                for name, text, is_visible in (
+                    ("restore", "Restore", True),
+                    ("compare", "Compare", True),
+                    ("trash", "To trash", True),
+                    ("back", "Bring back", False),
+                    ("undo", "Undo", False),
+                    ("csv", "Table of all found", True),
                 )
             )
+        self._gone = gr.Textbox("[]", visible=False, elem_id=f"{part}_history_gone")  # thrown away last, by this page
         self._said = html(elem_id=f"{part}_history_said")
         self._compared = html(elem_id=f"{part}_compared")
         self._cards = html(elem_id=f"{part}_cards")
@@ -111,9 +113,9 @@ class Browsing:
             self._previous = gr.Button("Previous page", size="sm", elem_id=f"{part}_history_previous")
             self._next = gr.Button("Next page", size="sm", elem_id=f"{part}_history_next")
         self._number = gr.Number(0, precision=0, visible=False, elem_id=f"{part}_history_page")
-        # The first one stands in for the chosen clips, which the script knows.
-        self._given = [self._words, self._words, self._order, self._direction, self._number]
-        for given in self._given:
+        # The first two stand in for the clips that are chosen and those in view, which the script knows.
+        self._given = [*[self._words] * 3, self._place, self._order, self._direction, self._number]
+        for given in (*self._given, self._gone):
             given.do_not_save_to_config = True
 
     def wire(self, opened: Any, restored: Sequence[Any], restore: Callable[[Entry], Sequence[Any]]) -> Any:
@@ -138,7 +140,12 @@ class Browsing:
         for button, pages in ((self._previous, -1), (self._next, 1)):
             button.click(fn=None, inputs=[], outputs=[], **QUIET, **js(f"() => svdTurn({pages}, '{turn}')"))
         self._on(self._compare.click, self.compare, [self._said, self._compared])
-        self.trashed = self._on(self._trash.click, self.trash, [*listing, self._compared])
+        self._on(self._place.change, self.turn_to, [*listing, self._compared, self._trash, self._back, self._undo])
+        self.trashed = self._on(self._trash.click, self.trash, [*listing, self._compared, self._gone, self._undo])
+        self._on(self._back.click, self.bring_back, [*listing, self._compared])
+        undone, given = [*listing, self._undo], [self._gone, *self._given[1:]]
+        undo = self._saying_why(self.undo, len(undone))
+        self._undo.click(fn=undo, inputs=given, outputs=undone, **QUIET)
         self._on(self._csv.click, self.table, [self._said])
         back = self._on(self._restore.click, lambda asked: ["", *restore(self._one(asked))], [self._said, *restored])
         front = f"(said) => {{ if (!said) svdOpenTab('{self._part}_animate'); }}"
@@ -168,30 +175,31 @@ class Browsing:
     def look(self, asked: Asked) -> list[Any]:
         """Read the folders anew, and show the page that was shown."""
         try:
-            folders = self._studio.clip_dirs()
+            passed_over = self._places[asked.place].look()
         except OSError as error:
             raise BadInput(f"{error.filename} cannot be read ({error.strerror}): allow reading it.") from error
-        for folder in folders:
-            finish_left(folder)
-        clips, passed_over = history.clips_in(*folders)
-        with self._reading:
-            self._paths = {str(each.video): each.video for each in clips}
-            self._newest, self._unread = [], history.newest(clips, self._entry)
         _, *listing = self.listed(asked)
         return [_passed_over_html(passed_over), *listing]
 
     def listed(self, asked: Asked) -> list[Any]:
         """A page of what was found, in order; pages beyond the last are the last."""
+        place = self._places[asked.place]
         found = self._found(asked) if asked.needs_all else []
-        total = len(found) if asked.needs_all else len(self._paths)
+        total = len(found) if asked.needs_all else len(place.paths)
         page = max(0, min(asked.page, (total - 1) // PAGE))
         begin, end = page * PAGE, (page + 1) * PAGE
-        shown = (found if asked.needs_all else self._read(end))[begin:end]
+        shown = (found if asked.needs_all else place.read(end))[begin:end]
         said = f"Clips {begin + 1} to {begin + len(shown)} of {total}."
         if not shown:
-            said = "No clip has all of these words." if self._paths else "There are no clips yet: make one in Animate."
+            said = "No clip has all of these words." if place.paths else NOTHING[asked.place]
         chosen = [str(path) for path in self._chosen(asked)]
         return ["", cards_html(shown, chosen, said, self._page.url), page]
+
+    def turn_to(self, asked: Asked) -> list[Any]:
+        """Show what is there, or what was thrown away, with the buttons for it."""
+        is_trash = asked.place == THROWN_AWAY
+        buttons = [gr.update(visible=not is_trash), gr.update(visible=is_trash), gr.update(visible=False)]
+        return [*self.look(asked._replace(page=0)), "", *buttons]
 
     def compare(self, asked: Asked) -> list[Any]:
         """Two or three clips side by side."""
@@ -201,20 +209,52 @@ class Browsing:
         return ["", compare_html([history.entry(each) for each in chosen], self._page.url)]
 
     def trash(self, asked: Asked) -> list[Any]:
-        """Move clips and what belongs to them into the trash, and list what is left."""
-        chosen = self._chosen(asked)
+        """Move clips in view and what belongs to them into the trash, and list what is left; others stay chosen."""
+        chosen, seen = self._chosen(asked), json.loads(asked.seen)
+        going = [each for each in chosen if str(each) in seen]
         if not chosen:
             raise BadRequest("Choose the clips to throw away: none is chosen.")
-        what = f"{chosen[0].name} is" if len(chosen) == 1 else f"{len(chosen)} clips are"
-        trash = in_words(dict.fromkeys(str(each.parent / history.TRASH) for each in chosen))
-        said = said_html(f"{what} in {trash} now.")
+        if not going:
+            raise BadRequest("No clip that is chosen is in view, so all stay: find them, or turn to their page.")
+        what = f"{going[0].name} is" if len(going) == 1 else f"{len(going)} clips are"
+        trash = in_words(dict.fromkeys(str(each.parent / TRASH) for each in going))
+        others = len(chosen) - len(going)
+        stay = f" Of those chosen {others} stay, which are not in view." if others else ""
+        said, gone = said_html(f"{what} in {trash} now.{stay}"), []
         try:
-            for each in chosen:
-                history.to_trash(each)
+            for each in going:
+                moved = history.to_trash(each)
+                gone.append(str(next(path for path in moved if path.suffix == each.suffix)))
         except BadInput as error:  # those before it are gone, so the list is another one all the same
             said = error_html(str(error))
         _, *listing = self.look(asked)
+        return [said, *listing, "", json.dumps(gone), gr.update(visible=bool(gone))]
+
+    def bring_back(self, asked: Asked) -> list[Any]:
+        """Move clips that are chosen in the trash back to where they were, and list what is left there."""
+        chosen = self._chosen(asked)
+        if not chosen:
+            raise BadRequest("Choose the clips to bring back: none is chosen.")
+        said = said_html(self._brought_back(chosen)[1])
+        _, *listing = self.look(asked)
         return [said, *listing, ""]
+
+    def undo(self, asked: Asked) -> list[Any]:
+        """Bring back what was thrown away last, from those that are "chosen", and choose it again."""
+        trash = self._places[THROWN_AWAY]
+        trash.look()
+        back, said = self._brought_back([trash.paths[each] for each in json.loads(asked.chosen) if each in trash.paths])
+        _, *listing = self.look(asked._replace(chosen=json.dumps(back)))
+        return [said_html(said), *listing, gr.update(visible=False)]
+
+    def _brought_back(self, clips: Sequence[Path]) -> tuple[list[str], str]:
+        """Where clips of the trash are now, and a sentence about them."""
+        back = [history.from_trash(each) for each in clips]
+        names = f"{back[0].name} is" if len(back) == 1 else f"{len(back)} clips are"
+        return [str(each) for each in back], f"{names} back."
+
+    def _trashes(self) -> list[Path]:
+        return [each / TRASH for each in self._studio.clip_dirs() if (each / TRASH).is_dir()]
 
     def table(self, asked: Asked) -> list[Any]:
         """Everything that was found as a CSV file beside the clips."""
@@ -227,31 +267,21 @@ class Browsing:
         return [said.format(len(found), path, self._page.url(path))]
 
     def _found(self, asked: Asked) -> list[Entry]:
-        found = searching.found(self._read(len(self._paths)), asked.words)
+        place = self._places[asked.place]
+        found = searching.found(place.read(len(place.paths)), asked.words)
         return searching.by(found, SORTS[asked.order], ascending=asked.direction == DIRECTIONS[1])
-
-    def _read(self, count: int) -> list[Entry]:
-        """So many of the newest clips."""
-        with self._reading:
-            self._newest += islice(self._unread, max(0, count - len(self._newest)))
-            return self._newest[:count]
-
-    def _entry(self, clip: Unread) -> Entry:
-        """What is remembered of a clip; it is read again when it changed."""
-        known = self._known.get(clip.video)
-        if known is None or known[0] != clip:
-            known = clip, history.read_entry(clip)
-            self._known[clip.video] = known
-        return known[1]
 
     def _chosen(self, asked: Asked) -> list[Path]:
         """In the order in which they were chosen; what the browser gives is looked up, never opened."""
-        return [self._paths[path] for path in json.loads(asked.chosen) if path in self._paths]
+        paths = self._places[asked.place].paths
+        return [paths[path] for path in json.loads(asked.chosen) if path in paths]
 
     def _one(self, asked: Asked) -> Entry:
         chosen = self._chosen(asked)
         if len(chosen) != 1:
             raise BadRequest(f"One clip can be restored: {_are_chosen(chosen)}")
+        if asked.place == THROWN_AWAY:
+            raise BadRequest("That clip is in the trash: bring it back first.")
         return history.entry(chosen[0])
 
 

@@ -68,6 +68,16 @@ class Made(NamedTuple):
         finest = family.noise_aug_strength if name == "noise_aug_strength" else setting.step
         return Bounds(setting.low, setting.high, min(setting.step, finest))
 
+    def hint(self, name: str) -> str:
+        """What a numeric setting does. Numbers in its help are for the most common model: where this one begins
+        elsewhere, that is said in place of them.
+        """
+        told, own = SETTINGS[name].help, self.defaults().get(name)
+        if not any(map(str.isdigit, told)) or own == Made.of(None).defaults().get(name):
+            return told
+        plain = (each for each in told.split(". ") if not any(map(str.isdigit, each)))
+        return ". ".join(each.rstrip(".") for each in (*plain, f"{own:g} is where this model begins.")) + "."
+
     def follow(self, values: Mapping[str, Any], before: Made) -> dict[str, Any]:
         """Where each control goes that stood at `before`; what the user changed stays, within this model's reach.
 

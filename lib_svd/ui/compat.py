@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import warnings
 from collections.abc import Callable, Sequence
+from functools import wraps
 from inspect import signature
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from PIL import Image
 
-from lib_svd.images.read import MAX_PIXELS, too_large
+from lib_svd.errors import BadPicture
+from lib_svd.images.read import MAX_PIXELS, open_picture
 from lib_svd.places import data_folders
 from lib_svd.ui.file_guard import FileGuard
 
@@ -24,9 +29,9 @@ NO_RESET: dict[str, Any] = {"buttons": []} if VERSION > 5 else {}  # 6 would go 
 COPYABLE: dict[str, Any] = {"buttons": ["copy"]} if VERSION > 5 else {"show_copy_button": True}
 FILES = "gradio_api/file=" if VERSION > 4 else "file="  # what the address of a file that is served begins with
 
-KEPT = (3600, 12 * 3600)
-"""Every so many seconds gradio from 4 on removes its copies of files that are so many seconds old. It compares the part
-of their age below a day, so that a day or more would keep them for ever."""
+KEPT = (900, 3 * 3600)
+"""Every so many seconds gradio from 4 on removes its copies of files that were made, or read by us, so many seconds
+ago. It compares the part of that below a day, so that a day or more would keep them for ever."""
 
 QUIET: dict[str, Any] = {"show_progress": False, "queue": False}
 """For events that are answered at once. In the queue of gradio 4.40 an answer is lost now and then, where an event
@@ -95,18 +100,56 @@ def mount(app: Any, blocks: Any, folder: Path, theme: Any) -> Any:
 
 
 def _bound_pixels() -> None:
-    """Let gradio decode no picture of more pixels than are read here, and say so as it is said everywhere."""
+    """Let gradio decode no picture of more pixels than are read here."""
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # Pillow warns from here on, and refuses what is twice as large
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+_own_pictures: set[str] = set()  # ids
+
+
+def picture_box(elem_id: str, **how: Any) -> Any:
+    """A picture whose handlers get a BadPicture in place of one that cannot be read, see `readable`.
+
+    Gradio would answer HTTP 500 itself, with a traceback in the log and, on the page, where its own copy is. It is no
+    class of our own: gradio 4 would write a file of types beside this one. Pictures of others in a web UI are read as
+    ever.
+    """
+    _own_pictures.add(elem_id)
     decode = gr.Image.preprocess
+    if not hasattr(decode, "svd_decode"):
 
-    def preprocess(component: Any, payload: Any) -> Any:
-        try:
-            return decode(component, payload)
-        except Image.DecompressionBombError as error:
-            raise gr.Error(too_large("The picture")) from error
+        @wraps(decode)
+        def preprocess(component: Any, payload: Any) -> Any:
+            return _read(payload) if component.elem_id in _own_pictures else decode(component, payload)
 
-    gr.Image.preprocess = preprocess
+        preprocess.svd_decode = decode  # type: ignore[attr-defined]
+        gr.Image.preprocess = preprocess
+    return gr.Image(elem_id=elem_id, type="pil", image_mode=None, **how)
+
+
+def readable(given: Image.Image | BadPicture) -> Image.Image:
+    """The picture that a handler was given; raises BadPicture where it cannot be read."""
+    if isinstance(given, BadPicture):
+        raise given
+    return given
+
+
+def _read(payload: Any) -> Image.Image | BadPicture | None:
+    """What the browser sent: an address with the picture in it, or the path of gradio's copy."""
+    if payload is None:
+        return None
+    address = payload if isinstance(payload, str) else payload.url or ""
+    try:
+        if address.startswith("data:"):
+            return open_picture(BytesIO(base64.b64decode(address.partition(",")[2])))
+        kept = Path(payload.path)
+        os.utime(kept)  # see KEPT
+        return open_picture(BytesIO(kept.read_bytes()), payload.orig_name or "The picture")
+    except BadPicture as why:
+        return why
+    except (OSError, ValueError):
+        return BadPicture("The picture is not there any more: choose it again.")
 
 
 def _known(function: Callable[..., Any], **keywords: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -55,6 +56,8 @@ class Controls:
         page: remembers the model chosen; None: nobody does.
         beside_picture: in the accordion, where labels and ids stand among the web UI's own and the seed is the
             picture's.
+        model_place: where the list of models stands instead, before what depends on it; a part of the layout that the
+            rest stands in too.
 
     Attributes:
         names: of the settings, in the order of `components`.
@@ -65,11 +68,21 @@ class Controls:
         begin_with: gives settings that a page which loads begins with; none, unless it is replaced.
     """
 
-    def __init__(self, studio: Studio, part: str, page: Page | None = None, *, beside_picture: bool = False) -> None:
+    def __init__(
+        self,
+        studio: Studio,
+        part: str,
+        page: Page | None = None,
+        *,
+        beside_picture: bool = False,
+        model_place: Any = None,
+    ) -> None:
         self._studio, self._part, self._page, self._beside_picture = studio, part, page, beside_picture
         self._by_name: dict[str, Any] = {}
         self.reuse: Any = None
         self.begin_with: Callable[[], Mapping[str, Any]] = dict
+        with model_place or nullcontext():
+            self._build_model()
         self._build()
         self.names = list(self._by_name)
         self.components = list(self._by_name.values())
@@ -138,7 +151,7 @@ class Controls:
         """The components that `fill` gives updates for."""
         return [self["checkpoint"], self._about]
 
-    def _build(self) -> None:
+    def _build_model(self) -> None:
         with gr.Row(elem_id=f"{self._part}_model_row", elem_classes=["svd-row"]):
             named = self._named("checkpoint")
             self._by_name["checkpoint"] = gr.Dropdown(choices=[FIRST_FOUND], value=FIRST_FOUND, scale=8, **named)
@@ -147,6 +160,8 @@ class Controls:
         self._about = html(elem_id=f"{self._part}_about", elem_classes=["svd-about"])
         # Whose values the controls stand at. Pasting moves it along, so that the model pasted does not undo the rest.
         self._basis = gr.Textbox("", visible=False, elem_id=f"{self._part}_basis")
+
+    def _build(self) -> None:
         self._row("motion_bucket_id", "noise_aug_strength")
         self._row("num_frames", "fps")
         self._row("min_guidance", "max_guidance")
@@ -317,4 +332,4 @@ def _moved(made: Made, name: str, value: Any) -> Any:
     if setting.choices is not None or setting.is_colour:
         return gr.update(value=(setting.choices or {}).get(value, value))
     low, high, step = made.bounds(name)
-    return gr.update(minimum=low, maximum=high, step=step, value=value)
+    return gr.update(minimum=low, maximum=high, step=step, value=value, info=made.hint(name))

@@ -11,12 +11,12 @@ from markupsafe import Markup
 from PIL import Image
 
 from lib_svd import images
-from lib_svd.errors import BadInput
+from lib_svd.errors import BadInput, BadPicture
 from lib_svd.request import ClipRequest, CompleteRequest
 from lib_svd.settings import FITS, SEEN, names_in
 from lib_svd.studio import Studio
 from lib_svd.ui.clips import error_html, notes_html, said_html
-from lib_svd.ui.compat import LOSSLESS, NO_SHARING, QUIET, UPLOADS, answer, html, js
+from lib_svd.ui.compat import LOSSLESS, NO_SHARING, QUIET, UPLOADS, answer, html, js, picture_box, readable
 from lib_svd.ui.controls import Controls
 
 ASKED = ("auto_size", *names_in(SEEN))
@@ -42,11 +42,10 @@ class Framing:
 
     def __init__(self, studio: Studio, part: str) -> None:
         self._studio, self._part = studio, part
-        # Mode None: transparency and 16 bit are for us to read. Lossless: a clip may go on from here.
-        shown = {"type": "pil", "image_mode": None, "height": 300, "min_width": 200, **LOSSLESS, **NO_SHARING}
+        shown = {"height": 300, "min_width": 200, **LOSSLESS, **NO_SHARING}  # lossless: a clip may go on from here
         with gr.Row(elem_id=f"{part}_pictures"):
-            self.picture = gr.Image(label="Picture", elem_id=f"{part}_picture", **UPLOADS, **shown)
-            self._seen = gr.Image(label="What the model will see", interactive=False, elem_id=f"{part}_seen", **shown)
+            self.picture = picture_box(f"{part}_picture", label="Picture", **UPLOADS, **shown)
+            self._seen = picture_box(f"{part}_seen", label="What the model will see", interactive=False, **shown)
         self._note = html(elem_id=f"{part}_seen_note", elem_classes=["svd-status"])
         with gr.Row(elem_classes=["svd-buttons"]):
             self._shapes = {(x, y): self._button(f"{x}:{y}", f"shape_{x}_{y}") for x, y in SHAPES}
@@ -73,7 +72,7 @@ class Framing:
         self._largest.click(fn=None, inputs=[], outputs=view, **js(f"() => {list(images.View())}"))
         self._dragged.click(fn=None, inputs=[], outputs=view, **js("() => svdCrop.view"))
 
-    def preview(self, picture: Image.Image | None, *values: Any) -> tuple[Any, str]:
+    def preview(self, picture: Image.Image | BadPicture | None, *values: Any) -> tuple[Any, str]:
         """The picture as it will go in, what is cut off, and what may go wrong."""
         if picture is None:
             return None, ""
@@ -90,7 +89,7 @@ class Framing:
         fitted.image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
         return fitted.image, said + warnings + kept
 
-    def closer(self, picture: Image.Image | None, *values: Any) -> list[Any]:
+    def closer(self, picture: Image.Image | BadPicture | None, *values: Any) -> list[Any]:
         """What to say, the fit, and the view that shows the subject and little more."""
         stays = [gr.update() for _ in ("fit", *VIEW)]
         if picture is None:
@@ -114,11 +113,11 @@ class Framing:
         return [gr.update(), False, *images.working_size(shape, checkpoint.family.native_size, checkpoint.size_grid)]
 
     def _asked(
-        self, picture: Image.Image, values: Sequence[Any]
+        self, picture: Image.Image | BadPicture, values: Sequence[Any]
     ) -> tuple[Image.Image, CompleteRequest, tuple[str, ...]]:
         """The picture upright in RGB, what is asked of it, and what was done to it; raises BadInput."""
         request = ClipRequest.from_mapping(self._controls.read_some(ASKED, values))
-        found = images.read_picture(picture, request.background)
+        found = images.read_picture(readable(picture), request.background)
         return found.image, self._studio.completed(request, found.image.size), found.notes
 
     def _button(self, text: str, name: str, scale: int = 1) -> Any:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from lib_svd import images
 from lib_svd.checkpoints import made_with
-from lib_svd.errors import BadInput, in_words
+from lib_svd.errors import BadInput, BadPicture, in_words
 from lib_svd.jobs import history
 from lib_svd.settings import HARMLESS, SETTINGS
 from lib_svd.studio import Studio
@@ -86,12 +86,12 @@ class OneChange:
             fn=self.only, inputs=[self._kept, *given], outputs=[self._panel, *controls.components], **QUIET
         )
 
-    def begin(self, picture: Image.Image | None, name: str) -> list[Any]:
+    def begin(self, picture: Image.Image | BadPicture | None, name: str) -> list[Any]:
         """After another picture came: hold the controls against the clip shown if it was made from just this one.
 
         A clip that is brought back from the history brings its picture along.
         """
-        return _since(name if picture is not None and self._is_of(picture, name) else "")
+        return _since(name if isinstance(picture, Image.Image) and self._is_of(picture, name) else "")
 
     def told(self, name: str, *values: Any) -> list[Any]:
         """Updates for the panel, its sentence and its list."""

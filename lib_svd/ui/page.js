@@ -14,6 +14,17 @@ function randomId() {
     return "task(" + Math.random().toString(36).slice(2) + Math.random().toString(36).slice(2) + ")";
 }
 
+// Shown while the server does not answer.
+const svdGone = document.createElement("div");
+svdGone.className = "svd-gone";
+svdGone.textContent = "The program that this page belongs to does not answer: it has ended, or is very busy. "
+    + "If it has ended, start it again, and load this page again.";
+document.body.append(svdGone);
+const SVD_BEAT = 5000;  // milliseconds
+setInterval(() => {
+    if (!document.hidden) svdState({id_task: ""});
+}, SVD_BEAT);
+
 function showSubmitButtons(part, show) {
     gradioApp().querySelector("#" + part + "_generate").style.display = show ? "" : "none";
     gradioApp().querySelector("#" + part + "_interrupt").style.display = show ? "none" : "";
@@ -22,6 +33,16 @@ function showSubmitButtons(part, show) {
 function svdDuration(seconds) {
     const whole = Math.round(seconds);
     return whole < 60 ? whole + " s" : Math.floor(whole / 60) + " min " + (whole % 60) + " s";
+}
+
+// What the server says of a task; null: it does not answer, which the page says until it does.
+async function svdState(asked) {
+    const headers = {"Content-Type": "application/json"};
+    const state = await fetch("internal/progress", {method: "POST", headers, body: JSON.stringify(asked)})
+        .then((answer) => (answer.ok ? answer.json() : null))
+        .catch(() => null);
+    svdGone.style.display = state || svdIsLeft ? "none" : "block";
+    return state;
 }
 
 // Ask for the task's state until it ends: a bar before `container`, a preview over `gallery`; then `atEnd`.
@@ -36,13 +57,13 @@ async function requestProgress(id, container, gallery, atEnd) {
     let wasActive = false;
     const began = Date.now();
     for (;;) {
-        const body = JSON.stringify({id_task: id, id_live_preview: seen, live_preview: true});
-        const headers = {"Content-Type": "application/json"};
-        const state = await fetch("internal/progress", {method: "POST", headers, body})
-            .then((answer) => (answer.ok ? answer.json() : null))
-            .catch(() => null);
+        const state = await svdState({id_task: id, id_live_preview: seen, live_preview: true});
         const isLost = state && !state.active && !state.queued && (wasActive || Date.now() - began > 10000);
-        if (!state || state.completed || isLost) break;
+        if (svdIsLeft || (state && state.completed) || isLost) break;
+        if (!state) {
+            await new Promise((wake) => setTimeout(wake, 1000));
+            continue;
+        }
         wasActive = wasActive || state.active;
         const percent = Math.round(100 * (state.progress || 0));
         bar.firstChild.style.transform = "scaleX(" + percent / 100 + ")";  // a width would lay the page out at every frame
@@ -74,6 +95,8 @@ async function requestProgress(id, container, gallery, atEnd) {
         .livePreview { position: absolute; inset: 0; width: 100%; height: 100% !important; object-fit: contain;
             z-index: 30; background: var(--background-fill-primary); }
         button.tool { min-width: 2.4em !important; max-width: 2.8em; align-self: end; height: 2.6em; padding: 0; }
+        .svd-gone { display: none; position: fixed; inset: 0 0 auto; z-index: 1000; padding: .7em; text-align: center;
+            font-weight: 600; color: white; background: #b91c1c; }
         footer { display: none !important; }
     `;
     document.head.append(style);

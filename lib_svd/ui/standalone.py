@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import threading
 import time
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,15 +25,16 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from lib_svd.door import MOST_BYTES, Door
-from lib_svd.errors import BadRequest, Busy
-from lib_svd.files import hidden_names
+from lib_svd.errors import BadRequest, Busy, Interrupted
+from lib_svd.files import hidden_names, is_left, mark
 from lib_svd.line import Line
 from lib_svd.pages import Job, Queued, bytes_of
 from lib_svd.strangers import text_of
 from lib_svd.studio import Studio
 from lib_svd.ui import tab
-from lib_svd.ui.clips import error_html
-from lib_svd.ui.compat import FILES, QUIET, html, js, mount, whole_page
+from lib_svd.ui.clips import error_html, said_html
+from lib_svd.ui.compat import FILES, html, js, mount, whole_page
+from lib_svd.ui.own_only import OwnOnly
 from lib_svd.ui.tasks import Tasks
 
 TITLE = "SVD for Forge"
@@ -95,18 +97,14 @@ class StandalonePage:
         self._folder = folder
         self.choices, self.tasks, self.stop = Choices(folder / CHOICES), Tasks(), threading.Event()
         self._line = Line("svd")
+        self._turning = threading.Lock()  # while one job follows another, so that a stop meets the one it is for
 
     def generate_buttons(self, part: str) -> Any:
-        """Generate, and Interrupt in its place while a clip is being made; Skip would do the same."""
+        """Generate, and Interrupt in its place while a clip waits or is being made; Skip would do the same."""
         with gr.Row(elem_id=f"{part}_generate_box"):
             generate = gr.Button("Generate", variant="primary", elem_id=f"{part}_generate")
-            interrupt = gr.Button("Interrupt", variant="stop", elem_id=f"{part}_interrupt")
-        interrupt.click(fn=self._stop, inputs=[], outputs=[], **QUIET)
+            gr.Button("Interrupt", variant="stop", elem_id=f"{part}_interrupt")
         return generate
-
-    async def _stop(self) -> None:
-        """Not on one of the threads that a page is answered on: all of them may be taken."""
-        self.stop.set()
 
     def queued(self, job: Job, extra_outputs: Sequence[Any]) -> Queued:
         """What the job took is said below what it says."""
@@ -115,14 +113,23 @@ class StandalonePage:
             try:
                 with self._line.place(bytes_of(values)):
                     self.tasks.wait(task)
-                    return await self._line.turn(lambda: self._run(task, job, values))
-            except Busy:
+                    return await self._line.turn(lambda: self._run(task, job, values), task)
+            except (Busy, Interrupted):
                 raise
             except Exception as error:
                 log.exception("A job failed")
                 return [*extra_outputs, error_html(f"{type(error).__name__}: the log has more.")]
 
         return handle
+
+    async def stop_job(self, task: str) -> bool:
+        """All of it is done here, and not on one of the threads that a page is answered on: they may be taken."""
+        with self._turning:
+            if self._line.leave(task):
+                self.tasks.leave(task)
+            elif self.tasks.is_running(task):
+                self.stop.set()
+        return True
 
     def url(self, path: Path) -> str:
         """Gradio serves the folder of the clips, and parts of a file too."""
@@ -168,7 +175,7 @@ class StandalonePage:
             blocks.load(fn=None, inputs=[], outputs=[], **js(_injected([path.read_text("utf-8") for path in SCRIPTS])))
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         app.add_api_route("/internal/progress", self._answer, methods=["POST"])
-        return Door(mount(app, blocks, self._folder, theme), names)
+        return Door(OwnOnly(mount(app, blocks, self._folder, theme)), names)
 
     async def _answer(self, request: Request) -> JSONResponse:
         try:
@@ -179,14 +186,17 @@ class StandalonePage:
         return JSONResponse(self.tasks.told(task, number, bool(asked.get("live_preview", True))))
 
     def _run(self, task: str, job: Job, values: Sequence[Any]) -> list[Any]:
-        self.stop.clear()
-        self.tasks.start(task)
+        with self._turning:
+            if not self._line.begins(task):
+                return []  # nobody waits for it any more
+            self.stop.clear()
+            self.tasks.start(task)
         began = time.perf_counter()
         try:
             *outputs, said = job(*values)
         finally:
             self.tasks.finish(task)
-        took = f'<p class="svd-said">Time taken: {time.perf_counter() - began:.1f} s. {_memory()}</p>'
+        took = said_html(f"Time taken: {time.perf_counter() - began:.1f} s. {_memory()}")
         return [*outputs, said + took]
 
 
@@ -232,19 +242,27 @@ def serve(
 
 @contextmanager
 def own_cache() -> Iterator[None]:
-    """Keep what gradio copies for the browser in a folder of this page's own, which goes with it.
+    """Keep what gradio copies for the browser in a folder of this page's own, which goes with it; one that a page which
+    was killed left goes now.
 
     In the folder that gradio shares between all its servers, one of them reads a picture while another writes it.
     """
-    if "GRADIO_TEMP_DIR" in os.environ:
-        yield
-        return
-    with tempfile.TemporaryDirectory(prefix="svd-page-", ignore_cleanup_errors=True) as folder:
+    chosen = os.environ.get("GRADIO_TEMP_DIR")
+    place = Path(chosen or tempfile.gettempdir())
+    place.mkdir(parents=True, exist_ok=True)
+    for left in place.glob("page-svd-*"):
+        with suppress(OSError):
+            if is_left(left):
+                shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=f"page-{mark()}", dir=place, ignore_cleanup_errors=True) as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
         try:
             yield
         finally:
-            del os.environ["GRADIO_TEMP_DIR"]
+            if chosen is None:
+                del os.environ["GRADIO_TEMP_DIR"]
+            else:
+                os.environ["GRADIO_TEMP_DIR"] = chosen
 
 
 def _injected(scripts: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from PIL import Image
 from lib_svd.animate import Order
 from lib_svd.checkpoints import made_with
 from lib_svd.clip import Frames, SavedClip
-from lib_svd.errors import BadRequest, Busy, Interrupted, SvdError
+from lib_svd.errors import BadPicture, BadRequest, Busy, Interrupted, SvdError
 from lib_svd.files import held_name
 from lib_svd.jobs import reopened, restored
 from lib_svd.jobs.history import Entry
@@ -26,7 +26,7 @@ from lib_svd.settings import draw_seed
 from lib_svd.studio import Studio
 from lib_svd.ui.browsing import Browsing
 from lib_svd.ui.clips import clip_html, error_html, notes_html, plays, said_html, time_html
-from lib_svd.ui.compat import COPYABLE, LOSSLESS, NO_SHARING, QUIET, SMALL, html, js
+from lib_svd.ui.compat import COPYABLE, LOSSLESS, NO_SHARING, QUIET, SMALL, html, js, picture_box, readable
 from lib_svd.ui.controls import NO_PROMPT, Controls
 from lib_svd.ui.framing import Framing
 from lib_svd.ui.offered import Offered
@@ -39,7 +39,7 @@ LABEL, PART = "SVD", "svd_clip"
 SWEEP = "sweep"  # how names of a sweep's files begin
 INFOTEXT_LINES = 6  # in a browser that cannot fit a box to its text
 SHOWN = 6  # components that show a clip; the last one is the sentence about it
-SHELF = 4  # clips whose frames are at hand to go on from; the oldest goes first
+SHELF = 4  # clips whose frames are at hand to go on from, and jobs whose end is; the oldest goes first
 
 log = logging.getLogger("svd")
 
@@ -64,7 +64,7 @@ class Tab:
     def __init__(self, studio: Studio, page: Page, blocks: Any) -> None:
         self._studio, self._page = studio, page
         self._shelf: OrderedDict[str, Frames] = OrderedDict()
-        self._ended: tuple[str, Sequence[Any]] = "", _stays()  # the last job's task, and what it showed
+        self._ended: OrderedDict[str, Sequence[Any]] = OrderedDict()  # what the last jobs showed, by their tasks
         self._task = gr.Textbox("", visible=False, elem_id=f"{PART}_task")
         self._made = gr.Textbox("", visible=False, elem_id=f"{PART}_made")  # the clip shown, by its place on the shelf
         with gr.Tabs(elem_id=f"{PART}_tabs") as tabs:
@@ -72,7 +72,9 @@ class Tab:
                 with gr.Column(scale=6, min_width=440, elem_id=f"{PART}_settings"):
                     self._build_source()
                 with gr.Column(scale=5, min_width=400, elem_id=f"{PART}_results"):
-                    self._generate = page.generate_buttons(PART)
+                    with gr.Column(elem_id=f"{PART}_actions", elem_classes=["svd-tight"]):
+                        self._generate = page.generate_buttons(PART)
+                        html(elem_id=f"{PART}_progress")  # the bar comes before it
                     self._one_change = OneChange(studio, PART, self._made)
                     self._build_results()
             with gr.Tab("History", elem_id=f"{PART}_history") as self._history:
@@ -87,15 +89,17 @@ class Tab:
         page.receive(PART, self.framing.picture, self.controls.pastes)
 
     def _build_source(self) -> None:
+        first = gr.Column(elem_classes=["svd-tight"])
         html(f"<p class='svd-about'>{NO_PROMPT}</p>")
         self.framing = Framing(self._studio, PART)
         self._presets = PresetRow(self._studio, self._page, PART)
-        self.controls = Controls(self._studio, PART, self._page)
+        self.controls = Controls(self._studio, PART, self._page, model_place=first)
         self.controls.begin_with = self._presets.settings
         self._sweeping = Sweeping(self._studio, self._page, PART)
 
     def _build_results(self) -> None:
         with gr.Column(variant="panel", elem_id=f"{PART}_results_panel"):
+            self._status = html(elem_id=f"{PART}_status")
             self._clip = html(elem_id=f"{PART}_clip")
             with gr.Group(elem_id=f"{PART}_gallery_container"):
                 self._gallery = gr.Gallery(
@@ -121,12 +125,9 @@ class Tab:
                 max_lines=INFOTEXT_LINES,  # the same: gradio's own measuring fails while the tab is not in view
                 **COPYABLE,
             )
-            self._status = html(elem_id=f"{PART}_status")
             self._swept = self._sweeping.build_results()
             self._reviewing = Reviewing(self._studio, PART, self._made)
-        self._frame = gr.Image(
-            visible=False, type="pil", label="Selected frame", elem_id=f"{PART}_selected_frame", **LOSSLESS
-        )
+        self._frame = picture_box(f"{PART}_selected_frame", visible=False, label="Selected frame", **LOSSLESS)
 
     def _wire(self) -> None:
         controls, sweeping = self.controls, self._sweeping
@@ -139,6 +140,7 @@ class Tab:
         returned = self._returned.click(
             fn=self.ended, inputs=[self._task], outputs=shown, **QUIET, **js(f"() => [svdTaken('{PART}')]")
         )
+        self._wire_stop()
         self.framing.wire(controls)
         self._gallery.select(fn=self.select, inputs=[self._made], outputs=[self._frame], **QUIET)
         self._continue.click(fn=_taken, inputs=[self._frame], outputs=[self.framing.picture], **QUIET)
@@ -159,10 +161,22 @@ class Tab:
         if self._folder is not None:
             self._folder.click(fn=self.open_folder, inputs=[], outputs=[], **QUIET)
 
+    def _wire_stop(self) -> None:
+        """Let Interrupt and Skip stop this page's job: the script presses this button in their place."""
+        stop = gr.Button(elem_id=f"{PART}_stop", elem_classes=["svd-hidden"])
+        stopped = gr.Textbox("", visible=False, elem_id=f"{PART}_stopped")
+        asked = stop.click(
+            fn=self.stop, inputs=[self._task], outputs=[stopped], **QUIET, **js(f"() => [svdFollowed('{PART}')]")
+        )
+        asked.then(fn=None, inputs=[stopped], outputs=[], **QUIET, **js("svdPressThrough"))
+
     def _on(self, button: Any, job: Job, given: Sequence[Any], outputs: Sequence[Any]) -> Any:
-        """Let a button put a job into the page's queue, once the models are there; the event."""
+        """Let a button put a job into the page's queue, once the models are there; the event. What was said of the last
+        job goes at once.
+        """
         pressed = gr.Button(elem_id=f"{button.elem_id}_now", elem_classes=["svd-hidden"])
-        button.click(fn=None, inputs=[], outputs=[], **QUIET, **js(f"() => svdPress('{pressed.elem_id}')"))
+        press = f"() => {{ svdPress('{pressed.elem_id}'); svdShowResults('{PART}'); return ['']; }}"
+        button.click(fn=None, inputs=[], outputs=[self._status], **QUIET, **js(press))
         return pressed.click(
             fn=self._kept(self._page.queued(job, _stays(len(outputs) - 1)), len(outputs)),
             inputs=given,
@@ -179,7 +193,9 @@ class Tab:
                 outputs = await queued(task, *values)
             except Busy as error:
                 outputs = [*_stays(count - 1), error_html(str(error))]
-            self._ended = task, outputs[-SHOWN:]
+            except Interrupted as stop:
+                outputs = [*_stays(count - 1), said_html(str(stop))]
+            _shelve(self._ended, task, outputs[-SHOWN:])
             return outputs
 
         async def waiting(task: str, *values: Any) -> Sequence[Any]:
@@ -188,9 +204,14 @@ class Tab:
         return waiting
 
     def ended(self, task: str) -> Sequence[Any]:
-        """What a job showed that ended after its page was loaded again, if no other one ended since."""
-        last, outputs = self._ended
-        return outputs if task == last else _stays()
+        """What a job showed that ended after its page was loaded again, unless several others ended since."""
+        return self._ended.get(task) or _stays()
+
+    async def stop(self, task: str) -> str:
+        """Stop the job that a page follows, be it another page's turn; the task's id again where it runs in the host's
+        queue, and the host's own button is to stop it.
+        """
+        return "" if not task or await self._page.stop_job(task) else task
 
     def _job(self, picture: Image.Image | None, with_frames: bool, *values: Any) -> Sequence[Any]:
         """Make a clip."""
@@ -224,19 +245,18 @@ class Tab:
         return _done(lambda: self._shown(reopened(path), is_grid=chosen == ALL), SHOWN)
 
     def _order(
-        self, picture: Image.Image | None, with_frames: bool, values: Sequence[Any], stem: str = "clip"
+        self, picture: Image.Image | BadPicture | None, with_frames: bool, values: Sequence[Any], stem: str = "clip"
     ) -> Order:
         settings = self.controls.read(values)
         request = ClipRequest.from_mapping({"seed": draw_seed(), **settings})
-        source = picture.info.get("parameters", "") if picture is not None else ""
-        return self._studio.order(request, picture, stem=stem, with_frames=with_frames, source=source)
+        image = None if picture is None else readable(picture)
+        source = "" if image is None else image.info.get("parameters", "")
+        return self._studio.order(request, image, stem=stem, with_frames=with_frames, source=source)
 
     def _shown(self, saved: SavedClip, *, is_grid: bool = False) -> Sequence[Any]:
         """Outputs for a clip; of several side by side there is none to review, nor a frame to go on from."""
         clip, name = saved.clip, "" if is_grid else str(saved.video)
-        self._shelf[name] = clip.frames
-        while len(self._shelf) > SHELF:
-            self._shelf.popitem(last=False)
+        _shelve(self._shelf, name, clip.frames)
         pictures = [Image.fromarray(frame) for frame in clip.frames]
         gallery = [str(path) for path in saved.frames] or pictures
         status = notes_html(saved.notes) + time_html(clip.frames.shape, clip.fps, clip.seconds)
@@ -285,6 +305,13 @@ def _stays(count: int = SHOWN) -> list[Any]:
     return [gr.update() for _ in range(count)]
 
 
+def _shelve(shelf: OrderedDict[str, Any], name: str, what: Any) -> None:
+    """Lay something down by its name, and let go of what lies longest."""
+    shelf[name] = what
+    while len(shelf) > SHELF:
+        shelf.popitem(last=False)
+
+
 def _done(work: Callable[[], Sequence[Any]], count: int) -> Sequence[Any]:
     """What work gives for `count` outputs; where it fails, what was there stays and the last one says why."""
     stays = _stays(count - 1)
@@ -300,8 +327,8 @@ def _done(work: Callable[[], Sequence[Any]], count: int) -> Sequence[Any]:
         return [*stays, error_html(f"The clip could not be made ({why}): the log has more.")]
 
 
-def _taken(frame: Image.Image | None) -> Any:
-    return gr.update() if frame is None else frame
+def _taken(frame: Image.Image | BadPicture | None) -> Any:
+    return frame if isinstance(frame, Image.Image) else gr.update()
 
 
 def _seed_of(infotext: str) -> Any:

@@ -39,6 +39,17 @@ class Tasks:
             self._waiting.remove(task)
             self._begin(task)
 
+    def leave(self, task: str) -> None:
+        """It does not wait any more, and will not be made."""
+        with self._lock:
+            self._waiting.remove(task)
+            self._finished.append(task)
+
+    def is_running(self, task: str) -> bool:
+        """Whether it is being made now."""
+        with self._lock:
+            return bool(task) and task == self._task
+
     def finish(self, task: str) -> None:
         """It is done, or has failed."""
         with self._lock:

@@ -161,6 +161,27 @@ def test_a_clip_is_found_by_its_note_compared_brought_back_and_thrown_away(
     press(tab, "trash")
     expect(said(tab)).to_have_text("Choose the clips to throw away: none is chosen.")
 
+    press(tab, "undo")
+    expect(said(tab)).to_have_text("clip-svd-0001.mp4 is back.")
+    expect(tab.locator(".svd-card")).to_have_count(3)
+    expect(part(tab, "history_undo")).to_be_hidden()
+    find(tab, "0003")
+    expect(tab.locator(".svd-card")).to_have_count(1)
+    press(tab, "trash")
+    expect(said(tab)).to_contain_text("No clip that is chosen is in view")
+    find(tab, "")
+    expect(tab.locator(".svd-card")).to_have_count(3)
+    press(tab, "trash")
+    expect(tab.locator(".svd-card")).to_have_count(2)
+    choose(tab, "place", "Trash")
+    expect(tab.locator(".svd-card")).to_have_count(1)
+    expect(part(tab, "history_trash")).to_be_hidden()
+    card(tab, "clip-svd-0001.mp4").click()
+    shoot(tab, "trash")
+    press(tab, "back")
+    expect(part(tab, "cards")).to_contain_text("There is nothing in the trash.")
+    assert (folder / "clip-svd-0001.json").exists()
+
 
 @pytest.fixture
 def many_clips(served_to_a_new_user: Served) -> list[str]:

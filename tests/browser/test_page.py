@@ -27,6 +27,7 @@ from tests.browser.tab import (
     late_answers,
     let_answers_come,
     number,
+    open_history,
     part,
     request_shown,
     shoot,
@@ -377,6 +378,44 @@ def test_a_picture_that_cannot_be_used_is_told_from_one_that_can(tab, tmp_path):
     said = part(tab, "seen_note", ".error")
     expect(said).to_contain_text("choose a larger picture")
     expect(said).to_have_css("font-weight", "600")
+
+
+def test_what_is_no_picture_is_a_sentence_on_the_page_and_nothing_in_the_log(tab, served, picture, tmp_path):
+    whole = picture.read_bytes()
+    files = {"dog.jpg": b"no picture at all", "cut.png": whole[: len(whole) // 2], "dog.svg": b"<svg></svg>"}
+    before = served.log.read_text()
+    statuses: list[int] = []
+    tab.on("response", lambda answer: statuses.append(answer.status))
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+        part(tab, "picture", "input[type=file]").set_input_files(tmp_path / name)
+        said = part(tab, "seen_note", ".error")
+        expect(said).to_contain_text(re.compile(f"({re.escape(name)}|The picture) is "))
+        assert "/" not in said.inner_text()
+        part(tab, "generate").click()
+        expect(part(tab, "status", ".error")).to_have_text(said.inner_text())
+        expect(part(tab, "generate")).to_be_visible()
+        tab.reload()
+        expect(part(tab, "about")).to_contain_text("made for 5 frames")
+    assert [status for status in statuses if status >= 400] == []
+    assert "Traceback" not in served.log.read_text()[len(before) :]
+
+
+def test_nothing_is_asked_of_other_sites(tab, served, picture):
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.reload()
+    expect(part(tab, "about")).to_contain_text("made for 5 frames")
+    choose_picture(tab, picture)
+    generate(tab)
+    open_history(tab)
+    strange = re.compile(r"^(?!data:|blob:)(?!(http|ws)://127\.0\.0\.1:)")
+    assert len(asked) > 10
+    assert [url for url in asked if strange.search(url)] == []
+    with urllib.request.urlopen(served.address, timeout=20) as answer:
+        html = answer.read().decode()
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'self' ")
+    assert re.findall(r'<(?:script|link)[^>]+(?:src|href)="(?:https?:)?//', html) == []
 
 
 def test_only_the_folder_of_the_clips_is_served(served, tmp_path):

@@ -19,7 +19,7 @@ from fastapi.testclient import TestClient
 from markupsafe import Markup
 
 from lib_svd import line
-from lib_svd.errors import Busy
+from lib_svd.errors import Busy, Interrupted
 from lib_svd.hosts.detect import find_host
 from lib_svd.hosts.webpage import WebuiPage
 from lib_svd.hosts.webui import WebuiHost
@@ -220,10 +220,10 @@ def test_jobs_that_wait_in_the_tab_hold_one_thread_and_stand_in_the_hosts_queue(
         from modules import progress
 
         with stub.queue_lock:  # a picture is being made
-            threads = threading.active_count()
+            before = {*threading.enumerate()}
             waiting = [asyncio.ensure_future(handle(f"task(svd-{n})", n)) for n in range(line.MOST)]
             await asyncio.sleep(0.1)
-            assert threading.active_count() == threads + 1
+            assert len({*threading.enumerate()} - before) == 1
             assert list(progress.pending_tasks) == [f"task(svd-{n})" for n in range(line.MOST)]
             with pytest.raises(Busy, match=f"{line.MOST} clips are waiting already"):
                 await handle("task(svd-more)", 0)
@@ -231,3 +231,41 @@ def test_jobs_that_wait_in_the_tab_hold_one_thread_and_stand_in_the_hosts_queue(
 
     assert [outputs[0] for outputs in awaited(told())] == ["clip"] * line.MOST
     assert made == [*range(line.MOST)]
+
+
+@pytest.mark.parametrize("name", ["forge", "a1111"])
+def test_a_job_that_waits_leaves_the_queue_alone_and_the_one_that_runs_is_the_hosts_to_stop(stub_host, name):
+    stub = stub_host(name)
+    host = find_host()
+    assert isinstance(host, WebuiHost)
+    page, made, begun, go_on = WebuiPage(host, lambda part: part), [], threading.Event(), threading.Event()
+
+    def job(number: int) -> list[Any]:
+        begun.set()
+        go_on.wait(60)
+        made.append(number)
+        return ["clip", "done"]
+
+    handle = page.queued(job, [None])
+
+    async def told() -> list[Any]:
+        from modules import progress, shared
+
+        with stub.queue_lock:  # a picture is being made, and our first job waits for that
+            jobs = [asyncio.ensure_future(handle(f"task(svd-{n})", n)) for n in range(4)]
+            await asyncio.sleep(0.1)
+            for n in (0, 2):
+                assert await page.stop_job(f"task(svd-{n})")
+                with pytest.raises(Interrupted):
+                    await asyncio.wait_for(jobs[n], 10)
+                assert f"task(svd-{n})" in progress.finished_tasks
+            assert list(progress.pending_tasks) == ["task(svd-1)", "task(svd-3)"]
+            assert not shared.state.interrupted
+        while not begun.is_set():
+            await asyncio.sleep(0.01)
+        assert not await page.stop_job("task(svd-1)")
+        go_on.set()
+        return await asyncio.gather(jobs[1], jobs[3])
+
+    assert [outputs[0] for outputs in awaited(told())] == ["clip", "clip"]
+    assert made == [1, 3]

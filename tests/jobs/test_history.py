@@ -12,7 +12,7 @@ import pytest
 
 from lib_svd.clip import Clip
 from lib_svd.errors import BadInput, BadOutput, BadRequest
-from lib_svd.files import publish
+from lib_svd.files import free_name, publish
 from lib_svd.jobs import history, reopened, searching
 from lib_svd.request import CompleteRequest
 from lib_svd.review import review
@@ -280,6 +280,34 @@ def test_trash_takes_all_that_belongs_to_a_clip_and_nothing_else(tmp_path):
     assert (tmp_path / "trash" / "cat-svd-0001 (2).mp4").exists()
     with pytest.raises(BadInput, match="no clip"):
         history.to_trash(video)
+
+
+def test_what_comes_back_from_the_trash_is_as_it_was_and_overwrites_nothing(tmp_path):
+    video = clip_at(tmp_path / "cat-svd-0001.mp4")
+    frame = tmp_path / "cat-svd-0001" / "00000.png"
+    frame.parent.mkdir()
+    frame.write_bytes(b"frame")
+    history.remember(video, complete(), "", None, [video, video.with_suffix(".txt"), frame])
+    noted = clip_at(tmp_path / "dog.mp4")
+    history.mark(noted, note="mine")  # its files are not listed
+    before = snapshot(tmp_path)
+    for each in (video, noted):
+        history.to_trash(each)
+        assert history.from_trash(each.parent / "trash" / each.name) == each
+    (tmp_path / "trash").rmdir()
+    assert snapshot(tmp_path) == before
+    history.to_trash(noted)
+    other = clip_at(noted)
+    back = history.from_trash(tmp_path / "trash" / "dog.mp4")
+    assert (back.name, history.entry(back).note, history.entry(other).note) == ("dog (2).mp4", "mine", "")
+    with pytest.raises(BadInput, match="not in the trash"):
+        history.from_trash(other)
+
+
+def test_the_number_of_a_clip_that_was_thrown_away_is_not_given_out_again(tmp_path):
+    video = clip_at(tmp_path / "cat-svd-0007.mp4")
+    history.to_trash(video)
+    assert free_name(tmp_path, "cat", ".mp4").name == "cat-svd-0008.mp4"
 
 
 def test_a_clip_whose_files_are_not_listed_gives_those_that_carry_its_settings(tmp_path):

@@ -33,6 +33,7 @@ class NotingPage:
         self.received: list[tuple[str, Any, Any]] = []
         self.sent: list[tuple[str, str]] = []
         self.opened: list[Path] = []
+        self.running = ""
 
     def generate_buttons(self, part):
         return gr.Button("Generate", elem_id=f"{part}_generate")
@@ -44,6 +45,9 @@ class NotingPage:
             return job(*values)
 
         return handle
+
+    async def stop_job(self, task):
+        return task != self.running
 
     def url(self, path):
         return f"file={path.as_posix()}"

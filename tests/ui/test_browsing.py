@@ -20,7 +20,7 @@ from lib_svd.jobs import history
 from lib_svd.request import ClipRequest
 from lib_svd.review import review
 from lib_svd.ui import tab
-from lib_svd.ui.browsing import DATE, DIRECTIONS, PAGE, SORTS, Asked
+from lib_svd.ui.browsing import CLIPS, DATE, DIRECTIONS, PAGE, SORTS, THROWN_AWAY, Asked
 from lib_svd.ui.choices import FOLLOWING
 from lib_svd.ui.controls import FIRST
 from tests.requests import complete
@@ -58,8 +58,9 @@ def clip(studio):
     return at
 
 
-def asked(*chosen, words="", order=DATE, direction=DIRECTIONS[0], page=0):
-    return Asked(json.dumps(list(map(str, chosen))), words, order, direction, page)
+def asked(*chosen, seen=None, words="", place=CLIPS, order=DATE, direction=DIRECTIONS[0], page=0):
+    paths = [json.dumps(list(map(str, each))) for each in (chosen, chosen if seen is None else seen)]
+    return Asked(*paths, words, place, order, direction, page)
 
 
 def names(html):
@@ -187,7 +188,7 @@ def test_settings_that_differ_stand_out_and_the_order_is_the_users(panel, clip):
 def test_what_is_thrown_away_is_in_the_trash_with_all_that_belongs_to_it(panel, clip):
     kept, one, two = (clip(f"{name}.mp4") for name in "abc")
     panel.look(asked())
-    said, html, _, compared = panel.trash(asked(one, two))
+    said, html, _, compared, *_ = panel.trash(asked(one, two))
     assert f"2 clips are in {one.parent / 'trash'} now." in said
     assert (names(html), 'data-paths="[]"' in html, compared) == ([kept.name], True, "")
     assert sorted(path.name for path in (one.parent / "trash").iterdir()) == ["b.mp4", "b.txt", "c.mp4", "c.txt"]
@@ -310,3 +311,49 @@ def test_one_clip_is_restored_and_no_other_number(panel, clip):
     for chosen, why in (((), "none is chosen"), (paths, "2 are chosen")):
         with pytest.raises(BadRequest, match=f"^One clip can be restored: {why}"):
             panel._one(asked(*chosen))
+
+
+def test_only_what_is_in_view_is_thrown_away_and_the_rest_stays_chosen(panel, clip):
+    one, two, three = (clip(f"{name}.mp4") for name in "abc")
+    panel.look(asked())
+    said, html, *_ = panel.trash(asked(one, two, seen=[two, three]))
+    assert "b.mp4 is in" in said
+    assert "Of those chosen 1 stay, which are not in view." in said
+    assert [each.exists() for each in (one, two, three)] == [True, False, True]
+    assert f'data-paths="[&#34;{one}&#34;]"' in html
+    with pytest.raises(BadRequest, match="No clip that is chosen is in view, so all stay"):
+        panel.trash(asked(one, seen=[three]))
+    assert one.exists()
+
+
+def test_what_was_thrown_away_last_comes_back_by_undo_and_is_chosen_again(panel, clip):
+    one, two = clip("a.mp4"), clip("b.mp4")
+    panel.look(asked())
+    *_, gone, undo = panel.trash(asked(one, two))
+    assert undo["visible"]
+    said, html, _, undo = panel.undo(asked()._replace(chosen=gone, seen=""))
+    assert "2 clips are back." in said
+    assert set(names(html)) == {"a.mp4", "b.mp4"}
+    assert 'data-count="2"' in html
+    assert not undo["visible"]
+    assert one.with_suffix(".txt").exists()
+
+
+def test_the_trash_is_looked_through_and_clips_come_back_from_it(panel, clip):
+    one, two = clip("a.mp4"), clip("b.mp4", motion_bucket_id=33)
+    panel.look(asked())
+    assert "There is nothing in the trash." in panel.turn_to(asked(place=THROWN_AWAY))[1]
+    panel.trash(asked(one, two))
+    said, html, _, _, trash, back, undo = panel.turn_to(asked(place=THROWN_AWAY))
+    assert (said, set(names(html))) == ("", {"a.mp4", "b.mp4"})
+    assert (trash["visible"], back["visible"], undo["visible"]) == (False, True, False)
+    assert names(panel.listed(asked(words="motion=33", place=THROWN_AWAY))[1]) == ["b.mp4"]
+    thrown = two.parent / "trash" / "b.mp4"
+    with pytest.raises(BadRequest, match="bring it back first"):
+        panel._one(asked(thrown, place=THROWN_AWAY))
+    said, html, *_ = panel.bring_back(asked(thrown, place=THROWN_AWAY))
+    assert "b.mp4 is back." in said
+    assert names(html) == ["a.mp4"]
+    assert (two.exists(), one.exists()) == (True, False)
+    with pytest.raises(BadRequest, match="none is chosen"):
+        panel.bring_back(asked(place=THROWN_AWAY))

@@ -109,3 +109,12 @@ def test_the_motion_slider_ends_where_training_did():
     assert made.bounds("motion_bucket_id") == (20, 90, 1)
     wide = Made(FAMILIES["svd"], 64)
     assert made.follow({**wide.defaults(), "motion_bucket_id": 200}, wide)["motion_bucket_id"] == 90
+
+
+def test_a_hint_names_no_number_of_another_model():
+    most, demo = Made.of(None), Made(replace(FAMILIES["svd_xt"], motion_bucket_id=127, num_steps=10), 8)
+    for name in NUMBERS:
+        assert most.hint(name) == SETTINGS[name].help
+    assert demo.hint("motion_bucket_id") == "How much moves. More breaks sooner. 127 is where this model begins."
+    assert demo.hint("num_steps") == "Steps of the sampler. 10 is where this model begins."
+    assert demo.hint("fps") == SETTINGS["fps"].help

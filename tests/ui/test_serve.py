@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -20,8 +21,10 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from lib_svd import line
-from lib_svd.errors import Busy
+from lib_svd.errors import Busy, Interrupted
+from lib_svd.files import mark
 from lib_svd.ui import compat
+from lib_svd.ui.clips import error_html
 from lib_svd.ui.standalone import Choices, StandalonePage, own_cache
 from tests.browser.conftest import PYTHONS
 from tests.conftest import awaited
@@ -66,18 +69,35 @@ def test_it_is_there_for_this_machine_only_and_ctrl_c_ends_it(here):
 
 
 @pytest.mark.parametrize("chosen", [False, True])
-def test_what_gradio_keeps_is_this_pages_own_unless_it_is_told_where(here, monkeypatch, chosen):
-    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
+def test_what_gradio_keeps_is_this_pages_own_and_goes_with_it(here, monkeypatch, chosen):
+    place = here / "chosen" if chosen else here
     monkeypatch.setattr("tempfile.tempdir", str(here))
+    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
     if chosen:
-        monkeypatch.setenv("GRADIO_TEMP_DIR", str(here / "chosen"))
+        monkeypatch.setenv("GRADIO_TEMP_DIR", str(place))
     with own_cache():
         kept = Path(os.environ["GRADIO_TEMP_DIR"])
-        kept.mkdir(exist_ok=True)
         (kept / "picture.png").write_bytes(b"")
-        assert kept == here / "chosen" if chosen else kept.parent == here
-    assert [path.name for path in here.iterdir()] == ["chosen"] * chosen
-    assert ("GRADIO_TEMP_DIR" in os.environ) == chosen
+        assert kept.parent == place
+        assert kept.stat().st_mode & 0o077 == 0  # pictures are nobody else's business
+    assert [*place.iterdir()] == []
+    assert os.environ.get("GRADIO_TEMP_DIR") == (str(place) if chosen else None)
+
+
+def test_what_a_page_that_was_killed_left_is_removed_by_the_next_one(here, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(here))
+    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
+    made = (
+        f"import tempfile; from lib_svd.files import mark; tempfile.mkdtemp(prefix='page-' + mark(), dir={str(here)!r})"
+    )
+    subprocess.run([sys.executable, "-c", made], check=True, cwd=ROOT)
+    (left,) = here.iterdir()
+    (left / "upload.png").write_bytes(b"picture")
+    others = [Path(tempfile.mkdtemp(prefix=f"page-{mark()}")), here / "page-svd-notes"]  # one runs, one is a user's
+    others[1].mkdir()
+    with own_cache():
+        assert not left.exists()
+    assert sorted(here.iterdir()) == sorted(others)
 
 
 def test_choices_are_kept_in_a_file_and_a_damaged_file_is_no_reason_to_stop(tmp_path):
@@ -91,40 +111,62 @@ def test_choices_are_kept_in_a_file_and_a_damaged_file_is_no_reason_to_stop(tmp_
     assert json.loads(path.read_text()) == {"svd_checkpoint": "a"}
 
 
-LARGE = """
-import base64, io, sys
+READING = """
+import base64, io, pathlib
 import gradio as gr
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from lib_svd.ui import compat
+from lib_svd.ui.clips import error_html
 from lib_svd.ui.framing import Framing
 from lib_svd.hosts.standalone import standalone_host
 from lib_svd.studio import Studio
 
 with gr.Blocks() as blocks:
     picture = Framing(Studio(standalone_host("cpu")), "svd").picture
-compat._bound_pixels()
-for width in (8000, 9000):
-    path = f"{width}.png"
-    Image.new("1", (width, 8000)).save(path)
-    payload = path
+def read(data, name):
+    path = pathlib.Path("kept-by-gradio")
+    path.write_bytes(data)
     if compat.VERSION == 3:
-        payload = "data:image/png;base64," + base64.b64encode(open(path, "rb").read()).decode()
-    else:
-        payload = picture.data_model(path=path, orig_name=path)
-    try:
-        print(picture.preprocess(payload).size)
-    except gr.Error as error:
-        print(error.message)
+        return picture.preprocess("data:image/png;base64," + base64.b64encode(data).decode())
+    return picture.preprocess(picture.data_model(path=str(path), orig_name=name))
+
+png, text = io.BytesIO(), PngImagePlugin.PngInfo()
+text.add_text("parameters", "a dog")
+Image.new("RGBA", (64, 64)).save(png, "PNG", pnginfo=text)
+found = read(png.getvalue(), "dog.png")
+print(found.mode, found.info["parameters"])
+for name, size in (("wide.png", (9000, 8000)), ("icon.png", (16, 16))):
+    stream = io.BytesIO()
+    Image.new("1", size).save(stream, "PNG")
+    print(read(stream.getvalue(), name))
+for name, data in (("cut.png", png.getvalue()[:90]), ("dog.txt.png", b"no picture"), ("empty.png", b"")):
+    print(read(data, name))
+if compat.VERSION > 3:
+    print(picture.preprocess(picture.data_model(path="/gone/dog.png", orig_name="dog.png")))
 """
 
 
 @pytest.mark.parametrize("gradio", PYTHONS)
-def test_a_picture_of_too_many_pixels_is_not_decoded(gradio, tmp_path):
+def test_a_picture_that_cannot_be_read_is_a_sentence_without_the_servers_paths(gradio, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [PYTHONS[gradio], "-W", "ignore", "-c", LARGE]
+    command = [PYTHONS[gradio], "-W", "ignore", "-c", READING]
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    told = "The picture has too many pixels, and at most 70 megapixels can be read: make it smaller first; "
-    assert ran.stdout == f"(8000, 8000)\n{told}4096 pixels on the longer side are plenty.\n", ran.stderr
+    mode, *told = ran.stdout.splitlines()
+    assert mode == "RGBA a dog", ran.stderr
+    named = gradio != "gradio3"  # which does not send names
+    names = ["wide.png", "icon.png", "cut.png", "dog.txt.png", "empty.png"] if named else ["The picture"] * 5
+    wanted = [
+        "is 9000x8000 pixels, and at most 70 megapixels can be read: make it smaller first",
+        "is only 16x16 pixels, and the shorter side must be at least 32 pixels: choose a larger picture.",
+        "is incomplete or damaged",
+        "is a text file, not a picture: choose a PNG, JPEG or WebP file.",
+        "is empty (0 bytes): copy or download it again.",
+    ]
+    for name, sentence, found in zip(names, wanted, told, strict=False):
+        assert found.startswith(f"{name} {sentence}")
+    assert told[5:] == ["The picture is not there any more: choose it again."] * named
+    assert "kept-by-gradio" not in ran.stdout
+    assert not ran.stderr
 
 
 def ask(*calls):
@@ -147,6 +189,8 @@ def test_jobs_run_one_after_the_other_on_one_thread(tmp_path):
 
 def test_a_job_that_breaks_is_finished_and_said(tmp_path, caplog):
     page = StandalonePage(tmp_path)
+    ((said,),) = ask(page.queued(lambda: [error_html("No <clip>.")], [])("before"))
+    assert said.startswith('<div class="error">No &lt;clip&gt;.</div><p class="svd-said">Time taken: ')
     ((clip, said),) = ask(page.queued(lambda: 1 / 0, ["before"])("a"))
     assert clip == "before"
     assert said == '<div class="error">ZeroDivisionError: the log has more.</div>'
@@ -183,10 +227,10 @@ def test_jobs_that_wait_hold_no_thread_and_one_too_many_is_told_so(tmp_path):
     handle = page.queued(lambda: [str(go_on.wait(60))], ["as it was"])
 
     async def told():
-        threads = threading.active_count()
+        before = {*threading.enumerate()}
         waiting = [asyncio.ensure_future(handle(f"task{i}")) for i in range(line.MOST)]
         await asyncio.sleep(0.1)
-        assert threading.active_count() == threads + 1
+        assert len({*threading.enumerate()} - before) == 1
         with pytest.raises(Busy, match=f"^{line.MOST} clips are waiting already: ask again when some are done.$"):
             await handle("one too many")
         state = page.tasks.told("task3", -1, False)
@@ -195,6 +239,39 @@ def test_jobs_that_wait_hold_no_thread_and_one_too_many_is_told_so(tmp_path):
         return await asyncio.gather(*waiting)
 
     assert all(said.startswith("True") for (*_, said) in awaited(told()))
+
+
+def test_each_page_stops_its_own_job_and_no_other(tmp_path):
+    page, begun, go_on = StandalonePage(tmp_path), threading.Event(), threading.Event()
+    made = []
+
+    def job(name):
+        begun.set()
+        go_on.wait(60)
+        made.append((name, page.stop.is_set()))
+        return [name]
+
+    handle = page.queued(job, [])
+
+    async def told():
+        jobs = {name: asyncio.ensure_future(handle(name, name)) for name in ("first", "second", "third", "")}
+        while not begun.is_set():
+            await asyncio.sleep(0.01)
+        assert await page.stop_job("second")
+        with pytest.raises(Interrupted, match="taken out of the queue before it was begun"):
+            await asyncio.wait_for(jobs.pop("second"), 10)  # at once, though another one is being made
+        state = page.tasks.told("second", -1, False)
+        assert (state["queued"], state["completed"]) == (False, True)
+        assert page.tasks.told("third", -1, False)["textinfo"] == "In queue: 1/2"
+        assert not page.stop.is_set()
+        await page.stop_job("first")
+        for unknown in ("second", "gone", ""):
+            await page.stop_job(unknown)
+        go_on.set()
+        return await asyncio.gather(*jobs.values())
+
+    assert [str(said).partition("<p")[0] for (said,) in awaited(told())] == ["first", "third", ""]
+    assert made == [("first", True), ("third", False), ("", False)]
 
 
 def test_the_pictures_that_wait_are_bounded_together(tmp_path):
@@ -212,7 +289,7 @@ def test_the_pictures_that_wait_are_bounded_together(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning")  # gradio's own
 def test_what_gradio_copied_is_removed_while_the_page_runs(tmp_path, monkeypatch):
-    """Half a day later; here a second."""
+    """Three hours later; here a second."""
     monkeypatch.setattr(compat, "KEPT", (1, 1))
     blocks = compat.whole_page("Page", None)
     app = compat.mount(FastAPI(), blocks, tmp_path, None)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lib_svd.checkpoints import made_with
-from lib_svd.errors import Busy, OutOfMemory
+from lib_svd.errors import BadPicture, Busy, Interrupted, OutOfMemory
 from lib_svd.infotext import read_infotext
 from lib_svd.jobs import history
 from lib_svd.options import DEFAULTS
@@ -107,6 +107,14 @@ def test_what_cannot_be_done_is_a_sentence_and_the_clip_before_stays(generate, s
     assert studio._loaded is None
 
 
+def test_a_picture_that_cannot_be_read_is_said_wherever_it_is_used(generate, built):
+    bad = BadPicture("dog.png is damaged: save it anew.")
+    values = [built.controls[name].value for name in ASKED]
+    assert generate(bad)["status"] == '<div class="error">dog.png is damaged: save it anew.</div>'
+    assert built.framing.preview(bad, *values)[1] == built.framing.closer(bad, *values)[0] == generate(bad)["status"]
+    assert built._one_change.begin(bad, "a clip")[0] == ""
+
+
 def test_errors_of_ours_are_said_and_others_are_logged_too(generate, studio, monkeypatch, caplog):
     def fail(error):
         def animate(order):
@@ -140,17 +148,32 @@ def test_nothing_is_shown_of_a_clip_that_was_thrown_away(generate, built, studio
     assert "is in the trash" in said
 
 
-def test_a_page_that_was_loaded_again_gets_what_its_own_job_showed(built):
+def test_a_page_that_was_loaded_again_gets_what_its_own_job_showed_though_another_ended_since(built):
     async def queued(task, *shown):
         return [gr.update(), *shown]
 
     handle = built._kept(queued, 7)
-    assert built.ended("a") == [gr.update()] * 6
-    awaited(handle("a", *"clip a"))
+    assert built.ended("a") == built.ended("") == [gr.update()] * 6
+    for task in "abcd":
+        awaited(handle(task, *f"clip {task}"))
     assert built.ended("a") == [*"clip a"]
-    awaited(handle("b", *"clip b"))
-    assert built.ended("b") == [*"clip b"]
+    awaited(handle("e", *"clip e"))
+    assert built.ended("e") == [*"clip e"]
     assert built.ended("a") == [gr.update()] * 6
+
+
+def test_a_job_that_was_taken_out_of_the_queue_is_told_so_and_the_clip_before_stays(built):
+    async def left(task):
+        raise Interrupted("The clip was taken out of the queue.")
+
+    *stays, said = awaited(built._kept(left, 6)("a"))
+    assert stays == [gr.update()] * 5
+    assert said == '<p class="svd-said">The clip was taken out of the queue.</p>'
+
+
+def test_the_hosts_own_button_is_pressed_for_what_runs_in_its_queue_alone(built, noting_page):
+    noting_page.running = "a"
+    assert [awaited(built.stop(task)) for task in ("a", "b", "")] == ["a", "", ""]
 
 
 def test_a_job_too_many_is_told_so_and_the_clip_before_stays(built):
