@@ -80,7 +80,7 @@ class Studio:
     def refusals(self) -> list[str]:
         """Why files in the folder for SVD models are not offered, a sentence each."""
         dirs = self.host.folders.model_dirs()
-        return refusals(dirs[0], dirs)
+        return [each for folder in dirs[:1] for each in refusals(folder, dirs)]
 
     def checkpoint(self, name: str = "") -> Checkpoint:
         """The model of that name in the folders for models; "" is the first one that the user has.

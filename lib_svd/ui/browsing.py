@@ -78,7 +78,7 @@ class Browsing:
 
     def __init__(self, studio: Studio, page: Page, part: str) -> None:
         self._studio, self._page, self._part = studio, page, part
-        self._places = {CLIPS: Listed(studio.clip_dirs), THROWN_AWAY: Listed(self._trashes)}
+        self._places = {CLIPS: Listed(lambda: studio.clip_dirs()), THROWN_AWAY: Listed(self._trashes)}
         with gr.Row(elem_classes=["svd-row"]):
             self._words = gr.Textbox(
                 label="Find",
@@ -87,7 +87,7 @@ class Browsing:
                 elem_id=f"{part}_find",
                 scale=5,
             )
-            self._place = gr.Dropdown(PLACES, value=CLIPS, label="Show", elem_id=f"{part}_place", scale=2)
+            self._place = gr.Dropdown(PLACES, value=CLIPS, label="Folder", elem_id=f"{part}_place", scale=2)
             self._order = gr.Dropdown(list(SORTS), value=DATE, label="Sort by", elem_id=f"{part}_sort", scale=2)
             self._direction = gr.Dropdown(
                 DIRECTIONS, value=DIRECTIONS[0], label="Direction", elem_id=f"{part}_direction", scale=2
