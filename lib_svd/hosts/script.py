@@ -9,6 +9,11 @@ from typing import Any, ClassVar
 from lib_svd.hosts.lacking import Need
 from lib_svd.hosts.webui import WebuiHost
 
+TOLD = ("SVD clips", "SVD error")
+"""What a job's description says of its clips; no picture's infotext does."""
+PLOT = "X/Y/Z plot"
+"""Gives out its first part's description, which has the clips of all; and writes its own into its grid."""
+
 
 def script_class(host: WebuiHost, hook: Any, build: Callable[[str], Any]) -> type[Any] | None:
     """The class that a web UI finds in `scripts/svd.py` and makes an object of for each of the two tabs.
@@ -57,6 +62,10 @@ class PictureScript:
         self.infotext_fields = list(accordion.pastes)
         return list(accordion.inputs)
 
+    def setup(self, p: Any, *values: Any) -> None:
+        """Note where a job as it was asked for is described: a script of the web UI's may run copies of it."""
+        p.svd_told = p.extra_generation_params
+
     def is_on(self, p: Any) -> bool:
         """Whether the pictures of a job that has not begun will be animated.
 
@@ -76,7 +85,8 @@ class PictureScript:
         p.svd_job = self.hook.started(self._read, values, (p.width, p.height), getattr(p, "svd_changes", {}))
         if p.svd_job is None:
             return
-        p.extra_generation_params = {**p.extra_generation_params, **p.svd_job.parameters}
+        others = {name: value for name, value in p.extra_generation_params.items() if name not in TOLD}
+        p.extra_generation_params = {**others, **p.svd_job.parameters}
         state = shared.state
         p.svd_is_first, p.svd_is_whole = state.job_no == 0, state.job_count == -1
         if p.svd_is_whole:
@@ -106,9 +116,18 @@ class PictureScript:
                 shared.state.nextjob()
                 _tell(p, processed, each)
                 made.append(each)
-        processed.extra_generation_params = self.hook.keep(
+        processed.extra_generation_params = told = self.hook.keep(
             made, processed.job_timestamp, processed.extra_generation_params, is_first=p.svd_is_first
         )
+        if _script_of(p) not in ("", PLOT):
+            for shown in (p.extra_generation_params, p.svd_told):
+                shown.update({name: told[name] for name in TOLD if name in told})
+
+
+def _script_of(p: Any) -> str:
+    """The title of the web UI's own script that runs a job, perhaps in parts, and makes of them what it gives out."""
+    number = (p.script_args or (0,))[0]
+    return str(p.scripts.selectable_scripts[number - 1].title()) if number else ""
 
 
 def _skipped() -> bool:
@@ -123,12 +142,13 @@ def _skipped() -> bool:
 def _tell(p: Any, processed: Any, made: Any) -> None:
     """Put a clip, or the sentence why there is none, where the host looks for what a job made.
 
-    The API passes a text among the images through: the clip in base64. The page shows clips below its gallery, never by
-    Neo's `processed.video_path`: it would show that one video in place of all pictures of the job.
+    The API passes a text among the images through: the clip in base64. But a script of the web UI's may make a grid of
+    all images. The page shows clips below its gallery, never by Neo's `processed.video_path`: it would show that one
+    video in place of all pictures of the job.
     """
     if isinstance(made, str):
         processed.comments += f"{made}\n"
         return
-    if p.is_api:
+    if p.is_api and not _script_of(p):
         processed.images.append(base64.b64encode(made.video.read_bytes()).decode("ascii"))
         processed.infotexts.append(made.clip.infotext)

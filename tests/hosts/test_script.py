@@ -32,7 +32,7 @@ def test_neo_is_given_no_video_to_show_in_place_of_the_pictures(stub_host):
     hook = HookWithClips(*(SavedClip(clip=clip, video=Path(name)) for name in ("a.mp4", "b.mp4")))
     script = script_class(find_host(), hook, lambda tab: None)()
     job = PictureJob(settings={}, with_frames=False, parameters={}, problems=[])
-    p = SimpleNamespace(svd_job=job, svd_is_first=True, svd_is_whole=False, is_api=False)
+    p = SimpleNamespace(svd_job=job, svd_is_first=True, svd_is_whole=False, is_api=False, script_args=())
     processed = SimpleNamespace(
         **{"images": ["a", "b"], "infotexts": ["", ""], "index_of_first_image": 0, "all_seeds": [1, 2]},
         **{"job_timestamp": "", "extra_generation_params": {}, "comments": "", "video_path": None},
