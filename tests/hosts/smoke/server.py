@@ -190,13 +190,17 @@ class Server:
 
     def call(self, path: str, body: dict[str, Any] | None = None, expected: int = 200) -> Any:
         """What the API answers; POST where there is a body."""
+        status, text = self.ask(path, body)
+        assert status == expected, f"{path} answered {status}: {text[:500]!r}"
+        return json.loads(text) if text else None
+
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> tuple[int, bytes]:
+        """The API's status and answer."""
         content = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, content, {"Content-Type": "application/json"})
         answer: Future[tuple[int, bytes]] = self._calls.submit(_answered, request)
         self.wait(answer.done, path)
-        status, text = answer.result()
-        assert status == expected, f"{path} answered {status}: {text[:500]!r}"
-        return json.loads(text) if text else None
+        return answer.result()
 
 
 def _answered(request: urllib.request.Request) -> tuple[int, bytes]:

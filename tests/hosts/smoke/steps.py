@@ -223,6 +223,34 @@ def the_api_plots_over_a_setting(t: Tried) -> str:
     return f"clips of motion 60 and 90; switched off: {str(refused)[:160]}"
 
 
+def clips_go_with_the_hosts_own_scripts(t: Tried) -> str:
+    """Those that are chosen from a list, each with its own defaults; one that fails without us is passed over."""
+    picture, seen = base64_of(t.picture), []
+    for script in t.server.call("/sdapi/v1/script-info"):
+        if script["is_alwayson"] or script["name"] in ("x/y/z plot", "custom code"):
+            continue
+        given = [control["value"] for control in script["args"]]
+        given = [
+            "a cat\na dog" if script["name"].startswith("prompts from file") and each == "" else each for each in given
+        ]
+        body = {"prompt": "a|cat", "steps": 1, "width": 64, "height": 64, "seed": 3, "init_images": [picture]}
+        body |= {"script_name": script["name"], "script_args": given}
+        path = "/sdapi/v1/img2img" if script["is_img2img"] else "/sdapi/v1/txt2img"
+        if t.server.ask(path, body)[0] != 200:
+            continue
+        ours = {"SVD": {"args": [{"checkpoint": t.model.name, **SHORT}]}}
+        answer = t.server.call(path, {**body, "alwayson_scripts": ours})
+        pictures = [Image.open(io.BytesIO(base64.b64decode(text))).size for text in answer["images"]]
+        info = json.loads(answer["info"])
+        clips = info["extra_generation_params"].get("SVD clips", [])
+        assert clips, (script["name"], info)
+        assert all(Path(clip).is_file() for clip in clips), clips
+        assert not any("SVD clips" in text for text in info["infotexts"]), info
+        seen.append(f"{script['name']}: {len(pictures)} pictures, {len({*clips})} clips")
+    assert seen
+    return "; ".join(seen)
+
+
 def memory_does_not_grow_over_three_clips(t: Tried) -> str:
     sizes = []
     loads = t.server.log().count("Loading")
@@ -313,6 +341,7 @@ STEPS = (
     a_clip_equals_the_stand_alone_one,
     the_hook_animates_by_api,
     the_api_plots_over_a_setting,
+    clips_go_with_the_hosts_own_scripts,
     memory_does_not_grow_over_three_clips,
     sd_checkpoints_switch_and_come_back,
     everything_unloads_and_comes_back,
