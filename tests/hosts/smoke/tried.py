@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,8 @@ class Tried:
 
     def open_page(self) -> None:
         self.page.goto(self.server.url)
+        with suppress(NotYet):  # the page of the Neo that was tried loads itself once more, after two seconds
+            self.page.wait_for_event("load", timeout=4000)
         self.waits_for("typeof switch_to_svd_clip === 'function'")
         self.sees("#txt2img_generate")
 
