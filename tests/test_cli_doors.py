@@ -10,7 +10,8 @@ import pytest
 
 from lib_svd.infotext import read_infotext
 from lib_svd.request import ClipRequest
-from tests.conftest import save_picture
+from lib_svd.testing import write_checkpoint
+from tests.conftest import NARROW, save_picture
 
 SMALL = ("--steps", 1, "--frames", 2, "--quiet")
 
@@ -104,3 +105,14 @@ def test_without_a_model_it_says_what_to_get_where_it_goes_and_what_is_broken(he
     )
     models = json.loads(lib_svd("doctor", "--json").out)["models"]
     assert not [each for each in models if "svd_xt" in each]
+
+
+def test_metadata_of_any_size_stays_readable(here, lib_svd):
+    metadata = {"svd.family": "svd_xt", "workflow": "x" * 800_000, **{f"z{n}": "y" for n in range(500)}}
+    write_checkpoint(here / "svd_xt.safetensors", NARROW, metadata=metadata)
+    said = lib_svd("inspect", "svd_xt.safetensors").out
+    assert len(said) < 5000
+    assert "... (800,000 characters)" in said
+    assert "and more: " in said
+    whole = json.loads(lib_svd("inspect", "svd_xt.safetensors", "--json").out)["metadata"]
+    assert whole["workflow"] == "x" * 800_000

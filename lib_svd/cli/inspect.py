@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import Any
 
 import click
@@ -11,6 +12,8 @@ from lib_svd.cli.options import errors_as_json, model_options, recognised
 from lib_svd.cli.terminal import tell
 from lib_svd.doctor import as_lines
 from lib_svd.request import ClipRequest
+
+MOST_SHOWN, MOST_KEYS = 200, 30  # characters of a text, texts
 
 
 @click.command()
@@ -41,7 +44,21 @@ def _described(found: dict[str, Any]) -> str:
             "Stored as": {part: ", ".join(dtypes) for part, dtypes in found["dtypes"].items()},
             "Licence": found["licence"],
             "Commercial use": found["commercial_use"],
-            "Metadata": found["metadata"] or "none",
+            "Metadata": _readable(found["metadata"]) or "none",
             **({"Notes": " ".join(found["notes"])} if found["notes"] else {}),
         }
     )
+
+
+def _readable(metadata: dict[str, str]) -> dict[str, str]:
+    """The metadata as far as it can be read at a glance; `--json` has all of it."""
+    shown = {
+        key[:MOST_SHOWN]: text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}... ({len(text):,} characters)"
+        for key, text in islice(sorted(metadata.items(), key=_ours_first), MOST_KEYS)
+    }
+    more = len(metadata) - len(shown)
+    return {**shown, "and more": f"{more} others, see --json"} if more > 0 else shown
+
+
+def _ours_first(entry: tuple[str, str]) -> tuple[bool, str]:
+    return not entry[0].startswith(("svd.", "modelspec.")), entry[0]
