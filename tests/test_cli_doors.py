@@ -116,3 +116,17 @@ def test_metadata_of_any_size_stays_readable(here, lib_svd):
     assert "and more: " in said
     whole = json.loads(lib_svd("inspect", "svd_xt.safetensors", "--json").out)["metadata"]
     assert whole["workflow"] == "x" * 800_000
+
+
+@pytest.mark.parametrize("command", ["animate", "sweep"])
+def test_help_has_groups_and_tells_what_is_taken_when_nothing_is_given(here, lib_svd, command):
+    said = lib_svd(command, "--help").out
+    places = [said.index(f"\n{title}:\n") for title in ("Options", "Settings of the clip", "Model and machine")]
+    assert places == sorted(places)
+    settings, machine = said[places[1] : places[2]], said[places[2] :]
+    assert "--motion" in settings
+    assert "--device" in machine
+    flat = " ".join(said.split())
+    assert "[1 to 255; the model's own when not given]" in flat
+    assert "[0 to 1; 0.5 when not given]" in flat
+    assert "drawn when not given]" in flat

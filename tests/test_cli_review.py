@@ -148,6 +148,21 @@ def test_a_picture_is_checked_before_there_is_a_clip(here, lib_svd):
     assert lib_svd("check", "none.png").code == 2
 
 
+def test_a_picture_is_checked_for_the_model_that_shall_animate_it(here, lib_svd):
+    picture = Image.new("RGBA", (400, 300), (0, 0, 0, 0))
+    picture.paste((200, 80, 40, 255), (150, 100, 250, 200))
+    picture.save(here / "cut_out.png")
+    ran = lib_svd("check", "cut_out.png", "--checkpoint", "demo")
+    assert ran.code == 0, ran.err
+    assert "The background behind its transparent parts fills much of it. Choose another background." in ran.out
+    assert "dark" not in ran.out
+    assert "72x56 pixels. The picture has transparent parts; the background colour #000000 shows through." in ran.out
+    assert "so the clip will be soft" not in ran.out
+    assert "so the clip will be soft" in lib_svd("check", "cut_out.png").out
+    white = json.loads(lib_svd("check", "cut_out.png", "--checkpoint", "demo", "--background", "#808080", "--json").out)
+    assert [each["name"] for each in white["concerns"] if each["name"] in ("background", "dark", "bright")] == []
+
+
 def test_a_tighter_crop_is_told_in_the_words_that_animate_takes(here, lib_svd):
     disc(850, 300, 80).resize((3000, 2000)).save(here / "far.png")
     words = re.search(

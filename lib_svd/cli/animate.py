@@ -13,6 +13,7 @@ import click
 from lib_svd.cli.options import (
     OUTPUT_DIR,
     PROGRAM,
+    Grouped,
     Options,
     errors_as_json,
     host_of,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from lib_svd.clip import SavedClip
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.argument("pictures", metavar="PICTURE...", nargs=-1, type=Path)
 @click.option("--checkpoint", help="Model: a file, a diffusers folder, or a name in the model folders.")
 @click.option("--out", type=Path, help="The clip, .mp4; a numbered name under output/ when not given.")

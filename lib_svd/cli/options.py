@@ -30,6 +30,8 @@ PROGRAM = "python -m lib_svd"
 MODEL_DIRS = ("models/svd", "models")
 OUTPUT_DIR = Path("output")
 
+GROUPS = ("Options", "Settings of the clip", "Model and machine")
+MACHINE = ("checkpoint", "models", "variant", "companion", "device", "dtype", "weights", "compiled")
 ELSEWHERE = ("width", "height", "checkpoint")  # settings with an option of their own making
 
 
@@ -43,8 +45,30 @@ def setting_options(command: F) -> F:
 
 def _help(setting: Setting) -> str:
     only = f" {setting.only} only." if setting.only else ""
-    drawn = " Drawn when not given." if setting.name == "seed" else ""
-    return f"{setting.label}. {setting.help}{only}{drawn} [{setting.reach}]"
+    usual = "the model's own" if setting.is_open else setting.written(setting.default)
+    usual = "drawn" if setting.name == "seed" else usual
+    return f"{setting.label}. {setting.help}{only} [{setting.reach}; {usual} when not given]"
+
+
+class Grouped(click.Command):
+    """A command whose help has its options in groups: its own, the clip's settings, the model and the machine."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, group by group."""
+        groups: dict[str, list[tuple[str, str]]] = {title: [] for title in GROUPS}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                groups[_group(param.name or "")].append(record)
+        for title, records in groups.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+def _group(name: str) -> str:
+    if name in MACHINE:
+        return GROUPS[2]
+    return GROUPS[1] if name == "size" or (name in SETTINGS and name not in ELSEWHERE) else GROUPS[0]
 
 
 def request_options(command: F) -> F:

@@ -11,6 +11,7 @@ import click
 
 from lib_svd.cli.animate import out_of, request_of
 from lib_svd.cli.options import (
+    Grouped,
     Options,
     errors_as_json,
     host_of,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from lib_svd.jobs import Swept
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.argument("picture", type=Path)
 @click.option("--setting", default="motion", show_default=True, help="What to change from clip to clip.")
 @click.option(

@@ -33,17 +33,27 @@ CLOSEST = 8.0  # zoom
 class Concern:
     """One thing that may go wrong."""
 
-    name: str  # small, blurred, busy, shape, subject, dark, bright, clipped
+    name: str  # small, blurred, busy, shape, subject, background, dark, bright, clipped
     value: float  # the measure
     text: str  # what it means
     remedy: str  # what to do
 
 
-def check_picture(image: Image.Image, fitted: Fitted) -> tuple[Concern, ...]:
-    """Look at an RGB picture as it was fitted; well under a second."""
+def check_picture(image: Image.Image, fitted: Fitted, *, is_transparent: bool = False) -> tuple[Concern, ...]:
+    """Look at an RGB picture as it was fitted; well under a second.
+
+    Args:
+        image: the whole picture.
+        fitted: what of it goes in.
+        is_transparent: whether a background shows through, which is then to blame for what is dark or bright.
+    """
     seen = image.crop(_whole_pixels(fitted.box))
     grey = _grey(seen, LOOKED_AT)
-    return (*_size(image, fitted), *_sharpness(grey), *_light(grey), *_subject(seen))
+    light = _light(grey)
+    if light and is_transparent:
+        text, remedy = "The background behind its transparent parts fills much of it.", "Choose another background."
+        light = (Concern(name="background", value=light[0].value, text=text, remedy=remedy),)
+    return (*_size(image, fitted), *_sharpness(grey), *light, *_subject(seen))
 
 
 def subject_box(image: Image.Image) -> Box:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms
 
 SAME_COLOURS = 2  # of 255; two spellings of sRGB differ by rounding, every other profile by more
+TRANSPARENT = "The picture has transparent parts"
 OPAQUE = 254  # of 255; Forge and reForge hide a picture's settings in the lowest bit of its alpha (stealth_infotext.py)
 
 _WITH_ALPHA = ("RGBA", "RGBa", "PA")
@@ -31,7 +32,7 @@ def to_rgb(
     if alpha is None or np.asarray(alpha).min() >= OPAQUE:
         return colour, notes
     seen = "#{:02x}{:02x}{:02x}".format(*backdrop)
-    notes += (f"The picture has transparent parts; the background colour {seen} shows through.",)
+    notes += (f"{TRANSPARENT}; the background colour {seen} shows through.",)
     return Image.composite(colour, Image.new("RGB", colour.size, backdrop), alpha), notes
 
 

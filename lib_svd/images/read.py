@@ -15,7 +15,7 @@ from typing import BinaryIO
 from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 from lib_svd.errors import BadPicture, BadRequest
-from lib_svd.images.colour import stated_white, to_rgb
+from lib_svd.images.colour import TRANSPARENT, stated_white, to_rgb
 from lib_svd.images.foreign import HEAD_BYTES, describe
 from lib_svd.images.png import LEFT_OUT, PNG, without_texts
 
@@ -48,6 +48,7 @@ class Picture:
 
     image: Image.Image  # RGB, 8 bit, sRGB, upright; always a copy of its own
     notes: tuple[str, ...] = ()  # what the user should know: transparency, frames left out, colours guessed
+    is_transparent: bool = False  # whether the background shows through it
 
 
 def read_picture(source: str | Path | BinaryIO | Image.Image, background: str | None = None) -> Picture:
@@ -73,7 +74,8 @@ def read_picture(source: str | Path | BinaryIO | Image.Image, background: str | 
             upright, orientation_notes = _upright(image)
             rgb, colour_notes = to_rgb(upright, backdrop, white)
     rgb.info.clear()  # a profile or transparency left there would be saved with pixels that it no longer describes
-    return Picture(image=rgb, notes=(*notes, *orientation_notes, *colour_notes))
+    is_transparent = any(note.startswith(TRANSPARENT) for note in colour_notes)
+    return Picture(image=rgb, notes=(*notes, *orientation_notes, *colour_notes), is_transparent=is_transparent)
 
 
 def open_picture(stream: BinaryIO, name: str = "The picture") -> Image.Image:

@@ -77,14 +77,15 @@ class Framing:
         if picture is None:
             return None, ""
         try:
-            source, request, notes = self._asked(picture, values)
+            found, request = self._asked(picture, values)
+            source = found.image
             fitted = images.fit_picture(source, (request.width, request.height), request.fit, images.View.of(request))
         except BadInput as error:
             return None, error_html(str(error))
-        concerns = images.check_picture(source, fitted)
+        concerns = images.check_picture(source, fitted, is_transparent=found.is_transparent)
         warnings = notes_html([f"{c.text} {c.remedy}" for c in concerns if c.name != "small"])  # of which notes tell
         memory = self._studio.memory_plan(request).sentence()
-        said = said_html(" ".join((f"{request.width}x{request.height} pixels.", *notes, *fitted.notes, memory)))
+        said = said_html(" ".join((f"{request.width}x{request.height} pixels.", *found.notes, *fitted.notes, memory)))
         kept = _kept(source, fitted, request) if request.fit == "crop" else ""
         fitted.image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
         return fitted.image, said + warnings + kept
@@ -95,11 +96,11 @@ class Framing:
         if picture is None:
             return [error_html("There is no picture yet: choose one."), *stays]
         try:
-            source, request, _ = self._asked(picture, values)
+            found, request = self._asked(picture, values)
         except BadInput as error:
             return [error_html(str(error)), *stays]
-        view = images.tighter_crop(source, (request.width, request.height))
-        if view.zoom == 1 and not _shows_elsewhere(source, view, request):
+        view = images.tighter_crop(found.image, (request.width, request.height))
+        if view.zoom == 1 and not _shows_elsewhere(found.image, view, request):
             return [self.preview(picture, *values)[1] + said_html(NOTHING_TO_GAIN), *stays]
         return [gr.update(), FITS["crop"], *view]
 
@@ -114,11 +115,11 @@ class Framing:
 
     def _asked(
         self, picture: Image.Image | BadPicture, values: Sequence[Any]
-    ) -> tuple[Image.Image, CompleteRequest, tuple[str, ...]]:
-        """The picture upright in RGB, what is asked of it, and what was done to it; raises BadInput."""
+    ) -> tuple[images.Picture, CompleteRequest]:
+        """The picture upright in RGB, and what is asked of it; raises BadInput."""
         request = ClipRequest.from_mapping(self._controls.read_some(ASKED, values))
         found = images.read_picture(readable(picture), request.background)
-        return found.image, self._studio.completed(request, found.image.size), found.notes
+        return found, self._studio.completed(request, found.image.size)
 
     def _button(self, text: str, name: str, scale: int = 1) -> Any:
         return gr.Button(text, size="sm", min_width=40, scale=scale, elem_id=f"{self._part}_{name}")
