@@ -88,6 +88,7 @@ def _from_moving_picture(path: Path) -> tuple[Frames, float]:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # what Pillow lets out
         raise BadInput(f"{path} cannot be read ({error}): choose another file.") from error
     times, fps = _paced([lasts for _, lasts in shown])
+    _check_length(path, sum(times), (shown[0][0].shape[1], shown[0][0].shape[0]))  # a frame may be held for hours
     return np.stack([frame for frame, _ in shown]).repeat(times, axis=0), fps
 
 

@@ -137,3 +137,11 @@ def test_moving_pictures_last_as_long_as_the_video_and_repeat_what_it_repeats(tm
     again, pace = read_frames(saved.copies[0])
     assert (len(again), pace) == (10, fps)
     assert np.abs(again[:, 32, 48].astype(int) - frames[:, 32, 48]).max() <= 4
+
+
+def test_a_frame_that_is_held_for_long_does_not_fill_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("lib_svd.video.read.MOST_BYTES", 100 * 96 * 64 * 3)
+    first, last = (Image.new("RGB", (96, 64), colour) for colour in ("black", "white"))
+    first.save(tmp_path / "held.gif", save_all=True, append_images=[last], duration=[20_000, 100], loop=0)
+    with pytest.raises(BadInput, match=r"held\.gif is too long to be looked at whole \(201 frames\)"):
+        read_frames(tmp_path / "held.gif")
