@@ -12,12 +12,12 @@ from PIL import Image
 from torch import Tensor
 
 from lib_svd import images, video
-from lib_svd.checkpoints import Checkpoint, Svd, load, marked
+from lib_svd.checkpoints import Checkpoint, Svd, load
 from lib_svd.clip import Clip, SavedClip
 from lib_svd.errors import BadInput, BadOutput, BadRequest
 from lib_svd.latents import SUFFIX, SavedLatents, check_latents, kept, save_latents, save_latents_somewhere, telling
 from lib_svd.ports import Host
-from lib_svd.request import ClipRequest, CompleteRequest, with_source
+from lib_svd.request import ClipRequest, CompleteRequest, marked, with_source
 from lib_svd.stages import Run, condition, decode, sample
 
 MOST_SHOWN = 4096  # pixels of a video's longer side, which decoders of H.264 still take

@@ -16,6 +16,8 @@ from lib_svd.strangers import shown
 
 MOST_TEXT = 1_000_000  # characters of an infotext, with the prompt of the picture that it may carry
 MOST_PAIRS = 5_000  # colons in it; a prompt with weights has some hundred
+MARK_DIGITS = 10  # hexadecimal, by which a clip tells its model from others, see `checkpoints.marks`
+_MARKED = re.compile(rf"(.+) \[([0-9a-f]{{{MARK_DIGITS}}})\]")
 R = TypeVar("R", bound="ClipRequest[Any]")
 
 
@@ -161,6 +163,17 @@ def with_source(infotext: str, source: str) -> str:
 def source_of(infotext: str) -> str:
     """What `with_source` added; "" where it added nothing."""
     return _unquoted(_pairs(infotext).get("SVD picture", "")) if _is_bounded(infotext) else ""
+
+
+def marked(name: str, mark: str) -> str:
+    """What a clip calls its model: `svd_xt.safetensors [1a2b3c4d5e]`."""
+    return f"{name} [{mark}]"
+
+
+def unmarked(name: str) -> tuple[str, str]:
+    """The model's name without its mark, and the mark, "" where it has none."""
+    found = _MARKED.fullmatch(name)
+    return (found[1], found[2]) if found else (name, "")
 
 
 def read_size(text: str) -> tuple[int | None, int | None]:

@@ -12,7 +12,7 @@ import pytest
 from lib_svd.checkpoints import made_with
 from lib_svd.hosts.standalone import standalone_host
 from lib_svd.infotext import read_infotext
-from lib_svd.request import ClipRequest
+from lib_svd.request import ClipRequest, marked, unmarked
 from lib_svd.studio import Studio
 from lib_svd.testing import write_checkpoint
 from lib_svd.ui.offered import Offered
@@ -91,3 +91,15 @@ def test_a_page_chooses_the_model_of_a_clip_that_is_brought_back(clip_of_b, mode
     assert made_with(called, studio.checkpoint(called))
     assert studio.checkpoint(called).path.parent.name == "b"
     assert offered.meant("nowhere.safetensors [0123456789]") == ""
+
+
+def test_a_model_that_went_meanwhile_hides_no_other(clip_of_b, models, tmp_path):
+    offered = Offered(Studio(standalone_host("cpu", model_dirs=(models,), output_dir=tmp_path / "clips")))
+    (models / "a" / NAME).unlink()
+    assert offered.meant(ClipRequest.from_infotext(read_infotext(clip_of_b)).checkpoint) == f"b/{NAME}"
+
+
+def test_a_models_own_name_may_have_brackets():
+    name = "mine [v2].safetensors"
+    assert unmarked(marked(name, "0123456789")) == (name, "0123456789")
+    assert unmarked(name) == (name, "")

@@ -10,7 +10,6 @@ from lib_svd.checkpoints.describe import describe
 from lib_svd.checkpoints.families import CONDITIONING, FAMILIES, Family
 from lib_svd.checkpoints.find import DEMO, find_checkpoints
 from lib_svd.checkpoints.load import Svd, load
-from lib_svd.checkpoints.marks import marked, unmarked
 from lib_svd.checkpoints.recognise import Checkpoint, is_usable, may_move, recognise
 
 __all__ = [
@@ -27,10 +26,8 @@ __all__ = [
     "is_usable",
     "load",
     "made_with",
-    "marked",
     "may_move",
     "no_model",
     "recognise",
     "refusals",
-    "unmarked",
 ]

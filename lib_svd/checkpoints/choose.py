@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from lib_svd.checkpoints.find import exactly, find_checkpoints, named, resolve
-from lib_svd.checkpoints.marks import unmarked
 from lib_svd.checkpoints.recognise import Checkpoint, is_usable, recognise
 from lib_svd.errors import BadCheckpoint
+from lib_svd.request import unmarked
 
 MODEL_PAGE = "https://huggingface.co/stabilityai/stable-video-diffusion-img2vid-xt"
 
@@ -58,7 +58,10 @@ def choose(
 def made_with(name: str, checkpoint: Checkpoint) -> bool:
     """Whether a clip that calls its model so was made with this one; older clips have only its name."""
     plain, mark = unmarked(name)
-    return checkpoint.mark == mark if mark else checkpoint.path.name == plain
+    try:
+        return checkpoint.mark == mark if mark else checkpoint.path.name == plain
+    except BadCheckpoint:  # it is gone, or cannot be read any more: no reason to find no other one
+        return False
 
 
 def refusals(folder: Path, lenders: Sequence[Path]) -> list[str]:

@@ -24,7 +24,7 @@ from lib_svd.files import NOTED, TRASH, hidden_names, publish
 from lib_svd.infotext import read_start
 from lib_svd.jobs import owning
 from lib_svd.jobs.notes import BEST, LATEST, read_note
-from lib_svd.request import ClipRequest
+from lib_svd.request import ClipRequest, unmarked
 from lib_svd.review import MEASURES, Review
 from lib_svd.settings import SETTINGS
 from lib_svd.strangers import is_text
@@ -51,7 +51,7 @@ class Entry:
 
     def brief(self) -> str:
         """The settings that every clip is shown with: `7 fps, motion 75`; the model's mark is for programs."""
-        settings = {**self.settings, "checkpoint": str(self.settings.get("checkpoint") or "").partition(" [")[0]}
+        settings = {**self.settings, "checkpoint": unmarked(self.settings.get("checkpoint") or "")[0]}
         told = ((setting.card, settings.get(name)) for name, setting in SETTINGS.items())
         return ", ".join(card.format(value) for card, value in told if card and value not in (None, ""))
 

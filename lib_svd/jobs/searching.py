@@ -10,6 +10,7 @@ from typing import Any
 
 from lib_svd.errors import BadRequest
 from lib_svd.jobs.history import COLUMNS, Entry
+from lib_svd.request import unmarked
 from lib_svd.settings import SETTINGS, Setting, setting_called
 
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
@@ -54,8 +55,8 @@ def _is(told: Any, value: str, setting: Setting | None) -> bool:
         with suppress(ValueError):
             return float(value) == told
     label = None if setting is None or told is None else setting.written(told)
-    texts = [_folded(str(text)) for text in (told, label) if text is not None]
-    return any(text == value or text.startswith(f"{value} [") for text in texts)  # a model's mark may be left out
+    texts = [str(text) for text in (told, label) if text is not None]
+    return value in {_folded(each) for text in texts for each in (text, unmarked(text)[0])}
 
 
 def _folded(text: str) -> str:

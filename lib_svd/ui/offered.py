@@ -6,7 +6,8 @@ from typing import Any
 
 import gradio as gr
 
-from lib_svd.checkpoints import Checkpoint, made_with, unmarked
+from lib_svd.checkpoints import Checkpoint, made_with
+from lib_svd.request import unmarked
 from lib_svd.studio import Model, Studio
 from lib_svd.ui.choices import Made
 
