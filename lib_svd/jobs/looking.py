@@ -78,10 +78,9 @@ def look(path: Path, *, picture: Path | None = None, tower: tuple[Svd, Host] | N
 
 
 def settings_of_clip(path: Path) -> ClipRequest | None:
-    """The settings that a clip carries, or that stand beside it, as of a gif; None: it was not made here."""
-    for each in (path, path.with_suffix(".txt")):
-        with suppress(BadInput):
-            return ClipRequest.from_infotext(read_infotext(each))
+    """The settings that a clip carries, or that stand beside it; None: it was not made here."""
+    with suppress(BadInput):
+        return ClipRequest.from_infotext(read_infotext(path))
     return None
 
 

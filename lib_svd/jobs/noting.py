@@ -64,7 +64,8 @@ def remembered(saved: SavedClip, settings: ClipRequest, picture: str = "", measu
         measured: None: it was not measured.
     """
     notes = list(saved.notes)
-    files = (saved.video, saved.video.with_suffix(".txt"), *saved.copies, *saved.frames)
+    copies = (file for copy in saved.copies for file in (copy.iterdir() if copy.is_dir() else (copy,)))
+    files = (saved.video, saved.video.with_suffix(".txt"), *copies, *saved.frames)
     _tried("noted", lambda: history.remember(saved.video, settings, picture, measured, files), notes)
     return replace(saved, notes=tuple(notes))
 
