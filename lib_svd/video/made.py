@@ -24,7 +24,7 @@ def check_made(path: Path, clip: Clip, encoding: Encoding) -> None:
         FfmpegFailed, BadInput: it has not every frame, at its size and for its time.
         ValueError: it is of another kind.
     """
-    count, height, width = clip.shown.shape[:3]
+    count, (width, height) = len(clip.frames), clip.shown_size
     if encoding.format.is_even:
         height, width = height // 2 * 2, width // 2 * 2
     if measure := _MEASURES.get(encoding.format.muxer):
