@@ -27,11 +27,12 @@ from lib_svd.checkpoints import (
 )
 from lib_svd.clip import SavedClip
 from lib_svd.errors import BadInput, BadOutput, BadRequest
-from lib_svd.jobs import Swept, noted, remembered, sweep
+from lib_svd.jobs import Draft, Swept, noted, remembered, sweep, tune
 from lib_svd.latents import SavedLatents
 from lib_svd.places import data_folders
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest, CompleteRequest
+from lib_svd.review import Review
 from lib_svd.settings import Setting
 from lib_svd.stages import MemoryPlan, plan
 
@@ -186,6 +187,22 @@ class Studio:
         """
         try:
             yield from sweep(orders, setting, self.host, self._load)
+        finally:
+            if not self.host.options["svd_keep_loaded"]:
+                self.unload()
+
+    def tune(self, first: Order, budget: int, drafts: Sequence[Draft] = ()) -> Iterator[Draft]:
+        """Look for settings with drafts, see `jobs.tune`.
+
+        Raises:
+            what `animate.animate` raises; the drafts given out before stay.
+        """
+
+        def make(order: Order) -> tuple[SavedClip, Review | None]:
+            return noted(order, animate(order, self.host, self._load), self.host, self._load)
+
+        try:
+            yield from tune(first, budget, make, drafts)
         finally:
             if not self.host.options["svd_keep_loaded"]:
                 self.unload()

@@ -12,11 +12,15 @@ if TYPE_CHECKING:
     from lib_svd.jobs.noting import noted, remembered
     from lib_svd.jobs.restoring import Restored, reopened, restored
     from lib_svd.jobs.sweeping import Swept, grid, orders, read_values, save_grid, sweep, sweepable
+    from lib_svd.jobs.tuning import Draft, apply_draft, choose_best, tune
 
 __all__ = [
+    "Draft",
     "Looked",
     "Restored",
     "Swept",
+    "apply_draft",
+    "choose_best",
     "embedding",
     "grid",
     "history",
@@ -31,6 +35,7 @@ __all__ = [
     "settings_of_clip",
     "sweep",
     "sweepable",
+    "tune",
 ]
 
 _PLACES = {
@@ -38,6 +43,7 @@ _PLACES = {
     "noting": ("noted", "remembered"),
     "restoring": ("Restored", "reopened", "restored"),
     "sweeping": ("Swept", "grid", "orders", "read_values", "save_grid", "sweep", "sweepable"),
+    "tuning": ("Draft", "apply_draft", "choose_best", "tune"),
 }
 
 
