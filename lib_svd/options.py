@@ -26,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "video_crf": None,
     "video_preset": None,
     "video_profile": None,
+    "video_container": None,
     "video_player_auto": True,
     "video_player_loop": True,
 }

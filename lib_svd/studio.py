@@ -221,14 +221,20 @@ class Studio:
         self._loaded = None
         gc.collect()  # a host's patcher and its network refer to each other
 
-    def _encoding(self) -> video.Encoding:
+    def _encoding(self, name: str = video.MAIN) -> video.Encoding:
         """As the web UI's own settings for videos say, where it has such."""
-        return video.Encoding.of_host(*(self.host.options[f"video_{name}"] for name in ("crf", "preset", "profile")))
+        crf, preset, profile = (self.host.options[f"video_{what}"] for what in ("crf", "preset", "profile"))
+        return video.Encoding.of_host(crf, preset, profile, name)
 
     def _copies(self) -> tuple[video.Encoding, ...]:
-        """The formats that every clip is written in too; raises BadRequest where one cannot be."""
+        """The formats that every clip is written in too; raises BadRequest where one cannot be.
+
+        A web UI's own container for videos, where that is mkv, is one of them: a page plays an mp4.
+        """
         chosen = {text.partition(":")[0].strip(): text for text in self.host.options["svd_formats"].split(",")}
-        return tuple(video.Encoding.read(chosen.get(name, name)) for name in self.host.options["svd_copies"])
+        copies = tuple(video.Encoding.read(chosen.get(name, name)) for name in self.host.options["svd_copies"])
+        wants_mkv = self.host.options["video_container"] == "mkv" and "mkv" not in self.host.options["svd_copies"]
+        return (*copies, self._encoding("mkv")) if wants_mkv else copies
 
     def _output_dir(self) -> Path:
         try:

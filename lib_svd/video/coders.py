@@ -61,7 +61,7 @@ def choose_coder(row: Format) -> Chosen:
         if row.muxer.split()[0] not in built_in:
             continue
         for coder in row.coders:
-            if coder.name in built_in and (coder is row.coders[0] or row is not FORMATS[MAIN] or _works(ffmpeg, coder)):
+            if coder.name in built_in and (coder is row.coders[0] or _works(ffmpeg, coder)):
                 return Chosen(ffmpeg, coder, _notes(row, coder))
     raise FfmpegFailed(_refusal(row, binaries))
 
@@ -111,7 +111,7 @@ def _works(ffmpeg: str, coder: Coder) -> bool:
 
 
 def _notes(row: Format, coder: Coder) -> tuple[str, ...]:
-    if row is not FORMATS[MAIN] or coder is row.coders[0]:
+    if coder is row.coders[0] or row.coders is not FORMATS[MAIN].coders:
         return ()
     return (f"This ffmpeg has no {row.coders[0].name}, so the video was encoded with {coder.name}.",)
 

@@ -39,11 +39,13 @@ class Encoding:
         return made
 
     @classmethod
-    def of_host(cls, crf: object, preset: object, profile: object) -> Encoding:
-        """As the user has it in a web UI's own settings for videos; what is not there, or cannot be, is as ever."""
-        row, number = FORMATS[MAIN], crf if isinstance(crf, (int, float)) else None
+    def of_host(cls, crf: object, preset: object, profile: object, name: str = MAIN) -> Encoding:
+        """H.264 as the user has it in a web UI's settings for videos; what is not there, or cannot be, is as usual."""
+        row, number = FORMATS[name], crf if isinstance(crf, (int, float)) else None
         assert row.quality is not None
         return cls(
+            format=row,
+            name=name,
             quality=None if number is None else min(row.quality.high, max(row.quality.low, int(number))),
             preset=preset if isinstance(preset, str) and preset in row.presets else "",
             profile=profile if isinstance(profile, str) and profile in row.profiles else "",

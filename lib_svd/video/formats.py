@@ -93,20 +93,20 @@ _BROWSERS = "browsers, players"
 MAIN = "h264"
 """The format of every clip's own video: pages play it, and the history lists it."""
 
+_H264 = (
+    Coder(name="libx264", says="-preset {preset} -crf {quality} -profile:v {profile}"),
+    # what each gives at about the quality of CRF 17; the scale above means nothing to them
+    Coder(name="h264_nvenc", says="-rc vbr -cq 19 -b:v 0 -profile:v high"),
+    Coder(name="h264_qsv", says="-global_quality 19 -profile:v high", pixels="nv12"),  # takes no planar pictures
+    Coder(name="h264_videotoolbox", says="-b:v 12M -profile:v high"),
+    Coder(name="libopenh264", says="-b:v 12M -profile:v high"),
+)
+
 FORMATS: Mapping[str, Format] = {
     MAIN: Format(
         title="H.264 (mp4)",
         suffix=".mp4",
-        coders=(
-            Coder(name="libx264", says="-preset {preset} -crf {quality} -profile:v {profile}"),
-            # what each gives at about the quality of CRF 17; the scale above means nothing to them
-            Coder(name="h264_nvenc", says="-rc vbr -cq 19 -b:v 0 -profile:v high"),
-            Coder(
-                name="h264_qsv", says="-global_quality 19 -profile:v high", pixels="nv12"
-            ),  # takes no planar pictures
-            Coder(name="h264_videotoolbox", says="-b:v 12M -profile:v high"),
-            Coder(name="libopenh264", says="-b:v 12M -profile:v high"),
-        ),
+        coders=_H264,
         muxer=_MP4,
         quality=Quality(low=1, high=51, usual=17),  # 0 is lossless, which none of the profiles can be
         presets=X264,
@@ -114,6 +114,18 @@ FORMATS: Mapping[str, Format] = {
         profiles=("high", "main", "baseline"),
         is_even=True,
         played_by="everything",
+    ),
+    "mkv": Format(
+        title="H.264 (mkv)",
+        suffix=".h264.mkv",
+        coders=_H264,
+        muxer="matroska",
+        quality=Quality(low=1, high=51, usual=17),
+        presets=X264,
+        usual="medium",
+        profiles=("high", "main", "baseline"),
+        is_even=True,
+        played_by="VLC, mpv, editors",
     ),
     "lossless": Format(
         title="H.264 without loss (mp4)",
