@@ -73,7 +73,7 @@ def test_another_format_as_out_says_what_to_do(here, checkpoint, picture, lib_sv
 @pytest.mark.parametrize(
     ("wanted", "sentence"),
     [
-        ("mp5", "There is no format that is called 'mp5': choose one of h264, lossless, h265"),
+        ("mp5", "There is no format that is called 'mp5': choose one of h264, mkv, lossless, h265"),
         ("h265:60", "The quality of H.265 (mp4) is 0 to 51 (CRF, less is better), not 60."),
         ("gif:slow", "GIF has nothing that is called 'slow': choose sierra2_4a, floyd_steinberg, bayer, none"),
     ],

@@ -58,7 +58,7 @@ def test_a_format_is_named_and_read_back_with_all_that_can_be_chosen(name):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("mp5", "There is no format that is called 'mp5': choose one of h264, lossless, "),
+        ("mp5", "There is no format that is called 'mp5': choose one of h264, mkv, lossless, "),
         ("", "There is no format that is called '': choose one of "),
         ("webp:101", "The quality of Animated WebP is 0 to 100 (more is better), not 101."),
         ("ffv1:20", "FFV1 without loss (mkv) has nothing that is called '20': choose it alone."),
