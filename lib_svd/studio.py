@@ -26,8 +26,9 @@ from lib_svd.checkpoints import (
     refusals,
 )
 from lib_svd.clip import SavedClip
-from lib_svd.errors import BadInput, BadOutput, BadRequest
-from lib_svd.jobs import Swept, noted, remembered, sweep
+from lib_svd.errors import BadInput, BadOutput, BadRequest, SvdError
+from lib_svd.finish.finishing import Finishing
+from lib_svd.jobs import FinishOrder, Swept, finish, finish_order, noted, remembered, sweep
 from lib_svd.latents import SavedLatents
 from lib_svd.places import data_folders
 from lib_svd.ports import Host
@@ -162,12 +163,16 @@ class Studio:
     def animate(self, order: Order) -> SavedClip:
         """Carry out an order with the loaded model, or load its model first, and note the clip in the history.
 
+        Returns:
+            The clip; where every clip is finished, what came of that. The clip itself stays.
+
         Raises:
             what `animate.animate` raises.
         """
         try:
             saved = animate(order, self.host, self._load)
-            return noted(order, saved, self.host, self._load, measured=bool(self.host.options["svd_review"]))[0]
+            saved = noted(order, saved, self.host, self._load, measured=bool(self.host.options["svd_review"]))[0]
+            return self._finished_too(saved) if self.host.options["svd_finish_every"] else saved
         finally:
             if not self.host.options["svd_keep_loaded"]:
                 self.unload()
@@ -191,6 +196,40 @@ class Studio:
         finally:
             if not self.host.options["svd_keep_loaded"]:
                 self.unload()
+
+    def finish_order(
+        self, path: Path, finishing: Finishing, copies: Sequence[str] = (), *, name: str = ""
+    ) -> FinishOrder:
+        """Check what shall become of a clip, and name its file, in the host's folder for clips.
+
+        Args:
+            path: the clip.
+            finishing: what to do.
+            copies: kinds to write beside it.
+            name: of the clip, where `path` is a copy of it.
+
+        Raises:
+            BadInput: the clip, what is to be done, or the folder; nothing was run or written.
+        """
+        return finish_order(path, finishing, self.host, out_dir=self._output_dir(), copies=copies, name=name)
+
+    def finish(self, order: FinishOrder) -> SavedClip:
+        """Finish a clip, and note in the history what it came from.
+
+        Raises:
+            what `jobs.finish` raises.
+        """
+        return finish(order, self.host)
+
+    def _finished_too(self, saved: SavedClip) -> SavedClip:
+        """The clip finished as the user has set it; where that cannot be done, the clip itself, with the reason."""
+        options = self.host.options
+        try:
+            wanted = Finishing.read(str(options["svd_finishing"]))
+            made = self.finish(self.finish_order(saved.video, wanted, options["svd_finishing_copies"]))
+        except SvdError as error:
+            return replace(saved, notes=(*saved.notes, f"The clip was not finished. {error}"))
+        return replace(made, notes=(*saved.notes, *made.notes, f"{made.video.name} is finished; {saved.video} stays."))
 
     def clip(self, name: str) -> Path:
         """A clip by the path or the name that a browser gives back; it reaches no folder but those of clips."""

@@ -1,4 +1,4 @@
-"""The command line: `python -m lib_svd animate | sweep | review | check | history | inspect | doctor | serve`."""
+"""The command line: `python -m lib_svd animate | sweep | finish | review | check | history | inspect | ...`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from lib_svd.cli.animate import animate
 from lib_svd.cli.check import check
 from lib_svd.cli.doctor import doctor
+from lib_svd.cli.finish import finish
 from lib_svd.cli.history import history
 from lib_svd.cli.inspect import inspect
 from lib_svd.cli.options import PROGRAM
@@ -29,7 +30,7 @@ def cli() -> None:
     """Stable Video Diffusion: one still picture becomes a short clip."""
 
 
-for command in (animate, sweep, review, check, history, inspect, doctor, serve):
+for command in (animate, sweep, finish, review, check, history, inspect, doctor, serve):
     cli.add_command(command)
 
 

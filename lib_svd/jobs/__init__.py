@@ -1,4 +1,4 @@
-"""What is done with more than one clip, or with a clip that is there: sweep a setting, look at a clip, remember.
+"""What is done with more than one clip, or with a clip that is there: sweep a setting, look at it, finish it, remember.
 
 What needs a model is imported when it is asked for, so that the history opens without waiting for torch.
 """
@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lib_svd.jobs import history
+    from lib_svd.jobs.finishing import FinishOrder, finish, finish_order
     from lib_svd.jobs.looking import Looked, embedding, look, settings_of_clip
     from lib_svd.jobs.noting import noted, remembered
     from lib_svd.jobs.restoring import Restored, reopened, restored
     from lib_svd.jobs.sweeping import Swept, grid, orders, read_values, save_grid, sweep, sweepable
 
 __all__ = [
+    "FinishOrder",
     "Looked",
     "Restored",
     "Swept",
     "embedding",
+    "finish",
+    "finish_order",
     "grid",
     "history",
     "look",
@@ -34,6 +38,7 @@ __all__ = [
 ]
 
 _PLACES = {
+    "finishing": ("FinishOrder", "finish", "finish_order"),
     "looking": ("Looked", "embedding", "look", "settings_of_clip"),
     "noting": ("noted", "remembered"),
     "restoring": ("Restored", "reopened", "restored"),

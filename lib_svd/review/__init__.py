@@ -2,7 +2,7 @@
 
 from lib_svd.review.advice import Advice, advise
 from lib_svd.review.flow import CV2_MISSING, LEAST_SIDE, can_see_motion
-from lib_svd.review.measure import Embed, Review, review
+from lib_svd.review.measure import Embed, Review, flicker, review
 from lib_svd.review.words import BRIEF, FAULTS, MEASURES, Measure, Measures
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "Review",
     "advise",
     "can_see_motion",
+    "flicker",
     "review",
 ]
