@@ -229,7 +229,9 @@ class Studio:
             made = self.finish(self.finish_order(saved.video, wanted, options["svd_finishing_copies"]))
         except SvdError as error:
             return replace(saved, notes=(*saved.notes, f"The clip was not finished. {error}"))
-        return replace(made, notes=(*saved.notes, *made.notes, f"{made.video.name} is finished; {saved.video} stays."))
+        return replace(
+            made, notes=(*saved.notes, *made.notes, f"This is {saved.video.name}, finished; that one stays.")
+        )
 
     def clip(self, name: str) -> Path:
         """A clip by the path or the name that a browser gives back; it reaches no folder but those of clips."""

@@ -109,12 +109,10 @@ def _timed(finishing: Finishing, clip: Shape) -> Shape:
 
 
 def _sized(finishing: Finishing, size: tuple[int, int]) -> tuple[int, int]:
-    width, height = read_size(finishing.size) if finishing.size else (None, None)
-    if width is not None and height is not None:
-        size = width, height
-    if finishing.upscale:
+    if finishing.upscale and not finishing.size:
         return enlarged_size(size, finishing.scale)
-    return max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2)  # H.264 has even sizes
+    width, height = read_size(finishing.size or f"{size[0]}x{size[1]}")
+    return max(2, (width or 0) // 2 * 2), max(2, (height or 0) // 2 * 2)  # H.264 has even sizes
 
 
 def _check(finishing: Finishing, made: Shape) -> None:

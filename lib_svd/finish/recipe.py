@@ -11,7 +11,7 @@ from lib_svd.finish.finishing import Finishing
 from lib_svd.finish.loop import best_cut, crossfaded, pingpong
 from lib_svd.finish.plan import Shape, before_smoothing, planned
 from lib_svd.finish.retime import held, lasting, trimmed
-from lib_svd.finish.smooth import Smoother, smoothed
+from lib_svd.finish.smooth import Smoother, smooth_frames
 from lib_svd.progress import Stage
 from lib_svd.review import MEASURES, flicker
 
@@ -25,7 +25,7 @@ LOOKED_AT = 25  # frames of which flicker is measured
 class Tools:
     """What makes frames or pixels that were not there; None: that is not asked for."""
 
-    smoother: Smoother | None = None
+    smoother: Callable[[], Smoother] | None = None  # loads it
     upscaler: Upscaler | None = None
 
 
@@ -55,8 +55,8 @@ def finish_frames(
     frames = frames[::-1] if finishing.reverse else frames
     frames, notes = _looped(frames, finishing)
     if tools.smoother is not None:
-        tell = _telling(report, Stage.SMOOTHING)
-        frames = smoothed(frames, fps, made.fps, tools.smoother, closed=cut.closed, speed=finishing.pace, report=tell)
+        tell, between = _telling(report, Stage.SMOOTHING), tools.smoother()
+        frames = smooth_frames(frames, fps, made.fps, between, closed=cut.closed, speed=finishing.speed, report=tell)
     if tools.upscaler is not None:
         before = flicker(frames[:LOOKED_AT])
         frames = enlarged(frames, finishing.scale, tools.upscaler, _telling(report, Stage.ENLARGING))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from time import perf_counter
 
@@ -19,7 +19,7 @@ from lib_svd.finish.enlarge import upscaler_called
 from lib_svd.finish.finishing import Finishing, finished_of, is_loop, with_finished
 from lib_svd.finish.plan import Shape, in_words, planned
 from lib_svd.finish.recipe import Tools, finish_frames
-from lib_svd.finish.smooth import smoother_called
+from lib_svd.finish.smooth import Motion, Smoother
 from lib_svd.jobs import history
 from lib_svd.jobs.noting import noted_finished
 from lib_svd.jobs.restoring import infotext_of, opened, own_shape
@@ -176,9 +176,19 @@ def finish(order: FinishOrder, host: Host) -> SavedClip:
 def _tools(finishing: Finishing, host: Host) -> Tools:
     """What is asked for; raises BadInput where it is not there."""
     return Tools(
-        smoother=smoother_called(finishing.smoother, host) if finishing.smooth else None,
+        smoother=_smoother(finishing.smoother, host) if finishing.smooth else None,
         upscaler=upscaler_called(finishing.upscale, host.upscalers) if finishing.upscale else None,
     )
+
+
+def _smoother(name: str, host: Host) -> Callable[[], Smoother]:
+    """What loads it; raises BadCheckpoint where its file is not there."""
+    if name == Motion.name:
+        return Motion
+    from lib_svd.checkpoints.rife import choose_rife
+    from lib_svd.finish.rife import RifeSmoother
+
+    return partial(RifeSmoother, choose_rife("", host.folders.model_dirs()), host)
 
 
 def _check_copies(copies: Sequence[str]) -> None:
