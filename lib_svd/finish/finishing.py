@@ -91,7 +91,7 @@ class Finishing:
         if self.last and self.last < self.first:
             raise BadRequest(f"The last frame, {self.last}, comes before the first, {self.first}: change one of them.")
         self.rate(1)
-        if self.size and (read_size(self.size)[0] or 0) < 2:
+        if self.size and min(side or 0 for side in read_size(self.size)) < 2:
             raise BadRequest(f"Size must be such as 1080x1920, not {shown(self.size)}.")
 
     @classmethod

@@ -48,6 +48,9 @@ def planned(finishing: Finishing, clip: Shape) -> Shape:
     Raises:
         BadRequest: this cannot be done to it; nothing was run.
     """
+    if min(clip.size) < 2:
+        width, height = clip.size
+        raise BadRequest(f"Frames of {width}x{height} are too small for a video: choose another clip.")
     made = _timed(finishing, before_smoothing(finishing, clip))
     made = replace(made, size=_sized(finishing, made.size))
     held = round(finishing.hold_first * made.fps) + round(finishing.hold_last * made.fps)

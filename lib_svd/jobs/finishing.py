@@ -22,7 +22,7 @@ from lib_svd.finish.recipe import Tools, finish_frames
 from lib_svd.finish.smooth import Motion, Smoother
 from lib_svd.jobs import history
 from lib_svd.jobs.noting import noted_finished
-from lib_svd.jobs.restoring import infotext_of, opened, own_shape
+from lib_svd.jobs.restoring import check_no_link, infotext_of, opened, own_shape
 from lib_svd.ports import Host
 from lib_svd.progress import Progress, Stage
 from lib_svd.strangers import shown
@@ -70,6 +70,7 @@ def source_of(path: Path) -> Source:
     Raises:
         BadInput: it cannot be read.
     """
+    check_no_link(path)
     try:
         status = path.stat()
     except OSError as error:

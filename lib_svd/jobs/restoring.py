@@ -48,6 +48,7 @@ def reopened(path: Path) -> SavedClip:
     Raises:
         BadInput: it cannot be read, or carries no settings.
     """
+    check_no_link(path)
     return _opened(path, read_infotext(path))
 
 
@@ -57,7 +58,14 @@ def opened(path: Path) -> SavedClip:
     Raises:
         BadInput: it cannot be read.
     """
+    check_no_link(path)
     return _opened(path, infotext_of(path))
+
+
+def check_no_link(path: Path) -> None:
+    """Raises BadInput where a clip is a link, which may lead out of its folder."""
+    if path.is_symlink():
+        raise BadInput(f"{path} is a link, which is not followed: open the clip itself.")
 
 
 def infotext_of(path: Path) -> str:
@@ -84,8 +92,6 @@ def own_shape(infotext: str) -> OwnShape:
 
 
 def _opened(path: Path, infotext: str) -> SavedClip:
-    if path.is_symlink():
-        raise BadInput(f"{path} is a link, which is not followed: open the clip itself.")
     kept = frames_of(path, infotext) if infotext else ()
     frames, fps = video.read_frames(path.with_suffix("") if kept else path)
     size, own_fps = own_shape(infotext)

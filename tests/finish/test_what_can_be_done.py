@@ -120,6 +120,7 @@ def test_what_cannot_be_done_to_this_clip_is_a_sentence(what, said):
         {"scale": 9},
         {"size": "large"},
         {"size": "0x5"},
+        {"size": "5x1"},
         {"size": "auto"},
         {"fit": "round"},
         {"hold_last": -1},
