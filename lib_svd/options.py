@@ -11,6 +11,7 @@ DEFAULTS: dict[str, Any] = {
     "svd_extra_dir": "",
     "outdir_svd_samples": "",
     "svd_copies": [],
+    "svd_formats": "",
     "svd_save_frames": False,
     "svd_keep_loaded": True,
     "svd_review": True,

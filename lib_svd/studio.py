@@ -154,9 +154,7 @@ class Studio:
         checkpoint = self.checkpoint(request.checkpoint)
         out = video.free_name(self._output_dir(), stem, ".mp4")
         frames_dir = out.with_suffix("") if with_frames else None
-        copies = self.host.options["svd_copies"]
-        encoding = video.Encoding.chosen(*(self.host.options[f"video_{name}"] for name in ("crf", "preset", "profile")))
-        to = Destination(out=out, frames_dir=frames_dir, copies=tuple(copies), encoding=encoding)
+        to = Destination(out=out, frames_dir=frames_dir, copies=self._copies(), encoding=self._encoding())
         made = order(request, picture, checkpoint, to, source=source)
         return replace(made, picture_path=saved_as) if saved_as else made
 
@@ -246,6 +244,15 @@ class Studio:
         """Forget the loaded model; its memory is free once no clip uses it any more."""
         self._loaded = None
         gc.collect()  # a host's patcher and its network refer to each other
+
+    def _encoding(self) -> video.Encoding:
+        """As the web UI's own settings for videos say, where it has such."""
+        return video.Encoding.of_host(*(self.host.options[f"video_{name}"] for name in ("crf", "preset", "profile")))
+
+    def _copies(self) -> tuple[video.Encoding, ...]:
+        """The formats that every clip is written in too; raises BadRequest where one cannot be."""
+        chosen = {text.partition(":")[0].strip(): text for text in self.host.options["svd_formats"].split(",")}
+        return tuple(video.Encoding.read(chosen.get(name, name)) for name in self.host.options["svd_copies"])
 
     def _output_dir(self) -> Path:
         try:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lib_svd.cli.options import (
+    ALSO,
     OUTPUT_DIR,
     PROGRAM,
+    EncodingType,
     Grouped,
     Options,
     errors_as_json,
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 @click.option("--checkpoint", help="Model: a file, a diffusers folder, or a name in the model folders.")
 @click.option("--out", type=Path, help="The clip, .mp4; a numbered name under output/ when not given.")
 @click.option("--frames-dir", type=Path, help="Folder for the frames as PNG files too.")
-@click.option("--also", multiple=True, type=click.Choice(["gif", "webp"]), help="Write a moving picture beside it too.")
+@click.option("--also", multiple=True, type=EncodingType(), metavar="FORMAT", help=ALSO)
 @click.option(
     "--enlarge",
     type=click.IntRange(1, 64),

@@ -12,6 +12,7 @@ import click
 
 from lib_svd.cli.animate import folder_for, sized
 from lib_svd.cli.options import (
+    ALSO,
     OUTPUT_DIR,
     PROGRAM,
     Grouped,
@@ -49,7 +50,7 @@ class FinishHelp(Grouped):
 @click.option(
     "--for", "delivery", metavar="NAME", help=f"Do what this wants: {', '.join(DELIVERIES)}; options given win."
 )
-@click.option("--also", multiple=True, metavar="FORMAT", help="Write it in this format too; several times for several.")
+@click.option("--also", multiple=True, metavar="FORMAT", help=ALSO)
 @click.option("--plan", "plan_only", is_flag=True, help="Say what it would become, and do nothing.")
 @finishing_options
 @click.option("--models", type=Path, multiple=True, help="Folder with models; may be given several times.")

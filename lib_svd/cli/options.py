@@ -67,6 +67,24 @@ def _help(setting: Setting) -> str:
     return f"{setting.label}. {setting.help}{only} [{setting.reach}; {usual} when not given]"
 
 
+ALSO = (
+    "Write another format beside it too: gif, webp, apng, avif, webm, h265, av1, prores, ffv1, lossless, png16, zip, "
+    "or one of docs/finishing.md; what is chosen for it stands behind colons, h265:24:slow."
+)
+
+
+class EncodingType(click.ParamType):
+    """A format with what was chosen for it, as `video.Encoding.read` takes it."""
+
+    name = "format"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Raises BadRequest where there is no such format."""
+        from lib_svd.video import Encoding
+
+        return value if isinstance(value, Encoding) else Encoding.read(value)
+
+
 class Grouped(click.Command):
     """A command whose help has its options in groups: its own, the clip's settings, the model and the machine.
 

@@ -43,9 +43,9 @@ def upscaler_called(name: str, there: Upscalers) -> Upscaler:
 
 
 def enlarged_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
-    """Width and height of frames that were so large, enlarged: even, as H.264 wants them."""
-    width, height = (2 * round(side * scale / 2) for side in size)
-    return max(2, width), max(2, height)
+    """Width and height of frames that were so large, enlarged."""
+    width, height = (round(side * scale) for side in size)
+    return width, height
 
 
 def enlarged(frames: Frames, scale: float, upscaler: Upscaler, report: Report) -> Frames:

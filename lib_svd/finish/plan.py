@@ -114,8 +114,8 @@ def _timed(finishing: Finishing, clip: Shape) -> Shape:
 def _sized(finishing: Finishing, size: tuple[int, int]) -> tuple[int, int]:
     if finishing.upscale and not finishing.size:
         return enlarged_size(size, finishing.scale)
-    width, height = read_size(finishing.size or f"{size[0]}x{size[1]}")
-    return max(2, (width or 0) // 2 * 2), max(2, (height or 0) // 2 * 2)  # H.264 has even sizes
+    width, height = read_size(finishing.size) if finishing.size else size
+    return width or 0, height or 0
 
 
 def _check(finishing: Finishing, made: Shape) -> None:

@@ -64,7 +64,6 @@ def finish_frames(
     if finishing.size:
         frames, told = fitted(frames, made.size, finishing.fit, _telling(report, Stage.FITTING))
         notes += told
-    frames = frames[:, : made.size[1], : made.size[0]]
     frames = held(frames, *(round(seconds * made.fps) for seconds in (finishing.hold_first, finishing.hold_last)))
     return lasting(frames, made.num_frames) if finishing.length else frames, made.fps, notes
 

@@ -25,7 +25,6 @@ from lib_svd.jobs.noting import noted_finished
 from lib_svd.jobs.restoring import check_no_link, infotext_of, opened, own_shape
 from lib_svd.ports import Host
 from lib_svd.progress import Progress, Stage
-from lib_svd.strangers import shown
 
 log = logging.getLogger("svd")
 
@@ -54,7 +53,7 @@ class FinishOrder:
     made: Shape
     tools: Tools
     out: Path
-    copies: tuple[str, ...] = ()
+    copies: tuple[video.Encoding, ...] = ()
     name: str = ""  # of the clip, where its file is a copy of it
     notes: tuple[str, ...] = ()  # what the user should know before they wait
 
@@ -105,7 +104,7 @@ def finish_order(
     *,
     out: Path | None = None,
     out_dir: Path | None = None,
-    copies: Sequence[str] = (),
+    copies: Sequence[str | video.Encoding] = (),
     name: str = "",
 ) -> FinishOrder:
     """Check everything that can be known before a frame is read.
@@ -116,7 +115,7 @@ def finish_order(
         host: what it is done with, and where it is saved.
         out: the finished clip; None: a free name in `out_dir`.
         out_dir: a folder that is there; None: the host's for clips.
-        copies: kinds to write beside it, as `video.save` takes them.
+        copies: other formats to write too, such as `h265:24`.
         name: of the clip, where `path` is a copy of it.
 
     Raises:
@@ -124,18 +123,18 @@ def finish_order(
     """
     source = source_of(path)
     made = planned(finishing, source.shape)
-    _check_copies(copies)
+    encodings = tuple(each if isinstance(each, video.Encoding) else video.Encoding.read(each) for each in copies)
     _check_memory(source.shape, made)
     tools = _tools(finishing, host)
     out = out or _free_name(out_dir or host.folders.output_dir(), name or path.name)
-    told = video.check_output(out, None)
+    told = video.check_output(out, None, encodings)
     return FinishOrder(
         source=source,
         finishing=finishing,
         made=made,
         tools=tools,
         out=out,
-        copies=tuple(copies),
+        copies=encodings,
         name=name or path.name,
         notes=(*source.notes, *told),
     )
@@ -190,12 +189,6 @@ def _smoother(name: str, host: Host) -> Callable[[], Smoother]:
     from lib_svd.finish.rife import RifeSmoother
 
     return partial(RifeSmoother, choose_rife("", host.folders.model_dirs()), host)
-
-
-def _check_copies(copies: Sequence[str]) -> None:
-    for each in copies:
-        if each not in video.COPIES:
-            raise BadRequest(f"{shown(each)} cannot be written: choose of {', '.join(video.COPIES)}.")
 
 
 def _check_memory(clip: Shape, made: Shape) -> None:

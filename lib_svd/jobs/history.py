@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
@@ -29,6 +29,7 @@ from lib_svd.request import ClipRequest, unmarked
 from lib_svd.review import MEASURES, Review
 from lib_svd.settings import SETTINGS
 from lib_svd.strangers import is_text
+from lib_svd.video import copy_suffixes
 
 MARKED = ("motion", "fidelity", "consistency")  # what a user may give 1 to 5 marks
 MOST_NOTE = 10_000  # characters
@@ -201,6 +202,7 @@ def clips_in(*folders: Path) -> Listing:
     """
     clips: list[Unread] = []
     passed_over: list[str] = []
+    suffixes = copy_suffixes()
     for place in map(str, folders):
         try:
             with os.scandir(place) as found:
@@ -208,7 +210,7 @@ def clips_in(*folders: Path) -> Listing:
         except OSError as error:
             passed_over.append(f"{place!r} is passed over ({error.strerror}): allow reading it.")
             continue
-        for name in filter(_is_clip, files):
+        for name in (each for each in files if _is_clip(each) and not _is_copy(each, files, suffixes)):
             try:
                 if files[name].is_file(follow_symlinks=False):
                     clips.append(_unread(place, name, files))
@@ -309,8 +311,9 @@ def _move(video: Path, own: Sequence[Path], folder: Path) -> list[Path]:
         moved = _moved({path: folder / (stem + _after(video, path)) for path in own})
     except OSError as error:
         raise BadInput(f"{video} cannot be moved to {folder} ({error.strerror or error}).") from error
-    with suppress(OSError):
-        video.with_suffix("").rmdir()  # where its frames were, if nothing else is there
+    for place in {path.parent for path in own} - {video.parent}:
+        with suppress(OSError):
+            place.rmdir()  # where its frames were, if nothing else is there
     return moved
 
 
@@ -369,6 +372,11 @@ def _no_formula(told: Any) -> Any:
 def differing(clips: Sequence[Entry]) -> list[str]:
     """Settings in which clips that are compared differ."""
     return [name for name in SETTINGS if len({str(each.settings.get(name)) for each in clips}) > 1]
+
+
+def _is_copy(name: str, names: Container[str], suffixes: Sequence[str]) -> bool:
+    """Whether a file is another clip once more, in another format: `clip.h265.mp4` beside `clip.mp4`."""
+    return any(name.endswith(each) and f"{name.removesuffix(each)}.mp4" in names for each in suffixes)
 
 
 def _is_clip(name: str) -> bool:

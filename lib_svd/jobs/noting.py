@@ -97,7 +97,8 @@ def noted_finished(saved: SavedClip, host: Host, known: history.Entry | None, so
 
 
 def _files(saved: SavedClip) -> tuple[Path, ...]:
-    return (saved.video, saved.video.with_suffix(".txt"), *saved.copies, *saved.frames)
+    copies = (file for copy in saved.copies for file in (copy.iterdir() if copy.is_dir() else (copy,)))
+    return (saved.video, saved.video.with_suffix(".txt"), *copies, *saved.frames)
 
 
 def _tried(what: str, work: Callable[[], T], notes: list[str]) -> T | None:

@@ -69,12 +69,11 @@ def check_no_link(path: Path) -> None:
 
 
 def infotext_of(path: Path) -> str:
-    """The settings text that a clip carries, or that stands beside it, as of a gif; "": neither can be read."""
-    for each in (path, path.with_suffix(".txt")):
-        with suppress(BadInput):
-            infotext = read_infotext(each)
-            ClipRequest.from_infotext(infotext)
-            return infotext
+    """The settings text that a clip carries, or that stands beside it; "": there is none that can be read."""
+    with suppress(BadInput):
+        infotext = read_infotext(path)
+        ClipRequest.from_infotext(infotext)
+        return infotext
     return ""
 
 

@@ -76,11 +76,6 @@ def test_how_large_it_will_be(what, size):
     assert become(**what)[1] == size
 
 
-def test_odd_sizes_become_even():
-    assert planned(Finishing(), Shape(num_frames=5, size=(101, 75), fps=7)).size == (100, 74)
-    assert planned(Finishing(size="101x75"), CLIP).size == (100, 74)
-
-
 @pytest.mark.parametrize(
     ("what", "said"),
     [

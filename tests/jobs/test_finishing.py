@@ -221,9 +221,13 @@ def test_a_clip_that_is_trimmed_to_one_frame_is_one(saved, host):
     assert video.probe(made.video).num_frames == 1
 
 
-def test_an_odd_clip_loses_a_line(host, tmp_path):
+@pytest.mark.parametrize("what", [{}, {"upscale": "lanczos", "scale": 1.3}, {"size": "95x61"}])
+def test_odd_sizes_are_finished_too(host, tmp_path, what):
     video.save_frames(clips.pan(2)[:, :75, :101], tmp_path / "odd", "")
-    assert finished(tmp_path / "odd", host).clip.size == (100, 74)
+    made = finished(tmp_path / "odd", host, ("ffv1",), **what)
+    frames, _ = video.read_frames(made.copies[0])
+    assert np.array_equal(frames, made.clip.frames)
+    assert finished(made.video, host).video.name == "odd-finished-svd-0001.mp4"
 
 
 def test_however_long_the_name_is_there_is_one(host, tmp_path):
@@ -259,7 +263,7 @@ def test_a_full_disk_leaves_nothing_under_a_final_name(saved, host, monkeypatch)
 
     save = sys.modules["lib_svd.video.save"]
     monkeypatch.setattr(save, "encode", full)
-    monkeypatch.setattr(save, "_write_frames", full)
+    monkeypatch.setattr(save, "save_frames", full)
     with pytest.raises(EncodeFailed, match="No space left on device"):
         finished(saved.video, host)
     assert snapshot(saved.video.parent) == before
