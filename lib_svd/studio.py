@@ -28,13 +28,14 @@ from lib_svd.checkpoints import (
 from lib_svd.clip import SavedClip
 from lib_svd.errors import BadInput, BadOutput, BadRequest, SvdError
 from lib_svd.finish.finishing import Finishing
-from lib_svd.jobs import FinishOrder, Swept, finish, finish_order, noted, remembered, sweep
+from lib_svd.jobs import FinishOrder, Swept, finish, finish_order, history, noted, remembered, sweep
 from lib_svd.latents import SavedLatents
 from lib_svd.places import data_folders
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest, CompleteRequest
 from lib_svd.settings import Setting
 from lib_svd.stages import MemoryPlan, plan
+from lib_svd.strangers import is_file, shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +153,7 @@ class Studio:
         if picture is None:
             raise BadRequest("There is no picture yet: choose one, paste one, or send one from another tab.")
         checkpoint = self.checkpoint(request.checkpoint)
-        out = video.free_name(self._output_dir(), stem, ".mp4")
+        out = video.free_name(self.output_dir(), stem, ".mp4")
         frames_dir = out.with_suffix("") if with_frames else None
         to = Destination(out=out, frames_dir=frames_dir, copies=self._copies(), encoding=self._encoding())
         made = order(request, picture, checkpoint, to, source=source)
@@ -196,7 +197,7 @@ class Studio:
                 self.unload()
 
     def finish_order(
-        self, path: Path, finishing: Finishing, copies: Sequence[str] = (), *, name: str = ""
+        self, path: Path, finishing: Finishing, copies: Sequence[str | video.Encoding] = (), *, name: str = ""
     ) -> FinishOrder:
         """Check what shall become of a clip, and name its file, in the host's folder for clips.
 
@@ -209,7 +210,7 @@ class Studio:
         Raises:
             BadInput: the clip, what is to be done, or the folder; nothing was run or written.
         """
-        return finish_order(path, finishing, self.host, out_dir=self._output_dir(), copies=copies, name=name)
+        return finish_order(path, finishing, self.host, out_dir=self.output_dir(), copies=copies, name=name)
 
     def finish(self, order: FinishOrder) -> SavedClip:
         """Finish a clip, and note in the history what it came from.
@@ -236,6 +237,19 @@ class Studio:
         path, folders = Path(name), self.clip_dirs()
         return (path.parent if path.parent in folders else folders[0]) / path.name
 
+    def clip_called(self, name: str) -> Path:
+        """A clip by its name in any of the folders of clips, or by its path in one of them.
+
+        Raises:
+            BadInput: there is none of that name.
+        """
+        path, folders = Path(name), self.clip_dirs()
+        found = [path] if path.parent in folders else [folder / name for folder in folders if path.name == name]
+        clip = next((each for each in found if history.is_clip(each.name) and is_file(each)), None)
+        if clip is None:
+            raise BadInput(f"There is no clip {shown(name)}: name one of the history.")
+        return clip
+
     def clip_dirs(self) -> list[Path]:
         """Every folder that clips have gone to: the host's, and the second place, where one is there."""
         return [*self.host.folders.clip_dirs(), *(folder for folder in data_folders() if folder.is_dir())]
@@ -254,7 +268,8 @@ class Studio:
         chosen = {text.partition(":")[0].strip(): text for text in self.host.options["svd_formats"].split(",")}
         return tuple(video.Encoding.read(chosen.get(name, name)) for name in self.host.options["svd_copies"])
 
-    def _output_dir(self) -> Path:
+    def output_dir(self) -> Path:
+        """The host's folder for clips; raises BadOutput where it cannot be made."""
         try:
             return self.host.folders.output_dir()
         except OSError as error:

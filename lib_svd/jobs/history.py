@@ -210,7 +210,7 @@ def clips_in(*folders: Path) -> Listing:
         except OSError as error:
             passed_over.append(f"{place!r} is passed over ({error.strerror}): allow reading it.")
             continue
-        for name in (each for each in files if _is_clip(each) and not _is_copy(each, files, suffixes)):
+        for name in (each for each in files if is_clip(each) and not _is_copy(each, files, suffixes)):
             try:
                 if files[name].is_file(follow_symlinks=False):
                     clips.append(_unread(place, name, files))
@@ -379,7 +379,8 @@ def _is_copy(name: str, names: Container[str], suffixes: Sequence[str]) -> bool:
     return any(name.endswith(each) and f"{name.removesuffix(each)}.mp4" in names for each in suffixes)
 
 
-def _is_clip(name: str) -> bool:
+def is_clip(name: str) -> bool:
+    """Whether a file of that name may be a clip's own video."""
     return name.lower().endswith(".mp4") and not name.startswith(".")
 
 
