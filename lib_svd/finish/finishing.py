@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 from lib_svd.errors import BadRequest
@@ -145,11 +144,6 @@ class Finishing:
         if not 1 <= rate <= FASTEST or (wish[2] and int(wish[1]) > MOST_TIMES):
             raise BadRequest(f"Smooth to {self.smooth.strip()} gives {rate} frames a second: choose 1 to {FASTEST}.")
         return rate
-
-    @property
-    def pace(self) -> Fraction:
-        """The speed, exactly as it was written."""
-        return Fraction(str(self.speed))
 
     def closes(self, was_closed: bool) -> bool:
         """Whether the finished clip is a loop: after its last frame comes its first.

@@ -10,6 +10,7 @@ from lib_svd.errors import BadRequest
 from lib_svd.finish.enlarge import enlarged_size
 from lib_svd.finish.finishing import LARGEST, LOOPS, SMOOTHERS, Finishing
 from lib_svd.finish.loop import SHORTEST
+from lib_svd.finish.smooth import FINEST
 from lib_svd.request import read_size
 from lib_svd.settings import FITS
 
@@ -101,11 +102,11 @@ def _looped(finishing: Finishing, clip: Shape) -> Shape:
 
 
 def _timed(finishing: Finishing, clip: Shape) -> Shape:
-    """At its new rate; with smoothing every frame stands at a place of the old ones, see `smooth.smoothed`."""
+    """At its new rate; with smoothing every frame stands at a place of the old ones, see `smooth.smooth_frames`."""
     rate = finishing.rate(clip.fps)
     if not finishing.smooth:
         return replace(clip, fps=rate)
-    step = Fraction(clip.fps) * finishing.pace / rate
+    step = (Fraction(clip.fps) * Fraction(finishing.speed) / rate).limit_denominator(FINEST)
     if clip.closed:
         return replace(clip, num_frames=math.ceil(clip.num_frames / step), fps=rate)
     return replace(clip, num_frames=math.ceil((clip.num_frames - 1) / step) + 1, fps=rate)
@@ -129,7 +130,7 @@ def _check(finishing: Finishing, made: Shape) -> None:
 def _steps(finishing: Finishing, clip: Shape, made: Shape) -> list[str]:
     width, height = made.size
     fewest = math.ceil(SHORTEST * clip.num_frames)
-    pace = finishing.pace if finishing.smooth else Fraction(made.fps, clip.fps)
+    pace = finishing.speed if finishing.smooth else made.fps / clip.fps
     loop = f"a loop by {LOOPS[finishing.loop].lower()}"
     said = (
         (finishing.trims, f"frames {finishing.first} to {finishing.last or clip.num_frames} alone"),
@@ -137,7 +138,7 @@ def _steps(finishing: Finishing, clip: Shape, made: Shape) -> list[str]:
         (finishing.loop == "cut", f"{loop}, of {fewest} of them or more"),
         (finishing.loop not in ("none", "cut"), loop),
         (finishing.smooth, f"smoothed by {SMOOTHERS[finishing.smoother]}"),
-        (pace != 1, f"{float(pace):.3g} times as fast"),
+        (pace != 1, f"{pace:.3g} times as fast"),
         (finishing.upscale, f"enlarged by {finishing.upscale}"),
         (finishing.size, f"brought to {width}x{height} ({FITS[finishing.fit].lower()})"),
         (finishing.hold_first, f"the first frame held {finishing.hold_first:g} s"),
