@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lib_svd.jobs.finishing import FinishOrder, finish, finish_order
     from lib_svd.jobs.looking import Looked, embedding, look, settings_of_clip
     from lib_svd.jobs.noting import noted, remembered
-    from lib_svd.jobs.restoring import Restored, reopened, restored
+    from lib_svd.jobs.restoring import Restored, opened, reopened, restored
     from lib_svd.jobs.sweeping import Swept, grid, orders, read_values, save_grid, sweep, sweepable
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "history",
     "look",
     "noted",
+    "opened",
     "orders",
     "read_values",
     "remembered",
@@ -41,7 +42,7 @@ _PLACES = {
     "finishing": ("FinishOrder", "finish", "finish_order"),
     "looking": ("Looked", "embedding", "look", "settings_of_clip"),
     "noting": ("noted", "remembered"),
-    "restoring": ("Restored", "reopened", "restored"),
+    "restoring": ("Restored", "opened", "reopened", "restored"),
     "sweeping": ("Swept", "grid", "orders", "read_values", "save_grid", "sweep", "sweepable"),
 }
 
