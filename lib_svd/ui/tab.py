@@ -277,7 +277,7 @@ class Tab:
         every = -(-len(clip.frames) // MOST_PICTURES)
         seen = clip.frames if every == 1 else clip.frames[::every].copy()  # the others need not be kept
         _shelve(self._shelf, name, seen)
-        gallery = [str(path) for path in saved.frames[::every]] or [Image.fromarray(frame) for frame in seen]
+        gallery: list[Any] = [str(path) for path in saved.frames[::every]] or [Image.fromarray(frame) for frame in seen]
         status = notes_html(saved.notes) + time_html(clip.frames.shape, clip.fps, clip.seconds)
         last = None if is_grid else Image.fromarray(clip.frames[-1])
         player = clip_html(self._page.url(saved.video), clip.size, plays=plays(self._studio.host.options))
