@@ -72,7 +72,7 @@ class FinishPanel:
                 scale=3,
             )
             self._upload = gr.UploadButton(
-                "Another clip", file_types=KINDS, size="sm", elem_id=f"{self._part}_finish_upload", scale=1
+                "Upload a clip", file_types=KINDS, size="sm", elem_id=f"{self._part}_finish_upload", scale=1
             )
         self._row("loop", "crossfade")
         self._row("smooth", "smoother", "speed")
