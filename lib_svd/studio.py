@@ -28,11 +28,12 @@ from lib_svd.checkpoints import (
 from lib_svd.clip import SavedClip
 from lib_svd.errors import BadInput, BadOutput, BadRequest, SvdError
 from lib_svd.finish.finishing import Finishing
-from lib_svd.jobs import FinishOrder, Swept, finish, finish_order, history, noted, remembered, sweep
+from lib_svd.jobs import Draft, FinishOrder, Swept, finish, finish_order, history, noted, remembered, sweep, tune
 from lib_svd.latents import SavedLatents
 from lib_svd.places import data_folders
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest, CompleteRequest
+from lib_svd.review import Review
 from lib_svd.settings import Setting
 from lib_svd.stages import MemoryPlan, plan
 from lib_svd.strangers import is_file, shown
@@ -231,6 +232,22 @@ class Studio:
         return replace(
             made, notes=(*saved.notes, *made.notes, f"This is {saved.video.name}, finished; that one stays.")
         )
+
+    def tune(self, first: Order, budget: int, drafts: Sequence[Draft] = ()) -> Iterator[Draft]:
+        """Look for settings with drafts, see `jobs.tune`.
+
+        Raises:
+            what `animate.animate` raises; the drafts given out before stay.
+        """
+
+        def make(order: Order) -> tuple[SavedClip, Review | None]:
+            return noted(order, animate(order, self.host, self._load), self.host, self._load)
+
+        try:
+            yield from tune(first, budget, make, drafts)
+        finally:
+            if not self.host.options["svd_keep_loaded"]:
+                self.unload()
 
     def clip(self, name: str) -> Path:
         """A clip by the path or the name that a browser gives back; it reaches no folder but those of clips."""

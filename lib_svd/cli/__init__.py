@@ -19,6 +19,7 @@ from lib_svd.cli.review import review
 from lib_svd.cli.serve import serve
 from lib_svd.cli.sweep import sweep
 from lib_svd.cli.terminal import tell
+from lib_svd.cli.tune import tune
 from lib_svd.errors import BadInput, SvdError
 
 REFUSED, STOPPED = 2, 130  # exit codes; 130 is 128 + SIGINT, as shells have it
@@ -31,7 +32,7 @@ def cli() -> None:
     """Stable Video Diffusion: one still picture becomes a short clip."""
 
 
-for command in (animate, sweep, finish, review, check, history, info, inspect, doctor, serve):
+for command in (animate, sweep, tune, finish, review, check, history, info, inspect, doctor, serve):
     cli.add_command(command)
 
 

@@ -75,7 +75,7 @@ def animate(**options: Any) -> None:
     with errors_as_json(as_json), closing(ProgressBar(quiet=as_json or options["quiet"])) as bar:
         clips = _from_latents(options, bar) if options["from_latents"] else _animated(options, bar, said)
         for saved in clips:
-            _print_clip(saved, as_json, said)
+            print_clip(saved, as_json, said)
 
 
 def _animated(options: Options, bar: ProgressBar, said: set[str]) -> Iterator[SavedClip]:
@@ -199,7 +199,8 @@ def _check_one(options: Options, names: Iterable[str], count: int) -> None:
         raise BadRequest(f"{given[0]} goes with one clip, not with {count}: leave it out.")
 
 
-def _print_clip(saved: SavedClip, as_json: bool, said: set[str]) -> None:
+def print_clip(saved: SavedClip, as_json: bool, said: set[str]) -> None:
+    """Print what was made and where, with notes that were not `said` yet; as JSON, a line of it."""
     if as_json:
         tell(json.dumps(saved.as_dict(), ensure_ascii=False))
         return

@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from lib_svd.jobs.noting import noted, remembered
     from lib_svd.jobs.restoring import Restored, opened, reopened, restored
     from lib_svd.jobs.sweeping import Swept, grid, orders, read_values, save_grid, sweep, sweepable
+    from lib_svd.jobs.tuning import Draft, apply_draft, choose_best, tune
 
 __all__ = [
+    "Draft",
     "FinishOrder",
     "Looked",
     "Restored",
     "Swept",
+    "apply_draft",
+    "choose_best",
     "embedding",
     "finish",
     "finish_order",
@@ -36,6 +40,7 @@ __all__ = [
     "settings_of_clip",
     "sweep",
     "sweepable",
+    "tune",
 ]
 
 _PLACES = {
@@ -44,6 +49,7 @@ _PLACES = {
     "noting": ("noted", "remembered"),
     "restoring": ("Restored", "opened", "reopened", "restored"),
     "sweeping": ("Swept", "grid", "orders", "read_values", "save_grid", "sweep", "sweepable"),
+    "tuning": ("Draft", "apply_draft", "choose_best", "tune"),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lib_svd.clip import Clip
@@ -49,9 +50,8 @@ def _save(clip: Clip, path: Path, encoding: Encoding) -> list[str]:
 
 
 def _write_file(clip: Clip, path: Path, encoding: Encoding, title: str) -> list[str]:
-    infotext = plain(clip.infotext)
-    notes = [*encode(clip.shown, clip.fps, path, encoding, title=title, comment=infotext)]
-    mark_file(path, encoding.format.keeps, infotext)
+    notes = [*encode(clip, path, encoding, title=title)]
+    mark_file(path, encoding.format.keeps, plain(clip.infotext))
     check_made(path, clip, encoding)
     sync(path)
     return notes
@@ -59,7 +59,7 @@ def _write_file(clip: Clip, path: Path, encoding: Encoding, title: str) -> list[
 
 def _write_pictures(clip: Clip, folder: Path, encoding: Encoding, _: str) -> list[str]:
     folder.mkdir()
-    notes = [*encode(clip.frames, clip.fps, folder / "%05d.png", encoding, title="", comment="")]
+    notes = [*encode(replace(clip, enlarge=1), folder / "%05d.png", encoding)]
     made = sorted(folder.iterdir())
     if len(made) != len(clip.frames):
         raise FfmpegFailed(f"ffmpeg made {len(made)} pictures where {len(clip.frames)} were asked for.")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lib_svd.clip import Frames
+from lib_svd.clip import Clip, Frames
 from lib_svd.video.coders import Chosen, choose_coder
 from lib_svd.video.encoding import Encoding
 from lib_svd.video.ffmpeg import feed
@@ -26,27 +26,18 @@ _EVEN = "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0,"
 
 
 def encode(
-    frames: Frames,
-    fps: int,
-    path: Path,
-    encoding: Encoding,
-    *,
-    title: str,
-    comment: str,
-    patience: float | None = None,
+    clip: Clip, path: Path, encoding: Encoding, *, title: str = "", patience: float | None = None
 ) -> tuple[str, ...]:
-    """Write frames in one of the formats; a keyframe a second where there are such, an mp4's index before its pictures.
+    """Write a clip in one of the formats; a keyframe a second where there are such, an mp4's index before its pictures.
 
     `path` is written in place and may be left half written on an error; `save` gives the whole-or-nothing promise.
     Frames are handed over one by one. Where sides have to be even, the last odd row and column are left out.
 
     Args:
-        frames: [T, H, W, 3] uint8, RGB, T at least 1.
-        fps: frames per second, at least 1.
+        clip: frames [T, H, W, 3] uint8, RGB, T at least 1; its settings go into a comment, where the format has one.
         path: must not exist; for pictures a pattern such as `%05d.png` in a folder that exists.
         encoding: the format, and what was chosen for it.
         title: metadata of the file; text without NUL and lone surrogates (see `plain`), of a file name's length.
-        comment: the settings, such text of any length, where the format has room for a comment.
         patience: seconds until ffmpeg is held to hang; None: a minute, and ten seconds a frame.
 
     Returns:
@@ -55,27 +46,26 @@ def encode(
     Raises:
         FfmpegFailed: ffmpeg is missing, has no encoder for it, stopped with an error, or hung.
         OSError: the comment could not be written beside `path`.
-        ValueError: `frames` is not what it should be.
+        ValueError: the frames are not what they should be.
     """
+    frames, is_deep = clip.frames, encoding.format.is_deep
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or len(frames) == 0:
         raise ValueError(f"frames must be uint8 [T, H, W, 3] with T > 0, not {frames.dtype} {list(frames.shape)}")
     chosen, patience = choose_coder(encoding.format), patience or 60 + 10 * len(frames)
-    height, width = frames.shape[1:3]
-    asked = [chosen.ffmpeg, "-hide_banner", "-nostats", "-v", "warning", "-n", "-f", "rawvideo", "-pix_fmt"]
-    asked += ["rgb48be" if encoding.format.is_deep else "rgb24"]
-    asked += ["-video_size", f"{width}x{height}", "-framerate", str(fps), "-i", "pipe:0"]
+    size, pixels = "{}x{}".format(*clip.size), "rgb48be" if is_deep else "rgb24"
+    asked = [chosen.ffmpeg, "-hide_banner", "-nostats", "-v", "warning", "-n", "-f", "rawvideo", "-pix_fmt", pixels]
+    asked += ["-video_size", size, "-framerate", str(clip.fps), "-i", "pipe:0"]
 
     def send(words: list[str]) -> None:
-        feed([*asked, *words], (_raw(frame, encoding.format.is_deep) for frame in frames), patience)
+        feed([*asked, *words], (_raw(frame, is_deep) for frame in frames), patience)
 
     beside = path.with_name("unfinished.extra")  # colours, or the comment
     try:
         if encoding.format.way is Way.PALETTE:
-            last = _last_delay(len(frames), fps)
-            _encode_with_palette(send, encoding, chosen, path, beside, last)
+            _encode_with_palette(send, encoding, chosen, path, beside, clip)
         else:
-            tags = _tags(encoding, title, comment, beside)
-            send([*tags, *_codec(encoding, chosen, fps), *_container(encoding, path)])
+            tags = _tags(encoding, title, plain(clip.infotext), beside)
+            send([*tags, *_codec(encoding, chosen, clip), *_container(encoding, path)])
     finally:
         beside.unlink(missing_ok=True)
     return chosen.notes
@@ -96,14 +86,19 @@ def _tags(encoding: Encoding, title: str, comment: str, beside: Path) -> list[st
     return [*tags, "-metadata", f"title={title}"]
 
 
-def _codec(encoding: Encoding, chosen: Chosen, fps: int) -> list[str]:
+def _enlarge(clip: Clip) -> str:
+    """The filter that makes squares of pixels, and a comma: frames go through the pipe as they are."""
+    return f"scale=iw*{clip.enlarge}:ih*{clip.enlarge}:flags=neighbor," if clip.enlarge > 1 else ""
+
+
+def _codec(encoding: Encoding, chosen: Chosen, clip: Clip) -> list[str]:
     row, coder = encoding.format, chosen.coder
-    even = _EVEN if row.is_even else ""
+    shape = _enlarge(clip) + (_EVEN if row.is_even else "")
     if row.is_rgb:
-        colours = [*(["-vf", even.rstrip(",")] if even else []), "-pix_fmt", coder.pixels]
+        colours = ["-vf", f"{shape}format={coder.pixels}"]
     else:
-        colours = ["-vf", even + _TO_BT709.format(pixels=coder.pixels), *_TAGGED_BT709]
-    keyframes = ["-g", str(fps)] if row.has_keyframes else []
+        colours = ["-vf", shape + _TO_BT709.format(pixels=coder.pixels), *_TAGGED_BT709]
+    keyframes = ["-g", str(clip.fps)] if row.has_keyframes else []
     return [*colours, "-c:v", coder.name, *encoding.words(coder), *keyframes]
 
 
@@ -125,17 +120,19 @@ def _loops(encoding: Encoding) -> int:
 
 
 def _encode_with_palette(
-    send: Callable[[list[str]], None], encoding: Encoding, chosen: Chosen, path: Path, palette: Path, last: int
+    send: Callable[[list[str]], None], encoding: Encoding, chosen: Chosen, path: Path, palette: Path, clip: Clip
 ) -> None:
     """One palette for the whole clip, found in a first passage, so that nothing of the clip waits for it in memory."""
     send(["-vf", "palettegen=stats_mode=full", "-frames:v", "1", "-c:v", "png", "-f", "image2", str(palette)])
     dither = encoding.preset or encoding.format.usual
-    paint = ["-i", f"file:{palette}", "-lavfi", f"[0:v][1:v]paletteuse=dither={dither}"]
-    send([*paint, "-c:v", chosen.coder.name, "-final_delay", str(last), *_container(encoding, path)])
+    graph = f"[0:v]{_enlarge(clip)}format=rgb24[frames];[frames][1:v]paletteuse=dither={dither}"
+    codec = ["-c:v", chosen.coder.name, "-final_delay", str(_last_delay(clip))]
+    send(["-i", f"file:{palette}", "-lavfi", graph, *codec, *_container(encoding, path)])
 
 
-def _last_delay(count: int, fps: int) -> int:
+def _last_delay(clip: Clip) -> int:
     """Hundredths of a second of a gif's last frame, which ffmpeg would show for as long as the one before it."""
+    count, fps = len(clip.frames), clip.fps
     begins, ends = ((200 * number + fps) // (2 * fps) for number in (count - 1, count))
     return max(1, ends - begins)
 

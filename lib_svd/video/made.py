@@ -11,7 +11,7 @@ from lib_svd.clip import Clip
 from lib_svd.video.encoding import Encoding
 from lib_svd.video.ffmpeg import FfmpegFailed
 from lib_svd.video.formats import MAIN
-from lib_svd.video.probe import probe
+from lib_svd.video.probe import is_faststart, probe
 
 Chunks = Iterator[tuple[bytes, bytes]]
 _START = 26  # bytes of a chunk that tell how long a frame is shown
@@ -21,16 +21,22 @@ def check_made(path: Path, clip: Clip, encoding: Encoding) -> None:
     """Look at a file that was just written.
 
     Raises:
-        FfmpegFailed, BadInput: it has not every frame, at its size and for its time.
-        ValueError: it is of another kind.
+        FfmpegFailed, BadInput: it is no such file, or has not every frame, at its size and for its time.
     """
-    count, height, width = clip.shown.shape[:3]
+    try:
+        if measure := _MEASURES.get(encoding.format.muxer):
+            _check_moving(measure(path), len(clip.frames), clip.fps)
+        else:
+            _check_video(path, clip, encoding)
+    except ValueError as error:
+        raise FfmpegFailed(f"ffmpeg made a file that cannot be used ({error}).") from error
+
+
+def _check_video(path: Path, clip: Clip, encoding: Encoding) -> None:
+    count, (width, height) = len(clip.frames), clip.shown_size
     if encoding.format.is_even:
         height, width = height // 2 * 2, width // 2 * 2
-    if measure := _MEASURES.get(encoding.format.muxer):
-        _check_moving(measure(path), count, clip.fps)
-        return
-    found = probe(path)
+    found = probe(path, with_metadata=False)
     fps = found.fps
     if encoding.name != MAIN and (count == 1 or abs(found.duration - count / clip.fps) <= 0.5 / clip.fps):
         fps = clip.fps  # some containers tell time in milliseconds, or none of one picture alone
@@ -38,6 +44,8 @@ def check_made(path: Path, clip: Clip, encoding: Encoding) -> None:
     made = f"{found.num_frames} frames of {found.width}x{found.height} at {fps:g} fps"
     if made != asked:
         raise FfmpegFailed(f"ffmpeg made a video of {made} where {asked} were asked for.")
+    if "faststart" in encoding.format.muxer and not is_faststart(path):
+        raise FfmpegFailed("ffmpeg wrote the index of the video behind its pictures.")
 
 
 def _check_moving(lasts: list[Fraction], count: int, fps: int) -> None:

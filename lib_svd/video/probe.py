@@ -48,8 +48,12 @@ class Probe:
     faststart: bool  # an mp4 whose index stands before its pictures, so that it plays while it loads
 
 
-def probe(path: Path) -> Probe:
+def probe(path: Path, *, with_metadata: bool = True) -> Probe:
     """Look into a video file; every frame is counted, none is decoded.
+
+    Args:
+        path: the file.
+        with_metadata: whether to ask for its tags too, which takes as long again.
 
     Raises:
         BadInput: there is no such file, it is no video, or it is damaged.
@@ -61,8 +65,8 @@ def probe(path: Path) -> Probe:
         source = [find_ffmpeg(), "-hide_banner", "-nostdin", "-i", f"file:{path}"]
         # framecrc prints every packet's times, as exact numbers.
         packets = run([*source, "-map", _stream(path), "-c", "copy", "-f", "framecrc", "pipe:1"])
-        tags = run([*source, "-f", "ffmetadata", "pipe:1"])
-        metadata = {name.lower(): text for name, text in read_tags(tags.stdout).items()}  # mkv shouts
+        tags = run([*source, "-f", "ffmetadata", "pipe:1"]).stdout if with_metadata else ""
+        metadata = {name.lower(): text for name, text in read_tags(tags).items()}  # mkv shouts
         return _read(packets.stderr, packets.stdout, metadata, path)
     except FfmpegMissing as error:
         raise SvdError(str(error)) from error

@@ -105,7 +105,7 @@ def _save_video(
     with hidden_names(out.parent) as hidden:
         video, text, folder = hidden(out.suffix), hidden(".txt"), hidden("")
         name = next(free_names(out, (out.suffix, ".txt", NOTED, *([""] if with_frames else []))))
-        notes = encode(clip.shown, clip.fps, video, encoding, title=plain(name.stem), comment=infotext)
+        notes = encode(clip, video, encoding, title=plain(name.stem))
         check_made(video, clip, encoding)
         text.write_bytes(infotext.encode())
         sync(video)

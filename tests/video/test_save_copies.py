@@ -227,3 +227,14 @@ def test_every_format_can_be_written_where_the_tests_run():
     is_old = imageio_ffmpeg.get_ffmpeg_version().startswith("4.")  # AVIF came with 5.1
     assert [name for name in FORMATS if name != MAIN and not (is_old and name == "avif")] == OTHERS
     assert [name for name in format_names() if name in FORMATS and not why_not(name)] == OTHERS
+
+
+@pytest.mark.parametrize("name", [MAIN, "lossless", "gif", "webp-lossless", "apng"])
+def test_an_enlarged_clip_shows_every_pixel_as_a_square(tmp_path, name):
+    frames = new_frames(3, 32)
+    clip = Clip(frames=frames, fps=7, infotext=TEXT, enlarge=3)
+    saved = save(clip, tmp_path / "clip.mp4", copies=[Encoding.read(name)] if name != MAIN else [])
+    shown = as_a_player_has_them(saved.copies[0] if saved.copies else saved.video)
+    assert shown.shape == (3, 96, 3 * frames.shape[2], 3)
+    if FORMATS[name].is_exact:
+        assert np.array_equal(shown, frames.repeat(3, 1).repeat(3, 2))

@@ -136,7 +136,7 @@ def test_frames_are_kept_when_there_is_no_ffmpeg(new_clip, tmp_path, tmp_path_fa
 def test_a_hung_ffmpeg_is_stopped(new_clip, tmp_path, fake_ffmpeg):
     fake_ffmpeg(READ_A_LITTLE + "time.sleep(30)")
     with pytest.raises(FfmpegFailed, match=r"not done after 0\.5 s"):
-        encode(new_clip(20, 256, 256).frames, 7, tmp_path / "clip.mp4", Encoding(), title="", comment="", patience=0.5)
+        encode(new_clip(20, 256, 256), tmp_path / "clip.mp4", Encoding(), patience=0.5)
     assert names(tmp_path) == ["clip.mp4"]
 
 
