@@ -211,7 +211,8 @@ class Studio:
         Raises:
             BadInput: the clip, what is to be done, or the folder; nothing was run or written.
         """
-        return finish_order(path, finishing, self.host, out_dir=self.output_dir(), copies=copies, name=name)
+        folder, how = self.output_dir(), self._encoding()
+        return finish_order(path, finishing, self.host, out_dir=folder, copies=copies, encoding=how, name=name)
 
     def finish(self, order: FinishOrder) -> SavedClip:
         """Finish a clip, and note in the history what it came from.

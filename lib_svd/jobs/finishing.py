@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from time import perf_counter
@@ -54,6 +54,7 @@ class FinishOrder:
     tools: Tools
     out: Path
     copies: tuple[video.Encoding, ...] = ()
+    encoding: video.Encoding = field(default_factory=video.Encoding)  # of the clip's own video
     name: str = ""  # of the clip, where its file is a copy of it
     notes: tuple[str, ...] = ()  # what the user should know before they wait
 
@@ -105,6 +106,7 @@ def finish_order(
     out: Path | None = None,
     out_dir: Path | None = None,
     copies: Sequence[str | video.Encoding] = (),
+    encoding: video.Encoding | None = None,
     name: str = "",
 ) -> FinishOrder:
     """Check everything that can be known before a frame is read.
@@ -116,6 +118,7 @@ def finish_order(
         out: the finished clip; None: a free name in `out_dir`.
         out_dir: a folder that is there; None: the host's for clips.
         copies: other formats to write too, such as `h265:24`.
+        encoding: of its own video; None: the usual one.
         name: of the clip, where `path` is a copy of it.
 
     Raises:
@@ -135,6 +138,7 @@ def finish_order(
         tools=tools,
         out=out,
         copies=encodings,
+        encoding=encoding or video.Encoding(),
         name=name or path.name,
         notes=(*source.notes, *told),
     )
@@ -165,7 +169,7 @@ def finish(order: FinishOrder, host: Host) -> SavedClip:
         infotext = with_finished(clip.infotext, order.finishing, order.name)
         report(Stage.WRITING, 0, 1)
         made = Clip(frames=frames, fps=fps, infotext=infotext, seconds={"finish": perf_counter() - began})
-        saved = video.save(made, order.out, None, order.copies, (*order.notes, *notes))
+        saved = video.save(made, order.out, None, order.copies, (*order.notes, *notes), encoding=order.encoding)
         host.queue.report(Progress(Stage.WRITING, 1, 1))
         return _with_poster(saved, order.finishing.poster)
 
