@@ -35,9 +35,10 @@ from lib_svd.ui.one_change import OneChange
 from lib_svd.ui.preset_row import PresetRow
 from lib_svd.ui.reviewing import Reviewing
 from lib_svd.ui.sweeping import ALL, Sweeping
+from lib_svd.ui.tuning import Tuning
 
 LABEL, PART = "SVD", "svd_clip"
-SWEEP = "sweep"  # how names of a sweep's files begin
+SWEEP, SEARCH = "sweep", "search"  # how names of a sweep's files begin, and of drafts
 INFOTEXT_LINES = 6  # in a browser that cannot fit a box to its text
 SHOWN = 6  # components that show a clip; the last one is the sentence about it
 MOST_PICTURES = 64  # of a clip's frames that are shown as pictures; of one that has more every second, third, ...
@@ -98,6 +99,7 @@ class Tab:
         self.controls = Controls(self._studio, PART, self._page, model_place=first)
         self.controls.begin_with = self._presets.settings
         self._sweeping = Sweeping(self._studio, self._page, PART)
+        self._tuning = Tuning(self._studio, self._page, PART)
 
     def _build_results(self) -> None:
         with gr.Column(variant="panel", elem_id=f"{PART}_results_panel"):
@@ -128,6 +130,7 @@ class Tab:
                 **COPYABLE,
             )
             self._swept = self._sweeping.build_results()
+            self._tuned = self._tuning.build_results()
             self._finishing = FinishPanel(self._studio, self._page, PART, self._made)
             self._reviewing = Reviewing(self._studio, PART, self._made)
         self._frame = picture_box(f"{PART}_selected_frame", visible=False, label="Selected frame", **LOSSLESS)
@@ -138,6 +141,12 @@ class Tab:
         asked = [self._task, self.framing.picture, controls.with_frames, *controls.components]
         made = self._on(self._generate, self._job, asked, shown)
         swept = self._on(sweeping.button, self._sweep, [*asked, *sweeping.inputs], [*self._swept, *shown])
+        tuning = self._tuning
+        tuned = self._on(tuning.button, self._tune, [*asked, tuning.budget], [*self._tuned, *shown])
+        more = [self._task, tuning.name, tuning.budget]
+        further = self._on(tuning.go_on, self._tune_further, more, [*self._tuned, *shown])
+        draft = tuning.chosen.input(fn=self.show_draft, inputs=[tuning.name, tuning.chosen], outputs=shown, **QUIET)
+        tuning.wire(controls)
         choice = [sweeping.chosen, sweeping.name, self._made, self._infotext]
         opened = sweeping.chosen.input(fn=self.show_swept, inputs=choice, outputs=shown, **QUIET)
         returned = self._returned.click(
@@ -156,10 +165,10 @@ class Tab:
             fn=self.still_there, inputs=[self._made, sweeping.name], outputs=shown, **QUIET
         )
         sweeping.wire([made, opened, back], self._made)
-        shows = [made, swept, finished, opened, opened_there, returned, back, gone]
+        shows = [made, swept, tuned, further, draft, finished, opened, opened_there, returned, back, gone]
         self._reviewing.wire(shows, controls)
         self._finishing.wire(shows)
-        begun = [self._generate, sweeping.button]
+        begun = [self._generate, sweeping.button, tuning.button, tuning.go_on]
         self._one_change.wire(begun, shows, [chosen], self.framing.picture, controls)
         controls.reuse.click(fn=_seed_of, inputs=[self._infotext], outputs=[controls["seed"]], **QUIET)
         for target, button in self._sends.items():
@@ -240,6 +249,29 @@ class Tab:
             return [*panel, *shown, said_html(ended) + status if ended else status]
 
         return _done(work, len(self._swept) + SHOWN)
+
+    def _tune(self, picture: Image.Image | None, with_frames: bool, *values: Any) -> Sequence[Any]:
+        """Make drafts until the settings are found."""
+        *settings, budget = values
+
+        def work() -> Sequence[Any]:
+            first = self._order(picture, False, settings, SEARCH)
+            with held_name(first.to.out.parent, SEARCH, first.to.out.suffix) as out:
+                return self._drafts(*self._tuning.find(replace(first, to=first.to.renamed(out)), budget))
+
+        return _done(work, len(self._tuned) + SHOWN)
+
+    def _tune_further(self, name: str, budget: float) -> Sequence[Any]:
+        """Make more drafts of a search."""
+        return _done(lambda: self._drafts(*self._tuning.find_more(name, budget)), len(self._tuned) + SHOWN)
+
+    def _drafts(self, best: SavedClip, ended: str, panel: Sequence[Any]) -> Sequence[Any]:
+        *shown, status = self._shown(best)
+        return [*panel, *shown, said_html(ended) + status if ended else status]
+
+    def show_draft(self, name: str, chosen: str) -> Sequence[Any]:
+        """The draft of a search that is chosen."""
+        return _done(lambda: self._shown(self._tuning.draft(name, chosen).saved), SHOWN)
 
     def _finish(self, *given: Any) -> Sequence[Any]:
         """Finish a clip, and show what came of it."""
