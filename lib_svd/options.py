@@ -15,6 +15,9 @@ DEFAULTS: dict[str, Any] = {
     "svd_save_frames": False,
     "svd_keep_loaded": True,
     "svd_review": True,
+    "svd_finishing": "",  # what the Finish panel was set to last, as `Finishing.text` has it
+    "svd_finishing_copies": [],
+    "svd_finish_every": False,
     "svd_compile": False,
     "svd_preview": True,
     # of web UIs, which do not all have them

@@ -26,8 +26,9 @@ from lib_svd.checkpoints import (
     refusals,
 )
 from lib_svd.clip import SavedClip
-from lib_svd.errors import BadInput, BadOutput, BadRequest
-from lib_svd.jobs import Draft, Swept, noted, remembered, sweep, tune
+from lib_svd.errors import BadInput, BadOutput, BadRequest, SvdError
+from lib_svd.finish.finishing import Finishing
+from lib_svd.jobs import Draft, FinishOrder, Swept, finish, finish_order, history, noted, remembered, sweep, tune
 from lib_svd.latents import SavedLatents
 from lib_svd.places import data_folders
 from lib_svd.ports import Host
@@ -35,6 +36,7 @@ from lib_svd.request import ClipRequest, CompleteRequest
 from lib_svd.review import Review
 from lib_svd.settings import Setting
 from lib_svd.stages import MemoryPlan, plan
+from lib_svd.strangers import is_file, shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +154,7 @@ class Studio:
         if picture is None:
             raise BadRequest("There is no picture yet: choose one, paste one, or send one from another tab.")
         checkpoint = self.checkpoint(request.checkpoint)
-        out = video.free_name(self._output_dir(), stem, ".mp4")
+        out = video.free_name(self.output_dir(), stem, ".mp4")
         frames_dir = out.with_suffix("") if with_frames else None
         to = Destination(out=out, frames_dir=frames_dir, copies=self._copies(), encoding=self._encoding())
         made = order(request, picture, checkpoint, to, source=source)
@@ -161,12 +163,16 @@ class Studio:
     def animate(self, order: Order) -> SavedClip:
         """Carry out an order with the loaded model, or load its model first, and note the clip in the history.
 
+        Returns:
+            The clip; where every clip is finished, what came of that. The clip itself stays.
+
         Raises:
             what `animate.animate` raises.
         """
         try:
             saved = animate(order, self.host, self._load)
-            return noted(order, saved, self.host, self._load, measured=bool(self.host.options["svd_review"]))[0]
+            saved = noted(order, saved, self.host, self._load, measured=bool(self.host.options["svd_review"]))[0]
+            return self._finished_too(saved) if self.host.options["svd_finish_every"] else saved
         finally:
             if not self.host.options["svd_keep_loaded"]:
                 self.unload()
@@ -191,6 +197,43 @@ class Studio:
             if not self.host.options["svd_keep_loaded"]:
                 self.unload()
 
+    def finish_order(
+        self, path: Path, finishing: Finishing, copies: Sequence[str | video.Encoding] = (), *, name: str = ""
+    ) -> FinishOrder:
+        """Check what shall become of a clip, and name its file, in the host's folder for clips.
+
+        Args:
+            path: the clip.
+            finishing: what to do.
+            copies: kinds to write beside it.
+            name: of the clip, where `path` is a copy of it.
+
+        Raises:
+            BadInput: the clip, what is to be done, or the folder; nothing was run or written.
+        """
+        folder, how = self.output_dir(), self._encoding()
+        return finish_order(path, finishing, self.host, out_dir=folder, copies=copies, encoding=how, name=name)
+
+    def finish(self, order: FinishOrder) -> SavedClip:
+        """Finish a clip, and note in the history what it came from.
+
+        Raises:
+            what `jobs.finish` raises.
+        """
+        return finish(order, self.host)
+
+    def _finished_too(self, saved: SavedClip) -> SavedClip:
+        """The clip finished as the user has set it; where that cannot be done, the clip itself, with the reason."""
+        options = self.host.options
+        try:
+            wanted = Finishing.read(str(options["svd_finishing"]))
+            made = self.finish(self.finish_order(saved.video, wanted, options["svd_finishing_copies"]))
+        except SvdError as error:
+            return replace(saved, notes=(*saved.notes, f"The clip was not finished. {error}"))
+        return replace(
+            made, notes=(*saved.notes, *made.notes, f"This is {saved.video.name}, finished; that one stays.")
+        )
+
     def tune(self, first: Order, budget: int, drafts: Sequence[Draft] = ()) -> Iterator[Draft]:
         """Look for settings with drafts, see `jobs.tune`.
 
@@ -211,6 +254,19 @@ class Studio:
         """A clip by the path or the name that a browser gives back; it reaches no folder but those of clips."""
         path, folders = Path(name), self.clip_dirs()
         return (path.parent if path.parent in folders else folders[0]) / path.name
+
+    def clip_called(self, name: str) -> Path:
+        """A clip by its name in any of the folders of clips, or by its path in one of them.
+
+        Raises:
+            BadInput: there is none of that name.
+        """
+        path, folders = Path(name), self.clip_dirs()
+        found = [path] if path.parent in folders else [folder / name for folder in folders if path.name == name]
+        clip = next((each for each in found if history.is_clip(each.name) and is_file(each)), None)
+        if clip is None:
+            raise BadInput(f"There is no clip {shown(name)}: name one of the history.")
+        return clip
 
     def clip_dirs(self) -> list[Path]:
         """Every folder that clips have gone to: the host's, and the second place, where one is there."""
@@ -236,7 +292,8 @@ class Studio:
         wants_mkv = self.host.options["video_container"] == "mkv" and "mkv" not in self.host.options["svd_copies"]
         return (*copies, self._encoding("mkv")) if wants_mkv else copies
 
-    def _output_dir(self) -> Path:
+    def output_dir(self) -> Path:
+        """The host's folder for clips; raises BadOutput where it cannot be made."""
         try:
             return self.host.folders.output_dir()
         except OSError as error:

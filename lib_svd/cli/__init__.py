@@ -1,4 +1,4 @@
-"""The command line: `python -m lib_svd animate`, `sweep`, `review`, `serve` and the other commands below."""
+"""The command line: `python -m lib_svd animate`, `sweep`, `finish`, `review`, `serve` and the other commands below."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from lib_svd.cli.animate import animate
 from lib_svd.cli.check import check
 from lib_svd.cli.doctor import doctor
+from lib_svd.cli.finish import finish
 from lib_svd.cli.history import history
 from lib_svd.cli.info import info
 from lib_svd.cli.inspect import inspect
@@ -31,7 +32,7 @@ def cli() -> None:
     """Stable Video Diffusion: one still picture becomes a short clip."""
 
 
-for command in (animate, sweep, tune, review, check, history, info, inspect, doctor, serve):
+for command in (animate, sweep, tune, finish, review, check, history, info, inspect, doctor, serve):
     cli.add_command(command)
 
 

@@ -166,7 +166,7 @@ def request_of(options: Options) -> ClipRequest:
 def out_of(options: Options, source: Path) -> Iterator[Path]:
     """The clip's name: as given, or the next number; in a folder that is made, and taken away if nothing came there."""
     given: Path | None = options["out"]
-    with _folder(OUTPUT_DIR if given is None else given.parent) as folder:
+    with folder_for(OUTPUT_DIR if given is None else given.parent) as folder:
         if given is not None:
             yield given
             return
@@ -175,7 +175,7 @@ def out_of(options: Options, source: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _folder(folder: Path) -> Iterator[Path]:
+def folder_for(folder: Path) -> Iterator[Path]:
     """The folder, made if need be, and as it was if nothing came there; raises BadOutput where it cannot be made."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
@@ -210,10 +210,10 @@ def print_clip(saved: SavedClip, as_json: bool, said: set[str]) -> None:
     took = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in clip.seconds.items())
     tell(f"{saved.video}: {count} frames of {width}x{height} at {clip.fps} fps. Seconds: {took}.")
     tell(clip.infotext)
-    tell(f"Written: {', '.join(_sized(saved))}.")
+    tell(f"Written: {', '.join(sized(saved))}.")
 
 
-def _sized(saved: SavedClip) -> Iterator[str]:
+def sized(saved: SavedClip) -> Iterator[str]:
     """Every file of a clip with its size; of the frames their folder."""
     from lib_svd.files import NOTED
 

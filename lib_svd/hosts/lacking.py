@@ -44,6 +44,7 @@ class Need(Enum):
     AXES = "axes in X/Y/Z plot"
     PATH = "staying out of other extensions' way on Python's path"
     DEVICE = "the device that the web UI is told to use"
+    UPSCALERS = "the web UI's own upscalers"
     MEMORY = "sharing memory with the web UI's models"
 
 
@@ -58,6 +59,7 @@ HOST = {
     Need.THREAD: ("modules_forge.main_thread.loop", "modules_forge.main_thread.run_and_wait_result(_)"),
     Need.FOLDERS: ("modules.paths.models_path", "modules.paths.data_path"),
     Need.OTHERS: ("modules.paths.extensions_dir", "modules.paths.extensions_builtin_dir"),
+    Need.UPSCALERS: ("modules.shared.sd_upscalers", "modules.upscaler.Upscaler.do_upscale(_, _, _)"),
 }
 """What every adapter uses, as it is used: `f(_, name=_)` takes one argument by position and one by name, a name without
 brackets must only be there, and of `a | b` one is enough."""

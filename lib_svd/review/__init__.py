@@ -2,7 +2,7 @@
 
 from lib_svd.review.advice import Advice, advise, faults
 from lib_svd.review.flow import CV2_MISSING, LEAST_SIDE, can_see_motion
-from lib_svd.review.measure import Embed, Review, review
+from lib_svd.review.measure import Embed, Review, flicker, review
 from lib_svd.review.rating import near_faults, rate
 from lib_svd.review.words import BRIEF, FAULTS, MEASURES, Measure, Measures
 
@@ -20,6 +20,7 @@ __all__ = [
     "advise",
     "can_see_motion",
     "faults",
+    "flicker",
     "near_faults",
     "rate",
     "review",

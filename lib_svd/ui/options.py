@@ -27,6 +27,13 @@ ROWS = {
     "svd_save_frames": Row('Tick "Save frames too" when the page loads'),
     "svd_keep_loaded": Row("Keep the model in memory between clips"),
     "svd_review": Row("Measure every clip"),
+    "svd_finishing": Row("How clips are finished; the Finish panel of the tab keeps your choices here"),
+    "svd_finishing_copies": Row(
+        "Formats of finished clips; the Finish panel keeps them here",
+        gr.CheckboxGroup,
+        {"choices": video.format_names()},
+    ),
+    "svd_finish_every": Row("Finish every clip so; the clip itself stays"),
     "svd_compile": Row("Compile small kernels, once a start: faster on CUDA, where Triton is there"),
     "svd_preview": Row("Show a preview while a clip is being made"),
 }

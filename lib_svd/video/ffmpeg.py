@@ -14,8 +14,10 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from typing import IO, Any
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import IO, Any, cast
 
 from lib_svd.errors import as_typed
 
@@ -121,36 +123,98 @@ def feed(command: Sequence[str], chunks: Iterable[bytes], patience: float) -> No
         FfmpegMissing: it cannot be started.
         FfmpegFailed: it was killed, hung, or ended with an error.
     """
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with _running(command, patience, subprocess.DEVNULL) as (ffmpeg, _):
+        _pour(chunks, cast(IO[bytes], ffmpeg.stdin))
+
+
+def stream(command: Sequence[str], chunks: Iterable[bytes], size: int, patience: float) -> Generator[bytes, None, None]:
+    """Run an ffmpeg command on what `chunks` yields, and give what it makes of that, a few pieces in memory at a time.
+
+    However this ends, closed before its end included, ffmpeg is gone afterwards.
+
+    Args:
+        command: reads its stdin, and writes to its stdout.
+        chunks: what to write there; asked on another thread.
+        size: of a piece, bytes; what is left over at the end is not given.
+        patience: seconds without a piece after which ffmpeg is killed.
+
+    Raises:
+        FfmpegMissing: it cannot be started.
+        FfmpegFailed: it was killed, hung, or ended with an error.
+    """
+    with ThreadPoolExecutor(1, "svd-feed") as pool, _running(command, patience, subprocess.PIPE) as (ffmpeg, watchdog):
+        poured = pool.submit(_pour_and_close, chunks, cast(IO[bytes], ffmpeg.stdin))
+        made = cast(IO[bytes], ffmpeg.stdout)
+        while len(piece := made.read(size)) == size:
+            watchdog.stop()  # who takes the piece has all the time there is
+            yield piece
+            watchdog.start()
+        poured.result()
+
+
+@contextmanager
+def _running(
+    command: Sequence[str], patience: float, stdout: int
+) -> Iterator[tuple[subprocess.Popen[bytes], _Watchdog]]:
+    """An ffmpeg whose stdin is ours, watched, and gone after the context; raises what `feed` raises."""
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": stdout, "stderr": subprocess.PIPE}
     try:
         ffmpeg: subprocess.Popen[bytes] = subprocess.Popen(command, **pipes, **_apart())
     except OSError as error:
         raise _cannot_start(command, error) from error
     assert ffmpeg.stdin is not None
     assert ffmpeg.stderr is not None
-    late = threading.Event()
     said: deque[str] = deque(maxlen=40)
     # A pipe holds 64 KiB (4 KiB on Windows): unread, a talkative ffmpeg would stop, and we with it.
     listener = threading.Thread(target=_listen, args=(ffmpeg.stderr, said), daemon=True)
-    watchdog = threading.Timer(patience, _give_up, (ffmpeg, late))
-    watchdog.daemon = True
+    watchdog = _Watchdog(ffmpeg, patience)
     try:
         listener.start()
         watchdog.start()
-        _pour(chunks, ffmpeg.stdin)
+        yield ffmpeg, watchdog
         code = ffmpeg.wait()
     finally:
-        watchdog.cancel()
+        watchdog.stop()
         ffmpeg.kill()
         ffmpeg.wait()
         _went_well(ffmpeg.stdin.close)  # only now: to close is to flush, and a hung ffmpeg would not read
+        if ffmpeg.stdout is not None:
+            ffmpeg.stdout.close()
         listener.join(timeout=5)  # a child of a wrapper script may hold the pipe open
-    if late.is_set():
+    if watchdog.barked:
         raise FfmpegFailed(
             f"ffmpeg was not done after {patience:g} s and was stopped (the command was: {as_typed(command)})."
         )
     if code != 0:
         raise FfmpegFailed(f"{_why(code, said)} (the command was: {as_typed(command)}).")
+
+
+class _Watchdog:
+    """Kills an ffmpeg that is not done after so many seconds, counted from `start`, unless there is a `stop` before."""
+
+    def __init__(self, ffmpeg: subprocess.Popen[bytes], patience: float) -> None:
+        self.barked = False
+        self._ffmpeg, self._patience, self._timer = ffmpeg, patience, threading.Timer(0, self._bark)
+
+    def start(self) -> None:
+        self._timer = threading.Timer(self._patience, self._bark)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+    def _bark(self) -> None:
+        self.barked = True
+        self._ffmpeg.kill()
+
+
+def _pour_and_close(chunks: Iterable[bytes], stdin: IO[bytes]) -> None:
+    """As `_pour`; where the chunks fail, too, the reader comes to an end."""
+    try:
+        _pour(chunks, stdin)
+    finally:
+        _went_well(stdin.close)
 
 
 def _pour(chunks: Iterable[bytes], stdin: IO[bytes]) -> None:
@@ -174,11 +238,6 @@ def _listen(stderr: IO[bytes], said: deque[str]) -> None:
     with stderr:
         for line in stderr:
             said.append(line.decode("utf-8", "replace"))
-
-
-def _give_up(ffmpeg: subprocess.Popen[bytes], late: threading.Event) -> None:
-    late.set()
-    ffmpeg.kill()
 
 
 def _why(code: int, said: Iterable[str]) -> str:

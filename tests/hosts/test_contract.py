@@ -19,7 +19,7 @@ from PIL import Image
 from torch import nn
 
 from lib_svd.checkpoints import networks
-from lib_svd.checkpoints.load import _give_memory
+from lib_svd.checkpoints.filling import _give_memory
 from lib_svd.errors import OutOfMemory, SvdError
 from lib_svd.hosts.detect import find_host
 from lib_svd.hosts.standalone import standalone_host
@@ -107,7 +107,7 @@ def screen(host_and_screen) -> Look:
 
 
 def filled(part: Part, host: Host) -> nn.Module:
-    """A narrow network with random weights in the host's dtype, built as `checkpoints.load` does."""
+    """A narrow network with random weights in the host's dtype, built as `checkpoints.filling` does."""
     shapes, dtype = networks.shapes(part, NARROW), host.memory.dtype(part)
     with host.memory.building(dtype):
         network = networks.build(part, NARROW)
