@@ -205,14 +205,21 @@ class Studio:
         Args:
             path: the clip.
             finishing: what to do.
-            copies: kinds to write beside it.
+            copies: formats to write beside it, see `encodings`.
             name: of the clip, where `path` is a copy of it.
 
         Raises:
             BadInput: the clip, what is to be done, or the folder; nothing was run or written.
         """
-        folder, how = self.output_dir(), self._encoding()
-        return finish_order(path, finishing, self.host, out_dir=folder, copies=copies, encoding=how, name=name)
+        return finish_order(
+            path,
+            finishing,
+            self.host,
+            out_dir=self.output_dir(),
+            copies=self.encodings(copies),
+            encoding=self._encoding(),
+            name=name,
+        )
 
     def finish(self, order: FinishOrder) -> SavedClip:
         """Finish a clip, and note in the history what it came from.
@@ -249,6 +256,17 @@ class Studio:
         finally:
             if not self.host.options["svd_keep_loaded"]:
                 self.unload()
+
+    def encodings(self, formats: Sequence[str | video.Encoding]) -> tuple[video.Encoding, ...]:
+        """Formats by name, such as `gif` or `h265:24:slow`; one that stands alone is written as the options say.
+
+        Raises:
+            BadRequest: there is no such format, or it cannot be written so.
+        """
+        usual = {text.partition(":")[0].strip(): text for text in self.host.options["svd_formats"].split(",")}
+        return tuple(
+            each if isinstance(each, video.Encoding) else video.Encoding.read(usual.get(each, each)) for each in formats
+        )
 
     def clip(self, name: str) -> Path:
         """A clip by the path or the name that a browser gives back; it reaches no folder but those of clips."""
@@ -287,10 +305,9 @@ class Studio:
 
         A web UI's own container for videos, where that is mkv, is one of them: a page plays an mp4.
         """
-        chosen = {text.partition(":")[0].strip(): text for text in self.host.options["svd_formats"].split(",")}
-        copies = tuple(video.Encoding.read(chosen.get(name, name)) for name in self.host.options["svd_copies"])
-        wants_mkv = self.host.options["video_container"] == "mkv" and "mkv" not in self.host.options["svd_copies"]
-        return (*copies, self._encoding("mkv")) if wants_mkv else copies
+        names = self.host.options["svd_copies"]
+        wants_mkv = self.host.options["video_container"] == "mkv" and "mkv" not in names
+        return (*self.encodings(names), *([self._encoding("mkv")] if wants_mkv else []))
 
     def output_dir(self) -> Path:
         """The host's folder for clips; raises BadOutput where it cannot be made."""

@@ -32,7 +32,7 @@ COUNTED = ("first", "last", "poster", "crossfade", "length")  # numbers that a s
 FOLDED = ("first", "last", "reverse", "hold_first", "hold_last", "size", "fit", "length", "poster")
 KINDS = ["video", ".gif", ".webp", ".png", ".apng", ".mkv"]
 NO_CLIP = "There is no single clip: make one, choose one in the history and press Finish there, or upload one."
-REMEMBERED, COPIES, EVERY = "svd_finishing", "svd_finishing_copies", "svd_finish_every"
+REMEMBERED, COPIES, HOW, EVERY = "svd_finishing", "svd_finishing_copies", "svd_formats", "svd_finish_every"
 
 
 class FinishPanel:
@@ -57,8 +57,8 @@ class FinishPanel:
         self.panel = gr.Accordion("Finish: loop, smooth, enlarge, deliver", open=False, elem_id=f"{part}_finish")
         with self.panel:
             self._build()
-        self.inputs = [clip, self._sent, self._copies, *self._by_name.values()]
-        for each in (self._delivery, self._copies, self._every, *self._by_name.values()):
+        self.inputs = [clip, self._sent, self._copies, self._how, *self._by_name.values()]
+        for each in (self._delivery, self._copies, self._how, self._every, *self._by_name.values()):
             each.do_not_save_to_config = True  # the page remembers them
 
     def _build(self) -> None:
@@ -90,6 +90,15 @@ class FinishPanel:
             info="An H.264 mp4 is always written, which the page plays.",
             elem_id=f"{self._part}_finish_copies",
         )
+        self._how = gr.Textbox(
+            str(self._studio.host.options[HOW]),
+            label="How they are written, where not as usual",
+            info="Quality, preset, and how often it plays, each behind a colon.",
+            placeholder="h265:24:slow, webp:80, gif:bayer:x3",
+            max_lines=1,
+            elem_id=f"{self._part}_finish_how",
+        )
+        self._missing = html(elem_id=f"{self._part}_finish_missing", elem_classes=["svd-status"])
         self._plan = html(elem_id=f"{self._part}_finish_plan")
         with gr.Row(elem_classes=["svd-row"]):
             self.button = gr.Button("Finish this clip", elem_id=f"{self._part}_finish_it", scale=2)
@@ -137,14 +146,15 @@ class FinishPanel:
         for event in events:
             event.then(fn=lambda: "", inputs=[], outputs=[self._sent], **QUIET)
         asked = [each.release if isinstance(each, gr.Slider) else each.input for each in self._by_name.values()]
-        told = [*asked, self._copies.input, chosen.then, sent.success, *(event.then for event in events)]
+        asked += [self._copies.input, self._how.blur]
+        told = [*asked, chosen.then, sent.success, *(event.then for event in events)]
         answer(f"{self._part}_finish_ask", told, self.told, self.inputs, [self._plan])
         self._every.input(fn=self._keep_every, inputs=[self._every], outputs=[], **QUIET)
 
     @property
     def filled(self) -> list[Any]:
         """The components that `fill` gives updates for."""
-        return [self._every, self._copies, *self._by_name.values()]
+        return [self._every, self._copies, self._how, self._missing, *self._by_name.values()]
 
     def fill(self) -> list[Any]:
         """For a page that loads: what was chosen last, and the upscalers that there are now."""
@@ -153,7 +163,11 @@ class FinishPanel:
             last = Finishing.read(str(options[REMEMBERED]))
         except BadRequest:  # a setting that somebody wrote
             last = Finishing()
-        return [bool(options[EVERY]), list(options[COPIES]), *self._shown(vars(last))]
+        why = {name: video.why_not(name) for name in video.format_names()}
+        there = [name for name in why if not why[name]]
+        copies = gr.update(choices=there, value=[name for name in options[COPIES] if name in there])
+        missing = notes_html([f"{name}: {reason}" for name, reason in why.items() if reason])
+        return [bool(options[EVERY]), copies, str(options[HOW]), missing, *self._shown(vars(last))]
 
     def deliver(self, label: str) -> list[Any]:
         """The formats and all that is set for a delivery."""
@@ -171,11 +185,11 @@ class FinishPanel:
             return ["", error_html(str(error))]
         return [str(path), ""]
 
-    def told(self, clip: str, sent: str, copies: Sequence[str], *values: Any) -> Markup:
+    def told(self, clip: str, sent: str, copies: Sequence[str], how: str, *values: Any) -> Markup:
         """What will become of the clip, before anything runs; or why that cannot be. And remember what was chosen."""
         try:
             finishing = self._read(values)
-            self._keep(finishing, copies)
+            self._keep(finishing, copies, how)
             if not clip and not sent:
                 return said_html(NO_CLIP)
             order = self._order(clip, sent, finishing, copies)
@@ -183,7 +197,7 @@ class FinishPanel:
             return error_html(str(error))
         return said_html(f"{order.name}: {order.sentence}") + notes_html(order.notes)
 
-    def finished(self, clip: str, sent: str, copies: Sequence[str], *values: Any) -> SavedClip:
+    def finished(self, clip: str, sent: str, copies: Sequence[str], how: str, *values: Any) -> SavedClip:
         """Finish the clip that was uploaded, or the one that is shown.
 
         Raises:
@@ -192,7 +206,9 @@ class FinishPanel:
         """
         if not clip and not sent:
             raise BadRequest(NO_CLIP)
-        return self._studio.finish(self._order(clip, sent, self._read(values), copies))
+        finishing = self._read(values)
+        self._keep(finishing, copies, how)
+        return self._studio.finish(self._order(clip, sent, finishing, copies))
 
     def _order(self, clip: str, sent: str, finishing: Finishing, copies: Sequence[str]) -> FinishOrder:
         path = Path(sent) if sent else self._studio.clip(clip)
@@ -217,8 +233,11 @@ class FinishPanel:
     def _upscalers(self) -> list[str]:
         return upscaler_names(self._studio.host.upscalers)
 
-    def _keep(self, finishing: Finishing, copies: Sequence[str]) -> None:
-        for name, value in ((REMEMBERED, finishing.text), (COPIES, list(copies or ()))):
+    def _keep(self, finishing: Finishing, copies: Sequence[str], how: str) -> None:
+        """Remember what was chosen; raises BadRequest where a format cannot be written so."""
+        for each in filter(None, (text.strip() for text in how.split(","))):
+            video.Encoding.read(each)
+        for name, value in ((REMEMBERED, finishing.text), (COPIES, list(copies or ())), (HOW, how)):
             if self._studio.host.options[name] != value:
                 self._page.remember(name, value)
 

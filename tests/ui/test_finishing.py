@@ -53,7 +53,7 @@ def test_every_row_of_the_table_has_its_component(panel):
 
 
 def test_it_says_what_will_be_before_anything_runs(panel, clip):
-    said = panel.told(clip, "", [], *values(panel, loop="Ping-pong", smooth="2x", upscale="lanczos"))
+    said = panel.told(clip, "", [], "", *values(panel, loop="Ping-pong", smooth="2x", upscale="lanczos"))
     assert "a.mp4: 10 frames of 192x128 at 9 fps, 1.1 s become 36 frames of 384x256 at 18 fps, 2.0 s." in said
     assert "A loop by ping-pong, smoothed by Motion (ffmpeg), enlarged by lanczos." in said
     assert not list(Path(clip).parent.glob("*finished*"))
@@ -69,16 +69,16 @@ def test_it_says_what_will_be_before_anything_runs(panel, clip):
     ],
 )
 def test_what_cannot_be_is_said_in_its_place(panel, clip, changed, said):
-    assert said in panel.told(clip, "", [], *values(panel, **changed))
+    assert said in panel.told(clip, "", [], "", *values(panel, **changed))
 
 
 def test_without_a_clip_it_says_where_one_comes_from(panel):
-    assert NO_CLIP in panel.told("", "", [], *values(panel))
+    assert NO_CLIP in panel.told("", "", [], "", *values(panel))
 
 
 def test_the_button_finishes_the_clip_that_is_shown_and_shows_what_came_of_it(panel, noting_page, clip, studio):
     player, gallery, last, made, infotext, status = noting_page.jobs[-1](
-        clip, "", ["gif"], *values(panel, reverse=True)
+        clip, "", ["gif"], "", *values(panel, reverse=True)
     )
     assert made == str(studio.output_dir() / "a-finished.mp4")
     assert "a-finished.mp4" in player
@@ -91,25 +91,40 @@ def test_the_button_finishes_the_clip_that_is_shown_and_shows_what_came_of_it(pa
 
 
 def test_where_it_fails_what_was_shown_stays_and_a_sentence_says_why(panel, noting_page, clip):
-    *stays, status = noting_page.jobs[-1](clip, "", [], *values(panel, first=11))
+    *stays, status = noting_page.jobs[-1](clip, "", [], "", *values(panel, first=11))
     assert stays == [gr.update()] * 5
     assert "the clip has 10" in status
-    assert NO_CLIP in noting_page.jobs[-1]("", "", [], *values(panel))[-1]
+    assert NO_CLIP in noting_page.jobs[-1]("", "", [], "", *values(panel))[-1]
 
 
 def test_what_was_chosen_is_remembered_and_there_when_the_page_loads(panel, noting_page, clip, studio):
-    panel.told(clip, "", ["gif"], *values(panel, loop="Best cut", smooth="30", crossfade=9))
+    panel.told(clip, "", ["gif"], "", *values(panel, loop="Best cut", smooth="30", crossfade=9))
     assert noting_page.remembered == {"svd_finishing": "Loop: Best cut, Smooth: 30", "svd_finishing_copies": ["gif"]}
     studio.host.options.maps[0].update(noting_page.remembered, svd_finish_every=True)
-    every, copies, *rest = panel.fill()
+    every, copies, how, missing, *rest = panel.fill()
     shown = dict(zip(panel._by_name, rest, strict=True))
-    assert (every, copies) == (True, ["gif"])
+    assert (every, copies["value"], how, missing) == (True, ["gif"], "", "")
+    assert "gif" in copies["choices"]
     assert (shown["loop"]["value"], shown["smooth"]["value"], shown["upscale"]["value"]) == ("Best cut", "30", "None")
+
+
+def test_how_formats_are_written_is_remembered_and_a_mistake_is_said(panel, noting_page, clip, tmp_path):
+    assert "GIF has nothing that is called" in panel.told(clip, "", ["gif"], "gif:slow", *values(panel))
+    panel.told(clip, "", ["gif"], "gif:bayer, h265:30", *values(panel))
+    assert noting_page.remembered["svd_formats"] == "gif:bayer, h265:30"
+
+
+def test_a_format_that_cannot_be_written_here_is_not_offered_and_said(panel, monkeypatch):
+    monkeypatch.setattr("lib_svd.video.why_not", lambda name: "It is not there." if name == "av1" else "")
+    _, copies, _, missing, *_ = panel.fill()
+    assert "av1" not in copies["choices"]
+    assert "gif" in copies["choices"]
+    assert "av1: It is not there." in missing
 
 
 def test_a_setting_that_somebody_wrote_by_hand_is_no_reason_to_stop(panel, studio):
     studio.host.options.maps[0]["svd_finishing"] = "Loop: Round, Smooth: fast"
-    assert panel.fill()[2]["value"] == "None"
+    assert panel.fill()[4]["value"] == "None"
 
 
 def test_a_delivery_sets_everything(panel):
@@ -129,8 +144,8 @@ def test_a_clip_that_was_uploaded_is_finished_in_place_of_the_one_shown(
     for given in (str(other), SimpleNamespace(name=str(other))):  # as gradio 4 and 3 give it
         sent, said = panel.take(given)
         assert (sent, said) == (str(other), "")
-    assert "cat.mp4: 10 frames of 192x128 at 5 fps" in panel.told(clip, sent, [], *values(panel))
-    made = noting_page.jobs[-1](clip, sent, [], *values(panel, reverse=True))[3]
+    assert "cat.mp4: 10 frames of 192x128 at 5 fps" in panel.told(clip, sent, [], "", *values(panel))
+    made = noting_page.jobs[-1](clip, sent, [], "", *values(panel, reverse=True))[3]
     assert made.endswith("cat-finished.mp4")
 
 
