@@ -170,7 +170,8 @@ def _whole_blocks(side: int) -> int:
 def _padded(frame: Frames, size: tuple[int, int]) -> bytes:
     """Its border repeated until it is [height, width] of `size`."""
     margins = [(0, wanted - there) for wanted, there in zip(size, frame.shape[:2], strict=True)]
-    return np.pad(frame, (*margins, (0, 0)), "edge").tobytes()
+    grown = np.pad(frame, (*margins, (0, 0)), "edge") if any(map(sum, margins)) else frame
+    return grown.tobytes()
 
 
 def _command(ffmpeg: str, padded: tuple[int, int], size: tuple[int, int], places: Sequence[Fraction]) -> list[str]:

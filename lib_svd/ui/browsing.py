@@ -148,7 +148,7 @@ class Browsing:
         undo = self._saying_why(self.undo, len(undone))
         self._undo.click(fn=undo, inputs=given, outputs=undone, **QUIET)
         self._on(self._csv.click, self.table, [self._said])
-        return self._to_front(self._restore, restored, lambda asked: restore(self._one(asked, "restored")))
+        return self._to_front(self._restore, restored, lambda asked: restore(self._one(asked)))
 
     def wire_finish(self, shown: Sequence[Any], show: Callable[[Entry], Sequence[Any]]) -> Any:
         """Let a clip be shown where it is finished.
@@ -293,7 +293,7 @@ class Browsing:
         paths = self._places[asked.place].paths
         return [paths[path] for path in json.loads(asked.chosen) if path in paths]
 
-    def _one(self, asked: Asked, what: str) -> Entry:
+    def _one(self, asked: Asked, what: str = "restored") -> Entry:
         chosen = self._chosen(asked)
         if len(chosen) != 1:
             raise BadRequest(f"One clip can be {what}: {_are_chosen(chosen)}")
