@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class Tried:
 
     def __init__(self, server: Server, page: Page, model: Path, sd: list[str], asked: argparse.Namespace) -> None:
         self.server, self.page, self.model, self.sd = server, page, model, sd
-        self.picture, self.out = asked.picture, asked.out
+        self.picture, self.out, self._given = asked.picture, asked.out, asked
         self.errors: list[str] = []
         self.first_clip: list[np.ndarray] = []
         self._asked: set[object] = set()  # what the page waits for
@@ -47,6 +47,19 @@ class Tried:
         page.on("websocket", self._opened)
         page.on("console", lambda message: self._heard(message.text, message.location["url"], message.type))
         page.on("pageerror", lambda error: self._heard(str(error)))
+
+    @contextmanager
+    def somebody_else(self) -> Iterator[Tried]:
+        """Another person at the same web UI, in a browser of their own."""
+        browser = self.page.context.browser
+        assert browser is not None
+        context = browser.new_context(viewport=self.page.viewport_size)
+        other = Tried(self.server, context.new_page(), self.model, self.sd, self._given)
+        other.errors = self.errors
+        try:
+            yield other
+        finally:
+            context.close()
 
     def _heard(self, text: str, url: str = "", kind: str = "error") -> None:
         """Note an error; not what a web UI fetches from elsewhere, which a machine without a network cannot."""
@@ -90,6 +103,11 @@ class Tried:
             box = self.one(f"#{part}_{name} input[type=number]")
             box.fill(str(value))
             box.blur()
+
+    def give_picture(self) -> None:
+        """Into the tab, and wait until what the model sees of it is shown."""
+        self.one("#svd_clip_picture input[type=file]").set_input_files(str(self.picture))
+        self.sees("#svd_clip_seen img")
 
     def choose(self, element: str, text: str) -> None:
         """The entry of a list that contains the text."""
