@@ -77,7 +77,7 @@ PAGE = {
     Need.QUEUED: (
         "modules.call_queue.wrap_gradio_gpu_call(_, extra_outputs=_)",
         *("modules.progress.add_task_to_queue(_)", "modules.progress.finish_task(_)"),
-        "modules.progress.pending_tasks",
+        *("modules.progress.pending_tasks", "modules.progress.current_task"),
     ),
     Need.FILES: ("modules.ui_tempdir.register_tmp_file(_, _)", "modules.shared.demo"),
     Need.SENDING: (

@@ -26,7 +26,18 @@ from lib_svd.settings import draw_seed
 from lib_svd.studio import Studio
 from lib_svd.ui.browsing import Browsing
 from lib_svd.ui.clips import clip_html, error_html, notes_html, plays, said_html, time_html
-from lib_svd.ui.compat import COPYABLE, LOSSLESS, NO_SHARING, QUIET, SMALL, html, js, picture_box, readable
+from lib_svd.ui.compat import (
+    COPYABLE,
+    IN_OUR_LINE,
+    LOSSLESS,
+    NO_SHARING,
+    QUIET,
+    SMALL,
+    html,
+    js,
+    picture_box,
+    readable,
+)
 from lib_svd.ui.controls import NO_PROMPT, Controls
 from lib_svd.ui.finishing import FinishPanel
 from lib_svd.ui.framing import Framing
@@ -197,6 +208,7 @@ class Tab:
             inputs=given,
             outputs=outputs,
             show_progress=False,
+            **IN_OUR_LINE,
             **js(f"function() {{ return svdSubmit('{PART}', arguments, {len(given)}); }}"),
         )
 
