@@ -110,11 +110,14 @@ class StandalonePage:
         """What the job took is said below what it says."""
 
         async def handle(task: str, *values: Any) -> list[Any]:
+            self.tasks.wait(task)
             try:
                 with self._line.place(bytes_of(values)):
-                    self.tasks.wait(task)
                     return await self._line.turn(lambda: self._run(task, job, values), task)
-            except (Busy, Interrupted):
+            except Busy:
+                self.tasks.leave(task)  # else the page that follows it would wait for a sign of it
+                raise
+            except Interrupted:
                 raise
             except Exception as error:
                 log.exception("A job failed")
