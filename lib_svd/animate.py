@@ -14,7 +14,7 @@ from torch import Tensor
 from lib_svd import images, video
 from lib_svd.checkpoints import Checkpoint, Svd, load
 from lib_svd.clip import Clip, SavedClip
-from lib_svd.errors import BadInput, BadOutput, BadRequest
+from lib_svd.errors import BadInput, BadOutput, BadRequest, spell
 from lib_svd.latents import SUFFIX, SavedLatents, check_latents, kept, save_latents, save_latents_somewhere, telling
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest, CompleteRequest, marked, with_source
@@ -96,7 +96,8 @@ def order(
     if to.enlarge * max(size) > MOST_SHOWN:
         most = MOST_SHOWN // max(size)
         raise BadRequest(
-            f"Enlarged {to.enlarge} times the video would be too large to play: enlarge {most} times at most."
+            f"Enlarged {to.enlarge} times the video would be too large to play: "
+            f"{spell('enlarge', '--enlarge')} {most} times at most."
         )
     fitted = images.fit_picture(read.image, size, complete.fit, images.View.of(complete))
     return Order(
@@ -185,7 +186,7 @@ def _check_fit(saved: SavedLatents, checkpoint: Checkpoint) -> None:
     made, asked = (channels, width * scale, height * scale), (saved.request.width, saved.request.height)
     if made != (checkpoint.configs.decoder.z_channels, *asked):
         name = saved.request.checkpoint
-        raise BadInput(f"{checkpoint.path.name} cannot decode these latents: name the model that made them, {name}.")
+        raise BadInput(f"{checkpoint.path.name} cannot decode these latents: give {spell('', '--checkpoint ')}{name}.")
 
 
 def _again(checkpoint: Checkpoint, to: Destination) -> list[str]:

@@ -20,7 +20,11 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_by_flag = ContextVar("svd_by_flag", default=False)
 
 
 class SvdError(Exception):
@@ -62,8 +66,7 @@ class OutOfMemory(SvdError):
     def on(cls, device: str) -> OutOfMemory:
         """A clip was too large for a device of that type, such as "cuda"."""
         return cls(
-            f"{device} has no room for this clip: choose fewer frames or a smaller size, "
-            "or close other programs that use it."
+            f"{device} has no room for this clip: choose {fewer_or_smaller()}, or close other programs that use it."
         )
 
 
@@ -85,6 +88,26 @@ class DecodeFailed(ClipNotSaved):
 
 class EncodeFailed(ClipNotSaved):
     """The frames could not be made into a video; they are kept as pictures."""
+
+
+@contextmanager
+def speak_in_flags() -> Iterator[None]:
+    """What is said inside is read on the command line, where a thing is known by its flag, see `spell`."""
+    token = _by_flag.set(True)
+    try:
+        yield
+    finally:
+        _by_flag.reset(token)
+
+
+def spell(label: str, flag: str) -> str:
+    """Give what a sentence calls a thing that has both: its flag on the command line, its label everywhere else."""
+    return flag if _by_flag.get() else label
+
+
+def fewer_or_smaller() -> str:
+    """Name what makes a clip take less memory, for a sentence that begins with "choose"."""
+    return f"fewer {spell('frames', '--frames')} or a smaller {spell('size', '--size')}"
 
 
 def in_words(names: Iterable[str]) -> str:

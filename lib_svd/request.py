@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any, NoReturn, TypeVar
 
-from lib_svd.errors import BadRequest
+from lib_svd.errors import BadRequest, spell
 from lib_svd.settings import MAX_SEED, SETTINGS, Open, Setting, Settings
 from lib_svd.strangers import shown
 
@@ -40,10 +40,12 @@ class ClipRequest(Settings[Open]):
             raise BadRequest("Give width and height together, or neither for the model's own size.")
         low, high = self.min_guidance, self.max_guidance
         if low is not None and high is not None and low > high:
-            raise BadRequest(f"Guidance must not fall from the first to the last frame: {low:g} is above {high:g}.")
+            rule = spell("fall from the first to the last frame", "begin with a --min-guidance above --max-guidance")
+            raise BadRequest(f"Guidance must not {rule}: {low:g} is above {high:g}.")
         if self.guidance_low > self.guidance_high:
             bounds = f"{self.guidance_low:g} is above {self.guidance_high:g}"
-            raise BadRequest(f"Guidance must begin below the sigma where it ends: {bounds}.")
+            rule = spell("begin below the sigma where it ends", "have a --guidance-low below --guidance-high")
+            raise BadRequest(f"Guidance must {rule}: {bounds}.")
 
     def infotext(self) -> str:
         """The settings in one line, `Steps: 25, Sampler: Euler, ...`; `from_infotext` reads it back without loss."""
@@ -112,7 +114,7 @@ class CompleteRequest(ClipRequest[NoReturn]):
         Raises:
             BadRequest: names the settings.
         """
-        missing = [setting.label for name, setting in SETTINGS.items() if getattr(self, name) is None]
+        missing = [setting.called for name, setting in SETTINGS.items() if getattr(self, name) is None]
         if missing:
             raise BadRequest(f"Settings are missing: {'; '.join(missing)}.")
         super().__post_init__()
@@ -186,7 +188,9 @@ def read_size(text: str) -> tuple[int | None, int | None]:
         return None, None
     match = re.fullmatch(r"\s*(\d{1,5})\s*[x×]\s*(\d{1,5})\s*", text)
     if match is None:
-        raise BadRequest(f"Size {shown(text)} cannot be read: write width x height, such as 1024x576, or auto.")
+        raise BadRequest(
+            f"{spell('Size', '--size')} {shown(text)} cannot be read: write width x height, such as 1024x576, or auto."
+        )
     return int(match[1]), int(match[2])
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import Flag, auto
 from typing import TYPE_CHECKING, Any, Generic, get_args, get_type_hints
 
-from lib_svd.errors import BadRequest
+from lib_svd.errors import BadRequest, spell
 from lib_svd.strangers import MOST_DIGITS, is_text, shown
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Group(Flag):
 class Setting:
     """One setting: how it is called, what it may be, and where it is used."""
 
-    label: str  # in the tab, and in every sentence about it
+    label: str  # in the tab
     infotext: str  # its label in infotext, which never changes: clips carry it
     help: str  # one sentence or two, of fewer than 100 characters
     name: str = ""  # in code, in the API, and as an option of the command line
@@ -87,6 +87,11 @@ class Setting:
         return (f"--{self.name.replace('_', '-')}", self.short)[: 2 if self.short else 1]
 
     @property
+    def called(self) -> str:
+        """What every sentence calls it: by its label, or by its flag where the command line is spoken."""
+        return spell(self.label, "--size" if self.together == "Size" else self.flags[-1])
+
+    @property
     def thing(self) -> str:
         """What the user changes by it."""
         return self.together or self.label
@@ -106,20 +111,20 @@ class Setting:
             return self._checked_text(value)
         if not _is_number(value) or (self.kind is int and value != int(value)):
             what = "a whole number" if self.kind is int else "a number"
-            raise BadRequest(f"{self.label} must be {what}, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be {what}, not {shown(value)}.")
         if not self.low <= value <= self.high:  # before it is converted: a whole number may be larger than any float
-            raise BadRequest(f"{self.label} must be from {self.reach}, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be from {self.reach}, not {shown(value)}.")
         return self.kind(value)
 
     def _checked_text(self, value: Any) -> str:
         if not isinstance(value, str):
-            raise BadRequest(f"{self.label} must be text, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be text, not {shown(value)}.")
         if self.choices is not None and value not in self.choices:
-            raise BadRequest(f"{self.label} must be one of {self.reach}, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be one of {self.reach}, not {shown(value)}.")
         if self.is_colour and not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
-            raise BadRequest(f"{self.label} must be a colour such as #ffffff, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be a colour such as #ffffff, not {shown(value)}.")
         if len(value) > LONGEST_TEXT or not is_text(value):
-            raise BadRequest(f"{self.label} must be at most {LONGEST_TEXT} characters of text, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be at most {LONGEST_TEXT} characters of text, not {shown(value)}.")
         return value
 
     def written(self, value: Any) -> str | None:
@@ -144,7 +149,7 @@ class Setting:
                 raise ValueError
             return convert(text)
         except ValueError:
-            raise BadRequest(f"{self.label} must be a number, not {shown(text)}.") from None
+            raise BadRequest(f"{self.called} must be a number, not {shown(text)}.") from None
 
 
 def row(label: str, infotext: str, help: str, low: float = -math.inf, high: float = math.inf, **more: Any) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lib_svd.checkpoints.find import exactly, find_checkpoints, named, resolve
 from lib_svd.checkpoints.recognise import Checkpoint, is_usable, recognise
-from lib_svd.errors import BadCheckpoint
+from lib_svd.errors import BadCheckpoint, spell
 from lib_svd.request import unmarked
 
 MODEL_PAGE = "https://huggingface.co/stabilityai/stable-video-diffusion-img2vid-xt"
@@ -78,7 +78,8 @@ def refusals(folder: Path, lenders: Sequence[Path]) -> list[str]:
 def no_model(folder: Path, refused: Sequence[str]) -> BadCheckpoint:
     """What to get and where it goes, where there is no model yet; and why what is there is none."""
     get = f"get svd_xt.safetensors from {MODEL_PAGE} and put it into {folder.absolute()}"
-    return BadCheckpoint(" ".join([f"There is no SVD model yet: {get}, or name demo to see how it works.", *refused]))
+    demo = spell("name demo", "say --checkpoint demo")
+    return BadCheckpoint(" ".join([f"There is no SVD model yet: {get}, or {demo} to see how it works.", *refused]))
 
 
 def _candidates(plain: str, dirs: Sequence[Path], lenders: Iterable[Path]) -> Iterator[Path]:
@@ -91,5 +92,5 @@ def _open_questions(path: Path, others: Sequence[Path], mark: str) -> Iterator[s
     if mark:
         yield f"The model that made that clip is not there: {path.name} is another file, and gives another clip."
     if others:
-        called = ", ".join(map(str, others))
-        yield f"More than one model is called so: this is {path}; say the whole path to have {called}."
+        called, choose_it = ", ".join(map(str, others)), spell("choose", "say --checkpoint with the whole path for")
+        yield f"More than one model is called so: this is {path}; {choose_it} {called}."

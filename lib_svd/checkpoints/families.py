@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lib_svd.errors import BadRequest
+from lib_svd.errors import BadRequest, spell
 from lib_svd.request import ClipRequest, CompleteRequest
 from lib_svd.settings import SCHEDULES, SETTINGS
 
@@ -76,7 +76,7 @@ class Family:
         if self.conditioning != "sv3d_p":
             for setting in (SETTINGS[name] for name in names if name in SETTINGS and SETTINGS[name].only):
                 raise BadRequest(
-                    f"{setting.label} is for {setting.only} only, and {self.title} has none: leave it out."
+                    f"{setting.called} is for {setting.only} only, and {self.title} has none: leave it out."
                 )
 
     def own_settings(self) -> dict[str, Any]:
@@ -120,8 +120,9 @@ class Family:
     def _check_frames(self, num_frames: int) -> tuple[str, ...]:
         most = MOST_FRAMES * self.num_frames
         if num_frames > most:
+            called = SETTINGS["num_frames"].called
             what = f"{self.title} makes {self.num_frames} frames and cannot make {num_frames}"
-            raise BadRequest(f"{what}: ask for at most {most}, and go on from the last frame of that clip.")
+            raise BadRequest(f"{what}: set {called} to {most} at most, and go on from the last frame of that clip.")
         if num_frames > self.num_frames:
             return (
                 f"{self.title} was trained on {self.num_frames} frames; with {num_frames} the motion may fall apart.",
@@ -132,23 +133,27 @@ class Family:
         if self.lowest_motion <= motion_bucket_id <= self.highest_motion:
             return ()
         reach = f"{self.lowest_motion} to {self.highest_motion}"
-        return (f"{self.title} was trained on motion {reach}; with {motion_bucket_id} it may fall apart.",)
+        called = SETTINGS["motion_bucket_id"].called
+        return (f"{self.title} was trained on {called} {reach}; with {motion_bucket_id} it may fall apart.",)
 
     def _check_size(self, width: int, height: int, grid: int) -> None:
         if width % grid or height % grid:
             near = ", ".join(f"{w}x{h}" for w in _nearest(width, grid) for h in _nearest(height, grid))
-            raise BadRequest(f"Width and height must be multiples of {grid} for this model: {near} come nearest.")
+            what = spell("Width and height", "The sides of --size")
+            raise BadRequest(f"{what} must be multiples of {grid} for this model: {near} come nearest.")
         if width * height > MOST_AREA * self.width * self.height:
             what = f"{width}x{height} is more than {MOST_AREA} times the {self.width}x{self.height} of {self.title}"
-            raise BadRequest(f"{what}: choose a smaller size and upscale the clip.")
+            raise BadRequest(f"{what}: choose a smaller {spell('size', '--size')} and upscale the clip.")
 
 
 def _check_steps(schedule: str, num_steps: int) -> None:
     most = MOST_STEPS.get(schedule, num_steps)
     if num_steps > most:
-        label = SCHEDULES[schedule]
-        advice = f"ask for at most {most}, or choose another schedule"
-        raise BadRequest(f"The schedule {label} has {most} levels, too few for {num_steps} steps: {advice}.")
+        name, steps = SETTINGS["schedule"].called, SETTINGS["num_steps"].called
+        advice = f"set {steps} to {most} at most, or choose another {name}"
+        raise BadRequest(
+            f"{name} {spell(SCHEDULES[schedule], schedule)} has {most} levels, too few for {num_steps} steps: {advice}."
+        )
 
 
 def _nearest(length: int, grid: int) -> list[int]:

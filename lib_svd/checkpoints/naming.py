@@ -9,7 +9,7 @@ from pathlib import Path
 from lib_svd.checkpoints.families import FAMILIES, Family
 from lib_svd.checkpoints.header import refusal
 from lib_svd.checkpoints.metadata import family_name
-from lib_svd.errors import BadRequest
+from lib_svd.errors import BadRequest, spell
 
 XT = r"(?:(?<![a-z])|svd|img2vid)xt(?![a-z])"
 NAME_SIGNS = (
@@ -63,7 +63,8 @@ def family_of(
         name, notes = _told(path, metadata, fitting, lender)
     if FAMILIES[name] not in fitting:
         what = f"has a conditioning vector of {vector_dim} numbers and cannot be {name}"
-        raise refusal(path, what, f"say {' or '.join(family.name for family in fitting)}")
+        told = spell("correct what its name or its metadata says: it is", "say --variant")
+        raise refusal(path, what, f"{told} {' or '.join(family.name for family in fitting)}")
     base = name.removesuffix(IMAGE_DECODER)
     return FAMILIES[base if temporal else _image_decoder(base)], notes
 
@@ -81,9 +82,8 @@ def _told(
                 return _of_length(found, frames, fitting), ()
     if frames in FRAMES:
         return FRAMES[frames], ()
-    note = (
-        f"{path.name}: svd, svd_xt and svd_xt_1_1 cannot be told apart by the file; assumed {DEFAULT}; say --variant."
-    )
+    told = f"assumed {DEFAULT}; if it is another, {spell('name the file so', 'say --variant')}"
+    note = f"{path.name}: svd, svd_xt and svd_xt_1_1 cannot be told apart by the file; {told}."
     return DEFAULT, (note,)
 
 

@@ -21,7 +21,7 @@ from lib_svd.checkpoints.native_layout import PARTS, split
 from lib_svd.checkpoints.remembered import Remembered, guarded
 from lib_svd.checkpoints.sources import FOLDER_MAPS, Layout, Model, Source, read_model
 from lib_svd.engine.config import NetworkConfigs
-from lib_svd.errors import BadCheckpoint, in_words
+from lib_svd.errors import BadCheckpoint, in_words, spell
 from lib_svd.ports import PART_NAMES, Part
 from lib_svd.strangers import is_folder
 
@@ -238,7 +238,7 @@ def _lender(
             continue  # image models and the like beside it are no error
         if lender.family.conditioning == "svd" and lender.configs.encoder.z_channels == z_channels:
             return lender
-    use = "put svd_xt.safetensors beside it or name one with --companion"
+    use = f"put svd_xt.safetensors beside it{spell('', ' or name one with --companion')}"
     raise refusal(path, f"has no {_listed(lacking)}, and no SVD checkpoint is at hand to lend it", use)
 
 

@@ -15,13 +15,13 @@ from lib_svd.cli.options import (
     PROGRAM,
     Grouped,
     Options,
-    errors_as_json,
     host_of,
     recognised,
     request_options,
     run_options,
     say,
     settings,
+    tell_errors,
     with_preset,
     with_speed,
 )
@@ -70,7 +70,7 @@ def animate(**options: Any) -> None:
 
     as_json = options["as_json"]
     said: set[str] = set()
-    with errors_as_json(as_json), closing(ProgressBar(quiet=as_json or options["quiet"])) as bar:
+    with tell_errors(as_json), closing(ProgressBar(quiet=as_json or options["quiet"])) as bar:
         clips = _from_latents(options, bar) if options["from_latents"] else _animated(options, bar, said)
         for saved in clips:
             _print_clip(saved, as_json, said)
@@ -83,7 +83,7 @@ def _animated(options: Options, bar: ProgressBar, said: set[str]) -> Iterator[Sa
         raise BadRequest(f"Which picture? Name one: {PROGRAM} animate photo.jpg --checkpoint svd_xt.safetensors.")
     request, count = request_of(options), options["count"]
     if request.seed + count - 1 > MAX_SEED:
-        raise BadRequest(f"Seeds end at {MAX_SEED}: choose a smaller seed or count.")
+        raise BadRequest(f"Seeds end at {MAX_SEED}: choose a smaller --seed or --count.")
     _check_one(options, ("frames_dir", "save_latents", *(["out"] if len(pictures) > 1 else [])), len(pictures) * count)
     from lib_svd.stages import plan
     from lib_svd.studio import Studio
@@ -152,12 +152,21 @@ def _check_sampled(options: Options) -> None:
 
 def request_of(options: Options) -> ClipRequest:
     """The request that the options describe, on top of `--like`."""
-    from lib_svd.infotext import read_infotext
-
     like = options["like"]
-    base = ClipRequest.from_infotext(read_infotext(like)) if like else ClipRequest(seed=draw_seed())
+    base = _settings_in(like) if like else ClipRequest(seed=draw_seed())
     size = {} if options["size"] is None else dict(zip(("width", "height"), read_size(options["size"]), strict=True))
     return with_preset(base, options["preset"]).with_(**settings(options), **size)
+
+
+def _settings_in(file: Path) -> ClipRequest:
+    """The settings that a file carries; raises BadInput where it carries none, or one that cannot be."""
+    from lib_svd.infotext import read_infotext
+
+    text = read_infotext(file)
+    try:
+        return ClipRequest.from_infotext(text)
+    except BadRequest as error:
+        raise BadRequest(f"{file}: {error}") from error
 
 
 @contextmanager

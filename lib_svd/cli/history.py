@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib_svd.cli.options import OUTPUT_DIR, Options, errors_as_json
+from lib_svd.cli.options import OUTPUT_DIR, Options, tell_errors
 from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadInput
 from lib_svd.files import finish_left
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def history(folder: Path, as_json: bool, **options: Any) -> None:
     """List the clips of FOLDER with settings, measures, marks and notes; `animate --like CLIP` takes settings back."""
-    with errors_as_json(as_json):
+    with tell_errors(as_json):
         if not _changed(folder, options):
             _listed(folder, options, as_json)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lib_svd.cli.terminal import tell
-from lib_svd.errors import BadInput, BadRequest, SvdError
+from lib_svd.errors import BadInput, BadRequest, SvdError, speak_in_flags
 from lib_svd.request import ClipRequest
 from lib_svd.settings import SETTINGS, Setting, draw_seed
 from lib_svd.strangers import shown
@@ -137,10 +138,7 @@ def settings(options: Options) -> dict[str, Any]:
 def _read(setting: Setting, text: str) -> object:
     if setting.name == "seed" and text.strip() == "-1":  # as web UIs spell a new one
         return draw_seed()
-    try:
-        return setting.checked(setting.read(text))
-    except BadRequest as error:
-        raise BadRequest(f"{setting.flags[-1]}: {error}") from None
+    return setting.checked(setting.read(text))
 
 
 def recognised(options: Options, request: ClipRequest) -> Checkpoint:
@@ -206,14 +204,57 @@ def _files_named() -> Iterator[None]:
 
 
 @contextmanager
-def errors_as_json(as_json: bool) -> Iterator[None]:
-    """With --json an error is JSON on standard output as well as a line on standard error.
+def _options_named() -> Iterator[None]:
+    """Let an error that quotes what an option was given say which: `--like old.txt is not there`."""
+    try:
+        yield
+    except SvdError as error:
+        error.args = (_with_option(str(error), click.get_current_context()),)
+        raise
+
+
+def _with_option(sentence: str, context: click.Context) -> str:
+    """The sentence with the option before it whose value it quotes; as it is where it is about an argument."""
+    given = {each: context.params.get(each.name or "") for each in context.command.params if _is_given(each, context)}
+    quoted = {each: at for each, value in given.items() if (at := _where_quoted(value, sentence)) is not None}
+    first = min(quoted.values(), default=0)
+    options = [each for each, at in quoted.items() if at == first]
+    names_another = first and re.search(r"(^|\W)--[a-z]", sentence)
+    if len(options) != 1 or names_another or not isinstance(options[0], click.Option):
+        return sentence
+    return f"{options[0].opts[-1]}{':' if first else ''} {sentence}"
+
+
+def _is_given(param: click.Parameter, context: click.Context) -> bool:
+    return context.get_parameter_source(param.name or "") is click.core.ParameterSource.COMMANDLINE
+
+
+def _where_quoted(given: object, sentence: str) -> int | None:
+    """Where a sentence quotes what was given, be it a file by its name alone, its folder or one beside it, or None."""
+    if isinstance(given, tuple):
+        return min((at for each in given if (at := _where_quoted(each, sentence)) is not None), default=None)
+    if not isinstance(given, (str, Path)) or not str(given):
+        return None
+    path = Path(given)
+    names = [re.escape(name) for name in (str(given), shown(given), path.name, *_folder_of(path)) if name]
+    beside = rf"{re.escape(path.stem)}(-\w+)?\.\w+"  # its settings, or the same clip with another seed
+    found = re.search(rf"(?<![\w/.-])({'|'.join([*names, beside])})(?![\w/-])", sentence)
+    return found.start() if found else None
+
+
+def _folder_of(path: Path) -> list[str]:
+    return [] if path.parent == Path() else [str(path.parent)]
+
+
+@contextmanager
+def tell_errors(as_json: bool) -> Iterator[None]:
+    """Let errors name the options that they are about; with --json they are JSON on standard output as well.
 
     Raises:
         SvdError: what went wrong; of a file that the system cannot look at, since its name is too long, say, that.
     """
     try:
-        with _files_named():
+        with speak_in_flags(), _options_named(), _files_named():
             yield
     except SvdError as error:
         if as_json:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from lib_svd.errors import spell
 from lib_svd.images.fit import SOFT_FROM, Box, Fitted, View
 
 Grey = npt.NDArray[np.float64]
@@ -105,7 +106,8 @@ def _size(image: Image.Image, fitted: Fitted) -> tuple[Concern, ...]:
     lost = 1 - min(shapes) / max(shapes)  # of the largest crop, however far it is zoomed in
     if lost > CUT_OFF:
         text = f"Its shape is far from the clip's: {100 * lost:.0f} % of it is cut away."
-        remedy = "Choose a size of the picture's shape, or set what the crop keeps in view."
+        size, crop = spell("a size", "a --size"), spell("what the crop keeps in view", "--focus-x and --focus-y")
+        remedy = f"Choose {size} of the picture's shape, or set {crop}."
         found.append(Concern(name="shape", value=lost, text=text, remedy=remedy))
     return tuple(found)
 
@@ -124,7 +126,8 @@ def _sharpness(grey: Grey) -> tuple[Concern, ...]:
     edges = float((slopes > EDGE).mean())
     if edges > BUSY:
         text = f"It is busy: {100 * edges:.0f} % of it are edges, and fine detail flickers."
-        return (Concern(name="busy", value=edges, text=text, remedy="Crop to one subject, and lower motion."),)
+        remedy = f"Crop to one subject, and lower {spell('Motion', '--motion')}."
+        return (Concern(name="busy", value=edges, text=text, remedy=remedy),)
     return ()
 
 

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
-from lib_svd.errors import BadPicture, BadRequest
+from lib_svd.errors import BadPicture, BadRequest, spell
 from lib_svd.images.colour import TRANSPARENT, stated_white, to_rgb
 from lib_svd.images.foreign import HEAD_BYTES, describe
 from lib_svd.images.png import LEFT_OUT, PNG, without_texts
@@ -108,7 +108,9 @@ def _colour(text: str) -> tuple[int, ...]:
     try:
         return ImageColor.getrgb(text)[:3]
     except ValueError as error:
-        raise BadRequest(f"Background must be a colour such as #ffffff, not {text!r}.") from error
+        raise BadRequest(
+            f"{spell('Background', '--background')} must be a colour such as #ffffff, not {text!r}."
+        ) from error
 
 
 def _name(source: str | Path | BinaryIO | Image.Image) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lib_svd.errors import BadRequest
+from lib_svd.errors import BadRequest, spell
 from lib_svd.request import CompleteRequest
 from lib_svd.review.words import ANOTHER, FAULTS, MEASURES, Measures
 from lib_svd.settings import SETTINGS
@@ -44,7 +44,7 @@ class Advice:
         if self.setting is None:
             return ""
         setting = SETTINGS[self.setting]
-        return f"Set {setting.label} to {setting.written(self.value)}."
+        return f"Set {setting.called} to {spell(str(setting.written(self.value)), str(self.value))}."
 
 
 def faults(measures: Measures) -> list[str]:

@@ -11,6 +11,7 @@ from lib_svd.checkpoints import Checkpoint
 from lib_svd.engine import memory
 from lib_svd.engine.config import NetworkConfigs
 from lib_svd.engine.memory import DecodePlan
+from lib_svd.errors import fewer_or_smaller
 from lib_svd.ports import PART_NAMES, Memory, Part
 from lib_svd.request import CompleteRequest
 
@@ -42,7 +43,7 @@ class MemoryPlan:
             ways.append(f"the layers of the {' and the '.join(PART_NAMES[part] for part in self.swapped)} are swapped")
         how = f": {', '.join(ways)}" if ways else ""
         said = f"Memory: about {self.needed / 1e9:.1f} GB of {self.free / 1e9:.1f} GB free{how}."
-        return said if self.fits else f"{said} That may not be enough: choose fewer frames or a smaller size."
+        return said if self.fits else f"{said} That may not be enough: choose {fewer_or_smaller()}."
 
 
 def plan(checkpoint: Checkpoint, request: CompleteRequest, where: Memory, *, is_loaded: bool = False) -> MemoryPlan:
