@@ -43,7 +43,7 @@ def add_routes(app: Any, studio: Studio, guards: list[Any]) -> None:
     line = Line("svd-api")
 
     def models() -> Any:
-        """Every SVD model that can be named, and what it was made for."""
+        """List every SVD model that can be named, and what it was made for."""
         return [{"name": model.name, **describe(model.checkpoint)} for model in studio.models()]
 
     async def animate(request: Request) -> Response:
@@ -52,7 +52,7 @@ def add_routes(app: Any, studio: Studio, guards: list[Any]) -> None:
         return Response(json.dumps(answered), status, media_type="application/json")
 
     def doctor() -> Any:
-        """What this machine has, and what the web UI lacks."""
+        """Say what this machine has, and what the web UI lacks."""
         return {"web UI": described(studio.host), **examine(studio.host.folders.model_dirs())}
 
     app.add_api_route("/svd/v1/doctor", doctor, methods=["GET"], dependencies=guards)
@@ -61,7 +61,7 @@ def add_routes(app: Any, studio: Studio, guards: list[Any]) -> None:
 
 
 async def _in_turn(studio: Studio, line: Line, request: Request) -> tuple[int, dict[str, Any]]:
-    """What `answer` gives when it was the order's turn; what cannot be done is said before it waits."""
+    """Give what `answer` gives when it is the order's turn; what cannot be done is said before it waits."""
     status, why = door.excess(request.headers.raw)
     if why:
         return status, _told("Refused", why)
@@ -74,7 +74,7 @@ async def _in_turn(studio: Studio, line: Line, request: Request) -> tuple[int, d
 
 
 def answer(studio: Studio, order: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    """HTTP status and JSON for an order.
+    """Carry out an order; gives an HTTP status and JSON.
 
     `{"picture": base64 or data URL, "frames": true to save them too, "motion_bucket_id": 75, ...}` with any settings of
     `ClipRequest`, and "speed" of `speeds.SPEEDS`, gives `{"video": base64}` and what `SavedClip.as_dict` gives; an
@@ -89,7 +89,7 @@ def answer(studio: Studio, order: dict[str, Any]) -> tuple[int, dict[str, Any]]:
 
 
 def _taken(studio: Studio, body: bytes) -> dict[str, Any]:
-    """An order out of a body, with its picture as bytes; what can be refused without much work is refused.
+    """Read an order out of a body, with its picture as bytes; what can be refused without much work is refused.
 
     Raises:
         BadInput: it is no order, or a setting, the model or the picture cannot be.
@@ -104,7 +104,7 @@ def _taken(studio: Studio, body: bytes) -> dict[str, Any]:
 
 
 def _read(body: bytes) -> dict[str, Any]:
-    """Raises BadRequest where a body is no JSON object, or one that would take much memory or time to read."""
+    """Read a JSON object; raises BadRequest where a body is none, or would take much memory or time to read."""
     try:
         if sum(map(body.count, (b",", b"[", b"{"))) > MOST_PARTS:
             raise ValueError("it has too many parts")
@@ -130,7 +130,7 @@ def _told(error: str, message: str) -> dict[str, Any]:
 
 
 def _picture(order: dict[str, Any]) -> io.BytesIO | None:
-    """Raises BadPicture where the text is no base64."""
+    """Decode the picture's base64; raises BadPicture where it is none."""
     text = order.get("picture")
     if text is None or isinstance(text, io.BytesIO):
         return text
@@ -144,7 +144,7 @@ def _picture(order: dict[str, Any]) -> io.BytesIO | None:
 
 
 def _is_wanted(answer: Any) -> bool:
-    """A yes or no, as programs spell it; raises BadRequest for anything else."""
+    """Read a yes or no, as programs spell it; raises BadRequest for anything else."""
     spelled = str(answer).lower()
     if spelled in ("true", "1", "yes"):
         return True

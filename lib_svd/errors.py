@@ -31,7 +31,7 @@ class SvdError(Exception):
     """Base of all errors of this project; its text is fit to be shown to a user, and can be written anywhere."""
 
     def __str__(self) -> str:
-        """The sentence; of a name that is no text, as a file's may be, its bytes as `\\udcff`."""
+        """Give the sentence; of a name that is no text, as a file's may be, its bytes as `\udcff`."""
         return super().__str__().encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -64,7 +64,7 @@ class OutOfMemory(SvdError):
 
     @classmethod
     def on(cls, device: str) -> OutOfMemory:
-        """A clip was too large for a device of that type, such as "cuda"."""
+        """Say that a clip was too large for a device of that type, such as "cuda"."""
         return cls(
             f"{device} has no room for this clip: choose {fewer_or_smaller()}, or close other programs that use it."
         )
@@ -92,7 +92,7 @@ class EncodeFailed(ClipNotSaved):
 
 @contextmanager
 def speak_in_flags() -> Iterator[None]:
-    """What is said inside is read on the command line, where a thing is known by its flag, see `spell`."""
+    """Let what is said inside be read on the command line, where a thing is known by its flag, see `spell`."""
     token = _by_flag.set(True)
     try:
         yield
@@ -111,11 +111,11 @@ def fewer_or_smaller() -> str:
 
 
 def in_words(names: Iterable[str]) -> str:
-    """`a, b and c`, for a sentence; at least one name."""
+    """Join at least one name for a sentence: `a, b and c`."""
     *others, last = names
     return " and ".join(filter(None, (", ".join(others), last)))
 
 
 def as_typed(command: Sequence[str]) -> str:
-    """A command as a user would type it into a shell."""
+    """Write a command as a user would type it into a shell."""
     return subprocess.list2cmdline(command) if sys.platform == "win32" else shlex.join(command)

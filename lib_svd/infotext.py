@@ -13,7 +13,7 @@ from lib_svd.strangers import text_of
 
 
 def read_infotext(path: Path) -> str:
-    """The settings text that a file carries.
+    """Read the settings text that a file carries.
 
     Raises:
         BadInput: no such file, or it carries none.
@@ -32,7 +32,7 @@ def read_infotext(path: Path) -> str:
 
 
 def read_start(path: Path) -> str:
-    """A text file, up to one character more than settings may have.
+    """Read a text file, up to one character more than settings may have.
 
     Raises:
         OSError, ValueError: it cannot be read, or is no text.

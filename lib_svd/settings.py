@@ -102,7 +102,7 @@ class Setting:
         return _word(self.label)
 
     def checked(self, value: Any) -> Any:
-        """The value in its own type.
+        """Give the value in its own type.
 
         Raises:
             BadRequest: wrong type, not finite, out of range, not among the choices.
@@ -128,14 +128,14 @@ class Setting:
         return value
 
     def written(self, value: Any) -> str | None:
-        """The value as infotext; None stands for a setting that is left to the model."""
+        """Write the value as infotext; None stands for a setting that is left to the model."""
         if value is None or value == "":
             return None
         text = self.choices[value] if self.choices is not None else str(value)
         return json.dumps(text, ensure_ascii=False) if re.search(r'[,:"\n\\]|^\s|\s$', text) else text
 
     def read(self, text: str) -> Any:
-        """The value that `written` wrote.
+        """Read what `written` wrote.
 
         Raises:
             BadRequest: the text is not a value of this setting.
@@ -153,7 +153,7 @@ class Setting:
 
 
 def row(label: str, infotext: str, help: str, low: float = -math.inf, high: float = math.inf, **more: Any) -> Any:
-    """A field of `Settings` that is described by a `Setting`."""
+    """Make a field of `Settings` that is described by a `Setting`."""
     setting = Setting(label=label, infotext=infotext, help=help, low=low, high=high, **more)
     return field(default=setting.default, metadata={"setting": setting})
 
@@ -277,15 +277,15 @@ _CALLED = {
 
 
 def setting_called(text: str) -> Setting | None:
-    """The setting of that name, in code, on the command line, in a clip or in the tab, whole or as one word."""
+    """Find the setting of that name, in code, on the command line, in a clip or in the tab, whole or as one word."""
     return _CALLED.get(_word(text))
 
 
 def names_in(group: Group) -> tuple[str, ...]:
-    """The names of the settings in a group."""
+    """List the names of the settings in a group."""
     return tuple(name for name, setting in SETTINGS.items() if group in setting.groups)
 
 
 def draw_seed() -> int:
-    """A seed for a clip that has none, 0 to MAX_SEED."""
+    """Draw a seed for a clip that has none, 0 to MAX_SEED."""
     return secrets.randbelow(MAX_SEED + 1)

@@ -31,7 +31,7 @@ SPEEDS = {
 
 
 def steps_of(name: str, family: Family) -> dict[str, Any]:
-    """Steps, sampler and schedule of a speed, for a model.
+    """Choose steps, sampler and schedule of a speed, for a model.
 
     Fewer steps go on Align Your Steps (Sabour et al. 2024); a distilled model keeps its own sampler and schedule.
 
@@ -47,7 +47,7 @@ def steps_of(name: str, family: Family) -> dict[str, Any]:
 
 
 def request_of(settings: Mapping[str, Any], family: Family) -> ClipRequest:
-    """A request from settings by name, of which "speed" stands for steps, sampler and schedule that are not given.
+    """Make a request from settings by name, of which "speed" stands for steps, sampler and schedule that are not given.
 
     Raises:
         BadRequest: a name is not a setting, or a value is out of range.

@@ -80,7 +80,7 @@ class Family:
                 )
 
     def own_settings(self) -> dict[str, Any]:
-        """Every setting that a request may leave to the model, as it was made for."""
+        """Give every setting that a request may leave to the model, as it was made for."""
         return {name: getattr(self, name) for name, setting in SETTINGS.items() if setting.is_open}
 
     def complete(
@@ -157,7 +157,7 @@ def _check_steps(schedule: str, num_steps: int) -> None:
 
 
 def _nearest(length: int, grid: int) -> list[int]:
-    """The multiples of the grid on both sides, pixels."""
+    """Give the multiples of the grid on both sides of a length, pixels."""
     below = max(grid, length // grid * grid)
     return sorted({below, length if length % grid == 0 else max(grid, (length // grid + 1) * grid)})
 

@@ -37,7 +37,7 @@ def family_of(
     temporal: bool,
     lender: Family | None,
 ) -> tuple[Family, tuple[str, ...]]:
-    """The family, and notes on what had to be assumed. The order: the user, the keys, the metadata, the name.
+    """Find the family, and note what had to be assumed. The order: the user, the keys, the metadata, the name.
 
     Args:
         path: of the file or folder.
@@ -88,14 +88,14 @@ def _told(
 
 
 def _of_length(found: str, frames: str, fitting: list[Family]) -> str:
-    """The family, or its sibling of as many frames as the file says: that goes before what its name suggests."""
+    """Take the family's sibling of as many frames as the file says: that goes before what its name suggests."""
     kind = found.partition("_")[0]
     alike = [each.name for each in fitting if each.name.partition("_")[0] == kind and str(each.num_frames) == frames]
     return found if found in alike or not alike else alike[0]
 
 
 def _names(path: Path, metadata: Mapping[str, str]) -> Iterator[str]:
-    """What may tell the family, best first; a file called model.safetensors or a snapshot's hash tells nothing."""
+    """List what may tell the family, best first; a file called model.safetensors or a snapshot's hash tells nothing."""
     yield path.stem if path.suffix == ".safetensors" else path.name
     yield metadata.get("modelspec.title", "")[:LONGEST_TITLE]
     for parent in list(path.absolute().parents)[:3]:
@@ -109,5 +109,5 @@ def _lcm(lender: Family | None) -> str:
 
 
 def _image_decoder(base: str) -> str:
-    """Its sibling with the plain decoder, where one was released."""
+    """Give a family's sibling with the plain decoder, where one was released."""
     return base + IMAGE_DECODER if base + IMAGE_DECODER in FAMILIES else base

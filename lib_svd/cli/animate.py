@@ -77,7 +77,7 @@ def animate(**options: Any) -> None:
 
 
 def _animated(options: Options, bar: ProgressBar, said: set[str]) -> Iterator[SavedClip]:
-    """The clips that the options ask for, one after the other, from one loading of the model."""
+    """Make the clips that the options ask for, one after the other, from one loading of the model."""
     pictures = options["pictures"]
     if not pictures:
         raise BadRequest(f"Which picture? Name one: {PROGRAM} animate photo.jpg --checkpoint svd_xt.safetensors.")
@@ -104,7 +104,7 @@ def _animated(options: Options, bar: ProgressBar, said: set[str]) -> Iterator[Sa
 def _orders(
     options: Options, request: ClipRequest, checkpoint: Checkpoint, picture: Path, out: Path
 ) -> Iterator[Order]:
-    """Those of one picture, each with its seed; refused together before the first clip is made."""
+    """Order the clips of one picture, each with its seed; refused together before the first clip is made."""
     from lib_svd import video
     from lib_svd.animate import Destination, order
 
@@ -151,7 +151,7 @@ def _check_sampled(options: Options) -> None:
 
 
 def request_of(options: Options) -> ClipRequest:
-    """The request that the options describe, on top of `--like`."""
+    """Make the request that the options describe, on top of `--like`."""
     like = options["like"]
     base = _settings_in(like) if like else ClipRequest(seed=draw_seed())
     size = {} if options["size"] is None else dict(zip(("width", "height"), read_size(options["size"]), strict=True))
@@ -159,7 +159,7 @@ def request_of(options: Options) -> ClipRequest:
 
 
 def _settings_in(file: Path) -> ClipRequest:
-    """The settings that a file carries; raises BadInput where it carries none, or one that cannot be."""
+    """Read the settings that a file carries; raises BadInput where it carries none, or one that cannot be."""
     from lib_svd.infotext import read_infotext
 
     text = read_infotext(file)
@@ -171,7 +171,7 @@ def _settings_in(file: Path) -> ClipRequest:
 
 @contextmanager
 def out_of(options: Options, source: Path) -> Iterator[Path]:
-    """The clip's name: as given, or the next number; in a folder that is made, and taken away if nothing came there."""
+    """Name the clip as given, or by the next number; in a folder that is made, and taken away if nothing came there."""
     given: Path | None = options["out"]
     with _folder(OUTPUT_DIR if given is None else given.parent) as folder:
         if given is not None:
@@ -183,7 +183,7 @@ def out_of(options: Options, source: Path) -> Iterator[Path]:
 
 @contextmanager
 def _folder(folder: Path) -> Iterator[Path]:
-    """The folder, made if need be, and as it was if nothing came there; raises BadOutput where it cannot be made."""
+    """Make a folder if need be, and take it away if nothing came there; raises BadOutput where it cannot be made."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
         for each in reversed(missing):
@@ -220,7 +220,7 @@ def _print_clip(saved: SavedClip, as_json: bool, said: set[str]) -> None:
 
 
 def _sized(saved: SavedClip) -> Iterator[str]:
-    """Every file of a clip with its size; of the frames their folder."""
+    """List every file of a clip with its size; of the frames their folder."""
     from lib_svd.files import NOTED
 
     beside = (saved.video.with_suffix(suffix) for suffix in (".txt", NOTED))

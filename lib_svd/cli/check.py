@@ -51,7 +51,7 @@ def check(picture: Path, size: str | None, background: str | None, as_json: bool
 
 
 def _made_for(options: Options) -> tuple[tuple[int, int], int, str]:
-    """Size, grid and background of the model that is named, or the usual ones."""
+    """Give size, grid and background of the model that is named, or the usual ones."""
     if not options["checkpoint"]:
         return USUAL
     checkpoint = recognised(options, ClipRequest())

@@ -51,7 +51,7 @@ def _described(found: dict[str, Any]) -> str:
 
 
 def _readable(metadata: dict[str, str]) -> dict[str, str]:
-    """The metadata as far as it can be read at a glance; `--json` has all of it."""
+    """Shorten the metadata to what can be read at a glance; `--json` has all of it."""
     shown = {
         key[:MOST_SHOWN]: text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}... ({len(text):,} characters)"
         for key, text in islice(sorted(metadata.items(), key=_ours_first), MOST_KEYS)

@@ -55,7 +55,7 @@ def review(clip: Path, picture: Path | None, wrong: str | None, as_json: bool, *
 
 
 def _tower(clip: Path, options: Options) -> tuple[tuple[Svd, Host] | None, tuple[str, ...]]:
-    """The image tower of the model that was named, or else of the clip's own; and why there is none."""
+    """Load the image tower of the model that was named, or else of the clip's own; or say why there is none."""
     from lib_svd.checkpoints import load
     from lib_svd.cli.progress_bar import ProgressBar
     from lib_svd.jobs import settings_of_clip

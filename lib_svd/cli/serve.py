@@ -45,7 +45,7 @@ def serve(
 
 
 def _ui() -> Any:
-    """The module that serves; raises SvdError where this environment has no gradio that can be used."""
+    """Import the module that serves; raises SvdError where this environment has no gradio that can be used."""
     if problem := page_problem():
         raise SvdError(problem)
     try:

@@ -35,7 +35,7 @@ class Advice:
 
     @property
     def change(self) -> dict[str, object]:
-        """For `request.with_`."""
+        """What `request.with_` takes to make the change."""
         return {} if self.setting is None else {self.setting: self.value}
 
     @property
@@ -48,7 +48,7 @@ class Advice:
 
 
 def faults(measures: Measures) -> list[str]:
-    """What the measures say is wrong, of FAULTS; of a clip that stands still, nothing else says anything.
+    """List what the measures say is wrong, of FAULTS; of a clip that stands still, nothing else says anything.
 
     A clip that tears, jumps, flickers or fades does not stand still, though nothing in it goes anywhere.
     """
@@ -59,7 +59,7 @@ def faults(measures: Measures) -> list[str]:
 
 
 def advise(measures: Measures, request: CompleteRequest, said: str | None = None) -> Advice | None:
-    """The one change to try next; None: nothing is wrong.
+    """Choose the one change to try next; None: nothing is wrong.
 
     Args:
         measures: of the clip.

@@ -33,7 +33,7 @@ class MemoryPlan:
         return self.needed <= self.free
 
     def sentence(self) -> str:
-        """For people, before they wait."""
+        """Say it for people, before they wait."""
         ways = []
         if self.halves:
             ways.append("the guidance branches run one after the other")
@@ -91,7 +91,9 @@ def plan(checkpoint: Checkpoint, request: CompleteRequest, where: Memory, *, is_
 def sampling_bytes(
     configs: NetworkConfigs, request: CompleteRequest, dtype: torch.dtype, device: str, room: int
 ) -> tuple[bool, int]:
-    """Whether to run the guidance branches one after the other, and what the UNet then takes beside its weights."""
+    """Decide whether to run the guidance branches one after the other, and what the UNet then takes beside its
+    weights.
+    """
     scale = configs.encoder.downsampling
     height, width, caches = request.height // scale, request.width // scale, request.cache_interval > 1
     both, one = (
@@ -104,6 +106,8 @@ def sampling_bytes(
 def decode_plans(
     configs: NetworkConfigs, size: tuple[int, int, int], dtype: torch.dtype, room: int, chunk: int = 0
 ) -> list[DecodePlan]:
-    """Ways to decode T frames of height x width pixels that fit, the fastest first; the smallest where none does."""
+    """List ways to decode T frames of height x width pixels that fit, the fastest first; the smallest where none
+    does.
+    """
     plans = memory.decode_plans(configs.decoder, *size, dtype, chunk)
     return [each for each in plans if each.bytes <= room] or plans[-1:]

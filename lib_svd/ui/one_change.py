@@ -87,14 +87,14 @@ class OneChange:
         )
 
     def begin(self, picture: Image.Image | BadPicture | None, name: str) -> list[Any]:
-        """After another picture came: hold the controls against the clip shown if it was made from just this one.
+        """Hold the controls, after another picture came, against the clip shown if it was made from just this one.
 
         A clip that is brought back from the history brings its picture along.
         """
         return _since(name if isinstance(picture, Image.Image) and self._is_of(picture, name) else "")
 
     def told(self, name: str, *values: Any) -> list[Any]:
-        """Updates for the panel, its sentence and its list."""
+        """Give updates for the panel, its sentence and its list."""
         apart = self._apart(name, values)
         changed = list(apart.changed)
         if len(changed) + apart.draws_seed < 2:
@@ -106,7 +106,7 @@ class OneChange:
         return [gr.update(visible=True), said_html(said), gr.update(choices=changed, value=changed[0])]
 
     def only(self, kept: str, name: str, *values: Any) -> list[Any]:
-        """Updates for the panel and the controls: the clip's own settings and seed, with one change left."""
+        """Give updates for the panel and the controls: the clip's own settings and seed, with one change left."""
         settings, changed, _ = self._apart(name, values)
         return [gr.update(visible=False), *self._controls.take({**settings, **changed.get(kept, {})})]
 

@@ -39,7 +39,7 @@ def save_copies(clip: Clip, video: Path, kinds: Sequence[str]) -> tuple[tuple[Pa
 
 
 def _durations(count: int, fps: int, tick: int) -> list[int]:
-    """Milliseconds of each frame, whole ticks of so many: frames end as near to their time as that allows."""
+    """Give milliseconds of each frame, whole ticks of so many: frames end as near to their time as that allows."""
     ends = [round(1000 * number / fps / tick) * tick for number in range(count + 1)]
     return [end - begin for begin, end in zip(ends, ends[1:], strict=False)]
 

@@ -74,7 +74,7 @@ def encoders() -> Encoders:
 
 
 def find_ffmpeg() -> str:
-    """Path of the ffmpeg to use: `IMAGEIO_FFMPEG_EXE`, else imageio-ffmpeg's where it runs, else the one on the PATH.
+    """Find the ffmpeg to use: `IMAGEIO_FFMPEG_EXE`, else imageio-ffmpeg's where it runs, else the one on the PATH.
 
     Raises:
         FfmpegMissing: there is none.
@@ -88,7 +88,8 @@ def find_ffmpeg() -> str:
 
 
 def _brought() -> str | None:
-    """imageio-ffmpeg's binary, or what it finds where its own does not run; None: it is not there, or finds nothing.
+    """Find imageio-ffmpeg's binary, or what it finds where its own does not run; None: it is not there, or finds
+    nothing.
 
     An ImportError, too, is its release 0.4.9 without setuptools, which Python 3.12 no longer brings.
     """
@@ -101,7 +102,7 @@ def _brought() -> str | None:
 
 
 def listed_encoders(ffmpeg: str) -> tuple[str, ...]:
-    """The keys of ENCODERS that this ffmpeg was built with, best first.
+    """List the keys of ENCODERS that this ffmpeg was built with, best first.
 
     Raises:
         FfmpegFailed: it cannot be run.
@@ -111,7 +112,7 @@ def listed_encoders(ffmpeg: str) -> tuple[str, ...]:
 
 
 def best_encoder(ffmpeg: str) -> tuple[str, tuple[str, ...]]:
-    """The H.264 encoder to use, and what the user should know about that choice.
+    """Choose the H.264 encoder to use, and say what the user should know about that choice.
 
     Raises:
         FfmpegFailed: none works.
@@ -126,14 +127,14 @@ def best_encoder(ffmpeg: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _works(ffmpeg: str, encoder: str) -> bool:
-    """Whether an encoder runs: those of graphics cards are listed on machines without the card, too."""
+    """Tell whether an encoder runs: those of graphics cards are listed on machines without the card, too."""
     picture = ("-f", "lavfi", "-i", "nullsrc=s=256x256:r=5:d=1")  # nvenc refuses less than 145 pixels
     ending = ("-pix_fmt", pixel_format(encoder), "-c:v", encoder, "-f", "null", "-")
     return run([ffmpeg, "-v", "error", *picture, *ending], check=False).returncode == 0
 
 
 def pixel_format(encoder: str) -> str:
-    """What 8 bit 4:2:0 is called for an encoder: Quick Sync takes no planar pictures."""
+    """Say what 8 bit 4:2:0 is called for an encoder: Quick Sync takes no planar pictures."""
     return "nv12" if encoder == "h264_qsv" else "yuv420p"
 
 
@@ -145,7 +146,7 @@ def _no_encoder(ffmpeg: str) -> str:
 
 
 def as_they_come(ffmpeg: str) -> tuple[str, str]:
-    """Output options that write each frame once, whatever its time: the older spelling is gone in ffmpeg 9.
+    """Give output options that write each frame once, whatever its time: the older spelling is gone in ffmpeg 9.
 
     Raises:
         FfmpegFailed: it cannot be run.
@@ -155,7 +156,7 @@ def as_they_come(ffmpeg: str) -> tuple[str, str]:
 
 
 def run(command: Sequence[str], *, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run an ffmpeg command that takes no input and ends soon; both outputs as text, its newlines untouched.
+    """Run an ffmpeg command that takes no input and ends soon; gives both outputs as text, its newlines untouched.
 
     Raises:
         FfmpegMissing: it cannot be started.
@@ -167,7 +168,7 @@ def run(command: Sequence[str], *, check: bool = True) -> subprocess.CompletedPr
 
 
 def output(command: Sequence[str]) -> bytes:
-    """What an ffmpeg command that takes no input writes to its stdout, be it large; raises what `run` raises."""
+    """Give what an ffmpeg command that takes no input writes to its stdout, be it large; raises what `run` raises."""
     return _ended(command, _LONG, check=True).stdout
 
 
@@ -242,7 +243,7 @@ def _pour(chunks: Iterable[bytes], stdin: IO[bytes]) -> None:
 
 
 def _went_well(call: Callable[..., object], *what: bytes) -> bool:
-    """Do something to the pipe; whether there was still someone at its other end."""
+    """Do something to the pipe; tell whether there was still someone at its other end."""
     try:
         call(*what)
     except OSError:  # BrokenPipeError; on Windows EINVAL, https://github.com/python/cpython/issues/79935
@@ -262,7 +263,7 @@ def _give_up(ffmpeg: subprocess.Popen[bytes], late: threading.Event) -> None:
 
 
 def _why(code: int, said: Iterable[str]) -> str:
-    """How ffmpeg ended, and its last line that means something, less the address that stands before some lines."""
+    """Say how ffmpeg ended, and its last line that means something, less the address that stands before some lines."""
     lines = [re.sub(r"^\[.* @ \w+\] *", "", line).strip() for line in said if not _EMPTY_PHRASES.search(line)]
     lines = [line for line in lines if line]
     how = f"was killed by signal {-code}" if code < 0 else f"stopped with code {code}"
@@ -276,7 +277,7 @@ def _cannot_start(command: Sequence[str], error: OSError) -> FfmpegMissing:
 
 
 def _apart() -> dict[str, Any]:
-    """Popen settings that keep Ctrl-C from ffmpeg, so that only we decide when it ends, and open no window."""
+    """Give Popen settings that keep Ctrl-C from ffmpeg, so that only we decide when it ends, and open no window."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
     return {"start_new_session": True}
