@@ -13,7 +13,7 @@ from lib_svd.errors import BadOutput, BadRequest
 from lib_svd.files import hidden_names
 from lib_svd.request import MOST_TEXT
 from lib_svd.settings import KEPT, SETTINGS, names_in
-from lib_svd.strangers import read_json, text_of
+from lib_svd.strangers import make_showable, read_json, text_of
 
 LONGEST_NAME = 60
 
@@ -207,8 +207,8 @@ def _as_json(presets: Iterable[Preset], others: Sequence[Any] = ()) -> str:
 def _listed(text: str) -> list[Any]:
     """Read what stands where presets should; raises BadRequest where there is no such list."""
     try:
-        return list(read_json(text)["svd_presets"])
-    except (ValueError, KeyError, TypeError) as error:
+        return list(make_showable(read_json(text)["svd_presets"]))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadRequest("These are no presets: paste the JSON that somebody's presets were shown as.") from error
 
 

@@ -20,13 +20,15 @@ class Speed:
 
     label: str
     share: float  # of the steps that the model was made for
-    cost: str  # of frames of 0 to 255, root mean square, the worst of five pictures; docs/speed.md
+    cost: str  # goes on after the label; root mean square of the worst of five pictures; docs/speed.md
 
 
 SPEEDS = {
-    "best": Speed(label="Best", share=1.0, cost="every step that the model was made for"),
-    "balanced": Speed(label="Balanced", share=0.4, cost="0.4 of the steps; frames 0.6 of 255 off Best"),
-    "draft": Speed(label="Draft", share=0.24, cost="0.24 of the steps; 1.5 of 255 off"),
+    "best": Speed(label="Best", share=1.0, cost="takes every step that the model was made for"),
+    "balanced": Speed(
+        label="Balanced", share=0.4, cost="takes 40 % of them, and its pixels differ from Best's by 0.6 of 255"
+    ),
+    "draft": Speed(label="Draft", share=0.24, cost="takes 24 %, and they differ by 1.5 of 255"),
 }
 
 

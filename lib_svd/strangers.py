@@ -59,6 +59,21 @@ def read_json(text: str) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
+def make_showable(value: Any) -> Any:
+    """Put U+FFFD for half a surrogate, which JSON and names of files may hold and no page can show.
+
+    Args:
+        value: text, or what JSON may hold.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [make_showable(each) for each in value]
+    if isinstance(value, dict):
+        return {make_showable(name): make_showable(each) for name, each in value.items()}
+    return value
+
+
 def shown(value: Any) -> str:
     """Write a value that somebody gave as it stands in a sentence: on one line, and never long."""
     if isinstance(value, int) and abs(value) >= 10**MOST_DIGITS:

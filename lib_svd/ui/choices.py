@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -13,6 +14,7 @@ from lib_svd.checkpoints.families import CONDITIONING, FAMILIES, MOST_STEPS, Fam
 from lib_svd.errors import BadRequest
 from lib_svd.request import ClipRequest
 from lib_svd.settings import SETTINGS
+from lib_svd.strangers import make_showable
 from lib_svd.ui.clips import joined
 
 FAR = 2  # times the native frames and sides that sliders reach
@@ -107,14 +109,14 @@ def model_line(checkpoint: Checkpoint) -> Markup:
     )
 
 
-def no_model(folder: str) -> Markup:
+def no_model(folder: Path) -> Markup:
     """Show where to get a model and where to put it, HTML."""
     page = MODEL_PAGE
     return Markup(
         "<p><b>There is no SVD model yet.</b> Get svd_xt.safetensors from "
         '<a href="{}" target="_blank" rel="noopener">{}</a> (free, after accepting its licence), '
         "put it into <code>{}</code>, then press ↻.</p>"
-    ).format(page, page.removeprefix("https://"), folder)
+    ).format(page, page.removeprefix("https://"), make_showable(str(folder)))
 
 
 def _without_size(values: Mapping[str, Any]) -> dict[str, Any]:

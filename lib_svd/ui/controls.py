@@ -168,8 +168,8 @@ class Controls:
         self._row("num_steps", "sampler", "schedule")
         with gr.Row(elem_classes=["svd-buttons"]):
             self._speeds = {name: self._speed(name) for name in SPEEDS}
-        costs = "; ".join(f"{speed.label}: {speed.cost}" for speed in SPEEDS.values())
-        html(said_html(f"{costs} (on the demo)."))
+        costs = " ".join(f"{speed.label} {speed.cost}." for speed in SPEEDS.values())
+        html(said_html(f"{costs} (Measured on the demo.)"))
         self._row("fit")
         self._row("focus_x", "focus_y", "zoom")
         self._row("auto_size", "width", "height")
@@ -293,10 +293,11 @@ class Controls:
         checkpoint = models.checkpoint(name)
         chosen = Markup("") if checkpoint is None else model_line(checkpoint)
         if models.is_demo_alone:
-            chosen += no_model(str(self._studio.host.folders.model_dirs()[0]))
+            chosen += no_model(self._studio.host.folders.model_dirs()[0].absolute())
         refused = joined(Markup("<p>{}</p>").format(refusal) for refusal in self._studio.refusals())
-        folded = Markup("<details><summary>Files that cannot be used</summary>{}</details>")
-        return chosen + folded.format(refused) if refused else chosen
+        is_open = Markup(" open") if models.is_demo_alone else ""  # one of them may be the model that is missed
+        folded = Markup("<details{}><summary>Files that cannot be used</summary>{}</details>")
+        return chosen + folded.format(is_open, refused) if refused else chosen
 
 
 def checked(found: Mapping[str, Any]) -> dict[str, Any]:

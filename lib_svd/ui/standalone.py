@@ -29,7 +29,7 @@ from lib_svd.errors import BadRequest, Busy, Interrupted
 from lib_svd.files import hidden_names, is_left, mark
 from lib_svd.line import Line
 from lib_svd.pages import Job, Queued, bytes_of
-from lib_svd.strangers import text_of
+from lib_svd.strangers import read_json, text_of
 from lib_svd.studio import Studio
 from lib_svd.ui import tab
 from lib_svd.ui.clips import error_html, said_html
@@ -71,10 +71,11 @@ class Choices(dict[str, Any]):
 
     def _read(self) -> dict[str, Any]:
         try:
-            found = json.loads(text_of(self._path.read_bytes()))
+            found = read_json(text_of(self._path.read_bytes()))
         except (OSError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
+        given = found.items() if isinstance(found, dict) else ()
+        return {name: value for name, value in given if isinstance(value, str)}  # choices are names
 
 
 class StandalonePage:

@@ -104,7 +104,7 @@ def test_choices_are_kept_in_a_file_and_a_damaged_file_is_no_reason_to_stop(tmp_
     path = tmp_path / "new" / "page.json"
     Choices(path).keep("svd_checkpoint", "svd.safetensors")
     assert Choices(path) == {"svd_checkpoint": "svd.safetensors"}
-    for damaged in ("{", "[]", "null"):
+    for damaged in ("{", "[]", "null", "[" * 10_000, '{"svd_checkpoint": ["svd.safetensors"], "svd_preset": 5}'):
         path.write_text(damaged)
         assert Choices(path) == {}
     Choices(path).keep("svd_checkpoint", "a")
