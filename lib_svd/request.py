@@ -192,9 +192,8 @@ def read_size(text: str) -> tuple[int | None, int | None]:
         return None, None
     match = re.fullmatch(r"\s*(\d{1,5})\s*[x×]\s*(\d{1,5})\s*", text)
     if match is None:
-        raise BadRequest(
-            f"{spell('Size', '--size')} {shown(text)} cannot be read: write width x height, such as 1024x576, or auto."
-        )
+        what = f"{spell('Size', '--size')} {shown(text)} cannot be read"
+        raise BadRequest(f"{what}: write width x height, such as 1024x576, or auto.")
     return int(match[1]), int(match[2])
 
 

@@ -63,6 +63,11 @@ class Family:
         return sum(width for _, width in CONDITIONING[self.conditioning])
 
     @property
+    def short_title(self) -> str:
+        """What a sentence calls it: its title up to a colon."""
+        return self.title.partition(":")[0]
+
+    @property
     def native_size(self) -> tuple[int, int]:
         """Width and height that the model was trained on, pixels."""
         return self.width, self.height
@@ -76,7 +81,7 @@ class Family:
         if self.conditioning != "sv3d_p":
             for setting in (SETTINGS[name] for name in names if name in SETTINGS and SETTINGS[name].only):
                 raise BadRequest(
-                    f"{setting.called} is for {setting.only} only, and {self.title} has none: leave it out."
+                    f"{setting.called} is for {setting.only} only, and {self.short_title} has none: leave it out."
                 )
 
     def own_settings(self) -> dict[str, Any]:
@@ -121,11 +126,11 @@ class Family:
         most = MOST_FRAMES * self.num_frames
         if num_frames > most:
             called = SETTINGS["num_frames"].called
-            what = f"{self.title} makes {self.num_frames} frames and cannot make {num_frames}"
+            what = f"{self.short_title} makes {self.num_frames} frames and cannot make {num_frames}"
             raise BadRequest(f"{what}: set {called} to {most} at most, and go on from the last frame of that clip.")
         if num_frames > self.num_frames:
             return (
-                f"{self.title} was trained on {self.num_frames} frames; with {num_frames} the motion may fall apart.",
+                f"{self.short_title} was trained on {self.num_frames} frames; with {num_frames} the motion may fall apart.",
             )
         return ()
 
@@ -134,7 +139,7 @@ class Family:
             return ()
         reach = f"{self.lowest_motion} to {self.highest_motion}"
         called = SETTINGS["motion_bucket_id"].called
-        return (f"{self.title} was trained on {called} {reach}; with {motion_bucket_id} it may fall apart.",)
+        return (f"{self.short_title} was trained on {called} {reach}; with {motion_bucket_id} it may fall apart.",)
 
     def _check_size(self, width: int, height: int, grid: int) -> None:
         if width % grid or height % grid:
@@ -142,7 +147,9 @@ class Family:
             what = spell("Width and height", "The sides of --size")
             raise BadRequest(f"{what} must be multiples of {grid} for this model: {near} come nearest.")
         if width * height > MOST_AREA * self.width * self.height:
-            what = f"{width}x{height} is more than {MOST_AREA} times the {self.width}x{self.height} of {self.title}"
+            what = (
+                f"{width}x{height} is more than {MOST_AREA} times the {self.width}x{self.height} of {self.short_title}"
+            )
             raise BadRequest(f"{what}: choose a smaller {spell('size', '--size')} and upscale the clip.")
 
 

@@ -100,10 +100,9 @@ class OneChange:
         if len(changed) + apart.draws_seed < 2:
             return [gr.update(visible=False), "", gr.update()]
         drawn = ", and the seed will be drawn anew" if apart.draws_seed else ""
-        said = (
-            f"Since this clip you changed {in_words(changed)}{drawn}: the next one will not tell which of them did it."
-        )
-        return [gr.update(visible=True), said_html(said), gr.update(choices=changed, value=changed[0])]
+        what = f"Since this clip you changed {in_words(changed)}{drawn}"
+        said = said_html(f"{what}: the next one will not tell which of them did it.")
+        return [gr.update(visible=True), said, gr.update(choices=changed, value=changed[0])]
 
     def only(self, kept: str, name: str, *values: Any) -> list[Any]:
         """Give updates for the panel and the controls: the clip's own settings and seed, with one change left."""

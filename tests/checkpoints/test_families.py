@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lib_svd.checkpoints import CONDITIONING, FAMILIES, Checkpoint, Family, describe, recognise
+from lib_svd.checkpoints import CONDITIONING, DEMO, FAMILIES, Checkpoint, Family, describe, recognise
 from lib_svd.checkpoints.metadata import OVERRIDDEN
 from lib_svd.engine import schedule as engine
 from lib_svd.engine.config import DecoderConfig, NetworkConfigs
@@ -180,6 +180,12 @@ def test_one_end_of_the_guidance_carries_the_other(asked: dict[str, float], guid
     request, _ = FAMILIES["svd_xt"].complete(ClipRequest(**asked), grid=64)
 
     assert (request.min_guidance, request.max_guidance) == guidance
+
+
+def test_a_sentence_calls_the_demo_by_its_name_alone() -> None:
+    demo = recognise(DEMO).family
+    (note,) = demo.complete(ClipRequest(num_frames=9), grid=16)[1]
+    assert note == "Demo, 64 px was trained on 8 frames; with 9 the motion may fall apart."
 
 
 def test_more_frames_than_trained_on_are_noted_and_far_more_refused() -> None:
