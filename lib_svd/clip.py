@@ -48,7 +48,7 @@ class SavedClip:
     notes: tuple[str, ...] = ()  # what the user should know: what was cropped, what was retried
 
     def as_dict(self) -> dict[str, Any]:
-        """The clip without its frames, as programs get it from every door; fit for JSON."""
+        """Describe the clip without its frames, as programs get it from every door; fit for JSON."""
         width, height = self.clip.size
         return {
             "path": str(self.video),

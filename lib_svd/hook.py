@@ -100,7 +100,9 @@ class Hook:
     def animated(
         self, job: PictureJob, infotexts: Sequence[str], seeds: Sequence[int], skipped: Callable[[], bool]
     ) -> Iterator[SavedClip | str]:
-        """Clips one after the other, each with the seed of its picture unless one was set; or why there is none."""
+        """Make clips one after the other, each with the seed of its picture unless one was set; or say why there is
+        none.
+        """
         yield from job.problems
         if job.problems:
             return
@@ -180,7 +182,7 @@ class Hook:
         self._refusal = f"<p>{escape(_told(error))}</p>"
 
     def shown(self, description: str) -> str:
-        """What became of a job as HTML, "" if that is nothing.
+        """Show what became of a job as HTML, "" if that is nothing.
 
         Args:
             description: the host's JSON of the job, "" if it failed.
@@ -194,7 +196,7 @@ class Hook:
 
 
 def _seed_of(seed: int) -> tuple[int, tuple[str, ...]]:
-    """A clip's seed for a picture's, which may be larger in some web UIs, and a note where it is another."""
+    """Give a clip's seed for a picture's, which may be larger in some web UIs, and a note where it is another."""
     own = seed % (MAX_SEED + 1)
     return own, () if own == seed else (f"The picture's seed {seed} is beyond those of clips: {own} is taken.",)
 
@@ -204,5 +206,5 @@ def _told(error: SvdError) -> str:
 
 
 def _stem(picture: Image.Image) -> str:
-    """The name of the file that a host has saved a picture as."""
+    """Read the name of the file that a host has saved a picture as."""
     return Path(getattr(picture, "already_saved_as", None) or "clip").stem

@@ -17,7 +17,7 @@ _EXIF, _USER_COMMENT = 0x8769, 0x9286
 
 
 def read_infotext(path: Path) -> str:
-    """The settings text that a file carries, or else the .txt of its clip.
+    """Read the settings text that a file carries, or else the .txt of its clip.
 
     Raises:
         BadInput: no such file, or there is none.
@@ -45,7 +45,7 @@ def _beside(path: Path) -> Path:
 
 
 def read_start(path: Path) -> str:
-    """A text file, up to one character more than settings may have.
+    """Read a text file, up to one character more than settings may have.
 
     Raises:
         OSError, ValueError: it cannot be read, or is no text.

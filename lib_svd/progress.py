@@ -57,7 +57,7 @@ class Bar:
         self._begin, self._share = 0.0, 0.0
 
     def move(self, progress: Progress) -> float:
-        """The share that is done, 0 to 1. An earlier stage than the last one means that a new clip began."""
+        """Give the share that is done, 0 to 1. An earlier stage than the last one means that a new clip began."""
         _, begin, end = progress.stage.value
         share = begin + (end - begin) * progress.done / max(1, progress.total)
         self._share = share if begin < self._begin else max(self._share, share)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import Flag, auto
 from typing import TYPE_CHECKING, Any, Generic, get_args, get_type_hints
 
-from lib_svd.errors import BadRequest
+from lib_svd.errors import BadRequest, spell
 from lib_svd.strangers import MOST_DIGITS, is_text, shown
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Group(Flag):
 class Setting:
     """One setting: how it is called, what it may be, and where it is used."""
 
-    label: str  # in the tab, and in every sentence about it
+    label: str  # in the tab
     infotext: str  # its label in infotext, which never changes: clips carry it
     help: str  # one sentence or two, of fewer than 100 characters
     name: str = ""  # in code, in the API, and as an option of the command line
@@ -91,6 +91,11 @@ class Setting:
         return (f"--{self.name.replace('_', '-')}", self.short)[: 2 if self.short else 1]
 
     @property
+    def called(self) -> str:
+        """What every sentence calls it: by its label, or by its flag where the command line is spoken."""
+        return spell(self.label, "--size" if self.together == "Size" else self.flags[-1])
+
+    @property
     def thing(self) -> str:
         """What the user changes by it."""
         return self.together or self.label
@@ -101,7 +106,7 @@ class Setting:
         return _word(self.label)
 
     def checked(self, value: Any) -> Any:
-        """The value in its own type.
+        """Give the value in its own type.
 
         Raises:
             BadRequest: wrong type, not finite, out of range, not among the choices.
@@ -112,29 +117,29 @@ class Setting:
             return self._checked_switch(value)
         if not _is_number(value) or (self.kind is int and value != int(value)):
             what = "a whole number" if self.kind is int else "a number"
-            raise BadRequest(f"{self.label} must be {what}, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be {what}, not {shown(value)}.")
         if not self.low <= value <= self.high:  # before it is converted: a whole number may be larger than any float
-            raise BadRequest(f"{self.label} must be from {self.reach}, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be from {self.reach}, not {shown(value)}.")
         return self.kind(value)
 
     def _checked_switch(self, value: Any) -> bool:
         if not isinstance(value, bool):
-            raise BadRequest(f"{self.label} must be true or false, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be true or false, not {shown(value)}.")
         return value
 
     def _checked_text(self, value: Any) -> str:
         if not isinstance(value, str):
-            raise BadRequest(f"{self.label} must be text, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be text, not {shown(value)}.")
         if self.choices is not None and value not in self.choices:
-            raise BadRequest(f"{self.label} must be one of {self.reach}, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be one of {self.reach}, not {shown(value)}.")
         if self.is_colour and not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
-            raise BadRequest(f"{self.label} must be a colour such as #ffffff, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be a colour such as #ffffff, not {shown(value)}.")
         if len(value) > LONGEST_TEXT or not is_text(value):
-            raise BadRequest(f"{self.label} must be at most {LONGEST_TEXT} characters of text, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be at most {LONGEST_TEXT} characters of text, not {shown(value)}.")
         return value
 
     def written(self, value: Any) -> str | None:
-        """The value as infotext; None stands for a setting that is left to the model."""
+        """Write the value as infotext; None stands for a setting that is left to the model."""
         if value is None or value == "":
             return None
         if self.kind is bool:
@@ -143,7 +148,7 @@ class Setting:
         return json.dumps(text, ensure_ascii=False) if re.search(r'[,:"\n\\]|^\s|\s$', text) else text
 
     def read(self, text: str) -> Any:
-        """The value that `written` wrote.
+        """Read what `written` wrote.
 
         Raises:
             BadRequest: the text is not a value of this setting.
@@ -159,11 +164,11 @@ class Setting:
                 raise ValueError
             return convert(text)
         except ValueError:
-            raise BadRequest(f"{self.label} must be a number, not {shown(text)}.") from None
+            raise BadRequest(f"{self.called} must be a number, not {shown(text)}.") from None
 
 
 def row(label: str, infotext: str, help: str, low: float = -math.inf, high: float = math.inf, **more: Any) -> Any:
-    """A field of a dataclass that is described by a `Setting`."""
+    """Make a field of a dataclass that is described by a `Setting`."""
     setting = Setting(label=label, infotext=infotext, help=help, low=low, high=high, **more)
     return field(default=setting.default, metadata={"setting": setting})
 
@@ -288,15 +293,15 @@ _CALLED = {
 
 
 def setting_called(text: str) -> Setting | None:
-    """The setting of that name, in code, on the command line, in a clip or in the tab, whole or as one word."""
+    """Find the setting of that name, in code, on the command line, in a clip or in the tab, whole or as one word."""
     return _CALLED.get(_word(text))
 
 
 def names_in(group: Group) -> tuple[str, ...]:
-    """The names of the settings in a group."""
+    """List the names of the settings in a group."""
     return tuple(name for name, setting in SETTINGS.items() if group in setting.groups)
 
 
 def draw_seed() -> int:
-    """A seed for a clip that has none, 0 to MAX_SEED."""
+    """Draw a seed for a clip that has none, 0 to MAX_SEED."""
     return secrets.randbelow(MAX_SEED + 1)

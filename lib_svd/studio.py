@@ -68,7 +68,7 @@ class Studio:
         self._loaded: Svd | None = None
 
     def models(self) -> list[Model]:
-        """Every SVD model in the host's folders, told by its header; image models beside them are passed over.
+        """List every SVD model in the host's folders, told by its header; image models beside them are passed over.
 
         Those that animate a scene come before those that turn an object, and the demo is last. A header is read once;
         a file that changed is looked at again.
@@ -81,12 +81,12 @@ class Studio:
         return [Model(name=names[path], checkpoint=checkpoint) for path, checkpoint in found]
 
     def refusals(self) -> list[str]:
-        """Why files in the folder for SVD models are not offered, a sentence each."""
+        """Say why files in the folder for SVD models are not offered, a sentence each."""
         dirs = self.host.folders.model_dirs()
         return [each for folder in dirs[:1] for each in refusals(folder, dirs)]
 
     def checkpoint(self, name: str = "") -> Checkpoint:
-        """The model of that name in the folders for models; "" is the first one that the user has.
+        """Find the model of that name in the folders for models; "" is the first one that the user has.
 
         Raises:
             BadCheckpoint: there is none, or it cannot be used.
@@ -100,7 +100,8 @@ class Studio:
         return models[0].checkpoint
 
     def request(self, settings: Mapping[str, Any]) -> ClipRequest:
-        """A request from settings by name, as programs give them; "speed" may stand for steps, sampler and schedule.
+        """Make a request from settings by name, as programs give them; "speed" may stand for steps, sampler and
+        schedule.
 
         Raises:
             BadInput: a name or a value cannot be, or the model is not there.
@@ -111,7 +112,7 @@ class Studio:
         return speeds.request_of(settings, self.checkpoint(request.checkpoint).family)
 
     def completed(self, request: ClipRequest, picture_size: tuple[int, int]) -> CompleteRequest:
-        """Every setting as it will be for a picture of this (width, height).
+        """Work out every setting as it will be for a picture of this (width, height).
 
         Raises:
             BadInput: the model is not there or cannot do that.
@@ -119,7 +120,7 @@ class Studio:
         return completed(request, picture_size, self.checkpoint(request.checkpoint))[0]
 
     def memory_plan(self, request: CompleteRequest) -> MemoryPlan:
-        """What a clip will take, and how it will be made within what is free.
+        """Plan what a clip will take, and how it will be made within what is free.
 
         Raises:
             BadInput: the model is not there.
@@ -269,7 +270,7 @@ class Studio:
         )
 
     def clip(self, name: str) -> Path:
-        """A clip by the path or the name that a browser gives back; it reaches no folder but those of clips."""
+        """Find a clip by the path or the name that a browser gives back; it reaches no folder but those of clips."""
         path, folders = Path(name), self.clip_dirs()
         return (path.parent if path.parent in folders else folders[0]) / path.name
 
@@ -287,7 +288,7 @@ class Studio:
         return clip
 
     def clip_dirs(self) -> list[Path]:
-        """Every folder that clips have gone to: the host's, and the second place, where one is there."""
+        """List every folder that clips have gone to: the host's, and the second place, where one is there."""
         return [*self.host.folders.clip_dirs(), *(folder for folder in data_folders() if folder.is_dir())]
 
     def unload(self) -> None:
@@ -318,18 +319,18 @@ class Studio:
             raise BadOutput(f"There is no folder for clips, {where}: choose another one.") from error
 
     def _dirs(self) -> list[Path]:
-        """Where models are: the host's folders, then the demo's."""
+        """List where models are: the host's folders, then the demo's."""
         return [*self.host.folders.model_dirs(), DEMO.parent]
 
     def _load(self, checkpoint: Checkpoint, host: Host) -> Svd:
-        """The model that is loaded, if it is this one; else the old one goes before the new one comes."""
+        """Give the model that is loaded, if it is this one; else the old one goes before the new one comes."""
         if self._loaded is None or self._loaded.checkpoint.identity != checkpoint.identity:
             self.unload()
             self._loaded = load(checkpoint, host)
         return self._loaded
 
     def _looked_at(self, path: Path) -> Checkpoint | BadInput:
-        """What a file is, or why it cannot be used."""
+        """Say what a file is, or why it cannot be used."""
         try:
             return recognise(path, search_dirs=self.host.folders.model_dirs())
         except BadInput as refusal:
@@ -337,7 +338,7 @@ class Studio:
 
 
 def _told_apart(paths: list[Path], dirs: list[Path]) -> dict[Path, str]:
-    """The shortest name that means one model alone: its file's, its path below its folder, or its whole path."""
+    """Give the shortest name that means one model alone: its file's, its path below its folder, or its whole path."""
     below = {path: next(path.relative_to(d).as_posix() for d in dirs if path.is_relative_to(d)) for path in paths}
     bare, longer = Counter(path.name for path in paths), Counter(below.values())
     return {

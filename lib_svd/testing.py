@@ -50,7 +50,7 @@ METADATA = {
 
 
 def random_weights(configs: NetworkConfigs = NARROW, seed: int = 0) -> dict[str, Tensor]:
-    """Tensors of a checkpoint in the released files' layout: float16, the same for the same seed."""
+    """Make tensors of a checkpoint in the released files' layout: float16, the same for the same seed."""
     generator = torch.Generator().manual_seed(seed)
     tensors: dict[str, Tensor] = {}
     for part in PREFIXES:
@@ -60,7 +60,7 @@ def random_weights(configs: NetworkConfigs = NARROW, seed: int = 0) -> dict[str,
 
 
 def native_tensors(part: Part, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of one network as the released files have them: float16, time convolutions [.., 3, 1, 1]."""
+    """Give the weights of one network as the released files have them: float16, time convolutions [.., 3, 1, 1]."""
     return {
         PREFIXES[part] + name: (weight[..., None] if weight.shape[2:] == (3, 1) else weight).half().contiguous()
         for name, weight in weights.items()
@@ -79,7 +79,7 @@ def write_checkpoint(
 
 
 def random_tensor(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Norms near 1, biases near 0, the rest with unit variance over the inputs."""
+    """Draw a weight: norms near 1, biases near 0, the rest with unit variance over the inputs."""
     weight: Tensor = torch.randn(shape, generator=generator)
     if name.endswith("bias"):
         return weight * 0.05
@@ -118,7 +118,7 @@ class FakeQueue:
         self._is_stopped = self._stops(progress)
 
     def interrupted(self) -> bool:
-        """What `stops` said last."""
+        """Give what `stops` said last."""
         return self._is_stopped
 
 
@@ -129,7 +129,7 @@ def fake_host(
     queue: FakeQueue | None = None,
     **options: Any,
 ) -> Host:
-    """A host for tests.
+    """Make a host for tests.
 
     Args:
         folder: clips go to `folder/clips`.

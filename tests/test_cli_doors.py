@@ -118,10 +118,8 @@ def test_without_a_model_it_says_what_to_get_where_it_goes_and_what_is_broken(he
     ran = lib_svd(command, picture)
     assert ran.code == 2
     assert "There is no SVD model yet: get svd_xt.safetensors from https://huggingface.co/stabilityai/" in ran.err
-    assert (
-        f"put it into {here / 'models' / 'svd'}, or name demo to see how it works. svd_xt.safetensors is empty"
-        in ran.err
-    )
+    assert f"put it into {here / 'models' / 'svd'}, or say --checkpoint demo to see how it works." in ran.err
+    assert "svd_xt.safetensors is empty" in ran.err
     models = json.loads(lib_svd("doctor", "--json").out)["models"]
     assert not [each for each in models if "svd_xt" in each]
 

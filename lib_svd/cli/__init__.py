@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def _show(error: click.ClickException) -> None:
-    """An error in the use of the command line; one without any words is answered with help."""
+    """Print an error in the use of the command line; one without any words is answered with help."""
     if type(error).__name__ == "NoArgsIsHelpError":  # click 8.2 and later
         error.show()
         return

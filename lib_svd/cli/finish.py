@@ -17,13 +17,13 @@ from lib_svd.cli.options import (
     PROGRAM,
     Grouped,
     Options,
-    errors_as_json,
     finishing,
     finishing_options,
     host_of,
     host_options,
     model_dirs,
     say,
+    tell_errors,
 )
 from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadRequest
@@ -65,7 +65,7 @@ def finish(**options: Any) -> None:
     from lib_svd.cli.progress_bar import ProgressBar
 
     as_json = options["as_json"]
-    with errors_as_json(as_json), closing(ProgressBar(quiet=as_json or options["quiet"])) as bar:
+    with tell_errors(as_json), closing(ProgressBar(quiet=as_json or options["quiet"])) as bar:
         for saved in _finished(options, bar):
             _print_clip(saved, as_json)
 

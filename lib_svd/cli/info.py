@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from lib_svd.cli.options import errors_as_json
+from lib_svd.cli.options import tell_errors
 from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadInput
 from lib_svd.request import ClipRequest
@@ -23,7 +23,7 @@ def info(file: Path, as_json: bool) -> None:
     """Print the settings that FILE carries: a clip in any format, a frame, a zip of frames, or the .txt beside them."""
     from lib_svd.infotext import read_infotext
 
-    with errors_as_json(as_json):
+    with tell_errors(as_json):
         text = read_infotext(file)
         if as_json:
             told = {"file": str(file), "settings": asdict(ClipRequest.from_infotext(text)), "infotext": text}

@@ -13,13 +13,13 @@ from lib_svd.cli.animate import out_of, print_clip, request_of
 from lib_svd.cli.options import (
     Grouped,
     Options,
-    errors_as_json,
     host_of,
     recognised,
     request_options,
     run_options,
     say,
     settings,
+    tell_errors,
     with_speed,
 )
 from lib_svd.cli.terminal import tell
@@ -47,7 +47,7 @@ def tune(**options: Any) -> None:
     from lib_svd.cli.progress_bar import ProgressBar
 
     as_json = options["as_json"]
-    with errors_as_json(as_json), closing(ProgressBar(quiet=as_json or options["quiet"])) as bar:
+    with tell_errors(as_json), closing(ProgressBar(quiet=as_json or options["quiet"])) as bar:
         _tune(options, bar)
 
 

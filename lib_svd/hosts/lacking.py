@@ -142,7 +142,7 @@ MEMORY = {
 
 
 def missing(uses: tuple[str, ...]) -> str:
-    """What is not as it is used, such as "has no modules.util.open_folder"; "" if all is."""
+    """Say what is not as it is used, such as "has no modules.util.open_folder"; "" if all is."""
     return next(filter(None, map(_wrong, uses)), "")
 
 
@@ -165,23 +165,25 @@ class Lacks:
                 self.note(need, what)
 
     def note(self, need: Need, what: str) -> None:
-        """This need is not met; a line for the log, unless `tell` will say it with the others."""
+        """Note that this need is not met; with a line for the log, unless `tell` will say it with the others."""
         self._found.setdefault(need, what)
         if self._is_told:
             log.warning(_sentence({need: what}))
 
     def tell(self) -> None:
-        """One line for the log, if anything is lacking."""
+        """Write one line to the log, if anything is lacking."""
         if self._found:
             log.warning(self.sentence())
         self._is_told = True
 
     def sentence(self) -> str:
-        """What is lacking, what it costs, and what to do; "" if nothing is."""
+        """Say what is lacking, what it costs, and what to do; "" if nothing is."""
         return _sentence(self._found) if self._found else ""
 
     def guarded(self, need: Need, work: C, otherwise: Any = None) -> C:
-        """The same, which gives `otherwise` where the need is not met or turns out not to be: the one place for it."""
+        """Guard a function, which gives `otherwise` where the need is not met or turns out not to be: the one place for
+        it.
+        """
 
         @wraps(work)
         def guarded(*given: Any, **named: Any) -> Any:
@@ -211,7 +213,7 @@ def needing(need: Need, otherwise: Any = None) -> Callable[[C], C]:
 
 
 def described(host: Any) -> dict[str, str]:
-    """For `doctor`: which web UI we are in, and what it lacks."""
+    """Say for `doctor` which web UI we are in, and what it lacks."""
     lacks = getattr(host, "lacks", None)
     return {"adapter": host.name, "lacks": (lacks and lacks.sentence()) or "nothing"}
 
@@ -228,7 +230,7 @@ def _sentence(found: Mapping[Need, str]) -> str:
 
 
 def _wrong(use: str) -> str:
-    """What is wrong with one use; "" where it or one of its alternatives is right."""
+    """Say what is wrong with one use; "" where it or one of its alternatives is right."""
     reasons = [_reason(each) for each in _alternatives(ast.parse(use, mode="eval").body)]
     return "" if "" in reasons else reasons[0]
 

@@ -24,7 +24,7 @@ class AsAsked(int):
 
 
 def script_class(host: WebuiHost, hook: Any, build: Callable[[str], Any]) -> type[Any] | None:
-    """The class that a web UI finds in `scripts/svd.py` and makes an object of for each of the two tabs.
+    """Make the class that a web UI finds in `scripts/svd.py` and makes an object of for each of the two tabs.
 
     Args:
         host: where it runs.
@@ -54,17 +54,17 @@ class PictureScript:
     args_to: int
 
     def title(self) -> str:
-        """The name in the API's `alwayson_scripts`."""
+        """Give the name in the API's `alwayson_scripts`."""
         return "SVD"
 
     def show(self, is_img2img: bool) -> Any:
-        """Always there, in both tabs."""
+        """Be there always, in both tabs."""
         from modules.scripts import AlwaysVisible
 
         return AlwaysVisible
 
     def ui(self, is_img2img: bool) -> list[Any]:
-        """The accordion; called again, for its defaults alone, where there is an API."""
+        """Build the accordion; called again, for its defaults alone, where there is an API."""
         accordion = self.build("img2img" if is_img2img else "txt2img")
         self._read = accordion.read
         self.infotext_fields = list(accordion.pastes)
@@ -76,7 +76,7 @@ class PictureScript:
         p.do_not_save_samples = AsAsked(p.do_not_save_samples)
 
     def is_on(self, p: Any) -> bool:
-        """Whether the pictures of a job that has not begun will be animated.
+        """Tell whether the pictures of a job that has not begun will be animated.
 
         Raises:
             BadInput: the accordion cannot be read.
@@ -85,7 +85,7 @@ class PictureScript:
         return bool(is_on)
 
     def before_process(self, p: Any, *values: Any) -> None:
-        """Before anything is made: refuse what cannot be done, and note the settings in the pictures' infotext.
+        """Refuse what cannot be done before anything is made, and note the settings in the pictures' infotext.
 
         The cells of an X/Y/Z plot are copies of one `p` that share its dictionaries: nothing is changed in place.
         """
@@ -106,12 +106,12 @@ class PictureScript:
             state.job_count *= 1 + p.batch_size
 
     def postprocess_image_after_composite(self, p: Any, pp: Any, *values: Any) -> None:
-        """A finished picture; grids and masks do not come here."""
+        """Take a finished picture; grids and masks do not come here."""
         if (job := getattr(p, "svd_job", None)) is not None:
             job.pictures.append(pp.image)
 
     def postprocess(self, p: Any, processed: Any, *values: Any) -> None:
-        """All pictures are made and saved."""
+        """Animate, when all pictures are made and saved."""
         from modules import shared
 
         job = getattr(p, "svd_job", None)  # other extensions enter in the middle, past `before_process`
@@ -143,7 +143,9 @@ class PictureScript:
 
 
 def _script_of(p: Any) -> str:
-    """The title of the web UI's own script that runs a job, perhaps in parts, and makes of them what it gives out."""
+    """Give the title of the web UI's own script that runs a job, perhaps in parts, and makes of them what it gives
+    out.
+    """
     number = (p.script_args or (0,))[0]
     return str(p.scripts.selectable_scripts[number - 1].title()) if number else ""
 
@@ -154,7 +156,7 @@ def _puts_together(p: Any) -> str:
 
 
 def _skipped() -> bool:
-    """Whether Skip was pressed, which is for one clip; asked once, it is done."""
+    """Tell whether Skip was pressed, which is for one clip; asked once, it is done."""
     from modules import shared
 
     was = bool(shared.state.skipped)

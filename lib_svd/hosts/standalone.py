@@ -34,7 +34,7 @@ def standalone_host(
     stop: threading.Event | None = None,
     upscalers: tuple[Path, ...] = (),
 ) -> Host:
-    """This machine without a web UI.
+    """Make a host of this machine without a web UI.
 
     Args:
         device: "auto", "cuda", "mps" or "cpu"; see `choose_device`.
@@ -85,7 +85,7 @@ class OwnQueue:
             self._on_report(progress, preview)
 
     def interrupted(self) -> bool:
-        """Whether `stop` is set."""
+        """Tell whether `stop` is set."""
         return self._stop.is_set()
 
 
@@ -96,14 +96,14 @@ class GivenFolders:
         self._model_dirs, self._output_dir = model_dirs, output_dir
 
     def model_dirs(self) -> list[Path]:
-        """Where checkpoints are looked for."""
+        """Say where checkpoints are looked for."""
         return list(self._model_dirs)
 
     def output_dir(self) -> Path:
-        """Where clips go; made when missing."""
+        """Say where clips go; the folder is made when missing."""
         self._output_dir.mkdir(parents=True, exist_ok=True)
         return self._output_dir
 
     def clip_dirs(self) -> list[Path]:
-        """All clips go to one folder."""
+        """Give the one folder that all clips go to."""
         return [self.output_dir()]

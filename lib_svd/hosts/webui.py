@@ -52,7 +52,7 @@ class WebuiFolders:
         self.lacks, self._options = lacks, options
 
     def model_dirs(self) -> list[Path]:
-        """`models/svd` first, made when missing; then what the user named, then the host's own checkpoints."""
+        """List `models/svd` first, made when missing; then what the user named, then the host's own checkpoints."""
         from modules import shared
 
         models = self._models_path().absolute()
@@ -63,7 +63,9 @@ class WebuiFolders:
         return list(dict.fromkeys(self._absolute(folder) for folder in folders if folder))
 
     def output_dir(self) -> Path:
-        """The user's folder for all pictures or for clips, or the host's for videos, else one beside its others."""
+        """Take the user's folder for all pictures or for clips, or the host's for videos, else one beside its
+        others.
+        """
         folder = self._clips_root()
         if self._options["save_to_dirs"]:
             folder = folder / date.today().isoformat()
@@ -71,7 +73,7 @@ class WebuiFolders:
         return folder
 
     def clip_dirs(self) -> list[Path]:
-        """Today's, where the user has a folder for each day; those of other days, and what they are in."""
+        """List today's, where the user has a folder for each day; those of other days, and what they are in."""
         root = self._clips_root()
         days = sorted(root.glob("????-??-??"), reverse=True)
         real = (day for day in days if day.is_dir() and not day.is_symlink())  # a link may lead out of the folder
@@ -117,7 +119,9 @@ class WebuiQueue:
 
     @contextmanager
     def already_queued(self) -> Iterator[None]:
-        """What runs inside has its turn in the host's queue: a button's wrapped handler, or a script's hook."""
+        """Mark that what runs inside has its turn in the host's queue: a button's wrapped handler, or a script's
+        hook.
+        """
         token = _queued.set(True)
         try:
             yield
@@ -125,7 +129,8 @@ class WebuiQueue:
             _queued.reset(token)
 
     def exclusively(self, job: str, work: Callable[[], T]) -> T:
-        """Run `work` when it is its turn, on the one thread that does all heavy work; its result or its exception.
+        """Run `work` when it is its turn, on the one thread that does all heavy work; gives its result or raises its
+        exception.
 
         Raises:
             SvdError: the host has no queue that we know.
@@ -167,7 +172,7 @@ class WebuiQueue:
 
     @needing(Need.STOP, otherwise=False)
     def interrupted(self) -> bool:
-        """Whether Interrupt, Stop or Skip was pressed."""
+        """Tell whether Interrupt, Stop or Skip was pressed."""
         from modules import shared
 
         state = shared.state
@@ -223,7 +228,9 @@ class WebuiQueue:
 
     @needing(Need.THREAD)
     def _host_loop(self) -> Any:
-        """The code of the loop that the host's main thread spends its life in; None where it has no such thread."""
+        """Find the code of the loop that the host's main thread spends its life in; None where it has no such
+        thread.
+        """
         if not is_own("modules_forge.main_thread"):
             return None
         from modules_forge import main_thread
@@ -295,7 +302,7 @@ class WebuiHost(Host):
 
 
 def webui_host(name: str, memory: Memory, lacks: Lacks | None = None, around: Around = nullcontext) -> WebuiHost:
-    """A web UI with what all of them share.
+    """Make a web UI with what all of them share.
 
     Args:
         name: what log lines call it.
@@ -318,7 +325,7 @@ def webui_host(name: str, memory: Memory, lacks: Lacks | None = None, around: Ar
 
 
 def _runs(frame: FrameType | None, code: Any) -> bool:
-    """Whether a thread, seen from its innermost frame, is inside that code."""
+    """Tell whether a thread, seen from its innermost frame, is inside that code."""
     while frame is not None:
         if frame.f_code is code:
             return True

@@ -54,7 +54,7 @@ class Entry:
     source: str = ""  # the name of the clip that was finished
 
     def brief(self) -> str:
-        """The settings that every clip is shown with: `7 fps, motion 75`; the model's mark is for programs.
+        """Write the settings that every clip is shown with: `7 fps, motion 75`; the model's mark is for programs.
 
         Of one that was finished what was done to it; how many frames it has, and how fast, its settings do not tell.
         """
@@ -66,7 +66,7 @@ class Entry:
         return ", ".join([*shown, f"finished ({self.finished})"] if self.finished else shown)
 
     def shown(self) -> dict[str, Any]:
-        """One flat row, for tables and CSV."""
+        """Give one flat row, for tables and CSV."""
         return {name: told(self) for name, told in COLUMNS.items()}
 
 
@@ -162,7 +162,7 @@ def mark(video: Path, *, marks: Mapping[str, int] | None = None, note: str | Non
 
 
 def entry(video: Path) -> Entry:
-    """What is known of one clip.
+    """Read what is known of one clip.
 
     Raises:
         BadInput: it is not there, or is a link.
@@ -174,7 +174,7 @@ def entry(video: Path) -> Entry:
 
 
 def _is_real(path: Path) -> bool:
-    """Whether it is a file, and not a link, which may lead out of the folder."""
+    """Tell whether it is a file, and not a link, which may lead out of the folder."""
     return path.is_file() and not path.is_symlink()
 
 
@@ -195,7 +195,7 @@ class Listing(NamedTuple):
 
 
 def clips_in(*folders: Path) -> Listing:
-    """Every clip of some folders.
+    """List every clip of some folders.
 
     Links are passed over; so are, with a sentence, a folder that cannot be read, and a clip that cannot be looked at or
     whose name is no UTF-8.
@@ -222,12 +222,12 @@ def clips_in(*folders: Path) -> Listing:
 
 @lru_cache(maxsize=100_000)
 def _at(folder: str, name: str) -> Path:
-    """The path of a file; made once, since making 10,000 of them takes longer than listing them."""
+    """Give the path of a file; made once, since making 10,000 of them takes longer than listing them."""
     return Path(folder, name)
 
 
 def _unread(folder: str, name: str, files: Mapping[str, os.DirEntry[str]]) -> Unread:
-    """Raises OSError or ValueError where the clip cannot be looked at or named."""
+    """Look at a clip's file; raises OSError or ValueError where it cannot be looked at or named."""
     if not is_text(name):
         raise ValueError("its name is no UTF-8")
     video, changed = _at(folder, name), files[name].stat().st_mtime
@@ -242,7 +242,7 @@ def _unread(folder: str, name: str, files: Mapping[str, os.DirEntry[str]]) -> Un
 
 
 def newest(clips: Iterable[Unread], read: Callable[[Unread], Entry] | None = None) -> Iterator[Entry]:
-    """Clips in the order in which they were made, the newest first; a file is read when its clip is asked for.
+    """Give clips in the order in which they were made, the newest first; a file is read when its clip is asked for.
 
     Args:
         clips: the file that changed last first. A copy changes later than its clip was made, but none earlier: so a
@@ -260,12 +260,12 @@ def newest(clips: Iterable[Unread], read: Callable[[Unread], Entry] | None = Non
 
 
 def entries(*folders: Path) -> list[Entry]:
-    """Every clip of some folders, the newest first, without their series; 10,000 of them in about a second."""
+    """Read every clip of some folders, the newest first, without their series; 10,000 of them in about a second."""
     return list(newest(clips_in(*folders).clips))
 
 
 def to_trash(video: Path) -> list[Path]:
-    """Move a clip and the files that are its own into the trash folder beside it; where they are now.
+    """Move a clip and the files that are its own into the trash folder beside it; gives where they are now.
 
     Raises:
         BadInput: the clip is not there, was not made here, or cannot be moved.
@@ -277,7 +277,7 @@ def to_trash(video: Path) -> list[Path]:
 
 
 def from_trash(video: Path) -> Path:
-    """Move a clip in the trash and the files that are its own back to where they were; where the clip is now.
+    """Move a clip in the trash and the files that are its own back to where they were; gives where the clip is now.
 
     Raises:
         BadInput: the clip is not in the trash, or cannot be moved.
@@ -289,7 +289,7 @@ def from_trash(video: Path) -> Path:
 
 
 def _own(video: Path) -> list[Path]:
-    """A clip's own files, with what was noted on it; raises BadInput where it is not there."""
+    """List a clip's own files, with what was noted on it; raises BadInput where it is not there."""
     own, note = owning.own_files(video, entry(video).files), video.with_suffix(NOTED)
     if video in own and note not in own and _is_real(note) and read_note(note) is not None:
         own.append(note)
@@ -297,7 +297,7 @@ def _own(video: Path) -> list[Path]:
 
 
 def _move(video: Path, own: Sequence[Path], folder: Path) -> list[Path]:
-    """Move a clip's own files into a folder, under its name or one like it that is free; where they are now.
+    """Move a clip's own files into a folder, under its name or one like it that is free; gives where they are now.
 
     Raises:
         BadInput: that cannot be done, and nothing was moved.
@@ -318,7 +318,7 @@ def _move(video: Path, own: Sequence[Path], folder: Path) -> list[Path]:
 
 
 def _after(video: Path, path: Path) -> str:
-    """How a file's name goes on after the clip's: `.mp4`, `/00000.png`."""
+    """Give how a file's name goes on after the clip's: `.mp4`, `/00000.png`."""
     return path.relative_to(video.parent).as_posix()[len(video.stem) :]
 
 
@@ -338,14 +338,14 @@ def _moved(targets: Mapping[Path, Path]) -> list[Path]:
 
 
 def _numbered(stem: str) -> Iterator[str]:
-    """`clip`, `clip (2)`, `clip (3)`, ..."""
+    """Give `clip`, `clip (2)`, `clip (3)`, ..."""
     yield stem
     yield from (f"{stem} ({n})" for n in count(2))
 
 
 def write_csv(clips: Sequence[Entry], path: Path) -> None:
-    """A row a clip, with every setting, measure, mark and note; text that a spreadsheet would take for a formula begins
-    with an apostrophe.
+    """Write a row a clip, with every setting, measure, mark and note; text that a spreadsheet would take for a formula
+    begins with an apostrophe.
 
     Raises:
         BadOutput: the file is there already, or cannot be written.
@@ -365,12 +365,14 @@ def write_csv(clips: Sequence[Entry], path: Path) -> None:
 
 
 def _no_formula(told: Any) -> Any:
-    """See https://owasp.org/www-community/attacks/CSV_Injection; numbers stay numbers."""
+    """Let text begin with an apostrophe where a spreadsheet would take it for a formula, see
+    https://owasp.org/www-community/attacks/CSV_Injection; numbers stay numbers.
+    """
     return f"'{told}" if isinstance(told, str) and told.lstrip(" \t\r\n").startswith(_FORMULAS) else told
 
 
 def differing(clips: Sequence[Entry]) -> list[str]:
-    """Settings in which clips that are compared differ."""
+    """List the settings in which clips that are compared differ."""
     return [name for name in SETTINGS if len({str(each.settings.get(name)) for each in clips}) > 1]
 
 
@@ -385,7 +387,7 @@ def is_clip(name: str) -> bool:
 
 
 def read_entry(clip: Unread, *, with_series: bool = False) -> Entry:
-    """From the `.json`, or else the `.txt`; a file that is damaged counts as none.
+    """Read a clip's `.json`, or else its `.txt`; a file that is damaged counts as none.
 
     Args:
         clip: of a listing.
@@ -400,7 +402,7 @@ def read_entry(clip: Unread, *, with_series: bool = False) -> Entry:
 
 
 def _from_text(video: Path) -> dict[str, Any]:
-    """Settings; and of a video that shows a whole sweep, what was swept as its note instead of the first value."""
+    """Read settings; and of a video that shows a whole sweep, what was swept as its note instead of the first value."""
     path = video.with_suffix(".txt")
     if not _is_real(path):
         return {}
@@ -422,7 +424,7 @@ def _from_text(video: Path) -> dict[str, Any]:
 
 
 def _write(made: Entry) -> None:
-    """Whole or not at all; a `.json` of that name that is not ours stays."""
+    """Write an entry whole or not at all; a `.json` of that name that is not ours stays."""
     path = made.video.with_suffix(".json")
     if path.exists() and read_note(path) is None:
         raise BadOutput(f"{path} is there already and is not ours: rename it, or nothing can be noted on the clip.")

@@ -32,7 +32,7 @@ class Looked:
     notes: tuple[str, ...] = ()  # what could not be measured, and why
 
     def advice(self, said: str | None = None) -> Advice | None:
-        """The one change to try next; None: nothing is wrong, or the clip does not say how it was made.
+        """Choose the one change to try next; None: nothing is wrong, or the clip does not say how it was made.
 
         Args:
             said: what the user says is wrong, of `review.FAULTS`.
@@ -77,13 +77,13 @@ def look(path: Path, *, picture: Path | None = None, tower: tuple[Svd, Host] | N
 
 
 def settings_of_clip(path: Path) -> ClipRequest | None:
-    """The settings that a clip carries, or that stand beside it, as of a gif; None: it was not made here."""
+    """Read the settings that a clip carries, or that stand beside it, as of a gif; None: it was not made here."""
     infotext = infotext_of(path)
     return ClipRequest.from_infotext(infotext) if infotext else None
 
 
 def as_the_model_got_it(picture: Path, settings: ClipRequest | None, frames: Frames) -> Frames:
-    """The picture fitted as the clip's settings say, at the size of its frames, [H, W, 3].
+    """Fit the picture as the clip's settings say, at the size of its frames, [H, W, 3].
 
     Raises:
         BadInput: the picture cannot be read.
@@ -98,7 +98,7 @@ def as_the_model_got_it(picture: Path, settings: ClipRequest | None, frames: Fra
 
 
 def embedding(svd: Svd, host: Host) -> Embed:
-    """Frames to embeddings by a checkpoint's image tower."""
+    """Embed frames by a checkpoint's image tower."""
     settings, _ = svd.checkpoint.family.complete(ClipRequest(), grid=svd.checkpoint.size_grid)
     run = Run(svd, settings, host)
 

@@ -21,7 +21,7 @@ _SERIES = re.compile(r'\n "series": \{(?:\n  [^\n]*)+\n \},')  # as the history 
 
 
 def read_note(path: Path, with_series: bool = True) -> dict[str, Any] | None:
-    """The fields of a clip's note by name; None: the file is somebody else's, or damaged.
+    """Read the fields of a clip's note by name; None: the file is somebody else's, or damaged.
 
     Args:
         path: the `.json` beside the clip.
@@ -46,7 +46,9 @@ _TYPES = {name: {type(None)} | ({str} if setting.kind is str else _NUMBER) for n
 
 
 def _are_settings(settings: Any) -> bool:
-    """Of another version, perhaps, but each of its own type, so that they can be shown and sorted."""
+    """Tell whether these are settings, of another version, perhaps, but each of its own type, so that they can be shown
+    and sorted.
+    """
     values = [*map(settings.get, _TYPES)]
     return _are_kinds(tuple(map(type, values))) and all(map(isfinite, [each for each in values if type(each) is float]))
 

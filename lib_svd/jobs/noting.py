@@ -57,7 +57,7 @@ def noted(
 
 
 def remembered(saved: SavedClip, settings: ClipRequest, picture: str = "", measured: Review | None = None) -> SavedClip:
-    """Write down what is known of a clip; returns it, with a note where that failed.
+    """Write down what is known of a clip; gives it, with a note where that failed.
 
     Args:
         saved: the clip.
@@ -102,7 +102,7 @@ def _files(saved: SavedClip) -> tuple[Path, ...]:
 
 
 def _tried(what: str, work: Callable[[], T], notes: list[str]) -> T | None:
-    """What the work gives; None: it failed, and a note says why."""
+    """Give what the work gives; None: it failed, and a note says why."""
     try:
         return work()
     except SvdError as error:

@@ -43,7 +43,7 @@ def restored(entry: Entry) -> Restored:
 
 
 def reopened(path: Path) -> SavedClip:
-    """A clip with its frames: without loss where they were saved too, else out of the video.
+    """Read a clip with its frames: without loss where they were saved too, else out of the video.
 
     Raises:
         BadInput: it cannot be read, or carries no settings.

@@ -48,12 +48,12 @@ class Measure:
     about: str  # what it is, and its range
 
     def number(self, measures: Measures) -> str:
-        """With its unit, such as `3.0 px a frame`."""
+        """Write the number with its unit, such as `3.0 px a frame`."""
         bare = self.bare_number(measures)
         return bare if bare == "-" else f"{bare} {self.unit_shown}".strip()
 
     def bare_number(self, measures: Measures) -> str:
-        """Without its unit."""
+        """Write the number without its unit."""
         value = measures.get(self.name)
         return "-" if value is None else f"{100 * value if self.percent else value:{SHOWN}}"
 
@@ -63,14 +63,16 @@ class Measure:
         return f"% {self.unit}".strip() if self.percent else self.unit
 
     def word(self, measures: Measures) -> str:
-        """What the number means for this clip."""
+        """Say in a word what the number means for this clip."""
         band = self.band(measures)
         if band is None:
             return "not measured"
         return f"{band.word}, but nothing moves" if self.part != "motion" and is_frozen(measures) else band.word
 
     def band(self, measures: Measures) -> Band | None:
-        """Where the number lies as it is shown, so that numbers that look alike mean the same; None: not measured."""
+        """Find where the number lies as it is shown, so that numbers that look alike mean the same; None: not
+        measured.
+        """
         value = measures.get(self.name)
         return None if value is None else next(band for band in self.bands if float(f"{value:{SHOWN}}") < band.limit)
 
@@ -82,7 +84,7 @@ class Measure:
 
 
 def is_frozen(measures: Measures) -> bool:
-    """Whether a viewer would see a still picture; then all that speaks for steadiness says nothing."""
+    """Tell whether a viewer would see a still picture; then all that speaks for steadiness says nothing."""
     speed, difference = measures.get("speed"), measures.get("difference")
     return speed < FROZEN if speed is not None else difference is not None and difference < 0.001
 

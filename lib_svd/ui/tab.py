@@ -59,7 +59,7 @@ log = logging.getLogger("svd")
 
 
 def build(studio: Studio, page: Page) -> Any:
-    """The tab as gradio Blocks; models are looked for when the page loads, not now."""
+    """Build the tab as gradio Blocks; models are looked for when the page loads, not now."""
     with gr.Blocks(analytics_enabled=False) as blocks:
         if page.problem:
             html(error_html(page.problem), elem_id=f"{PART}_problem")
@@ -197,8 +197,8 @@ class Tab:
         asked.then(fn=None, inputs=[stopped], outputs=[], **QUIET, **js("svdPressThrough"))
 
     def _on(self, button: Any, job: Job, given: Sequence[Any], outputs: Sequence[Any]) -> Any:
-        """Let a button put a job into the page's queue, once the models are there; the event. What was said of the last
-        job goes at once.
+        """Let a button put a job into the page's queue, once the models are there; gives the event. What was said of
+        the last job goes at once.
         """
         pressed = gr.Button(elem_id=f"{button.elem_id}_now", elem_classes=["svd-hidden"])
         press = f"() => {{ svdPress('{pressed.elem_id}'); svdShowResults('{PART}'); return ['']; }}"
@@ -213,7 +213,7 @@ class Tab:
         )
 
     def _kept(self, queued: Queued, count: int) -> Queued:
-        """The same, and what its `count` outputs are is kept for a page that is loaded again meanwhile."""
+        """Keep what the `count` outputs of a job are, for a page that is loaded again meanwhile."""
 
         async def kept(task: str, *values: Any) -> Sequence[Any]:
             try:
@@ -231,12 +231,12 @@ class Tab:
         return waiting
 
     def ended(self, task: str) -> Sequence[Any]:
-        """What a job showed that ended after its page was loaded again, unless several others ended since."""
+        """Give what a job showed that ended after its page was loaded again, unless several others ended since."""
         return self._ended.get(task) or _stays()
 
     async def stop(self, task: str) -> str:
-        """Stop the job that a page follows, be it another page's turn; the task's id again where it runs in the host's
-        queue, and the host's own button is to stop it.
+        """Stop the job that a page follows, be it another page's turn; gives the task's id where the host's own button
+        is to stop it, since it runs in the host's queue.
         """
         return "" if not task or await self._page.stop_job(task) else task
 
@@ -298,8 +298,8 @@ class Tab:
         return [*self._shown(opened(entry.video)), gr.update(open=True)]
 
     def show_swept(self, chosen: str, name: str, made: str, infotext: str) -> Sequence[Any]:
-        """One clip of the last sweep, or all of them, unless that is the clip shown: a choice that we make ourselves is
-        told by gradio 4 as the user's, and what was said of the sweep would go.
+        """Show one clip of the last sweep, or all of them, unless that is the clip shown: a choice that we make
+        ourselves is told by gradio 4 as the user's, and what was said of the sweep would go.
         """
         path = self._studio.clip(self._sweeping.named(chosen, name))
         if infotext and made == ("" if chosen == ALL else str(path)):
@@ -316,7 +316,7 @@ class Tab:
         return self._studio.order(request, image, stem=stem, with_frames=with_frames, source=source)
 
     def _shown(self, saved: SavedClip, *, is_grid: bool = False) -> Sequence[Any]:
-        """Outputs for a clip; of several side by side there is none to review, nor a frame to go on from."""
+        """Give outputs for a clip; of several side by side there is none to review, nor a frame to go on from."""
         clip, name = saved.clip, "" if is_grid else str(saved.video)
         every = -(-len(clip.frames) // MOST_PICTURES)
         seen = clip.frames if every == 1 else clip.frames[::every].copy()  # the others need not be kept
@@ -328,7 +328,8 @@ class Tab:
         return [player, gallery, last, name, clip.infotext, status]
 
     def restored(self, entry: Entry) -> Sequence[Any]:
-        """A clip of the history as if it had just been made: its picture, its settings and all that is shown of it.
+        """Show a clip of the history as if it had just been made: its picture, its settings and all that is shown of
+        it.
 
         Raises:
             BadInput: the clip cannot be read, or carries no settings.
@@ -343,14 +344,14 @@ class Tab:
         return [picture, *self.controls.restore(back.settings), *self._shown(saved)]
 
     def still_there(self, made: str, swept: str) -> Sequence[Any]:
-        """Nothing is shown of a clip that was thrown away, nor of a sweep's side by side."""
+        """Show nothing of a clip that was thrown away, nor of a sweep's side by side."""
         name = made or (self._sweeping.named(ALL, swept) if swept else "")
         if not name or self._studio.clip(name).is_file():
             return _stays()
         return ["", [], None, "", "", said_html(f"{Path(name).name} is in the trash.")]
 
     def select(self, name: str, chosen: gr.SelectData) -> Any:
-        """The frame clicked on, without loss: the gallery's own pictures may be smaller or JPEG."""
+        """Give the frame clicked on, without loss: the gallery's own pictures may be smaller or JPEG."""
         frames = self._shelf.get(name)
         return gr.update() if frames is None else Image.fromarray(frames[chosen.index])
 
@@ -364,7 +365,7 @@ def _small(text: str, name: str) -> Any:
 
 
 def _stays(count: int = SHOWN) -> list[Any]:
-    """Updates that change nothing."""
+    """Give updates that change nothing."""
     return [gr.update() for _ in range(count)]
 
 
@@ -376,7 +377,7 @@ def _shelve(shelf: OrderedDict[str, Any], name: str, what: Any) -> None:
 
 
 def _done(work: Callable[[], Sequence[Any]], count: int) -> Sequence[Any]:
-    """What work gives for `count` outputs; where it fails, what was there stays and the last one says why."""
+    """Give what work gives for `count` outputs; where it fails, what was there stays and the last one says why."""
     stays = _stays(count - 1)
     try:
         return work()
@@ -395,7 +396,7 @@ def _taken(frame: Image.Image | BadPicture | None) -> Any:
 
 
 def _seed_of(infotext: str) -> Any:
-    """The seed of a clip by its settings; nothing where there is no clip yet."""
+    """Read the seed of a clip out of its settings; nothing where there is no clip yet."""
     try:
         return ClipRequest.from_infotext(infotext).seed if infotext else gr.update()
     except BadRequest:

@@ -41,7 +41,7 @@ def save_copies(clip: Clip, video: Path, encodings: Sequence[Encoding]) -> tuple
 
 
 def _save(clip: Clip, path: Path, encoding: Encoding) -> list[str]:
-    """Raises OSError or FfmpegFailed; FileExistsError where there is such a file."""
+    """Write one file or folder; raises OSError or FfmpegFailed, FileExistsError where there is such a file."""
     with hidden_names(path.parent) as hidden:
         made = hidden(path.suffix if encoding.format.way is not Way.PICTURES else "")
         notes = _WAYS.get(encoding.format.way, _write_file)(clip, made, encoding, plain(path.stem))

@@ -138,12 +138,12 @@ def _last_delay(clip: Clip) -> int:
 
 
 def plain(text: str) -> str:
-    """Text that every container can hold: NUL and lone surrogates, which none can, become U+FFFD."""
+    """Make text that every container can hold: NUL and lone surrogates, which none can, become U+FFFD."""
     return re.sub("[\0\ud800-\udfff]", "\ufffd", text)
 
 
 def written_comment(text: str) -> str:
-    """A comment in ffmpeg's own text form, https://ffmpeg.org/ffmpeg-formats.html#Metadata-2.
+    """Write a comment in ffmpeg's own text form, https://ffmpeg.org/ffmpeg-formats.html#Metadata-2.
 
     It goes through a file since a command line ends at 32,767 characters on Windows. No newline follows: ffmpeg (4.2
     to 9.0, tried) takes one after a backslash as a part of the value, even if the backslash is itself escaped. And
@@ -156,7 +156,9 @@ MOST_TAGS = 1000
 
 
 def read_tags(text: str) -> dict[str, str]:
-    """The tags of the file as a whole from ffmpeg's text form; those of single streams and chapters are left out."""
+    """Read the tags of the file as a whole from ffmpeg's text form; those of single streams and chapters are left
+    out.
+    """
     tags: dict[str, str] = {}
     for line in islice(_lines(text), MOST_TAGS):
         if line.startswith("["):
@@ -168,7 +170,7 @@ def read_tags(text: str) -> dict[str, str]:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """Lines that no backslash joins."""
+    """Part text into lines that no backslash joins."""
     start = 0
     while (end := _plain_place(text, "\n", start)) >= 0:
         yield text[start:end]
@@ -177,7 +179,7 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _plain_place(text: str, mark: str, start: int) -> int:
-    """Where a mark stands that no backslash escapes, as `str.find`; every character is looked at once."""
+    """Find where a mark stands that no backslash escapes, as `str.find`; every character is looked at once."""
     while (place := text.find(mark, start)) >= 0:
         before = text[start:place]
         if (len(before) - len(before.rstrip("\\"))) % 2 == 0:

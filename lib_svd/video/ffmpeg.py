@@ -40,7 +40,7 @@ class FfmpegMissing(FfmpegFailed):
 
 
 def find_ffmpeg() -> str:
-    """Path of the ffmpeg to use: `IMAGEIO_FFMPEG_EXE`, else imageio-ffmpeg's where it runs, else the one on the PATH.
+    """Find the ffmpeg to use: `IMAGEIO_FFMPEG_EXE`, else imageio-ffmpeg's where it runs, else the one on the PATH.
 
     Raises:
         FfmpegMissing: there is none.
@@ -54,7 +54,8 @@ def find_ffmpeg() -> str:
 
 
 def _brought() -> str | None:
-    """imageio-ffmpeg's binary, or what it finds where its own does not run; None: it is not there, or finds nothing.
+    """Find imageio-ffmpeg's binary, or what it finds where its own does not run; None: it is not there, or finds
+    nothing.
 
     An ImportError, too, is its release 0.4.9 without setuptools, which Python 3.12 no longer brings.
     """
@@ -67,7 +68,7 @@ def _brought() -> str | None:
 
 
 def as_they_come(ffmpeg: str) -> tuple[str, str]:
-    """Output options that write each frame once, whatever its time: the older spelling is gone in ffmpeg 9.
+    """Give output options that write each frame once, whatever its time: the older spelling is gone in ffmpeg 9.
 
     Raises:
         FfmpegFailed: it cannot be run.
@@ -77,7 +78,7 @@ def as_they_come(ffmpeg: str) -> tuple[str, str]:
 
 
 def run(command: Sequence[str], *, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run an ffmpeg command that takes no input and ends soon; both outputs as text, its newlines untouched.
+    """Run an ffmpeg command that takes no input and ends soon; gives both outputs as text, its newlines untouched.
 
     Raises:
         FfmpegMissing: it cannot be started.
@@ -89,7 +90,7 @@ def run(command: Sequence[str], *, check: bool = True) -> subprocess.CompletedPr
 
 
 def output(command: Sequence[str]) -> bytes:
-    """What an ffmpeg command that takes no input writes to its stdout, be it large; raises what `run` raises."""
+    """Give what an ffmpeg command that takes no input writes to its stdout, be it large; raises what `run` raises."""
     return _ended(command, _LONG, check=True).stdout
 
 
@@ -226,7 +227,7 @@ def _pour(chunks: Iterable[bytes], stdin: IO[bytes]) -> None:
 
 
 def _went_well(call: Callable[..., object], *what: bytes) -> bool:
-    """Do something to the pipe; whether there was still someone at its other end."""
+    """Do something to the pipe; tell whether there was still someone at its other end."""
     try:
         call(*what)
     except OSError:  # BrokenPipeError; on Windows EINVAL, https://github.com/python/cpython/issues/79935
@@ -241,7 +242,7 @@ def _listen(stderr: IO[bytes], said: deque[str]) -> None:
 
 
 def _why(code: int, said: Iterable[str]) -> str:
-    """How ffmpeg ended, and its last line that means something, less the address that stands before some lines."""
+    """Say how ffmpeg ended, and its last line that means something, less the address that stands before some lines."""
     lines = [re.sub(r"^\[.* @ \w+\] *", "", line).strip() for line in said if not _EMPTY_PHRASES.search(line)]
     lines = [line for line in lines if line]
     how = f"was killed by signal {-code}" if code < 0 else f"stopped with code {code}"
@@ -255,7 +256,7 @@ def _cannot_start(command: Sequence[str], error: OSError) -> FfmpegMissing:
 
 
 def _apart() -> dict[str, Any]:
-    """Popen settings that keep Ctrl-C from ffmpeg, so that only we decide when it ends, and open no window."""
+    """Give Popen settings that keep Ctrl-C from ffmpeg, so that only we decide when it ends, and open no window."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
     return {"start_new_session": True}

@@ -75,7 +75,7 @@ def probe(path: Path, *, with_metadata: bool = True) -> Probe:
 
 
 def _read(said: str, packets: str, metadata: dict[str, str], path: Path) -> Probe:
-    """Raises ValueError where ffmpeg saw no moving picture."""
+    """Read what ffmpeg says of a file; raises ValueError where it saw no moving picture."""
     container = re.search(r"^Input #0, (\S+), from", said, re.MULTILINE)
     stream = next(islice(_PICTURES.finditer(said), int(_stream(path)[-1]), None), None)
     if container is None or stream is None or container[1] == "tty" or container[1].endswith(("_pipe", "image2")):
@@ -118,7 +118,7 @@ def _is_quarter(said: str) -> bool:
 
 
 def _timing(packets: str) -> tuple[int, Fraction]:
-    """Number of frames, and seconds from the first one shown to the end of the last, from framecrc's lines."""
+    """Count frames, and seconds from the first one shown to the end of the last, in framecrc's lines."""
     base = re.search(r"^#tb 0: (\d+)/(\d+)$", packets, re.MULTILINE)
     times = re.findall(r"^0, *-?\d+, *(-?\d+), *(\d+),", packets, re.MULTILINE)
     if base is None or not times:
@@ -139,7 +139,7 @@ def _colour(inside: str) -> Colour:
 
 
 def is_faststart(path: Path) -> bool:
-    """Whether a file is an mp4 with its index (moov) before its pictures (mdat).
+    """Tell whether a file is an mp4 with its index (moov) before its pictures (mdat).
 
     Raises:
         ValueError: it is an mp4, but one of its parts is cut short.
@@ -153,7 +153,9 @@ def is_faststart(path: Path) -> bool:
 
 
 def _starts_fast(path: Path, metadata: dict[str, str]) -> bool:
-    """As `is_faststart`; a clip that was not made here and is cut short is read as far as it goes, as players do."""
+    """Tell it as `is_faststart` does; a clip that was not made here and is cut short is read as far as it goes, as
+    players do.
+    """
     try:
         return is_faststart(path)
     except ValueError:
@@ -163,7 +165,7 @@ def _starts_fast(path: Path, metadata: dict[str, str]) -> bool:
 
 
 def _atoms(path: Path) -> Iterator[str]:
-    """Kinds of the outermost parts of an mp4 in order (ISO/IEC 14496-12, 4.2); none for any other file."""
+    """List the kinds of the outermost parts of an mp4 in order (ISO/IEC 14496-12, 4.2); none for any other file."""
     total = path.stat().st_size
     with path.open("rb") as file:
         start = 0

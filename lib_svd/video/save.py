@@ -66,7 +66,8 @@ def save(
 def _save_video_somewhere(
     clip: Clip, out: Path, encoding: Encoding, *, with_frames: bool, frames_dir: Path | None
 ) -> tuple[Path, tuple[Path, ...], tuple[str, ...]]:
-    """The video, in the first of the places that will do; its frames, if it has any beside it; what to tell.
+    """Save the video in the first of the places that will do; gives it, its frames, if it has any beside it, and what
+    to tell.
 
     Raises:
         EncodeFailed: none will do, or ffmpeg does not work.
@@ -85,7 +86,7 @@ def _save_video_somewhere(
 
 
 def _named_otherwise(video: Path, out: Path, failure: Exception | None) -> tuple[str, ...]:
-    """Why a video is not where it was to be; nothing where it is."""
+    """Say why a video is not where it was to be; nothing where it is."""
     if failure is not None:
         why = getattr(failure, "strerror", None) or str(failure).rstrip(".")
         return (f"The clip could not be written to {out.parent} ({why}), so it is saved as {video}.",)
@@ -97,7 +98,7 @@ def _named_otherwise(video: Path, out: Path, failure: Exception | None) -> tuple
 def _save_video(
     clip: Clip, out: Path, encoding: Encoding, *, with_frames: bool
 ) -> tuple[Path, tuple[Path, ...], tuple[str, ...]]:
-    """The video, its `.txt` and the folder of its frames; returns the names that they got, and what to tell.
+    """Save the video, its `.txt` and the folder of its frames; gives the names that they got, and what to tell.
 
     Frames that find no room are left out, since the video is what counts.
     """
@@ -150,7 +151,7 @@ def _frames_kept(clip: Clip, out: Path, frames_dir: Path | None, error: Exceptio
 
 
 def _save_wanted_frames(clip: Clip, video: Path, wanted: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
-    """The frames of a clip whose video is there, and what to tell.
+    """Save the frames of a clip whose video is there; gives them, and what to tell.
 
     Raises:
         ClipNotSaved: they could not be written anywhere.
@@ -168,7 +169,7 @@ def _save_wanted_frames(clip: Clip, video: Path, wanted: Path) -> tuple[tuple[Pa
 
 
 def _save_frames_somewhere(clip: Clip, wanted: Path, *, new: bool = False) -> tuple[Path, ...]:
-    """Frames into `wanted`, or into a folder of that name in a second place.
+    """Save frames into `wanted`, or into a folder of that name in a second place.
 
     Raises:
         OSError: it could be done nowhere; this is why not in the first place.
@@ -185,7 +186,9 @@ def _save_frames_somewhere(clip: Clip, wanted: Path, *, new: bool = False) -> tu
 
 
 def _save_frames_near(frames: Frames, wanted: Path, infotext: str, *, new: bool = False) -> tuple[Path, ...]:
-    """Frames into `wanted`, or where that is taken into `wanted-2`, `wanted-3`, ...; with `new`, into a new folder."""
+    """Save frames into `wanted`, or where that is taken into `wanted-2`, `wanted-3`, ...; with `new`, into a new
+    folder.
+    """
     beside = wanted.absolute()  # `.` has no name that a number could follow
     for number in range(1, 1000):
         folder = wanted if number == 1 else beside.with_name(f"{beside.name}-{number}")
@@ -260,7 +263,7 @@ def _check_frames_dir(frames_dir: Path) -> None:
 
 
 def _check_folder(folder: Path, stem: str, longest: Encoding = USUAL) -> None:
-    """Raises BadOutput or OSError unless a file with a name like `stem` can be made there."""
+    """Refuse a folder in which no file with a name like `stem` can be made; raises BadOutput or OSError."""
     if not folder.exists():
         raise BadOutput(f"The folder {folder} does not exist: make it first, or choose another.")
     if not folder.is_dir():
@@ -274,7 +277,7 @@ def _check_folder(folder: Path, stem: str, longest: Encoding = USUAL) -> None:
 
 
 def _has_room(folder: Path) -> bool:
-    """Whether a clip could be written there."""
+    """Tell whether a clip could be written there."""
     try:
         _check_folder(folder, "clip")
     except (BadOutput, OSError):
