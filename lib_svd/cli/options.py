@@ -91,8 +91,8 @@ def run_options(command: F) -> F:
 
 def host_options(command: F) -> F:
     """Add the options that say where and in what a model runs: for `host_of`."""
-    weights = "float8 keeps the UNet in half the memory, rounded; auto as it computes."
-    compiles = "Compile small kernels, once a start: faster on CUDA, where Triton is there."
+    weights = "float8 keeps the UNet in half the memory, rounded; auto keeps it as it computes."
+    compiles = "Compile small kernels once after each start: faster on CUDA, where Triton is there."
     command = click.option("--compile", "compiled", is_flag=True, help=compiles)(command)
     command = click.option("--weights", default="auto", help=weights)(command)
     command = click.option("--dtype", default="auto", help="auto, float32, float16 or bfloat16.")(command)

@@ -26,7 +26,7 @@ ROWS = {
     "svd_save_frames": Row('Tick "Save frames too" when the page loads'),
     "svd_keep_loaded": Row("Keep the model in memory between clips"),
     "svd_review": Row("Measure every clip"),
-    "svd_compile": Row("Compile small kernels, once a start: faster on CUDA, where Triton is there"),
+    "svd_compile": Row("Compile small kernels once after each start: faster on CUDA, where Triton is there"),
     "svd_preview": Row("Show a preview while a clip is being made"),
 }
 """By the name of the option, see `options.DEFAULTS`."""
