@@ -15,7 +15,7 @@ from benchmarks.ladder import GB, growth, ladder
 
 HERE = Path(__file__).parent
 README, RESULTS = HERE / "README.md", HERE / "results"
-KINDS = ("clip", "choices", "shortcuts", "roofline", "start", "loading", "presses")
+KINDS = ("clip", "choices", "shortcuts", "roofline", "start", "loading", "presses", "smoothing")
 
 Row = Mapping[str, Any]
 Columns = Mapping[str, Callable[[Row], str]]
@@ -57,6 +57,10 @@ def tables(kept: Iterable[Row]) -> dict[str, str]:
         "presses": _table(
             [{**row, **line} for row in kept if row["kind"] == "presses" for line in row["lines"]],
             {**MACHINE, **PRESSED},
+        ),
+        "smoothing": _table(
+            [{**row, **line} for row in kept if row["kind"] == "smoothing" for line in row["lines"]],
+            {**MACHINE, **SMOOTHING},
         ),
         "ladder": _table(ladder(), LADDER),
         "growth": _table(growth(), GROWTH),
@@ -202,6 +206,12 @@ PRESSED: Columns = {
     "CPU time over before": lambda row: f"{row['cpu_ratio']:.2f}",
     "headers read": lambda row: f"{row['headers']:.0f}, before {row['headers_before']:.0f}",
     "folders read": lambda row: f"{row['folders']:.0f}, before {row['folders_before']:.0f}",
+}
+SMOOTHING: Columns = {
+    "ffmpeg": lambda row: row["ffmpeg"],
+    "frames, size": lambda row: "{} frames {}x{}".format(row["frames"], *row["size"]),
+    "time over by hand": lambda row: f"{row['wall_ratio']:.2f}",
+    "CPU time over by hand": lambda row: f"{row['cpu_ratio']:.2f}",
 }
 SHORTCUT: Columns = {
     "what": lambda line: line["name"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,8 +31,8 @@ class Destination:
     out: Path  # the video
     frames_dir: Path | None = None  # for the frames as PNG files; None: they are not wanted
     latents_path: Path | None = None  # for the latents, to decode them again
-    copies: tuple[str, ...] = ()  # kinds of moving pictures to write too, of video.COPIES
-    encoding: video.Encoding | None = None  # of the video; None: the usual one
+    copies: tuple[video.Encoding, ...] = ()  # other formats to write too
+    encoding: video.Encoding = field(default_factory=video.Encoding)  # of the video itself
     enlarge: int = 1  # the video shows every pixel as a square of so many; frames as files stay as they are
 
     @property
@@ -87,7 +87,7 @@ def order(
     Raises:
         BadInput: a setting, the picture, or the place to write; nothing was loaded or written.
     """
-    told = video.check_output(to.out, to.frames_dir)
+    told = video.check_output(to.out, to.frames_dir, to.copies)
     if to.latents_path is not None:
         check_latents(to.latents_path)
     read = images.read_picture(picture, request.background or checkpoint.family.background)
@@ -169,7 +169,7 @@ def decode_again(saved: SavedLatents, checkpoint: Checkpoint, host: Host, to: De
         BadInput: the place to write, or latents of another kind of model.
         ClipNotSaved: the frames could not be made or written.
     """
-    notes = video.check_output(to.out, to.frames_dir)
+    notes = video.check_output(to.out, to.frames_dir, to.copies)
     _check_fit(saved, checkpoint)
 
     def work() -> SavedClip:
@@ -192,7 +192,7 @@ def _check_fit(saved: SavedLatents, checkpoint: Checkpoint) -> None:
 
 def _again(checkpoint: Checkpoint, to: Destination) -> list[str]:
     """Write the words of the command line that make of kept latents what was asked for."""
-    words = ["--checkpoint", str(checkpoint.path), *(word for kind in to.copies for word in ("--also", kind))]
+    words = ["--checkpoint", str(checkpoint.path), *(word for copy in to.copies for word in ("--also", str(copy)))]
     if to.frames_dir is not None and not to.has_own_frames:
         words += ["--frames-dir", str(to.frames_dir)]
     return words if to.enlarge == 1 else [*words, "--enlarge", str(to.enlarge)]

@@ -1,4 +1,4 @@
-"""What the recipe needs of the program it runs in: a Host of four parts, made in `lib_svd/hosts/` for each."""
+"""What the recipe needs of the program it runs in: a Host of five parts, made in `lib_svd/hosts/` for each."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 import torch
+from PIL import Image
 from torch import nn
 
 from lib_svd.progress import Preview, Progress
@@ -120,6 +121,35 @@ class Options(Protocol):
         ...
 
 
+class Upscalers(Protocol):
+    """Networks that make a picture larger."""
+
+    def names(self) -> list[str]:
+        """What they are called, in the order in which they are shown."""
+        ...
+
+    def named(self, text: str) -> str:
+        """The name that is meant, in whatever letters it is written; nothing is loaded.
+
+        Raises:
+            BadRequest: there is none, or it cannot be used here; the text says which there are.
+        """
+        ...
+
+    def enlarged(self, name: str, picture: Image.Image, scale: float) -> Image.Image:
+        """An RGB picture made larger, `scale` times at least unless the network cannot.
+
+        Args:
+            name: one of `names`.
+            picture: RGB.
+            scale: times as large as each side shall be, 1 or more.
+
+        Raises:
+            SvdError: it could not be done, in one sentence.
+        """
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Host:
     """The program around us: a web UI, a command line, or whoever embeds us (see `testing.fake_host`)."""
@@ -129,3 +159,4 @@ class Host:
     queue: Queue
     folders: Folders
     options: Options
+    upscalers: Upscalers

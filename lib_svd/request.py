@@ -168,7 +168,12 @@ def with_source(infotext: str, source: str) -> str:
 
 def source_of(infotext: str) -> str:
     """Read what `with_source` added; "" where it added nothing."""
-    return _unquoted(_pairs(infotext).get("SVD picture", "")) if _is_bounded(infotext) else ""
+    return values_in(infotext).get("SVD picture", "")
+
+
+def values_in(text: str) -> dict[str, str]:
+    """Read every value of an infotext by its label, `Steps: 25, ...`; none of a text that is too long to be one."""
+    return {label: _unquoted(value) for label, value in _pairs(text).items()} if _is_bounded(text) else {}
 
 
 def marked(name: str, mark: str) -> str:

@@ -29,6 +29,8 @@ RAMPS = {"linear": "Linear", "triangle": "Triangle", "constant": "Constant"}
 FITS = {"crop": "Crop", "letterbox": "Letterbox", "stretch": "Stretch"}
 DECODES = {"exact": "Exact", "reference": "Reference"}
 
+_SWITCH = {"yes": True, "no": False}
+
 MAX_SEED = 2**32 - 1
 LONGEST_TEXT = 4096  # of a setting; no path is longer
 
@@ -77,6 +79,8 @@ class Setting:
         """What it may be, in words."""
         if self.is_colour:
             return "#rrggbb"
+        if self.kind is bool:
+            return ", ".join(_SWITCH)
         if self.kind is str:
             return ", ".join(self.choices or ("text",))
         return f"{self.low:.10g} to {self.high:.10g}{self.unit}"  # 10 digits: a seed has so many
@@ -109,12 +113,19 @@ class Setting:
         """
         if self.kind is str:
             return self._checked_text(value)
+        if self.kind is bool:
+            return self._checked_switch(value)
         if not _is_number(value) or (self.kind is int and value != int(value)):
             what = "a whole number" if self.kind is int else "a number"
             raise BadRequest(f"{self.called} must be {what}, not {shown(value)}.")
         if not self.low <= value <= self.high:  # before it is converted: a whole number may be larger than any float
             raise BadRequest(f"{self.called} must be from {self.reach}, not {shown(value)}.")
         return self.kind(value)
+
+    def _checked_switch(self, value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise BadRequest(f"{self.called} must be true or false, not {shown(value)}.")
+        return value
 
     def _checked_text(self, value: Any) -> str:
         if not isinstance(value, str):
@@ -131,6 +142,8 @@ class Setting:
         """Write the value as infotext; None stands for a setting that is left to the model."""
         if value is None or value == "":
             return None
+        if self.kind is bool:
+            value = next(word for word, switched in _SWITCH.items() if switched is value)
         text = self.choices[value] if self.choices is not None else str(value)
         return json.dumps(text, ensure_ascii=False) if re.search(r'[,:"\n\\]|^\s|\s$', text) else text
 
@@ -143,6 +156,8 @@ class Setting:
         if self.choices is not None:
             names = {label: name for name, label in self.choices.items()}
             return names.get(text, text)
+        if self.kind is bool:
+            return _SWITCH.get(text.lower(), text)
         convert: Callable[[str], Any] = self.kind
         try:
             if self.kind is not str and len(text) > MOST_DIGITS:
@@ -153,7 +168,7 @@ class Setting:
 
 
 def row(label: str, infotext: str, help: str, low: float = -math.inf, high: float = math.inf, **more: Any) -> Any:
-    """Make a field of `Settings` that is described by a `Setting`."""
+    """Make a field of a dataclass that is described by a `Setting`."""
     setting = Setting(label=label, infotext=infotext, help=help, low=low, high=high, **more)
     return field(default=setting.default, metadata={"setting": setting})
 
@@ -255,14 +270,15 @@ def _is_number(value: Any) -> bool:
     return type(value) is int or (isinstance(value, float) and math.isfinite(value))
 
 
-def _listed() -> dict[str, Setting]:
-    hints = get_type_hints(Settings)
+def listed(described: Any) -> dict[str, Setting]:
+    """The settings that describe the fields of a dataclass, see `row`, by their names."""
+    hints = get_type_hints(described)
     kinds = {name: (*get_args(hint), hint)[0] for name, hint in hints.items()}
-    rows = {each.name: each.metadata["setting"] for each in fields(Settings)}
+    rows = {each.name: each.metadata["setting"] for each in fields(described)}
     return {name: replace(setting, name=name, kind=kinds[name]) for name, setting in rows.items()}
 
 
-SETTINGS: Mapping[str, Setting] = _listed()
+SETTINGS: Mapping[str, Setting] = listed(Settings)
 """Every setting by its name; tab, command line, API, infotext and docs are made from this table."""
 
 

@@ -21,6 +21,7 @@ from lib_svd.checkpoints import networks
 from lib_svd.checkpoints.strict import PREFIXES
 from lib_svd.engine.config import DecoderConfig, EncoderConfig, NetworkConfigs, UNetConfig, VisionConfig
 from lib_svd.hosts.own_memory import OwnMemory
+from lib_svd.hosts.own_upscalers import FileUpscalers
 from lib_svd.hosts.standalone import GivenFolders
 from lib_svd.options import DEFAULTS
 from lib_svd.ports import Host, Memory, Part
@@ -137,12 +138,14 @@ def fake_host(
         queue: another one than a `FakeQueue` that nobody stops.
         options: of `options.DEFAULTS`, those that the user has set.
     """
+    memory = memory or OwnMemory(torch.device("cpu"), torch.float32)
     return Host(
         name="a fake",
-        memory=memory or OwnMemory(torch.device("cpu"), torch.float32),
+        memory=memory,
         queue=queue or FakeQueue(),
         folders=GivenFolders(models, folder / "clips"),
         options={**DEFAULTS, **options},
+        upscalers=FileUpscalers(memory, models),
     )
 
 

@@ -261,7 +261,7 @@ def nothing_loads(monkeypatch) -> None:
     def refuse(*_given, **_named):
         raise AssertionError("weights were read")
 
-    monkeypatch.setattr(sys.modules["lib_svd.checkpoints.load"], "ReadAhead", refuse)
+    monkeypatch.setattr(sys.modules["lib_svd.checkpoints.filling"], "ReadAhead", refuse)
 
 
 @pytest.mark.parametrize("case", CASES)

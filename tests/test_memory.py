@@ -19,7 +19,8 @@ from torch.utils._pytree import tree_flatten
 
 from benchmarks.gpu_like import META, GpuKernels
 from lib_svd.engine import memory
-from lib_svd.engine.config import DecoderConfig, EncoderConfig, UNetConfig, VisionConfig
+from lib_svd.engine.config import DecoderConfig, EncoderConfig, RifeConfig, UNetConfig, VisionConfig
+from lib_svd.engine.rife import Rife
 from lib_svd.engine.unet import UNet
 from lib_svd.engine.vae import VaeDecoder, VaeEncoder
 from lib_svd.engine.vision import VisionTower, clip_input
@@ -118,6 +119,23 @@ def test_image_decoder():
     with measured(decoder) as alive:
         list(decoder.frames(zeros(4, 4, 72, 128, dtype=HALF), 4))
     assert alive.peak <= memory.decode_bytes(config, 4, 576, 1024, HALF, 4, park=True)
+
+
+@pytest.mark.parametrize("rows", [576, 128, 64])
+@pytest.mark.parametrize("dtype", [HALF, torch.float32])
+@pytest.mark.parametrize("config", [RifeConfig(), RifeConfig(head=16)])
+def test_rife(config, dtype, rows):
+    rife = built(Rife, config).to(dtype)
+    with measured(rife) as alive:
+        looks = torch.cat([rife.look(zeros(1, 3, 576, 1024)) for _ in range(2)])
+        rife.between(looks, 0.5, rows)
+    assert_near(memory.rife_bytes(config, 576, 1024, dtype, rows), alive.peak)
+
+
+def test_rife_in_bands_takes_less():
+    """Of 4K, whose bands are small beside the frame."""
+    whole, least = (memory.rife_bytes(RifeConfig(), 2176, 3840, HALF, rows) for rows in (2176, 64))
+    assert least < whole / 2
 
 
 def test_encoder():

@@ -129,8 +129,8 @@ class Family:
             what = f"{self.short_title} makes {self.num_frames} frames and cannot make {num_frames}"
             raise BadRequest(f"{what}: set {called} to {most} at most, and go on from the last frame of that clip.")
         if num_frames > self.num_frames:
-            trained_on = f"{self.short_title} was trained on {self.num_frames} frames"
-            return (f"{trained_on}; with {num_frames} the motion may fall apart.",)
+            trained = f"{self.short_title} was trained on {self.num_frames} frames"
+            return (f"{trained}; with {num_frames} the motion may fall apart.",)
         return ()
 
     def _check_motion(self, motion_bucket_id: int) -> tuple[str, ...]:

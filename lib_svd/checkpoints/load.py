@@ -1,27 +1,22 @@
-"""From a recognised file to four networks in the host's keeping.
-
-Weights are read row by row into the memory where they stay, converted on the way; nothing of the file is mapped (see
-`tensor_file`), so that one which is rewritten meanwhile is refused with a sentence.
-"""
+"""From a recognised file to four networks in the host's keeping."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
-import torch
 from torch import Tensor, nn
 
 from lib_svd.checkpoints import networks
-from lib_svd.checkpoints.ahead import ReadAhead
 from lib_svd.checkpoints.families import Family
+from lib_svd.checkpoints.filling import Unfilled, fill
 from lib_svd.checkpoints.native_layout import PARTS
 from lib_svd.checkpoints.recognise import Checkpoint
 from lib_svd.checkpoints.sources import Source, Stored
-from lib_svd.checkpoints.weights import plan_weights
 from lib_svd.engine.config import NetworkConfigs
-from lib_svd.errors import Interrupted, SvdError
+from lib_svd.errors import Interrupted
 from lib_svd.ports import PART_NAMES, Host, Part, Resident
 from lib_svd.progress import Progress, Stage
 
@@ -98,42 +93,17 @@ def _place(sources: Mapping[str, Source]) -> tuple[Stored, ...]:
 
 
 def _filled(part: Part, checkpoint: Checkpoint, host: Host, progress: Callable[[int], None]) -> nn.Module:
-    """Build one network and fill it with its weights.
-
-    Raises:
-        SvdError: the host's own layers did not take a weight.
-    """
-    dtype, storage = host.memory.dtype(part), host.memory.storage(part)
-    shapes = networks.shapes(part, checkpoint.configs)
-    stamps = {stamp.path: stamp for stamp in checkpoint.stamps}
-    weights, pieces = plan_weights(checkpoint.sources[part], shapes, dtype, stamps, storage=storage)
-    with ReadAhead(pieces) as ahead:
-        with host.memory.building(storage):
-            network = networks.build(part, checkpoint.configs)
-        _give_memory(network, shapes, storage)
-        for size in ahead:
-            progress(size)
-    # Not torch's own strict check: a host's layers may have helper weights of their own, or none until this call.
-    unexpected = network.load_state_dict(weights, strict=False, assign=True).unexpected_keys
-    taken = network.state_dict()
-    lost = [name for name in shapes if name not in taken or taken[name].is_meta]
-    if lost or unexpected:
-        first = ", ".join([*lost, *unexpected][:5])
-        raise SvdError(
-            f"The layers of {host.name} did not take weights of the {PART_NAMES[part]} ({first}): report this."
-        )
-    return network.eval().requires_grad_(False)
-
-
-def _give_memory(network: nn.Module, shapes: Mapping[str, tuple[int, ...]], dtype: torch.dtype) -> None:
-    """Take a host's own helper weights off the meta device.
-
-    Forge's Linear has no weight until it is loaded; it then puts it where its one-element `dummy` is.
-    """
-    for prefix, module in network.named_modules():
-        for name, weight in module.named_parameters(recurse=False):
-            if weight.is_meta and (f"{prefix}.{name}" if prefix else name) not in shapes:
-                setattr(module, name, nn.Parameter(torch.empty(weight.shape, dtype=dtype, device="cpu"), False))
+    """Build one network and fill it with its weights; raises what `fill` raises."""
+    wanted = Unfilled(
+        name=PART_NAMES[part],
+        build=partial(networks.build, part, checkpoint.configs),
+        shapes=networks.shapes(part, checkpoint.configs),
+        sources=checkpoint.sources[part],
+        stamps=checkpoint.stamps,
+        dtype=host.memory.dtype(part),
+        storage=host.memory.storage(part),
+    )
+    return fill(wanted, host, progress)
 
 
 def _progress(checkpoint: Checkpoint, host: Host, parts: Sequence[Part]) -> Callable[[int], None]:

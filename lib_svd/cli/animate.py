@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lib_svd.cli.options import (
+    ALSO,
     OUTPUT_DIR,
     PROGRAM,
+    EncodingType,
     Grouped,
     Options,
     host_of,
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 @click.option("--checkpoint", help="Model: a file, a diffusers folder, or a name in the model folders.")
 @click.option("--out", type=Path, help="The clip, .mp4; a numbered name under output/ when not given.")
 @click.option("--frames-dir", type=Path, help="Folder for the frames as PNG files too.")
-@click.option("--also", multiple=True, type=click.Choice(["gif", "webp"]), help="Write a moving picture beside it too.")
+@click.option("--also", multiple=True, type=EncodingType(), metavar="FORMAT", help=ALSO)
 @click.option(
     "--enlarge",
     type=click.IntRange(1, 64),
@@ -73,7 +75,7 @@ def animate(**options: Any) -> None:
     with tell_errors(as_json), closing(ProgressBar(quiet=as_json or options["quiet"])) as bar:
         clips = _from_latents(options, bar) if options["from_latents"] else _animated(options, bar, said)
         for saved in clips:
-            _print_clip(saved, as_json, said)
+            print_clip(saved, as_json, said)
 
 
 def _animated(options: Options, bar: ProgressBar, said: set[str]) -> Iterator[SavedClip]:
@@ -173,7 +175,7 @@ def _settings_in(file: Path) -> ClipRequest:
 def out_of(options: Options, source: Path) -> Iterator[Path]:
     """Name the clip as given, or by the next number; in a folder that is made, and taken away if nothing came there."""
     given: Path | None = options["out"]
-    with _folder(OUTPUT_DIR if given is None else given.parent) as folder:
+    with folder_for(OUTPUT_DIR if given is None else given.parent) as folder:
         if given is not None:
             yield given
             return
@@ -182,7 +184,7 @@ def out_of(options: Options, source: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _folder(folder: Path) -> Iterator[Path]:
+def folder_for(folder: Path) -> Iterator[Path]:
     """Make a folder if need be, and take it away if nothing came there; raises BadOutput where it cannot be made."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
@@ -206,7 +208,8 @@ def _check_one(options: Options, names: Iterable[str], count: int) -> None:
         raise BadRequest(f"{given[0]} goes with one clip, not with {count}: leave it out.")
 
 
-def _print_clip(saved: SavedClip, as_json: bool, said: set[str]) -> None:
+def print_clip(saved: SavedClip, as_json: bool, said: set[str]) -> None:
+    """Print what was made and where, with notes that were not `said` yet; as JSON, a line of it."""
     if as_json:
         tell(json.dumps(saved.as_dict(), ensure_ascii=False))
         return
@@ -216,10 +219,10 @@ def _print_clip(saved: SavedClip, as_json: bool, said: set[str]) -> None:
     took = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in clip.seconds.items())
     tell(f"{saved.video}: {count} frames of {width}x{height} at {clip.fps} fps. Seconds: {took}.")
     tell(clip.infotext)
-    tell(f"Written: {', '.join(_sized(saved))}.")
+    tell(f"Written: {', '.join(sized(saved))}.")
 
 
-def _sized(saved: SavedClip) -> Iterator[str]:
+def sized(saved: SavedClip) -> Iterator[str]:
     """List every file of a clip with its size; of the frames their folder."""
     from lib_svd.files import NOTED
 

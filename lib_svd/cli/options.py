@@ -14,6 +14,7 @@ import click
 
 from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadInput, BadRequest, SvdError, speak_in_flags
+from lib_svd.finish.finishing import FINISHINGS
 from lib_svd.request import ClipRequest
 from lib_svd.settings import SETTINGS, Setting, draw_seed
 from lib_svd.strangers import shown
@@ -31,9 +32,9 @@ PROGRAM = "python -m lib_svd"
 MODEL_DIRS = ("models/svd", "models")
 OUTPUT_DIR = Path("output")
 
-GROUPS = ("Options", "Settings of the clip", "Model and machine")
 MACHINE = ("checkpoint", "models", "variant", "companion", "device", "dtype", "weights", "compiled")
 ELSEWHERE = ("width", "height", "checkpoint")  # settings with an option of their own making
+GROUPS = ("Options", "Settings of the clip", "Model and machine")
 
 
 def setting_options(command: F) -> F:
@@ -44,32 +45,67 @@ def setting_options(command: F) -> F:
     return command
 
 
+def finishing_options(command: F) -> F:
+    """An option for each row of what can be done to a clip; what is not given stays out of `finishing`."""
+    for name, setting in reversed(tuple(FINISHINGS.items())):
+        kind: dict[str, Any] = {"is_flag": True, "default": None} if setting.kind is bool else {"metavar": "VALUE"}
+        command = click.option(*setting.flags, name, help=_help(setting), **kind)(command)
+    return command
+
+
+def finishing(options: Options) -> dict[str, Any]:
+    """What is to be done to a clip among the options, as far as it was given."""
+    given = {name: options[name] for name in FINISHINGS if options[name] is not None}
+    return {name: value if isinstance(value, bool) else _read(FINISHINGS[name], value) for name, value in given.items()}
+
+
 def _help(setting: Setting) -> str:
     only = f" {setting.only} only." if setting.only else ""
     usual = "the model's own" if setting.is_open else setting.written(setting.default)
-    usual = "drawn" if setting.name == "seed" else usual
+    usual = "drawn" if setting.name == "seed" else usual or "nothing"
+    if setting.kind is bool:
+        return f"{setting.label}. {setting.help}"
     return f"{setting.label}. {setting.help}{only} [{setting.reach}; {usual} when not given]"
 
 
+ALSO = (
+    "Write another format beside it too: gif, webp, apng, avif, webm, h265, av1, prores, ffv1, lossless, png16, zip, "
+    "or one of docs/finishing.md; what is chosen for it stands behind colons, h265:24:slow."
+)
+
+
+class EncodingType(click.ParamType):
+    """A format with what was chosen for it, as `video.Encoding.read` takes it."""
+
+    name = "format"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Raises BadRequest where there is no such format."""
+        from lib_svd.video import Encoding
+
+        return value if isinstance(value, Encoding) else Encoding.read(value)
+
+
 class Grouped(click.Command):
-    """A command whose help has its options in groups: its own, the clip's settings, the model and the machine."""
+    """A command whose help has its options in groups: its own, the clip's settings, the model and the machine.
+
+    Attributes:
+        about_clip: the title of the second group, and the options in it.
+    """
+
+    about_clip = (GROUPS[1], frozenset({"size", *SETTINGS} - {*ELSEWHERE}))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, group by group."""
-        groups: dict[str, list[tuple[str, str]]] = {title: [] for title in GROUPS}
+        own, (title, names), machine = GROUPS[0], self.about_clip, GROUPS[2]
+        groups: dict[str, list[tuple[str, str]]] = {own: [], title: [], machine: []}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
             if record is not None:
-                groups[_group(param.name or "")].append(record)
+                groups[machine if param.name in MACHINE else title if param.name in names else own].append(record)
         for title, records in groups.items():
             with formatter.section(title):
                 formatter.write_dl(records)
-
-
-def _group(name: str) -> str:
-    if name in MACHINE:
-        return GROUPS[2]
-    return GROUPS[1] if name == "size" or (name in SETTINGS and name not in ELSEWHERE) else GROUPS[0]
 
 
 def request_options(command: F) -> F:

@@ -82,7 +82,7 @@ def _swept(options: Options, bar: ProgressBar, as_json: bool) -> None:
                 _print(each, setting.label, as_json)
         finally:
             if len(done) > 1:
-                whole = jobs.save_grid(done, setting, out)
+                whole = jobs.save_grid(done, setting, out, first.to.encoding)
                 tell(json.dumps({"path": str(whole.video)}) if as_json else f"All of them: {whole.video}")
 
 

@@ -1,4 +1,4 @@
-"""Shapes of the four networks. The defaults are those of the released SVD files; checkpoints/ reads them off a file."""
+"""Shapes of the networks. The defaults are those of the released files; checkpoints/ reads them off a file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 LATENT_SCALE = 0.18215  # multiplies latents on their way into the UNet (first-stage scale of latent diffusion)
 UNET_HEAD_WIDTH = 64  # channels of one attention head; cannot be read from shapes
 VISION_HEAD_WIDTH = 80
+RIFE_REACH = 48  # rows around a band that reach into it: 8 residuals at a quarter of the size and the way there take 43
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,3 +76,17 @@ class NetworkConfigs:
     def size_grid(self) -> int:
         """Width and height of a clip are multiples of this many pixels."""
         return self.encoder.downsampling * int(2 ** (len(self.unet.channels) - 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RifeConfig:
+    """RIFE, which makes frames between frames; its blocks from the coarsest to the finest."""
+
+    head: int = 4  # channels of what is compared of a frame
+    widths: tuple[int, ...] = (192, 128, 96, 64, 32)
+    scales: tuple[int, ...] = (16, 8, 4, 2, 1)  # pixels a side of what is a pixel to a block; no shape tells
+
+    @property
+    def grid(self) -> int:
+        """Sides of a frame are multiples of so many pixels."""
+        return 4 * max(self.scales)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from lib_svd.engine.attention import CPU_CHUNK_BYTES, GPU_CHUNK_BYTES
-from lib_svd.engine.config import DecoderConfig, EncoderConfig, UNetConfig, VisionConfig
+from lib_svd.engine.config import RIFE_REACH, DecoderConfig, EncoderConfig, RifeConfig, UNetConfig, VisionConfig
 
 SLACK = 1.15
 
@@ -102,6 +102,15 @@ def decode_bytes(
         return int(SLACK * 5 * min(chunk, num_frames) * frame)
     working = 2 * (chunk + 3) * frame  # the neighbours' borders are part of a chunk
     return int(SLACK * (working + (2 * num_frames * frame if park else 0)))
+
+
+def rife_bytes(config: RifeConfig, height: int, width: int, dtype: torch.dtype, rows: int) -> int:
+    """A frame between two of height x width pixels, multiples of the grid, with so many rows worked on at a time."""
+    frames = 4 * 2 * (3 + config.head)  # bytes a pixel of what the network looks at, in float32
+    guesses = 2 * (4 * 4 + 9 * dtype.itemsize)  # the one that there is, and the next
+    # Pixels that a block looks at, warped, sorted and put together: two a side of each cell.
+    seen = max(min(scale, 2) * min(height // scale, rows + 2 * RIFE_REACH) for scale in config.scales)
+    return int(SLACK * width * (height * (frames + guesses) + seen * (3 * frames + 4 * 40)))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

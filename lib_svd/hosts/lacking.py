@@ -44,6 +44,7 @@ class Need(Enum):
     AXES = "axes in X/Y/Z plot"
     PATH = "staying out of other extensions' way on Python's path"
     DEVICE = "the device that the web UI is told to use"
+    UPSCALERS = "the web UI's own upscalers"
     MEMORY = "sharing memory with the web UI's models"
 
 
@@ -58,6 +59,7 @@ HOST = {
     Need.THREAD: ("modules_forge.main_thread.loop", "modules_forge.main_thread.run_and_wait_result(_)"),
     Need.FOLDERS: ("modules.paths.models_path", "modules.paths.data_path"),
     Need.OTHERS: ("modules.paths.extensions_dir", "modules.paths.extensions_builtin_dir"),
+    Need.UPSCALERS: ("modules.shared.sd_upscalers", "modules.upscaler.Upscaler.do_upscale(_, _, _)"),
 }
 """What every adapter uses, as it is used: `f(_, name=_)` takes one argument by position and one by name, a name without
 brackets must only be there, and of `a | b` one is enough."""
@@ -75,7 +77,7 @@ PAGE = {
     Need.QUEUED: (
         "modules.call_queue.wrap_gradio_gpu_call(_, extra_outputs=_)",
         *("modules.progress.add_task_to_queue(_)", "modules.progress.finish_task(_)"),
-        "modules.progress.pending_tasks",
+        *("modules.progress.pending_tasks", "modules.progress.current_task"),
     ),
     Need.FILES: ("modules.ui_tempdir.register_tmp_file(_, _)", "modules.shared.demo"),
     Need.SENDING: (

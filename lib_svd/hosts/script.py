@@ -15,6 +15,14 @@ PLOT = "X/Y/Z plot"
 """Gives out its first part's description, which has the clips of all; and writes its own into its grid."""
 
 
+class AsAsked(int):
+    """Whether a job's pictures are left unsaved, true or false, as it was asked for.
+
+    A script of the web UI's that puts a picture together from parts leaves the parts unsaved, so that another value
+    stands in its place then.
+    """
+
+
 def script_class(host: WebuiHost, hook: Any, build: Callable[[str], Any]) -> type[Any] | None:
     """Make the class that a web UI finds in `scripts/svd.py` and makes an object of for each of the two tabs.
 
@@ -63,8 +71,9 @@ class PictureScript:
         return list(accordion.inputs)
 
     def setup(self, p: Any, *values: Any) -> None:
-        """Note where a job as it was asked for is described: a script of the web UI's may run copies of it."""
+        """Note how a job was asked for, and where that is described: a script of the web UI's may run copies of it."""
         p.svd_told = p.extra_generation_params
+        p.do_not_save_samples = AsAsked(p.do_not_save_samples)
 
     def is_on(self, p: Any) -> bool:
         """Tell whether the pictures of a job that has not begun will be animated.
@@ -82,7 +91,8 @@ class PictureScript:
         """
         from modules import shared
 
-        p.svd_job = self.hook.started(self._read, values, (p.width, p.height), getattr(p, "svd_changes", {}))
+        changes, whole = getattr(p, "svd_changes", {}), _puts_together(p)
+        p.svd_job = self.hook.started(self._read, values, (p.width, p.height), changes, whole)
         if p.svd_job is None:
             return
         others = {name: value for name, value in p.extra_generation_params.items() if name not in TOLD}
@@ -91,8 +101,9 @@ class PictureScript:
         p.svd_is_first, p.svd_is_whole = state.job_no == 0, state.job_count == -1
         if p.svd_is_whole:
             state.job_count = p.n_iter
-        if p.svd_is_first:  # a script that runs `p` several times has counted the pictures of all by then
-            state.job_count *= 1 + p.batch_size  # after the pictures comes a clip for each
+        if p.svd_is_first and not p.svd_job.problems:
+            # A script that runs `p` several times has counted the pictures of all by then; a clip for each comes after.
+            state.job_count *= 1 + p.batch_size
 
     def postprocess_image_after_composite(self, p: Any, pp: Any, *values: Any) -> None:
         """Take a finished picture; grids and masks do not come here."""
@@ -110,16 +121,23 @@ class PictureScript:
             shared.state.job_count = shared.state.job_no + len(job.pictures)
         infotexts = processed.infotexts[processed.index_of_first_image :]
         _skipped()  # pressed for the last picture, it is not for the first clip
+        is_alone = _script_of(p) in ("", PLOT)
+        is_commented = is_alone and p.svd_is_first
         made = []
         with self.host.queue.already_queued():
             for each in self.hook.animated(job, infotexts, processed.all_seeds, _skipped):
-                shared.state.nextjob()
-                _tell(p, processed, each)
+                if not job.problems:
+                    shared.state.nextjob()
+                _tell(p, processed, each, is_commented)
                 made.append(each)
         processed.extra_generation_params = told = self.hook.keep(
-            made, processed.job_timestamp, processed.extra_generation_params, is_first=p.svd_is_first
+            made,
+            processed.job_timestamp,
+            processed.extra_generation_params,
+            is_first=p.svd_is_first,
+            is_commented=is_commented,
         )
-        if _script_of(p) not in ("", PLOT):
+        if not is_alone:
             for shown in (p.extra_generation_params, p.svd_told):
                 shown.update({name: told[name] for name in TOLD if name in told})
 
@@ -132,6 +150,11 @@ def _script_of(p: Any) -> str:
     return str(p.scripts.selectable_scripts[number - 1].title()) if number else ""
 
 
+def _puts_together(p: Any) -> str:
+    """The title of such a script that makes one picture of several that it has made; "" if it does not."""
+    return "" if isinstance(p.do_not_save_samples, AsAsked) else _script_of(p)
+
+
 def _skipped() -> bool:
     """Tell whether Skip was pressed, which is for one clip; asked once, it is done."""
     from modules import shared
@@ -141,7 +164,7 @@ def _skipped() -> bool:
     return was
 
 
-def _tell(p: Any, processed: Any, made: Any) -> None:
+def _tell(p: Any, processed: Any, made: Any, is_commented: bool) -> None:
     """Put a clip, or the sentence why there is none, where the host looks for what a job made.
 
     The API passes a text among the images through: the clip in base64. But a script of the web UI's may make a grid of
@@ -149,7 +172,8 @@ def _tell(p: Any, processed: Any, made: Any) -> None:
     video in place of all pictures of the job.
     """
     if isinstance(made, str):
-        processed.comments += f"{made}\n"
+        if is_commented:
+            processed.comments += f"{made}\n"
         return
     if p.is_api and not _script_of(p):
         processed.images.append(base64.b64encode(made.video.read_bytes()).decode("ascii"))

@@ -93,13 +93,20 @@ class WebuiPage:
         return handle
 
     async def stop_job(self, task: str) -> bool:
-        """Stop a job that waits for its turn; the one that runs is the host's to stop, as all that runs in its
-        queue.
+        """Stop a job that waits for its turn; what runs is the host's to stop, as all that runs in its queue.
+
+        While the page's order is still on its way, another one may run: its Interrupt is not to be pressed then.
         """
         has_left = self._line.leave(task)
         if has_left:
             self._say_left(task)
-        return has_left
+        return has_left or not self._runs(task)
+
+    @needing(Need.QUEUED, otherwise=True)
+    def _runs(self, task: str) -> bool:
+        from modules import progress
+
+        return bool(progress.current_task == task)
 
     @needing(Need.QUEUED)
     def _wrapped(self, job: Job, extra_outputs: list[Any]) -> Job | None:

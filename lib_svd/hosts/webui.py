@@ -18,18 +18,20 @@ from typing import Any, TypeVar
 
 from PIL import Image
 
-from lib_svd.errors import SvdError
+from lib_svd.errors import BadRequest, SvdError, in_words
 from lib_svd.hosts.lacking import HOST, Lacks, Need, needing
 from lib_svd.hosts.whose import is_own
 from lib_svd.options import DEFAULTS
 from lib_svd.ports import Host, Memory, Options
 from lib_svd.progress import Bar, Preview, Progress, enlarge
+from lib_svd.strangers import shown
 
 T = TypeVar("T")
 Around = Callable[[], AbstractContextManager[None]]
 
 BAR_STEPS = 1000  # the host's bar counts in whole steps
 SECONDS_BETWEEN_PREVIEWS = 0.5
+UPSCALER_RUNS = 3  # at most, of a network that enlarges less than is asked for (modules/upscaler.py)
 
 _queued = contextvars.ContextVar("svd_queued", default=False)
 
@@ -240,6 +242,57 @@ class WebuiQueue:
         return ThreadPoolExecutor(1, "svd")
 
 
+class WebuiUpscalers:
+    """The web UI's own upscalers: it reads their files, keeps them and works in tiles as it does in Extras."""
+
+    def __init__(self, lacks: Lacks) -> None:
+        self.lacks = lacks
+
+    @needing(Need.UPSCALERS, otherwise=())
+    def _known(self) -> tuple[Any, ...]:
+        """All but those that are no network, or ours too."""
+        from modules import shared
+
+        return tuple(each for each in shared.sd_upscalers if each.name not in ("None", "Lanczos"))
+
+    def names(self) -> list[str]:
+        """As Extras names them."""
+        return [each.name for each in self._known()]
+
+    def named(self, text: str) -> str:
+        """As Extras names it.
+
+        Raises:
+            BadRequest: there is none of that name.
+        """
+        names = {name.lower(): name for name in self.names()}
+        if text.lower() not in names:
+            there = in_words(["lanczos", *self.names()])
+            raise BadRequest(f"There is no upscaler {shown(text)}, there is {there}: choose of these.")
+        return names[text.lower()]
+
+    def enlarged(self, name: str, picture: Image.Image, scale: float) -> Image.Image:
+        """By the upscaler's own step, as often as the web UI takes it: its `upscale` would round to multiples of 8.
+
+        Raises:
+            SvdError: the upscaler failed, or gave the picture back as it was, as it does where it finds no network.
+        """
+        chosen = next(each for each in self._known() if each.name == name)
+        wanted, chosen.scaler.scale = picture.width * scale, scale
+        for _ in range(UPSCALER_RUNS):
+            before = picture.size
+            try:
+                picture = chosen.scaler.do_upscale(picture, chosen.data_path)
+            except Exception as error:
+                why = f"{type(error).__name__}: {error}".rstrip(".:")
+                raise SvdError(f"The upscaler {name} failed ({why}): choose another.") from error
+            if picture.width >= wanted or picture.size == before:
+                break
+        if picture.size == before and scale > 1:
+            raise SvdError(f"The upscaler {name} made nothing larger: the web UI's log says why, or choose another.")
+        return picture
+
+
 @dataclass(frozen=True, kw_only=True)
 class WebuiHost(Host):
     """A web UI."""
@@ -260,8 +313,15 @@ def webui_host(name: str, memory: Memory, lacks: Lacks | None = None, around: Ar
     lacks, options = lacks or Lacks(), WebuiOptions()
     has_thread = is_own("modules_forge.main_thread")
     lacks.look({need: uses for need, uses in HOST.items() if has_thread or need is not Need.THREAD})
-    queue, folders = WebuiQueue(lacks, options, around), WebuiFolders(lacks, options)
-    return WebuiHost(name=name, memory=memory, queue=queue, folders=folders, options=options, lacks=lacks)
+    return WebuiHost(
+        name=name,
+        memory=memory,
+        queue=WebuiQueue(lacks, options, around),
+        folders=WebuiFolders(lacks, options),
+        options=options,
+        upscalers=WebuiUpscalers(lacks),
+        lacks=lacks,
+    )
 
 
 def _runs(frame: FrameType | None, code: Any) -> bool:

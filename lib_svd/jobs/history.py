@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from lib_svd.errors import BadInput, BadOutput, BadRequest
 from lib_svd.files import NOTED, TRASH, hidden_names, publish
+from lib_svd.finish.finishing import finished_of, finished_source
 from lib_svd.infotext import read_start
 from lib_svd.jobs import owning
 from lib_svd.jobs.notes import BEST, LATEST, read_note
@@ -28,6 +29,7 @@ from lib_svd.request import ClipRequest, unmarked
 from lib_svd.review import MEASURES, Review
 from lib_svd.settings import SETTINGS
 from lib_svd.strangers import is_text
+from lib_svd.video import copy_suffixes
 
 MARKED = ("motion", "fidelity", "consistency")  # what a user may give 1 to 5 marks
 MOST_NOTE = 10_000  # characters
@@ -48,12 +50,20 @@ class Entry:
     marks: Mapping[str, int] = field(default_factory=dict)  # of MARKED, 1 to 5
     note: str = ""
     files: Sequence[str] | None = None  # the clip's own, see `owning`; None: not noted
+    finished: str = ""  # what was done to it after it was made, see `Finishing.text`; "": nothing
+    source: str = ""  # the name of the clip that was finished
 
     def brief(self) -> str:
-        """Write the settings that every clip is shown with: `7 fps, motion 75`; the model's mark is for programs."""
+        """Write the settings that every clip is shown with: `7 fps, motion 75`; the model's mark is for programs.
+
+        Of one that was finished what was done to it; how many frames it has, and how fast, its settings do not tell.
+        """
         settings = {**self.settings, "checkpoint": unmarked(self.settings.get("checkpoint") or "")[0]}
+        if self.finished:
+            settings |= {"num_frames": None, "fps": None}
         told = ((setting.card, settings.get(name)) for name, setting in SETTINGS.items())
-        return ", ".join(card.format(value) for card, value in told if card and value not in (None, ""))
+        shown = [card.format(value) for card, value in told if card and value not in (None, "")]
+        return ", ".join([*shown, f"finished ({self.finished})"] if self.finished else shown)
 
     def shown(self) -> dict[str, Any]:
         """Give one flat row, for tables and CSV."""
@@ -76,6 +86,8 @@ COLUMNS: Mapping[str, Callable[[Entry], Any]] = {
     **{measure.name: _of("measures", measure.name) for measure in MEASURES},
     **{f"mark_{name}": _of("marks", name) for name in MARKED},
     "note": lambda each: each.note,
+    "finished": lambda each: each.finished,
+    "source": lambda each: each.source,
 }
 """What tables show of a clip, and how it is told; each alone, because lists of 10,000 clips are sorted by it."""
 
@@ -95,12 +107,38 @@ def remember(
     Raises:
         BadOutput: it cannot be written beside the clip.
     """
-    made = replace(entry(video), settings=asdict(settings), picture=picture)
+    return _remember(replace(entry(video), settings=asdict(settings), picture=picture), review, files)
+
+
+def remember_finished(
+    video: Path, infotext: str, known: Entry | None, source: str, review: Review | None, files: Iterable[Path]
+) -> Entry:
+    """Write down which clip a finished one came from, with the settings and the picture of that, and its own measures.
+
+    Args:
+        video: the finished clip.
+        infotext: what it carries.
+        known: what the history knows of the clip that it came from; None: nothing.
+        source: the name of that clip.
+        review: what was measured.
+        files: all that was written with the finished clip.
+
+    Raises:
+        BadOutput: it cannot be written beside the clip.
+    """
+    settings = known.settings if known is not None else {}
+    if not settings and "Steps: " in infotext:
+        settings = asdict(ClipRequest.from_infotext(infotext))
+    made = replace(entry(video), settings=settings, picture=known.picture if known is not None else "")
+    return _remember(replace(made, finished=finished_of(infotext), source=source), review, files)
+
+
+def _remember(made: Entry, review: Review | None, files: Iterable[Path] | None) -> Entry:
     if review is not None:
         series = {name: [round(value, 4) for value in values] for name, values in review.series.items()}
         made = replace(made, measures=review.measures, series=series)
     if files is not None:
-        made = replace(made, files=[*owning.listed(video, files), NOTED])
+        made = replace(made, files=[*owning.listed(made.video, files), NOTED])
     _write(made)
     return made
 
@@ -164,6 +202,7 @@ def clips_in(*folders: Path) -> Listing:
     """
     clips: list[Unread] = []
     passed_over: list[str] = []
+    suffixes = copy_suffixes()
     for place in map(str, folders):
         try:
             with os.scandir(place) as found:
@@ -171,7 +210,7 @@ def clips_in(*folders: Path) -> Listing:
         except OSError as error:
             passed_over.append(f"{place!r} is passed over ({error.strerror}): allow reading it.")
             continue
-        for name in filter(_is_clip, files):
+        for name in (each for each in files if is_clip(each) and not _is_copy(each, files, suffixes)):
             try:
                 if files[name].is_file(follow_symlinks=False):
                     clips.append(_unread(place, name, files))
@@ -272,8 +311,9 @@ def _move(video: Path, own: Sequence[Path], folder: Path) -> list[Path]:
         moved = _moved({path: folder / (stem + _after(video, path)) for path in own})
     except OSError as error:
         raise BadInput(f"{video} cannot be moved to {folder} ({error.strerror or error}).") from error
-    with suppress(OSError):
-        video.with_suffix("").rmdir()  # where its frames were, if nothing else is there
+    for place in {path.parent for path in own} - {video.parent}:
+        with suppress(OSError):
+            place.rmdir()  # where its frames were, if nothing else is there
     return moved
 
 
@@ -336,7 +376,13 @@ def differing(clips: Sequence[Entry]) -> list[str]:
     return [name for name in SETTINGS if len({str(each.settings.get(name)) for each in clips}) > 1]
 
 
-def _is_clip(name: str) -> bool:
+def _is_copy(name: str, names: Container[str], suffixes: Sequence[str]) -> bool:
+    """Whether a file is another clip once more, in another format: `clip.h265.mp4` beside `clip.mp4`."""
+    return any(name.endswith(each) and f"{name.removesuffix(each)}.mp4" in names for each in suffixes)
+
+
+def is_clip(name: str) -> bool:
+    """Whether a file of that name may be a clip's own video."""
     return name.lower().endswith(".mp4") and not name.startswith(".")
 
 
@@ -367,6 +413,8 @@ def _from_text(video: Path) -> dict[str, Any]:
         settings = asdict(ClipRequest.from_infotext(text))
     except (OSError, ValueError, BadRequest):
         return {}
+    if finished := finished_of(text):
+        return {"settings": settings, "finished": finished, "source": finished_source(text)}
     first, _, rest = text.partition("\n")
     label, _, values = first.partition(": ")
     swept = next((setting for setting in SETTINGS.values() if setting.infotext == label), None)

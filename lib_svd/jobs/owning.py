@@ -9,7 +9,7 @@ from pathlib import Path
 from lib_svd.errors import BadRequest
 from lib_svd.request import ClipRequest
 
-_OWN = re.compile(r"\.\w+|/\d{5,}\.png")  # what follows the clip's stem in the names of its files
+_OWN = re.compile(r"(\.\w+){1,2}|(\.\w+)?/\d{5,}\.png")  # what follows the clip's stem in the names of its files
 
 
 def listed(video: Path, files: Iterable[Path]) -> list[str]:

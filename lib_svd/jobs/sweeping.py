@@ -96,14 +96,14 @@ def sweep(made: Sequence[Order], setting: Setting, host: Host, load: Load) -> It
         yield Swept(value=getattr(order.request, setting.name), saved=saved, review=found)
 
 
-def save_grid(swept: Sequence[Swept], setting: Setting, out: Path, encoding: video.Encoding | None = None) -> SavedClip:
+def save_grid(swept: Sequence[Swept], setting: Setting, out: Path, encoding: video.Encoding) -> SavedClip:
     """Save all clips of a sweep in one video, each with its value below; those that end earlier keep their last frame.
 
     Args:
         swept: the clips.
         setting: what differs between them.
         out: the video file.
-        encoding: of the video; None: the usual one.
+        encoding: of the video.
 
     Raises:
         ClipNotSaved: it could not be written; the clips themselves are there.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from lib_svd.clip import Frames
 from lib_svd.review.camera import Floats, camera_share
 from lib_svd.review.detail import as_grey, detail_grown, times_as_sharp
-from lib_svd.review.flow import CUT, Flows, can_see_motion, flows
+from lib_svd.review.flow import CUT, LEAST_SIDE, Flows, can_see_motion, flows
 from lib_svd.review.repeats import own_pictures
 from lib_svd.review.words import FROZEN
 
@@ -115,6 +115,17 @@ def review(frames: Frames, picture: Frames | None = None, embed: Embed | None = 
     return Review(
         motion=motion, fidelity=fidelity, consistency=consistency, loop=Loop(seam=_seam(frames)), series=series
     )
+
+
+def flicker(frames: Frames) -> float | None:
+    """As `Consistency.flicker`, of frames [T, H, W, 3] uint8, whether one repeats another or not.
+
+    None: they are too few or too small, none goes with both neighbours, or opencv is missing.
+    """
+    if len(frames) < 3 or min(frames.shape[1:3]) < LEAST_SIDE or not can_see_motion():
+        return None
+    found = _flickers(flows(frames))
+    return float(np.mean(found)) if found else None
 
 
 def _motion(moves: Flows | None, side: int, series: dict[str, list[float]]) -> Motion:

@@ -94,10 +94,11 @@ class Browsing:
             )
             self._refresh = tool("↻", f"{part}_history_refresh")
         with gr.Row(elem_classes=["svd-row"]):
-            self._restore, self._compare, self._trash, self._back, self._undo, self._csv = (
+            self._restore, self._finish, self._compare, self._trash, self._back, self._undo, self._csv = (
                 gr.Button(text, size="sm", min_width=90, elem_id=f"{part}_history_{name}", visible=is_visible)
                 for name, text, is_visible in (
                     ("restore", "Restore", True),
+                    ("finish", "Finish", True),
                     ("compare", "Compare", True),
                     ("trash", "To trash", True),
                     ("back", "Bring back", False),
@@ -147,10 +148,26 @@ class Browsing:
         undo = self._saying_why(self.undo, len(undone))
         self._undo.click(fn=undo, inputs=given, outputs=undone, **QUIET)
         self._on(self._csv.click, self.table, [self._said])
-        back = self._on(self._restore.click, lambda asked: ["", *restore(self._one(asked))], [self._said, *restored])
+        return self._to_front(self._restore, restored, lambda asked: restore(self._one(asked)))
+
+    def wire_finish(self, shown: Sequence[Any], show: Callable[[Entry], Sequence[Any]]) -> Any:
+        """Let a clip be shown where it is finished.
+
+        Args:
+            shown: components that a clip is shown in.
+            show: their updates; may raise BadInput.
+
+        Returns:
+            The event after which a clip may be shown.
+        """
+        return self._to_front(self._finish, shown, lambda asked: show(self._one(asked, "finished")))
+
+    def _to_front(self, button: Any, shown: Sequence[Any], show: Callable[[Asked], Sequence[Any]]) -> Any:
+        """Let a button show something in the first tab, and open that."""
+        event = self._on(button.click, lambda asked: ["", *show(asked)], [self._said, *shown])
         front = f"(said) => {{ if (!said) svdOpenTab('{self._part}_animate'); }}"
-        back.then(fn=None, inputs=[self._said], outputs=[], **QUIET, **js(front))
-        return back
+        event.then(fn=None, inputs=[self._said], outputs=[], **QUIET, **js(front))
+        return event
 
     def _on(self, event: Any, do: Callable[[Asked], Sequence[Any]], outputs: Sequence[Any]) -> Any:
         """Let an event do something."""
@@ -276,10 +293,10 @@ class Browsing:
         paths = self._places[asked.place].paths
         return [paths[path] for path in json.loads(asked.chosen) if path in paths]
 
-    def _one(self, asked: Asked) -> Entry:
+    def _one(self, asked: Asked, what: str = "restored") -> Entry:
         chosen = self._chosen(asked)
         if len(chosen) != 1:
-            raise BadRequest(f"One clip can be restored: {_are_chosen(chosen)}")
+            raise BadRequest(f"One clip can be {what}: {_are_chosen(chosen)}")
         if asked.place == THROWN_AWAY:
             raise BadRequest("That clip is in the trash: bring it back first.")
         return history.entry(chosen[0])

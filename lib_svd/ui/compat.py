@@ -33,6 +33,9 @@ KEPT = (900, 3 * 3600)
 """Every so many seconds gradio from 4 on removes its copies of files that were made, or read by us, so many seconds
 ago. It compares the part of that below a day, so that a day or more would keep them for ever."""
 
+IN_OUR_LINE: dict[str, Any] = {"concurrency_limit": None} if VERSION > 3 else {}
+"""For jobs that wait in a line of our own. Forge lets gradio 4 take one at a time of each kind: the next one would wait
+where nobody knows of it, with no place in the queue, and could not leave it."""
 QUIET: dict[str, Any] = {"show_progress": False, "queue": False}
 """For events that are answered at once. In the queue of gradio 4.40 an answer is lost now and then, where an event
 comes just as the page closes its stream after another one; what it was to change then waits for ever."""

@@ -1,4 +1,4 @@
-"""Find ffmpeg, run it, and say what it can do.
+"""Find ffmpeg and run it.
 
 imageio-ffmpeg brings the binary; without it the one on the PATH serves. Its `write_frames` is not used: it neither
 reads ffmpeg's stderr nor looks at its exit code (imageio_ffmpeg/_io.py, `stderr=None`, no `returncode`), so a full disk
@@ -14,23 +14,12 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import IO, Any
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import IO, Any, cast
 
 from lib_svd.errors import as_typed
-
-ENCODERS: dict[str, tuple[str, ...]] = {
-    "libx264": ("-preset", "{preset}", "-crf", "{crf}", "-profile:v", "{profile}"),
-    "h264_nvenc": ("-rc", "vbr", "-cq", "19", "-b:v", "0", "-profile:v", "high"),
-    "h264_qsv": ("-global_quality", "19", "-profile:v", "high"),
-    "h264_videotoolbox": ("-b:v", "12M", "-profile:v", "high"),
-    "libopenh264": ("-b:v", "12M", "-profile:v", "high"),
-}
-"""H.264 encoders that ffmpeg may have, best first, with what makes each give about the quality of crf 17.
-
-The first takes an `encode.Encoding`; what the others would make of its numbers is not the same.
-"""
 
 _SHORT = 60.0  # seconds; for calls that only look
 _LONG = 600.0  # for calls that decode
@@ -48,29 +37,6 @@ class FfmpegFailed(RuntimeError):
 
 class FfmpegMissing(FfmpegFailed):
     """There is no ffmpeg, or what is there cannot be started."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Encoders:
-    """What there is to encode with, as a doctor would tell it."""
-
-    path: str | None  # of the ffmpeg binary; None: there is none
-    version: str | None
-    h264: tuple[str, ...]  # names of its H.264 encoders that can be used here, best first
-    problem: str | None  # one sentence, if no clip could be written
-
-
-def encoders() -> Encoders:
-    """Look at the ffmpeg at hand; a missing or broken one is an answer too, nothing is raised."""
-    path = version = None
-    try:
-        path = find_ffmpeg()
-        first_line = run([path, "-version"]).stdout.partition("\n")[0]
-        version = first_line.partition("version ")[2].partition(" ")[0] or None
-        names = listed_encoders(path)
-    except FfmpegFailed as error:
-        return Encoders(path=path, version=version, h264=(), problem=str(error))
-    return Encoders(path=path, version=version, h264=names, problem=None if names else _no_encoder(path))
 
 
 def find_ffmpeg() -> str:
@@ -99,50 +65,6 @@ def _brought() -> str | None:
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     except (ImportError, RuntimeError):
         return None
-
-
-def listed_encoders(ffmpeg: str) -> tuple[str, ...]:
-    """List the keys of ENCODERS that this ffmpeg was built with, best first.
-
-    Raises:
-        FfmpegFailed: it cannot be run.
-    """
-    built_in = set(re.findall(r"^ V\S{5} (\S+)", run([ffmpeg, "-hide_banner", "-encoders"]).stdout, re.MULTILINE))
-    return tuple(name for name in ENCODERS if name in built_in)
-
-
-def best_encoder(ffmpeg: str) -> tuple[str, tuple[str, ...]]:
-    """Choose the H.264 encoder to use, and say what the user should know about that choice.
-
-    Raises:
-        FfmpegFailed: none works.
-    """
-    names = listed_encoders(ffmpeg)
-    if "libx264" in names:
-        return "libx264", ()
-    for name in names:
-        if _works(ffmpeg, name):
-            return name, (f"This ffmpeg has no libx264, so the video was encoded with {name}.",)
-    raise FfmpegFailed(_no_encoder(ffmpeg))
-
-
-def _works(ffmpeg: str, encoder: str) -> bool:
-    """Tell whether an encoder runs: those of graphics cards are listed on machines without the card, too."""
-    picture = ("-f", "lavfi", "-i", "nullsrc=s=256x256:r=5:d=1")  # nvenc refuses less than 145 pixels
-    ending = ("-pix_fmt", pixel_format(encoder), "-c:v", encoder, "-f", "null", "-")
-    return run([ffmpeg, "-v", "error", *picture, *ending], check=False).returncode == 0
-
-
-def pixel_format(encoder: str) -> str:
-    """Say what 8 bit 4:2:0 is called for an encoder: Quick Sync takes no planar pictures."""
-    return "nv12" if encoder == "h264_qsv" else "yuv420p"
-
-
-def _no_encoder(ffmpeg: str) -> str:
-    return (
-        f"The ffmpeg at {ffmpeg} has no H.264 encoder that works: "
-        "run `pip install --upgrade imageio-ffmpeg` for one that has, or set IMAGEIO_FFMPEG_EXE to it."
-    )
 
 
 def as_they_come(ffmpeg: str) -> tuple[str, str]:
@@ -202,36 +124,98 @@ def feed(command: Sequence[str], chunks: Iterable[bytes], patience: float) -> No
         FfmpegMissing: it cannot be started.
         FfmpegFailed: it was killed, hung, or ended with an error.
     """
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with _running(command, patience, subprocess.DEVNULL) as (ffmpeg, _):
+        _pour(chunks, cast(IO[bytes], ffmpeg.stdin))
+
+
+def stream(command: Sequence[str], chunks: Iterable[bytes], size: int, patience: float) -> Generator[bytes, None, None]:
+    """Run an ffmpeg command on what `chunks` yields, and give what it makes of that, a few pieces in memory at a time.
+
+    However this ends, closed before its end included, ffmpeg is gone afterwards.
+
+    Args:
+        command: reads its stdin, and writes to its stdout.
+        chunks: what to write there; asked on another thread.
+        size: of a piece, bytes; what is left over at the end is not given.
+        patience: seconds without a piece after which ffmpeg is killed.
+
+    Raises:
+        FfmpegMissing: it cannot be started.
+        FfmpegFailed: it was killed, hung, or ended with an error.
+    """
+    with ThreadPoolExecutor(1, "svd-feed") as pool, _running(command, patience, subprocess.PIPE) as (ffmpeg, watchdog):
+        poured = pool.submit(_pour_and_close, chunks, cast(IO[bytes], ffmpeg.stdin))
+        made = cast(IO[bytes], ffmpeg.stdout)
+        while len(piece := made.read(size)) == size:
+            watchdog.stop()  # who takes the piece has all the time there is
+            yield piece
+            watchdog.start()
+        poured.result()
+
+
+@contextmanager
+def _running(
+    command: Sequence[str], patience: float, stdout: int
+) -> Iterator[tuple[subprocess.Popen[bytes], _Watchdog]]:
+    """An ffmpeg whose stdin is ours, watched, and gone after the context; raises what `feed` raises."""
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": stdout, "stderr": subprocess.PIPE}
     try:
         ffmpeg: subprocess.Popen[bytes] = subprocess.Popen(command, **pipes, **_apart())
     except OSError as error:
         raise _cannot_start(command, error) from error
     assert ffmpeg.stdin is not None
     assert ffmpeg.stderr is not None
-    late = threading.Event()
     said: deque[str] = deque(maxlen=40)
     # A pipe holds 64 KiB (4 KiB on Windows): unread, a talkative ffmpeg would stop, and we with it.
     listener = threading.Thread(target=_listen, args=(ffmpeg.stderr, said), daemon=True)
-    watchdog = threading.Timer(patience, _give_up, (ffmpeg, late))
-    watchdog.daemon = True
+    watchdog = _Watchdog(ffmpeg, patience)
     try:
         listener.start()
         watchdog.start()
-        _pour(chunks, ffmpeg.stdin)
+        yield ffmpeg, watchdog
         code = ffmpeg.wait()
     finally:
-        watchdog.cancel()
+        watchdog.stop()
         ffmpeg.kill()
         ffmpeg.wait()
         _went_well(ffmpeg.stdin.close)  # only now: to close is to flush, and a hung ffmpeg would not read
+        if ffmpeg.stdout is not None:
+            ffmpeg.stdout.close()
         listener.join(timeout=5)  # a child of a wrapper script may hold the pipe open
-    if late.is_set():
+    if watchdog.barked:
         raise FfmpegFailed(
             f"ffmpeg was not done after {patience:g} s and was stopped (the command was: {as_typed(command)})."
         )
     if code != 0:
         raise FfmpegFailed(f"{_why(code, said)} (the command was: {as_typed(command)}).")
+
+
+class _Watchdog:
+    """Kills an ffmpeg that is not done after so many seconds, counted from `start`, unless there is a `stop` before."""
+
+    def __init__(self, ffmpeg: subprocess.Popen[bytes], patience: float) -> None:
+        self.barked = False
+        self._ffmpeg, self._patience, self._timer = ffmpeg, patience, threading.Timer(0, self._bark)
+
+    def start(self) -> None:
+        self._timer = threading.Timer(self._patience, self._bark)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+    def _bark(self) -> None:
+        self.barked = True
+        self._ffmpeg.kill()
+
+
+def _pour_and_close(chunks: Iterable[bytes], stdin: IO[bytes]) -> None:
+    """As `_pour`; where the chunks fail, too, the reader comes to an end."""
+    try:
+        _pour(chunks, stdin)
+    finally:
+        _went_well(stdin.close)
 
 
 def _pour(chunks: Iterable[bytes], stdin: IO[bytes]) -> None:
@@ -255,11 +239,6 @@ def _listen(stderr: IO[bytes], said: deque[str]) -> None:
     with stderr:
         for line in stderr:
             said.append(line.decode("utf-8", "replace"))
-
-
-def _give_up(ffmpeg: subprocess.Popen[bytes], late: threading.Event) -> None:
-    late.set()
-    ffmpeg.kill()
 
 
 def _why(code: int, said: Iterable[str]) -> str:

@@ -66,7 +66,7 @@ def _from_video(path: Path) -> tuple[Frames, float]:
         ffmpeg = find_ffmpeg()
         source = [ffmpeg, "-hide_banner", "-nostdin", "-v", "error", "-i", f"file:{path}"]
         # Each frame once: else ffmpeg doubles and drops some to keep a steady rate.
-        pictures = ["-map", "0:V:0", *as_they_come(ffmpeg), "-vf", _TO_RGB, "-f", "rawvideo", "-pix_fmt", "rgb24"]
+        pictures = ["-map", about.stream, *as_they_come(ffmpeg), "-vf", _TO_RGB, "-f", "rawvideo", "-pix_fmt", "rgb24"]
         raw = output([*source, *pictures, "pipe:1"])
     except FfmpegMissing as error:
         raise SvdError(str(error)) from error

@@ -9,18 +9,23 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from torch import nn
 
 from lib_svd.checkpoints import networks
-from lib_svd.checkpoints.load import _give_memory
+from lib_svd.checkpoints.filling import _give_memory
+from lib_svd.checkpoints.rife import read_rife
 from lib_svd.errors import OutOfMemory, SvdError
+from lib_svd.finish.rife import RifeSmoother
 from lib_svd.hosts.detect import find_host
 from lib_svd.hosts.standalone import standalone_host
 from lib_svd.options import DEFAULTS
@@ -28,6 +33,7 @@ from lib_svd.ports import Host, Part
 from lib_svd.progress import Preview, Progress, Stage
 from lib_svd.testing import FakeQueue, fake_host
 from tests.conftest import NARROW
+from tests.engine.rife import drawn_weights
 from tests.halves import HALVES
 from tests.hosts.stub_hosts import FOLDERS, stub_host
 
@@ -107,7 +113,7 @@ def screen(host_and_screen) -> Look:
 
 
 def filled(part: Part, host: Host) -> nn.Module:
-    """A narrow network with random weights in the host's dtype, built as `checkpoints.load` does."""
+    """A narrow network with random weights in the host's dtype, built as `checkpoints.filling` does."""
     shapes, dtype = networks.shapes(part, NARROW), host.memory.dtype(part)
     with host.memory.building(dtype):
         network = networks.build(part, NARROW)
@@ -306,6 +312,15 @@ def test_a_resident_goes_on_in_float32(host):
     assert {weight.dtype for weight in network.parameters()} == {torch.float32}
     assert torch.allclose(half, full, atol=0.05)
     assert not torch.equal(half, full)
+
+
+def test_a_smoothers_network_is_kept_like_any_other(host, tmp_path):
+    kind = "RIFE 4.25 lite"
+    save_file(drawn_weights(kind), tmp_path / "rife.safetensors")
+    looks = np.random.default_rng(0).integers(0, 256, (2, 40, 56, 3), np.uint8)
+    smoothers = [RifeSmoother(read_rife(tmp_path / "rife.safetensors"), each) for each in (host, fake_host(tmp_path))]
+    made, wanted = (next(smoother.fill([*looks], [Fraction(1, 2)])) for smoother in smoothers)
+    assert np.abs(made.astype(int) - wanted).max() <= 1
 
 
 def test_room_is_a_number_of_bytes(host):

@@ -62,7 +62,7 @@ def wanted(make, models, tmp_path) -> np.ndarray:
 @pytest.fixture
 def weights_read(monkeypatch) -> list[str]:
     """A word for every network that is read from a file."""
-    loading = importlib.import_module("lib_svd.checkpoints.load")
+    loading = importlib.import_module("lib_svd.checkpoints.filling")
     read, seen = loading.ReadAhead, []
     monkeypatch.setattr(loading, "ReadAhead", lambda pieces: seen.append("read") or read(pieces))
     return seen
