@@ -271,7 +271,7 @@ def _is_number(value: Any) -> bool:
 
 
 def listed(described: Any) -> dict[str, Setting]:
-    """The settings that describe the fields of a dataclass, see `row`, by their names."""
+    """List the settings that describe the fields of a dataclass, see `row`, by their names."""
     hints = get_type_hints(described)
     kinds = {name: (*get_args(hint), hint)[0] for name, hint in hints.items()}
     rows = {each.name: each.metadata["setting"] for each in fields(described)}
