@@ -116,7 +116,7 @@ CASES = {
     # the place to write
     "--out taken.mp4": "taken.mp4 exists already|choose another name",
     "--out notes.mp4": "notes.txt exists already|choose another name",
-    "--out clip.webm": "clip.webm does not end in .mp4|name it so",
+    "--out clip.webm": "clip.webm is no name for a clip|name it clip.mp4 and ask for VP9 (webm) beside it, --also webm",
     "--out full": "full is a folder|add a name for the clip",
     "--out notes.txt/clip.mp4": "notes.txt is a file, not a folder|choose another place",
     f"--out {'x' * 250}.mp4": "is too long|choose a shorter one",

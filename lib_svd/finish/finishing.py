@@ -91,7 +91,8 @@ class Finishing:
             raise BadRequest(f"The last frame, {self.last}, comes before the first, {self.first}: change one of them.")
         self.rate(1)
         if self.size and min(side or 0 for side in read_size(self.size)) < 2:
-            raise BadRequest(f"Size must be such as 1080x1920, not {shown(self.size)}.")
+            called = FINISHINGS["size"].called
+            raise BadRequest(f"{called} must be such as 1080x1920, not {shown(self.size)}.")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Finishing:
@@ -139,12 +140,14 @@ class Finishing:
         """
         wish = re.fullmatch(r"\s*(\d{1,4})(x?)\s*", self.smooth)
         if self.smooth and wish is None:
-            raise BadRequest(f"Smooth to must be 2x, 4x or frames a second such as 28, not {shown(self.smooth)}.")
+            called = FINISHINGS["smooth"].called
+            raise BadRequest(f"{called} must be 2x, 4x or frames a second such as 28, not {shown(self.smooth)}.")
         if wish is None:
             return min(max(1, round(fps * self.speed)), FASTEST)
         rate = int(wish[1]) * (fps if wish[2] else 1)
         if not 1 <= rate <= FASTEST or (wish[2] and int(wish[1]) > MOST_TIMES):
-            raise BadRequest(f"Smooth to {self.smooth.strip()} gives {rate} frames a second: choose 1 to {FASTEST}.")
+            called = FINISHINGS["smooth"].called
+            raise BadRequest(f"{called} {self.smooth.strip()} gives {rate} frames a second: choose 1 to {FASTEST}.")
         return rate
 
     def closes(self, was_closed: bool) -> bool:
