@@ -38,7 +38,7 @@ def read_infotext(path: Path) -> str:
 
 
 def _beside(path: Path) -> Path:
-    """The .txt of the clip that a file is the same as, in another format."""
+    """Find the .txt of the clip that a file is the same as, in another format."""
     suffixes = [row.suffix for row in video.FORMATS.values() if path.name.lower().endswith(row.suffix)]
     suffix = max(suffixes, key=len, default=path.suffix)
     return path.with_name(path.name[: len(path.name) - len(suffix)] + ".txt")
@@ -55,7 +55,7 @@ def read_start(path: Path) -> str:
 
 
 def _from_picture(path: Path | BinaryIO) -> str:
-    """A picture's settings, wherever web UIs put them."""
+    """Read a picture's settings, wherever web UIs put them."""
     with Image.open(path) as picture:
         texts = {**picture.info, **getattr(picture, "text", {})}
         if "parameters" in texts:

@@ -125,11 +125,11 @@ class Upscalers(Protocol):
     """Networks that make a picture larger."""
 
     def names(self) -> list[str]:
-        """What they are called, in the order in which they are shown."""
+        """List what they are called, in the order in which they are shown."""
         ...
 
     def named(self, text: str) -> str:
-        """The name that is meant, in whatever letters it is written; nothing is loaded.
+        """Give the name that is meant, in whatever letters it is written; nothing is loaded.
 
         Raises:
             BadRequest: there is none, or it cannot be used here; the text says which there are.
@@ -137,7 +137,7 @@ class Upscalers(Protocol):
         ...
 
     def enlarged(self, name: str, picture: Image.Image, scale: float) -> Image.Image:
-        """An RGB picture made larger, `scale` times at least unless the network cannot.
+        """Make an RGB picture larger, `scale` times at least unless the network cannot.
 
         Args:
             name: one of `names`.

@@ -188,7 +188,7 @@ class Settings(Generic[Open]):
         "Euler is what SVD was made with; Heun works twice a step; LCM is for AnimateLCM.",
         choices=SAMPLERS, groups=SWEPT | KEPT)
     schedule: str | Open = row("Schedule", "Schedule type",
-        "Noise levels: Karras; Align Your Steps is made for 10 steps of Euler.",
+        "Noise levels. Karras is usual; Align Your Steps is made for 10 steps of Euler.",
         choices=SCHEDULES, groups=SWEPT | KEPT)
     seed: int = row("Seed", "Seed",
         "The same seed and settings give the same clip.",
@@ -224,13 +224,13 @@ class Settings(Generic[Open]):
         "How guidance goes from the first frame to the last.",
         choices=RAMPS, groups=SWEPT | KEPT)
     guidance_low: float = row("Guidance, lowest sigma", "SVD guidance low",
-        "No guidance at sigmas below: those steps take half the time.",
+        "No guidance at sigmas below this: those steps take half the time.",
         0, 1000, default=0.0, step=0.1, unit=" (sigma)", groups=KEPT)
     guidance_high: float = row("Guidance, highest sigma", "SVD guidance high",
-        "No guidance at sigmas above; the schedule begins at 700.",
+        "No guidance at sigmas above this; the schedule begins at 700.",
         0, 1000, default=1000.0, step=0.1, unit=" (sigma)", groups=KEPT)
     cache_interval: int = row("Cache interval", "SVD cache interval",
-        "Of so many steps one is whole, the others reuse its inside. 1 is exact.",
+        "One step in so many is worked out whole; the others reuse its inner stages. 1 is exact.",
         1, 10, default=1, groups=KEPT | SEEN)
     fit: str = row("Fit", "SVD fit",
         "How the picture is brought to the clip's size. A tighter crop moves better.",
@@ -242,13 +242,13 @@ class Settings(Generic[Open]):
         "What a crop keeps in view: 0 top, 1 bottom.",
         0, 1, default=0.5, step=0.001, together="Crop", groups=KEPT | SEEN)
     zoom: float = row("Zoom", "SVD zoom",
-        "A tighter crop. Pixels that the picture does not have make the clip soft.",
+        "Makes the crop tighter. Beyond the picture's own pixels the clip gets soft.",
         1, 8, default=1.0, step=0.01, together="Crop", groups=KEPT | SEEN)
     background: str | Open = row("Background", "SVD background",
         "Shows through transparent parts of the picture.",
         is_colour=True, groups=SEEN)
     decode: str = row("Decoding", "SVD decode",
-        "Exact gives the same frames at any memory; Reference cuts as Stability's code does.",
+        "Exact gives the same frames in any memory; Reference works in chunks, as Stability's code does.",
         default="exact", choices=DECODES, groups=KEPT | SEEN | DECODING)
     decode_chunk: int = row("Frames decoded at a time", "SVD decode chunk",
         "0 chooses by the memory at hand. Less takes less memory.",
@@ -271,7 +271,7 @@ def _is_number(value: Any) -> bool:
 
 
 def listed(described: Any) -> dict[str, Setting]:
-    """The settings that describe the fields of a dataclass, see `row`, by their names."""
+    """List the settings that describe the fields of a dataclass, see `row`, by their names."""
     hints = get_type_hints(described)
     kinds = {name: (*get_args(hint), hint)[0] for name, hint in hints.items()}
     rows = {each.name: each.metadata["setting"] for each in fields(described)}

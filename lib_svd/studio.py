@@ -231,7 +231,7 @@ class Studio:
         return finish(order, self.host)
 
     def _finished_too(self, saved: SavedClip) -> SavedClip:
-        """The clip finished as the user has set it; where that cannot be done, the clip itself, with the reason."""
+        """Finish the clip as the user has set it; where that cannot be done, give the clip itself, with the reason."""
         options = self.host.options
         try:
             wanted = Finishing.read(str(options["svd_finishing"]))
@@ -259,7 +259,7 @@ class Studio:
                 self.unload()
 
     def encodings(self, formats: Sequence[str | video.Encoding]) -> tuple[video.Encoding, ...]:
-        """Formats by name, such as `gif` or `h265:24:slow`; one that stands alone is written as the options say.
+        """List formats by name, such as `gif` or `h265:24:slow`; one that stands alone is written as the options say.
 
         Raises:
             BadRequest: there is no such format, or it cannot be written so.
@@ -275,7 +275,7 @@ class Studio:
         return (path.parent if path.parent in folders else folders[0]) / path.name
 
     def clip_called(self, name: str) -> Path:
-        """A clip by its name in any of the folders of clips, or by its path in one of them.
+        """Find a clip by its name in any of the folders of clips, or by its path in one of them.
 
         Raises:
             BadInput: there is none of that name.
@@ -297,12 +297,12 @@ class Studio:
         gc.collect()  # a host's patcher and its network refer to each other
 
     def _encoding(self, name: str = video.MAIN) -> video.Encoding:
-        """As the web UI's own settings for videos say, where it has such."""
+        """Encode as the web UI's own settings for videos say, where it has such."""
         crf, preset, profile = (self.host.options[f"video_{what}"] for what in ("crf", "preset", "profile"))
         return video.Encoding.of_host(crf, preset, profile, name)
 
     def _copies(self) -> tuple[video.Encoding, ...]:
-        """The formats that every clip is written in too; raises BadRequest where one cannot be.
+        """List the formats that every clip is written in too; raises BadRequest where one cannot be.
 
         A web UI's own container for videos, where that is mkv, is one of them: a page plays an mp4.
         """
@@ -311,7 +311,7 @@ class Studio:
         return (*self.encodings(names), *([self._encoding("mkv")] if wants_mkv else []))
 
     def output_dir(self) -> Path:
-        """The host's folder for clips; raises BadOutput where it cannot be made."""
+        """Give the host's folder for clips; raises BadOutput where it cannot be made."""
         try:
             return self.host.folders.output_dir()
         except OSError as error:

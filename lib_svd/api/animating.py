@@ -17,7 +17,7 @@ EXAMPLE = '{"picture": "<base64>", "num_frames": 14}'
 
 
 def answer(studio: Studio, order: dict[str, Any]) -> Answer:
-    """HTTP status and JSON for an order.
+    """Carry out an order; gives an HTTP status and JSON.
 
     `{"picture": base64 or data URL, "frames": true to save them too, "motion_bucket_id": 75, ...}` with any settings of
     `ClipRequest`, and "speed" of `speeds.SPEEDS`, gives `{"video": base64}` and what `SavedClip.as_dict` gives; an
@@ -31,7 +31,7 @@ def answer(studio: Studio, order: dict[str, Any]) -> Answer:
 
 
 def taken(studio: Studio, body: bytes) -> dict[str, Any]:
-    """An order out of a body, with its picture as bytes; what can be refused without much work is refused.
+    """Read an order out of a body, with its picture as bytes; what can be refused without much work is refused.
 
     Raises:
         BadInput: it is no order, or a setting, the model or the picture cannot be.
@@ -48,12 +48,12 @@ def taken(studio: Studio, body: bytes) -> dict[str, Any]:
 
 
 def request(studio: Studio, order: dict[str, Any]) -> ClipRequest:
-    """Its settings; raises BadInput."""
+    """Make the request of an order's settings; raises BadInput."""
     return studio.request({name: value for name, value in order.items() if name not in ("picture", "frames")})
 
 
 def picture(order: dict[str, Any]) -> io.BytesIO | None:
-    """Its picture, None where it has none; raises BadPicture where the text is no base64."""
+    """Decode an order's picture, None where it has none; raises BadPicture where the text is no base64."""
     text = order.get("picture")
     if text is None or isinstance(text, io.BytesIO):
         return text
@@ -66,7 +66,7 @@ def picture(order: dict[str, Any]) -> io.BytesIO | None:
 
 
 def _is_wanted(answer: Any) -> bool:
-    """A yes or no, as programs spell it; raises BadRequest for anything else."""
+    """Read a yes or no, as programs spell it; raises BadRequest for anything else."""
     spelled = str(answer).lower()
     if spelled in ("true", "1", "yes"):
         return True

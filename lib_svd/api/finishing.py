@@ -31,7 +31,7 @@ class Asked:
 
 
 def answer(studio: Studio, order: Asked) -> Answer:
-    """HTTP status and JSON for an order.
+    """Carry out an order; gives an HTTP status and JSON.
 
     `{"clip": a name in the folders of clips, or "video": base64 or data URL, "for": of `DELIVERIES`, "also": formats,
     "loop": "pingpong", ...}` with any row of `Finishing` gives what `animate` gives.
@@ -46,7 +46,7 @@ def answer(studio: Studio, order: Asked) -> Answer:
 
 
 def taken(studio: Studio, body: bytes) -> Asked:
-    """An order out of a body; what can be refused without much work is refused.
+    """Read an order out of a body; what can be refused without much work is refused.
 
     Raises:
         BadInput: it is no order, the clip is none, or what it asks for cannot be done.
@@ -70,7 +70,7 @@ def taken(studio: Studio, body: bytes) -> Asked:
 
 
 def _wanted(delivery: Any, also: Any) -> tuple[dict[str, Any], tuple[video.Encoding, ...]]:
-    """What a delivery does, and all formats."""
+    """Read what a delivery does, and all formats."""
     chosen = None if delivery is None else delivery_called(_text("for", delivery))
     names = [also] if isinstance(also, str) else also
     if not isinstance(names, (list, tuple)):

@@ -34,7 +34,7 @@ def add_routes(app: Any, studio: Studio, guards: list[Any]) -> None:
     line = Line("svd-api")
 
     def models() -> Any:
-        """Every SVD model that can be named, and what it was made for."""
+        """List every SVD model that can be named, and what it was made for."""
         return [{"name": model.name, **describe(model.checkpoint)} for model in studio.models()]
 
     async def animate(request: Request) -> Response:
@@ -46,7 +46,7 @@ def add_routes(app: Any, studio: Studio, guards: list[Any]) -> None:
         return await _in_turn(studio, line, request, finishing.taken, finishing.answer)
 
     def doctor() -> Any:
-        """What this machine has, and what the web UI lacks."""
+        """Say what this machine has, and what the web UI lacks."""
         return {"web UI": described(studio.host), **examine(studio.host.folders.model_dirs())}
 
     app.add_api_route("/svd/v1/doctor", doctor, methods=["GET"], dependencies=guards)
@@ -62,7 +62,7 @@ async def _in_turn(
     taken: Callable[[Studio, bytes], T],
     answer: Callable[[Studio, T], Answer],
 ) -> Response:
-    """What `answer` gives when it was the order's turn; what cannot be done is said before it waits."""
+    """Give what `answer` gives when it is the order's turn; what cannot be done is said before it waits."""
     status, why = door.excess(request.headers.raw)
     answered = told("Refused", why)
     if not why:

@@ -20,7 +20,7 @@ Answer = tuple[int, dict[str, Any]]
 
 
 def read(body: bytes, example: str) -> dict[str, Any]:
-    """An order as it stands in a body.
+    """Read an order as it stands in a body.
 
     Raises:
         BadRequest: it is no JSON object, such as the example, or one that would take much memory or time to read.
@@ -35,7 +35,9 @@ def read(body: bytes, example: str) -> dict[str, Any]:
 
 
 def bytes_of(text: Any) -> bytes:
-    """What base64 text stands for, with what a data URL has before it or without; raises ValueError for any other."""
+    """Decode what base64 text stands for, with what a data URL has before it or without; raises ValueError for any
+    other.
+    """
     try:
         plain = re.sub(r"\s", "", text.partition("base64,")[2] or text).translate(_URL_SAFE).rstrip("=")
         return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
@@ -44,17 +46,17 @@ def bytes_of(text: Any) -> bytes:
 
 
 def whole(saved: SavedClip) -> Answer:
-    """A clip, with its video."""
+    """Describe a clip, with its video."""
     return 200, {"video": base64.b64encode(saved.video.read_bytes()).decode("ascii"), **saved.as_dict()}
 
 
 def failed(error: SvdError) -> Answer:
-    """Why there is no clip."""
+    """Say why there is no clip."""
     kinds = ((BadInput, REFUSED), (Interrupted, STOPPED), (Busy, WAITING))
     status = next((status for kind, status in kinds if isinstance(error, kind)), FAILED)
     return status, told(type(error).__name__, str(error))
 
 
 def told(error: str, message: str) -> dict[str, Any]:
-    """An error as programs read it."""
+    """Write an error as programs read it."""
     return {"error": error, "message": message}

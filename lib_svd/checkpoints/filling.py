@@ -34,7 +34,7 @@ class Unfilled:
 
 
 def fill(wanted: Unfilled, host: Host, progress: Callable[[int], None]) -> nn.Module:
-    """The network with its weights, on the CPU, ready for the host to adopt.
+    """Build the network with its weights, on the CPU, ready for the host to adopt.
 
     Args:
         wanted: what it is.

@@ -63,12 +63,12 @@ class RifeFile:
 
 
 def rife_dirs(model_dirs: Iterable[Path]) -> list[Path]:
-    """Folders where RIFE may be: beside a host's folders for models, and in them; each once."""
+    """List the folders where RIFE may be: beside a host's folders for models, and in them; each once."""
     return list(dict.fromkeys(place / FOLDER for folder in model_dirs for place in (folder.parent, folder)))
 
 
 def find_rife(model_dirs: Iterable[Path]) -> list[RifeFile]:
-    """Every RIFE file there, in natural order; what cannot be used is passed over.
+    """List every RIFE file there, in natural order; what cannot be used is passed over.
 
     Args:
         model_dirs: the host's folders for models, see `ports.Folders`.
@@ -83,7 +83,7 @@ def find_rife(model_dirs: Iterable[Path]) -> list[RifeFile]:
 
 
 def choose_rife(name: str, model_dirs: Iterable[Path]) -> RifeFile:
-    """The RIFE file of that name, with or without its suffix, in any case; "" is the first there is.
+    """Find the RIFE file of that name, with or without its suffix, in any case; "" is the first there is.
 
     Raises:
         BadCheckpoint: there is none; says what is there, and where one is to be put.
@@ -101,7 +101,7 @@ def choose_rife(name: str, model_dirs: Iterable[Path]) -> RifeFile:
 
 
 def load_rife(file: RifeFile, host: Host) -> Resident:
-    """The network, in the host's keeping; it computes in float16 where the host does not want float32.
+    """Load the network into the host's keeping; it computes in float16 where the host does not want float32.
 
     Raises:
         BadCheckpoint: the file changed since it was looked at.
@@ -124,7 +124,7 @@ def load_rife(file: RifeFile, host: Host) -> Resident:
 
 
 def _read(path: Path) -> RifeFile:
-    """What a file is, by its header.
+    """Read what a file is, by its header.
 
     Raises:
         BadCheckpoint: it cannot be read, or is anything but one of KINDS.
@@ -150,7 +150,7 @@ read_rife = Remembered(_read, ())
 
 
 def _named(tensors: Mapping[str, Entry]) -> dict[str, str]:
-    """The network's name of each weight, and its key in the file."""
+    """Map the network's name of each weight to its key in the file."""
     keys: dict[str, str] = {}
     for key in tensors:
         name = re.sub(r"^block(\d)\.", r"blocks.\1.", _BEFORE.sub("", key, count=1))
@@ -160,7 +160,7 @@ def _named(tensors: Mapping[str, Entry]) -> dict[str, str]:
 
 
 def _sizes(keys: Mapping[str, str], tensors: Mapping[str, Entry]) -> tuple[tuple[int, ...], ...]:
-    """Shapes of the weights by which the kinds differ; () for one that is missing."""
+    """List the shapes of the weights by which the kinds differ; () for one that is missing."""
     return tuple(tensors[keys[name]].shape if name in keys else () for name in _telling(len(RifeConfig().widths)))
 
 
@@ -185,7 +185,7 @@ def _source(path: Path, key: str, entry: Entry) -> Source:
 
 
 def _build(config: RifeConfig) -> nn.Module:
-    """On the meta device."""
+    """Build the network on the meta device."""
     from lib_svd.engine.rife import Rife
 
     with torch.device("meta"):
@@ -194,5 +194,5 @@ def _build(config: RifeConfig) -> nn.Module:
 
 @lru_cache(maxsize=len(KINDS))
 def _shapes(config: RifeConfig) -> dict[str, tuple[int, ...]]:
-    """Every weight of the network by name; not to be changed."""
+    """List every weight of the network by name; not to be changed."""
     return {name: tuple(weight.shape) for name, weight in _build(config).state_dict().items()}

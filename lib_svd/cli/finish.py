@@ -71,7 +71,7 @@ def finish(**options: Any) -> None:
 
 
 def _finished(options: Options, bar: ProgressBar) -> Iterator[SavedClip]:
-    """The finished clips, one after the other; all orders are checked before the first is begun."""
+    """Make the finished clips, one after the other; all orders are checked before the first is begun."""
     clips = options["clips"]
     if not clips:
         raise BadRequest(f"Which clip? Name one: {PROGRAM} finish clip.mp4 --loop pingpong --smooth 28.")
@@ -93,7 +93,7 @@ def _finished(options: Options, bar: ProgressBar) -> Iterator[SavedClip]:
 
 
 def _wanted(options: Options) -> tuple[Finishing, tuple[str, ...]]:
-    """What to do, and in which formats; raises BadRequest."""
+    """Read what to do, and in which formats; raises BadRequest."""
     chosen = delivery_called(options["delivery"]) if options["delivery"] else None
     upscale = {"upscale": Path(options["upscale"]).name} if _upscaler_file(options) else {}
     given = {**(chosen.finishing if chosen else {}), **finishing(options), **upscale}
@@ -101,7 +101,7 @@ def _wanted(options: Options) -> tuple[Finishing, tuple[str, ...]]:
 
 
 def _upscaler_file(options: Options) -> tuple[Path, ...]:
-    """The file that `--upscale` names, if it is one; raises BadRequest for one that could run a program."""
+    """Give the file that `--upscale` names, if it is one; raises BadRequest for one that could run a program."""
     path = Path(options["upscale"] or "")
     if not is_file(path):
         return ()

@@ -36,7 +36,7 @@ def info(file: Path, as_json: bool) -> None:
 
 
 def _look(file: Path) -> dict[str, Any]:
-    """What is in a video; empty for anything else."""
+    """Look at what is in a video; empty for anything else."""
     from lib_svd import video
 
     with suppress(BadInput):

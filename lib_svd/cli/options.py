@@ -46,7 +46,7 @@ def setting_options(command: F) -> F:
 
 
 def finishing_options(command: F) -> F:
-    """An option for each row of what can be done to a clip; what is not given stays out of `finishing`."""
+    """Add an option for each row of what can be done to a clip; what is not given stays out of `finishing`."""
     for name, setting in reversed(tuple(FINISHINGS.items())):
         kind: dict[str, Any] = {"is_flag": True, "default": None} if setting.kind is bool else {"metavar": "VALUE"}
         command = click.option(*setting.flags, name, help=_help(setting), **kind)(command)
@@ -54,7 +54,7 @@ def finishing_options(command: F) -> F:
 
 
 def finishing(options: Options) -> dict[str, Any]:
-    """What is to be done to a clip among the options, as far as it was given."""
+    """Read what is to be done to a clip among the options, as far as it was given."""
     given = {name: options[name] for name in FINISHINGS if options[name] is not None}
     return {name: value if isinstance(value, bool) else _read(FINISHINGS[name], value) for name, value in given.items()}
 
@@ -127,8 +127,8 @@ def run_options(command: F) -> F:
 
 def host_options(command: F) -> F:
     """Add the options that say where and in what a model runs: for `host_of`."""
-    weights = "float8 keeps the UNet in half the memory, rounded; auto as it computes."
-    compiles = "Compile small kernels, once a start: faster on CUDA, where Triton is there."
+    weights = "float8 keeps the UNet in half the memory, rounded; auto keeps it as it computes."
+    compiles = "Compile small kernels once after each start: faster on CUDA, where Triton is there."
     command = click.option("--compile", "compiled", is_flag=True, help=compiles)(command)
     command = click.option("--weights", default="auto", help=weights)(command)
     command = click.option("--dtype", default="auto", help="auto, float32, float16 or bfloat16.")(command)

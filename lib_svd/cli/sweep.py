@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     "--values",
     default="",
     metavar="A,B,C",
-    help="Its values; 1-4 are four. Of motion 60,75,90 if not given.",
+    help="Its values, or 1-4 for four of them; of motion 60,75,90 when not given.",
 )
 @click.option("--checkpoint", help="Model: a file, a diffusers folder, or a name in the model folders.")
 @click.option("--out", type=Path, help="The video of all clips, .mp4; a numbered name under output/ when not given.")

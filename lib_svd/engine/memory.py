@@ -105,7 +105,9 @@ def decode_bytes(
 
 
 def rife_bytes(config: RifeConfig, height: int, width: int, dtype: torch.dtype, rows: int) -> int:
-    """A frame between two of height x width pixels, multiples of the grid, with so many rows worked on at a time."""
+    """Estimate a frame between two of height x width pixels, multiples of the grid, with so many rows worked on at a
+    time.
+    """
     frames = 4 * 2 * (3 + config.head)  # bytes a pixel of what the network looks at, in float32
     guesses = 2 * (4 * 4 + 9 * dtype.itemsize)  # the one that there is, and the next
     # Pixels that a block looks at, warped, sorted and put together: two a side of each cell.

@@ -92,14 +92,14 @@ class Rife(nn.Module):
         self.blocks = nn.ModuleList(Block(*widths) for widths in zip(known, config.widths, strict=True))
 
     def look(self, frame: Tensor) -> Tensor:
-        """A frame [1, 3, H, W] float32 in [0, 1] and what is compared of it, [1, 3 + head, H, W] float32.
+        """See a frame [1, 3, H, W] float32 in [0, 1] with what is compared of it, [1, 3 + head, H, W] float32.
 
         H and W are multiples of the grid.
         """
         return torch.cat([frame, self.encode(frame.to(self.encode.cnn0.weight.dtype)).float()], 1)
 
     def between(self, looks: Tensor, time: float, rows: int) -> Tensor:
-        """The frame that stands at a time between two frames.
+        """Make the frame that stands at a time between two frames.
 
         Args:
             looks: at both, [2, 3 + head, H, W] float32.
@@ -132,7 +132,7 @@ def _bands(height: int, rows: int, reach: int) -> Iterator[_Band]:
 
 
 def _corrected(guess: Guess | None, block: Block, looks: Tensor, time: float, scale: int, rows: int) -> Guess:
-    """The guess after a block that sees cells of scale x scale pixels."""
+    """Correct the guess by a block that sees cells of scale x scale pixels."""
     height, width = looks.shape[-2:]
     dtype = cast(nn.Conv2d, block.lastconv[0]).weight.dtype
     flow = looks.new_empty(1, FLOWS, height, width)
@@ -148,7 +148,7 @@ def _corrected(guess: Guess | None, block: Block, looks: Tensor, time: float, sc
 
 
 def _known(guess: Guess | None, looks: Tensor, time: float, scale: int, rows: slice) -> Tensor:
-    """What a block sees of these rows of pixels, [1, in, h, w] float32: a mean over the middle of each cell."""
+    """Gather what a block sees of these rows of pixels, [1, in, h, w] float32: a mean over the middle of each cell."""
     if guess is None:
         seen, more = _middle(looks[..., rows, :], scale, -2, -1), []
     else:
@@ -160,7 +160,7 @@ def _known(guess: Guess | None, looks: Tensor, time: float, scale: int, rows: sl
 
 
 def _mixed(looks: Tensor, guess: Guess, band: _Band) -> Tensor:
-    """Rows of the wanted frame, [1, 3, h, W] float32: both frames along the flow, by the mask."""
+    """Mix rows of the wanted frame, [1, 3, h, W] float32: both frames along the flow, by the mask."""
     rows = slice(band.begin, band.end)
     flow, logit = guess.flow[..., rows, :], guess.rest[:, :1, rows, :].float()
     before, after = _warped(looks[:, :3], flow, *_places(looks, rows, 1)).split(1)
@@ -169,21 +169,21 @@ def _mixed(looks: Tensor, guess: Guess, band: _Band) -> Tensor:
 
 
 def _places(looks: Tensor, rows: slice, scale: int) -> tuple[Tensor, Tensor]:
-    """Rows and columns, in pixels, of what `_middle` leaves of these rows."""
+    """Give rows and columns, in pixels, of what `_middle` leaves of these rows."""
     y = torch.arange(rows.start, rows.stop, dtype=torch.float32, device=looks.device)
     x = torch.arange(looks.shape[-1], dtype=torch.float32, device=looks.device)
     return _middle(y, scale, -1), _middle(x, scale, -1)
 
 
 def _middle(x: Tensor, scale: int, *dims: int) -> Tensor:
-    """The two pixels in the middle of every `scale` along each of the dimensions; with 1 all of them."""
+    """Take the two pixels in the middle of every `scale` along each of the dimensions; with 1 all of them."""
     for dim in dims if scale > 2 else ():
         x = x.unflatten(dim, (-1, scale)).narrow(dim, scale // 2 - 1, 2).flatten(dim - 1, dim)
     return x
 
 
 def _warped(images: Tensor, flow: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """Two images [2, C, H, W] at places [h], [w] moved by the flow [1, 4, h, w], two of its channels each.
+    """See two images [2, C, H, W] at places [h], [w] moved by the flow [1, 4, h, w], two of its channels each.
 
     Beyond the border is the border. That is said by the places, since some devices know no other border than zeros.
     """

@@ -23,7 +23,7 @@ SUDDEN = 2.5  # times the quieter of the two changes beside it
 
 
 def find_cuts(frames: Sequence[Frames]) -> list[int]:
-    """Numbers of the frames with which another scene begins.
+    """Find the numbers of the frames with which another scene begins.
 
     Two frames are unlike where little of the one is found again near its place in the other, whatever its brightness
     and contrast; that is a cut unless the frames around change about as much, as they do in flicker and fast motion.
@@ -50,7 +50,7 @@ def find_cuts(frames: Sequence[Frames]) -> list[int]:
 
 
 def _look(frame: Frames) -> Floats:
-    """A frame as means of squares [h, w, 3], its colours about 0 and its contrast 1, whatever the light."""
+    """See a frame as means of squares [h, w, 3], its colours about 0 and its contrast 1, whatever the light."""
     side = -(-max(frame.shape[:2]) // CELLS)
     height, width = (-(-length // side) * side for length in frame.shape[:2])
     whole = np.pad(frame, ((0, height - frame.shape[0]), (0, width - frame.shape[1]), (0, 0)), "edge")
@@ -62,7 +62,9 @@ def _look(frame: Frames) -> Floats:
 
 
 def _apart(before: Floats, after: Floats, reach: int) -> float:
-    """How unlike two looks are, where each part is compared with the part most like it within reach; 0: the same."""
+    """Say how unlike two looks are, where each part is compared with the part most like it within reach; 0: the
+    same.
+    """
     around = np.pad(after, ((reach, reach), (reach, reach), (0, 0)), "edge")
     shifted = sliding_window_view(sliding_window_view(around, len(before), 0), before.shape[1], 1)  # [y, x, 3, h, w]
     unlike = np.abs(shifted - before.transpose(2, 0, 1)).mean(2)
@@ -70,7 +72,7 @@ def _apart(before: Floats, after: Floats, reach: int) -> float:
 
 
 def _softened(cells: Floats) -> Floats:
-    """Mean over SOFT x SOFT cells around each of [.., h, w]."""
+    """Take the mean over SOFT x SOFT cells around each of [.., h, w]."""
     margin = SOFT // 2
     for axis in (-2, -1):
         ends = [(0, 0)] * cells.ndim

@@ -52,7 +52,7 @@ DELIVERIES: Mapping[str, Delivery] = {
 
 
 def delivery_called(name: str) -> Delivery:
-    """The delivery of that name; raises BadRequest where there is none."""
+    """Find the delivery of that name; raises BadRequest where there is none."""
     if name not in DELIVERIES:
         raise BadRequest(f"There is no delivery {shown(name)}: choose one of {', '.join(DELIVERIES)}.")
     return DELIVERIES[name]

@@ -21,17 +21,17 @@ class Upscaler(Protocol):
     """Makes one picture larger."""
 
     def __call__(self, picture: Image.Image, scale: float, /) -> Image.Image:
-        """The picture, RGB, about `scale` times as large; of any size that is not smaller."""
+        """Give the picture, RGB, about `scale` times as large; of any size that is not smaller."""
         ...
 
 
 def upscaler_names(there: Upscalers) -> list[str]:
-    """All that can be asked for: Lanczos, and what the program around us has."""
+    """List all that can be asked for: Lanczos, and what the program around us has."""
     return [LANCZOS, *there.names()]
 
 
 def upscaler_called(name: str, there: Upscalers) -> Upscaler:
-    """The upscaler of that name, in whatever letters.
+    """Find the upscaler of that name, in whatever letters.
 
     Raises:
         BadRequest: there is none, or it cannot be used here; the text names those that there are.
@@ -43,13 +43,13 @@ def upscaler_called(name: str, there: Upscalers) -> Upscaler:
 
 
 def enlarged_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
-    """Width and height of frames that were so large, enlarged."""
+    """Work out width and height of frames that were so large, enlarged."""
     width, height = (round(side * scale) for side in size)
     return width, height
 
 
 def enlarged(frames: Frames, scale: float, upscaler: Upscaler, report: Report) -> Frames:
-    """Every frame by an upscaler, and by Lanczos to the very size where that gives another one.
+    """Enlarge every frame by an upscaler, and by Lanczos to the very size where that gives another one.
 
     Args:
         frames: [T, H, W, 3] uint8, RGB.
@@ -66,7 +66,7 @@ def enlarged(frames: Frames, scale: float, upscaler: Upscaler, report: Report) -
 
 
 def fitted(frames: Frames, size: tuple[int, int], fit: str, report: Report) -> tuple[Frames, tuple[str, ...]]:
-    """Every frame brought to a width and height, as pictures are, and what is to be said of it: `images.fit_picture`.
+    """Bring every frame to a width and height, as pictures are, and say what is to be said of it: `images.fit_picture`.
 
     Args:
         frames: [T, H, W, 3] uint8, RGB.

@@ -96,7 +96,7 @@ class Finishing:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Finishing:
-        """What to do, by the names of the rows, as an API or a JSON file gives them.
+        """Read what to do, by the names of the rows, as an API or a JSON file gives them.
 
         Raises:
             BadRequest: a name is none of a row, or a value is out of range.
@@ -108,7 +108,7 @@ class Finishing:
 
     @classmethod
     def read(cls, text: str) -> Finishing:
-        """What `text` wrote; of several one after the other the last.
+        """Read what `text` wrote; of several one after the other the last.
 
         Raises:
             BadRequest: a value is out of range.
@@ -123,7 +123,9 @@ class Finishing:
         return ", ".join(f"{label}: {value}" for label, value in said)
 
     def _changed(self) -> dict[str, Setting]:
-        """Rows that matter: those that do not stand at their default, less those that need another one that does."""
+        """List the rows that matter: those that do not stand at their default, less those that need another one that
+        does.
+        """
         changed = {name: row for name, row in FINISHINGS.items() if getattr(self, name) != row.default}
         return {name: row for name, row in changed.items() if NEEDS.get(name, name) in changed and self._matters(name)}
 
@@ -131,7 +133,7 @@ class Finishing:
         return name != "crossfade" or self.loop == "crossfade"
 
     def rate(self, fps: int) -> int:
-        """Frames a second of the finished clip, of one that has so many.
+        """Work out the frames a second of the finished clip, of one that has so many.
 
         Raises:
             BadRequest: there would be too many a second, or the wish cannot be read.
@@ -149,7 +151,7 @@ class Finishing:
         return rate
 
     def closes(self, was_closed: bool) -> bool:
-        """Whether the finished clip is a loop: after its last frame comes its first.
+        """Tell whether the finished clip is a loop: after its last frame comes its first.
 
         Args:
             was_closed: whether the clip was one before.
@@ -172,7 +174,8 @@ NEEDS = {"smoother": "smooth", "scale": "upscale", "fit": "size"}
 
 
 def with_finished(infotext: str, finishing: Finishing, source: str) -> str:
-    """A finished clip's infotext: that of the clip it came from, and what was done to it, after what was done before.
+    """Write a finished clip's infotext: that of the clip it came from, and what was done to it, after what was done
+    before.
 
     Args:
         infotext: of the clip that it came from; "" where that carries none.
@@ -190,17 +193,19 @@ def _pair(label: str, value: str) -> str:
 
 
 def finished_of(infotext: str) -> str:
-    """What was done to the clip that carries this text, as `Finishing.text` has it; "" to one that is not finished."""
+    """Read what was done to the clip that carries this text, as `Finishing.text` has it; "" to one that is not
+    finished.
+    """
     return values_in(infotext).get(FINISHED, "")
 
 
 def finished_source(infotext: str) -> str:
-    """The name of the clip from which the one that carries this text came; "" where it does not tell."""
+    """Read the name of the clip from which the one that carries this text came; "" where it does not tell."""
     return values_in(infotext).get(SOURCE, "")
 
 
 def is_loop(finished: str) -> bool:
-    """Whether a clip to which this was done is a loop."""
+    """Tell whether a clip to which this was done is a loop."""
     closed = False
     with suppress(BadRequest):  # a text that somebody wrote by hand
         for each in finished.split(THEN) if finished else ():

@@ -14,7 +14,8 @@ ALIKE = 0.5  # grey levels between two seams that nobody can tell apart: the lon
 
 
 def pingpong(frames: Frames) -> Frames:
-    """There and back: T frames become 2 T - 2, as neither end is shown twice in a row; fewer than 3 stay as they are.
+    """Play there and back: T frames become 2 T - 2, as neither end is shown twice in a row; fewer than 3 stay as they
+    are.
 
     Args:
         frames: [T, H, W, 3].
@@ -23,7 +24,7 @@ def pingpong(frames: Frames) -> Frames:
 
 
 def crossfaded(frames: Frames, over: int) -> Frames:
-    """The end blended into the beginning: T frames become T - `over`, and the frame after the last is the first.
+    """Blend the end into the beginning: T frames become T - `over`, and the frame after the last is the first.
 
     Args:
         frames: [T, H, W, 3] uint8.
@@ -39,7 +40,7 @@ def crossfaded(frames: Frames, over: int) -> Frames:
 
 
 def best_cut(frames: Frames) -> tuple[int, int]:
-    """The loop with the smallest seam: `frames[begin:end]`, where frame `end` is most like frame `begin`.
+    """Find the loop with the smallest seam: `frames[begin:end]`, where frame `end` is most like frame `begin`.
 
     What is compared is the frames around both, too, so that things go on moving as they did (Schödl et al., Video
     Textures, 2000, section 3.1). The loop has at least half of the clip's frames; of seams that look alike the longest
@@ -61,7 +62,7 @@ def best_cut(frames: Frames) -> tuple[int, int]:
 
 
 def _distances(frames: Frames) -> npt.NDArray[np.float32]:
-    """Root of the mean squared difference of any two frames in grey levels, [T, T]."""
+    """Take the root of the mean squared difference of any two frames in grey levels, [T, T]."""
     from PIL import Image
 
     height, width = frames.shape[1:3]
@@ -75,7 +76,7 @@ def _distances(frames: Frames) -> npt.NDArray[np.float32]:
 
 
 def _along_time(apart: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The weighted mean along the diagonals of [T, T], of those neighbours that there are."""
+    """Take the weighted mean along the diagonals of [T, T], of those neighbours that there are."""
     total, weight = np.zeros_like(apart), np.zeros_like(apart)
     count = len(apart)
     for shift, weighs in zip((-1, 0, 1), WEIGHTS, strict=True):

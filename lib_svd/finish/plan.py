@@ -44,7 +44,7 @@ class Shape:
 
 
 def planned(finishing: Finishing, clip: Shape) -> Shape:
-    """What the clip becomes.
+    """Work out what the clip becomes.
 
     Raises:
         BadRequest: this cannot be done to it; nothing was run.
@@ -63,7 +63,7 @@ def planned(finishing: Finishing, clip: Shape) -> Shape:
 
 
 def before_smoothing(finishing: Finishing, clip: Shape) -> Shape:
-    """What the clip is when it is trimmed and looped, and nothing else.
+    """Work out what the clip is when it is trimmed and looped, and nothing else.
 
     Raises:
         BadRequest: that cannot be done to it.
@@ -72,7 +72,7 @@ def before_smoothing(finishing: Finishing, clip: Shape) -> Shape:
 
 
 def in_words(finishing: Finishing, clip: Shape, made: Shape) -> str:
-    """What will be done, in a sentence or two, for who is about to press the button."""
+    """Say what will be done, in a sentence or two, for whoever is about to press the button."""
     done = ", ".join(_steps(finishing, clip, made)) or "nothing changes, it is saved once more"
     return f"{clip} become {made}. {done[0].upper()}{done[1:]}."
 
@@ -102,7 +102,9 @@ def _looped(finishing: Finishing, clip: Shape) -> Shape:
 
 
 def _timed(finishing: Finishing, clip: Shape) -> Shape:
-    """At its new rate; with smoothing every frame stands at a place of the old ones, see `smooth.smooth_frames`."""
+    """Bring the plan to its new rate; with smoothing every frame stands at a place of the old ones, see
+    `smooth.smooth_frames`.
+    """
     rate = finishing.rate(clip.fps)
     if not finishing.smooth:
         return replace(clip, fps=rate)

@@ -84,7 +84,7 @@ def _telling(report: Report, stage: Stage) -> Callable[[int, int], None]:
 
 
 def _flickers(before: float | None, after: float | None) -> tuple[str, ...]:
-    """How much it flickers, before the upscaler and after."""
+    """Say how much it flickers, before the upscaler and after."""
     if before is None or after is None:
         return ()
     measure = next(each for each in MEASURES if each.name == "flicker")

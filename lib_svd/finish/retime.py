@@ -8,7 +8,8 @@ from lib_svd.clip import Frames
 
 
 def trimmed(frames: Frames, first: int, last: int) -> Frames:
-    """The frames [T, H, W, 3] from the first to the last, both counted from 1 and both there; a last of 0 is the end.
+    """Keep the frames [T, H, W, 3] from the first to the last, both counted from 1 and both there; a last of 0 is the
+    end.
 
     What is given is a view of at least one frame, where `first` is at most T.
     """
@@ -16,7 +17,7 @@ def trimmed(frames: Frames, first: int, last: int) -> Frames:
 
 
 def held(frames: Frames, before: int, after: int) -> Frames:
-    """The frames [T, H, W, 3] with the first shown so many times more before them, and the last after them."""
+    """Show the first of the frames [T, H, W, 3] so many times more before them, and the last after them."""
     if not before and not after:
         return frames
     times = np.ones(len(frames), np.intp)
@@ -26,5 +27,7 @@ def held(frames: Frames, before: int, after: int) -> Frames:
 
 
 def lasting(frames: Frames, count: int) -> Frames:
-    """So many of the frames [T, H, W, 3]: those over are left out, and after the last one the first comes again."""
+    """Keep so many of the frames [T, H, W, 3]: those over are left out, and after the last one the first comes
+    again.
+    """
     return frames[:count] if count <= len(frames) else frames[np.arange(count) % len(frames)]

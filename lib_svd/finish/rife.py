@@ -40,7 +40,7 @@ class RifeSmoother:
         self._file, self._resident = file, load_rife(file, host)
 
     def fill(self, scene: Sequence[Frames], places: Sequence[Fraction]) -> Made:
-        """See `Smoother`; where room or half precision is not enough, it goes on with fewer rows, or in float32.
+        """Do as `Smoother` says; where room or half precision is not enough, it goes on with fewer rows, or in float32.
 
         Raises:
             OutOfMemory: no room for the fewest rows.
@@ -61,7 +61,9 @@ class RifeSmoother:
                 most = rows // 2
 
     def _plan(self, height: int, width: int, most: int) -> tuple[int, int]:
-        """The rows that are worked on at a time, as many as there is room for, and the bytes that they take."""
+        """Choose the rows that are worked on at a time, as many as there is room for, and count the bytes that they
+        take.
+        """
         room = self._resident.room()
         rows = most
         while True:
@@ -74,7 +76,9 @@ class RifeSmoother:
     def _frames(
         self, network: Rife, scene: Sequence[Frames], places: Sequence[Fraction], rows: int
     ) -> Iterator[Frames]:
-        """The frames at these places, or, where half precision failed, those before: the next ones are in float32."""
+        """Make the frames at these places, or, where half precision failed, those before: the next ones are in
+        float32.
+        """
         looks, at = torch.empty(0), -2  # the frames around a place are often those around the next one, too
         for place in places:
             before = math.floor(place)
@@ -93,7 +97,7 @@ class RifeSmoother:
 
     @torch.inference_mode()
     def _look(self, network: Rife, frame: Frames) -> Tensor:
-        """What the network looks at, its border repeated up to the grid."""
+        """Give what the network looks at, its border repeated up to the grid."""
         x = torch.from_numpy(frame.astype(np.float32)).to(self._resident.device).permute(2, 0, 1)[None] / 255
         grid = self._file.config.grid
         bottom, right = (-side % grid for side in frame.shape[:2])
@@ -109,7 +113,7 @@ class RifeSmoother:
 
 @torch.inference_mode()
 def _between(network: Rife, looks: Tensor, time: float, rows: int) -> Frames | None:
-    """The frame between, [H, W, 3] uint8; None: it is not finite."""
+    """Make the frame between, [H, W, 3] uint8; None: it is not finite."""
     made = network.between(looks, time, rows)
     if not bool(made.isfinite().all()):
         return None

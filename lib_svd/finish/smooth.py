@@ -38,7 +38,7 @@ class Smoother(Protocol):
     name: str  # by which a user chooses it
 
     def fill(self, scene: Sequence[Frames], places: Sequence[Fraction]) -> Made:
-        """The frames that stand at such places.
+        """Make the frames that stand at such places.
 
         Args:
             scene: two frames or more, [H, W, 3] uint8, RGB, without a cut.
@@ -64,7 +64,7 @@ def smooth_frames(
     speed: float = 1,
     report: Report | None = None,
 ) -> Frames:
-    """A clip at another rate; twice that of 25 frames gives 49, or 50 where it is closed.
+    """Bring a clip to another rate; twice that of 25 frames gives 49, or 50 where it is closed.
 
     Args:
         frames: [T, H, W, 3] uint8, RGB, T at least 1.
@@ -98,7 +98,7 @@ def smooth_frames(
 
 
 def _step(fps: float, to_fps: float, speed: float) -> Fraction:
-    """Frames of the clip from one frame of the result to the next."""
+    """Work out the frames of the clip from one frame of the result to the next."""
     for name, value in (("The clip's rate", fps), ("The rate to smooth to", to_fps), ("The speed", speed)):
         if not 0 < value < math.inf:
             raise BadRequest(f"{name} is {value}: give a number above 0.")
@@ -109,14 +109,16 @@ def _step(fps: float, to_fps: float, speed: float) -> Fraction:
 
 
 def _places(count: int, step: Fraction, *, closed: bool) -> list[Fraction]:
-    """Where the frames of the result stand among `count` frames; the last of an open clip is always among them."""
+    """Work out where the frames of the result stand among `count` frames; the last of an open clip is always among
+    them.
+    """
     end = Fraction(count if closed else count - 1)
     places = [number * step for number in range(math.ceil(end / step))]
     return places if closed else [*places, end]
 
 
 def _made(source: Sequence[Frames], places: Sequence[Fraction], smoother: Smoother) -> Made:
-    """The frame at each place."""
+    """Give the frame at each place."""
     begins = [0, *find_cuts(source), len(source)]
     for first, beyond in pairwise(begins):
         inside = [place for place in places if first <= place <= beyond - 1]
@@ -126,7 +128,7 @@ def _made(source: Sequence[Frames], places: Sequence[Fraction], smoother: Smooth
 
 
 def _in_scene(source: Sequence[Frames], places: list[Fraction], first: int, beyond: int, smoother: Smoother) -> Made:
-    """The frames at places within a scene, which goes from frame `first` to the one before `beyond`."""
+    """Give the frames at places within a scene, which goes from frame `first` to the one before `beyond`."""
     grid = places[:-1] if len(places) > 1 and places[-1] == beyond - 1 else places  # the last may be off the grid
     if all(place.denominator == 1 for place in grid):
         yield from (source[int(place)] for place in places)
@@ -146,7 +148,7 @@ class Motion:
     name = "motion"
 
     def fill(self, scene: Sequence[Frames], places: Sequence[Fraction]) -> Made:
-        """See `Smoother`."""
+        """Do as `Smoother` says."""
         height, width = scene[0].shape[:2]
         padded = _whole_blocks(height), _whole_blocks(width)
         chunks = (_padded(frame, padded) for frame in (*scene, scene[-1]))  # it stops a frame before its last
@@ -168,15 +170,16 @@ def _whole_blocks(side: int) -> int:
 
 
 def _padded(frame: Frames, size: tuple[int, int]) -> bytes:
-    """Its border repeated until it is [height, width] of `size`."""
+    """Repeat a frame's border until it is [height, width] of `size`."""
     margins = [(0, wanted - there) for wanted, there in zip(size, frame.shape[:2], strict=True)]
     grown = np.pad(frame, (*margins, (0, 0)), "edge") if any(map(sum, margins)) else frame
     return grown.tobytes()
 
 
 def _command(ffmpeg: str, padded: tuple[int, int], size: tuple[int, int], places: Sequence[Fraction]) -> list[str]:
-    """Raw RGB to raw RGB. Time counts in `step`, the way from place to place, and the first one comes at time 1: before
-    it, minterpolate may give another frame, since it rounds the time of the first frame that it gets.
+    """Write the command from raw RGB to raw RGB. Time counts in `step`, the way from place to place, and the first one
+    comes at time 1: before it, minterpolate may give another frame, since it rounds the time of the first frame that it
+    gets.
     """
     step = places[1] - places[0] if len(places) > 1 else places[0] + 1
     tick = math.lcm(step.denominator, places[0].denominator)

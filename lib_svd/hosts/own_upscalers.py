@@ -39,11 +39,11 @@ class FileUpscalers:
         self._loaded: tuple[Path, Any, Resident] | None = None
 
     def names(self) -> list[str]:
-        """The names of the files."""
+        """List the names of the files."""
         return list(self._by_name())
 
     def named(self, text: str) -> str:
-        """The name of the file, with its suffix or without.
+        """Find the file's name, given with its suffix or without.
 
         Raises:
             BadRequest: there is none, or spandrel is missing.
@@ -58,7 +58,7 @@ class FileUpscalers:
         return called[text.lower()]
 
     def enlarged(self, name: str, picture: Image.Image, scale: float) -> Image.Image:
-        """The picture by the network of that file, in tiles; again, where it enlarges less than is asked for.
+        """Enlarge the picture by the network of that file, in tiles; again, where it enlarges less than is asked for.
 
         Raises:
             BadRequest: spandrel cannot be loaded, or cannot read the file.
@@ -89,7 +89,7 @@ class FileUpscalers:
 
 
 def _read(path: Path) -> Any:
-    """What spandrel makes of a file; the file is read and not mapped, see `lib_svd/tensor_file.py`."""
+    """Give what spandrel makes of a file; the file is read and not mapped, see `lib_svd/tensor_file.py`."""
     try:
         spandrel = importlib.import_module("spandrel")
     except Exception as error:  # a torchvision that does not fit torch raises a RuntimeError
@@ -113,7 +113,7 @@ def _missing(name: str, why: str) -> str:
 
 
 def _run(picture: Image.Image, times: int, network: Any, resident: Resident) -> Image.Image:
-    """A picture through the network once, in tiles that fit."""
+    """Run a picture through the network once, in tiles that fit."""
     pixels = torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1)[None].float() / 255
     side = TILE
     while True:
@@ -128,7 +128,7 @@ def _run(picture: Image.Image, times: int, network: Any, resident: Resident) -> 
 
 
 def _in_tiles(pixels: Tensor, side: int, times: int, network: Any, resident: Resident) -> Tensor:
-    """[1, 3, H, W] of 0..1 to [3, times H, times W]; every tile is seen with a border, which is not kept."""
+    """Take [1, 3, H, W] of 0..1 to [3, times H, times W]; every tile is seen with a border, which is not kept."""
     height, width = pixels.shape[2:]
     made = torch.empty(3, height * times, width * times)
     for top, bottom in _spans(height, side):
@@ -144,7 +144,7 @@ def _in_tiles(pixels: Tensor, side: int, times: int, network: Any, resident: Res
 
 
 def _spans(length: int, side: int) -> Iterator[tuple[int, int]]:
-    """Begin and end of tiles, about as long as one another, none longer than `side`."""
+    """Give begin and end of tiles, about as long as one another, none longer than `side`."""
     count = -(-length // side)
     edges = [length * number // count for number in range(count + 1)]
     return zip(edges, edges[1:], strict=False)

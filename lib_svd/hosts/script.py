@@ -151,7 +151,7 @@ def _script_of(p: Any) -> str:
 
 
 def _puts_together(p: Any) -> str:
-    """The title of such a script that makes one picture of several that it has made; "" if it does not."""
+    """Give the title of such a script that makes one picture of several that it has made; "" if it does not."""
     return "" if isinstance(p.do_not_save_samples, AsAsked) else _script_of(p)
 
 

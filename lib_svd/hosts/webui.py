@@ -250,17 +250,17 @@ class WebuiUpscalers:
 
     @needing(Need.UPSCALERS, otherwise=())
     def _known(self) -> tuple[Any, ...]:
-        """All but those that are no network, or ours too."""
+        """List all but those that are no network, or ours too."""
         from modules import shared
 
         return tuple(each for each in shared.sd_upscalers if each.name not in ("None", "Lanczos"))
 
     def names(self) -> list[str]:
-        """As Extras names them."""
+        """List them as Extras names them."""
         return [each.name for each in self._known()]
 
     def named(self, text: str) -> str:
-        """As Extras names it.
+        """Name one as Extras names it.
 
         Raises:
             BadRequest: there is none of that name.
@@ -272,7 +272,8 @@ class WebuiUpscalers:
         return names[text.lower()]
 
     def enlarged(self, name: str, picture: Image.Image, scale: float) -> Image.Image:
-        """By the upscaler's own step, as often as the web UI takes it: its `upscale` would round to multiples of 8.
+        """Enlarge by the upscaler's own step, as often as the web UI takes it: its `upscale` would round to multiples
+        of 8.
 
         Raises:
             SvdError: the upscaler failed, or gave the picture back as it was, as it does where it finds no network.

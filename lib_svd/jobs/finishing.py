@@ -178,7 +178,7 @@ def finish(order: FinishOrder, host: Host) -> SavedClip:
 
 
 def _tools(finishing: Finishing, host: Host) -> Tools:
-    """What is asked for; raises BadInput where it is not there."""
+    """Gather what is asked for; raises BadInput where it is not there."""
     return Tools(
         smoother=_smoother(finishing.smoother, host) if finishing.smooth else None,
         upscaler=upscaler_called(finishing.upscale, host.upscalers) if finishing.upscale else None,
@@ -186,7 +186,7 @@ def _tools(finishing: Finishing, host: Host) -> Tools:
 
 
 def _smoother(name: str, host: Host) -> Callable[[], Smoother]:
-    """What loads it; raises BadCheckpoint where its file is not there."""
+    """Give what loads the smoother; raises BadCheckpoint where its file is not there."""
     if name == Motion.name:
         return Motion
     from lib_svd.checkpoints.rife import choose_rife
@@ -208,7 +208,7 @@ def _check_memory(clip: Shape, made: Shape) -> None:
 
 
 def _free_name(folder: Path, name: str) -> Path:
-    """`photo-finished.mp4`, or the next number of that; however long the clip's own name is."""
+    """Give `photo-finished.mp4`, or the next number of that; however long the clip's own name is."""
     stem = _TAIL.sub("", Path(name).stem)
     while len(stem.encode("utf-8", "surrogateescape")) > MOST_NAME:
         stem = stem[:-1]
@@ -216,14 +216,14 @@ def _free_name(folder: Path, name: str) -> Path:
 
 
 def _known(path: Path) -> history.Entry | None:
-    """What the history knows of a clip; None: it is none of the history's."""
+    """Read what the history knows of a clip; None: it is none of the history's."""
     with suppress(BadInput):
         return history.entry(path)
     return None
 
 
 def _with_poster(saved: SavedClip, number: int) -> SavedClip:
-    """The clip with one frame, counted from 1, as a picture beside it, which carries its settings; 0: without."""
+    """Write one frame of the clip, counted from 1, as a picture beside it, which carries its settings; 0: none."""
     if not number:
         return saved
     path = saved.video.with_suffix(POSTER)

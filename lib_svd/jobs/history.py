@@ -377,12 +377,12 @@ def differing(clips: Sequence[Entry]) -> list[str]:
 
 
 def _is_copy(name: str, names: Container[str], suffixes: Sequence[str]) -> bool:
-    """Whether a file is another clip once more, in another format: `clip.h265.mp4` beside `clip.mp4`."""
+    """Tell whether a file is another clip once more, in another format: `clip.h265.mp4` beside `clip.mp4`."""
     return any(name.endswith(each) and f"{name.removesuffix(each)}.mp4" in names for each in suffixes)
 
 
 def is_clip(name: str) -> bool:
-    """Whether a file of that name may be a clip's own video."""
+    """Tell whether a file of that name may be a clip's own video."""
     return name.lower().endswith(".mp4") and not name.startswith(".")
 
 

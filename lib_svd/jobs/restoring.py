@@ -53,7 +53,7 @@ def reopened(path: Path) -> SavedClip:
 
 
 def opened(path: Path) -> SavedClip:
-    """The same of any clip, made here or elsewhere; its infotext is "" where nothing tells how it was made.
+    """Read the same of any clip, made here or elsewhere; its infotext is "" where nothing tells how it was made.
 
     Raises:
         BadInput: it cannot be read.
@@ -69,7 +69,7 @@ def check_no_link(path: Path) -> None:
 
 
 def infotext_of(path: Path) -> str:
-    """The settings text that a clip carries, or that stands beside it; "": there is none that can be read."""
+    """Read the settings text that a clip carries, or that stands beside it; "": there is none that can be read."""
     with suppress(BadInput):
         infotext = read_infotext(path)
         ClipRequest.from_infotext(infotext)
@@ -85,7 +85,9 @@ class OwnShape(NamedTuple):
 
 
 def own_shape(infotext: str) -> OwnShape:
-    """What a clip's settings say of its frames; nothing where it was finished, since they are of the clip before."""
+    """Read what a clip's settings say of its frames; nothing where it was finished, since they are of the clip
+    before.
+    """
     settings = ClipRequest() if finished_of(infotext) else ClipRequest.from_infotext(infotext)
     return OwnShape((settings.width, settings.height), settings.fps)
 

@@ -78,19 +78,21 @@ def tune(first: Order, budget: int, make: Make, drafts: Sequence[Draft] = ()) ->
 
 
 def choose_best(drafts: Sequence[Draft]) -> Draft:
-    """The draft that the least speaks against; of equals the first, which changed least. There must be one."""
+    """Choose the draft that the least speaks against; of equals the first, which changed least. There must be one."""
     return min(drafts, key=lambda each: each.rank)
 
 
 def apply_draft(first: Order, draft: Draft, to: Destination) -> Order:
-    """The clip that is wanted with the settings of a draft, in full; raises BadInput where it cannot be written."""
+    """Order the clip that is wanted with the settings of a draft, in full; raises BadInput where it cannot be
+    written.
+    """
     request = first.request.with_(**draft.settings)
     made = order(request, first.original, first.checkpoint, to, source=first.source)
     return replace(made, picture_path=first.picture_path)
 
 
 def _proposals(first: Order, done: Sequence[Draft]) -> Iterator[tuple[dict[str, float], str]]:
-    """What to try next, each by what came of those before, which `done` then holds."""
+    """Propose what to try next, each by what came of those before, which `done` then holds."""
     tried = [each.settings for each in done]
     for settings, reason in (*_beginnings(first), *([(None, "")] * MOST)):
         if settings is None:
@@ -104,7 +106,7 @@ def _proposals(first: Order, done: Sequence[Draft]) -> Iterator[tuple[dict[str, 
 
 
 def _beginnings(first: Order) -> Iterator[tuple[dict[str, float], str]]:
-    """Three motions around the one to begin with, within what the model was trained on."""
+    """Give three motions around the one to begin with, within what the model was trained on."""
     family, begin = first.checkpoint.family, {name: getattr(first.request, name) for name in TUNED}
     for factor in SPREAD:
         motion = round(factor * begin["motion_bucket_id"])
@@ -113,14 +115,16 @@ def _beginnings(first: Order) -> Iterator[tuple[dict[str, float], str]]:
 
 
 def _choose_base(done: Sequence[Draft]) -> Draft:
-    """The best draft to go on from: of equals the latest, so that a change that is too small is taken further."""
+    """Choose the best draft to go on from: of equals the latest, so that a change that is too small is taken
+    further.
+    """
     first, later = done[: len(SPREAD)], done[len(SPREAD) :]
     best = choose_best(done)
     return next((each for each in reversed(later) if each.rank == best.rank), choose_best(first))
 
 
 def _steps(first: Order, done: Sequence[Draft]) -> Iterator[tuple[dict[str, float], str]]:
-    """Changes to the best draft, for each thing that is wrong with it: what is advised, then half of that."""
+    """List changes to the best draft, for each thing that is wrong with it: what is advised, then half of that."""
     best = _choose_base(done)
     request = CompleteRequest.of(first.request.with_(**best.settings))
     for fault in dict.fromkeys((*faults(best.measures), *near_faults(best.measures))):
@@ -151,7 +155,7 @@ def _make(first: Order, number: int, settings: dict[str, float], reason: str, ma
 
 
 def _draft_size(first: Order) -> tuple[int, int]:
-    """The clip's size brought down to DRAFT_SIDE, on the model's grid; as it is where that is small already."""
+    """Bring the clip's size down to DRAFT_SIDE, on the model's grid; as it is where that is small already."""
     grid, (width, height) = first.checkpoint.size_grid, (first.request.width, first.request.height)
     scale = min(1.0, DRAFT_SIDE / max(width, height))
     if scale == 1.0:

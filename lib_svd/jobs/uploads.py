@@ -21,7 +21,7 @@ HEAD = 16  # bytes that tell
 
 
 def kind_of(head: bytes) -> str:
-    """The suffix for a clip that begins so; by its content, since ffmpeg opens lists of other files by theirs.
+    """Tell the suffix for a clip that begins so; by its content, since ffmpeg opens lists of other files by theirs.
 
     Args:
         head: HEAD bytes or more.
@@ -37,7 +37,8 @@ def kind_of(head: bytes) -> str:
 
 @contextmanager
 def kept(content: bytes, folder: Path) -> Iterator[Path]:
-    """A file with a clip, in a hidden folder which goes at the end; what a kill leaves of it the next start removes.
+    """Keep a file with a clip, in a hidden folder which goes at the end; what a kill leaves of it the next start
+    removes.
 
     Raises:
         BadInput: it is no clip, see `kind_of`.

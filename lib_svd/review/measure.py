@@ -118,7 +118,7 @@ def review(frames: Frames, picture: Frames | None = None, embed: Embed | None = 
 
 
 def flicker(frames: Frames) -> float | None:
-    """As `Consistency.flicker`, of frames [T, H, W, 3] uint8, whether one repeats another or not.
+    """Measure `Consistency.flicker` of frames [T, H, W, 3] uint8, whether one repeats another or not.
 
     None: they are too few or too small, none goes with both neighbours, or opencv is missing.
     """

@@ -8,7 +8,7 @@ from lib_svd.review.words import MEASURES, Measure, Measures
 
 
 def rate(measures: Measures) -> float:
-    """The sum over all measures of how far each is off what is usual; 0: nothing speaks against the clip.
+    """Add up over all measures how far each is off what is usual; 0: nothing speaks against the clip.
 
     A measure adds nothing within its usual range, 1 where it becomes a fault, and 2 at most however far it is beyond,
     so that the worse of two clips is never rated like the better one.
@@ -17,7 +17,7 @@ def rate(measures: Measures) -> float:
 
 
 def near_faults(measures: Measures) -> list[str]:
-    """The faults that a clip is on the way to, of FAULTS; what it is nearest to, or deepest in, comes first."""
+    """List the faults that a clip is on the way to, of FAULTS; what it is nearest to, or deepest in, comes first."""
     off = sorted(MEASURES, key=lambda measure: -_distance(measure, measures))
     found = [_fault_beyond(measure, measures) for measure in off if _distance(measure, measures) > 0]
     return [*dict.fromkeys(found)]
@@ -37,7 +37,7 @@ def _distance(measure: Measure, measures: Measures) -> float:
 
 
 def _fault_beyond(measure: Measure, measures: Measures) -> str:
-    """The fault that lies on the side on which a measure is off."""
+    """Find the fault that lies on the side on which a measure is off."""
     value = measures.get(measure.name) or 0.0
     bands = measure.bands if value < measure.usual[0] else tuple(reversed(measure.bands))
     return next(band.fault for band in bands if band.fault)

@@ -103,7 +103,7 @@ MEASURES = (
             Band(inf, "wild", "chaotic"),
         ),
         usual=(0.6, 6),
-        about="Percent, the fastest twentieth of each frame; 0 is a still picture, 0.6 to 6 is usual.",
+        about="How far the fastest twentieth of each frame moves; 0 is a still picture, 0.6 to 6 % is usual.",
     ),
     Measure(
         part="motion",
@@ -128,7 +128,7 @@ MEASURES = (
         title="Fastest",
         unit="px a frame",
         bands=(Band(0.3, "nothing moves"), Band(inf, "something moves")),
-        about="The fastest twentieth of each frame, pixels.",
+        about="How far the fastest twentieth of each frame moves, in pixels.",
     ),
     Measure(
         part="motion",
@@ -182,7 +182,7 @@ MEASURES = (
         unit="Lab units",
         bands=(Band(-4, "colours fade", "colours"), Band(4, "kept"), Band(inf, "colours grow stronger", "colours")),
         usual=(-4, 4),
-        about="By how much colours have grown stronger by the end; 0 is kept.",
+        about="By how much colours have grown stronger by the end; at 0 they stay as they were.",
     ),
     Measure(
         part="consistency",
@@ -211,7 +211,7 @@ MEASURES = (
         name="sharpness",
         title="Sharpness",
         bands=(Band(0.4, "blurs"), Band(0.75, "grows softer"), Band(1.6, "kept"), Band(inf, "grows harder or grainy")),
-        about="Of the end, times that of the beginning; 1 is kept.",
+        about="Sharpness at the end, times that at the beginning; at 1 it stays as it was.",
     ),
     Measure(
         part="consistency",
@@ -227,7 +227,7 @@ MEASURES = (
         title="Repeats",
         percent=True,
         bands=(Band(0.05, "every frame is new"), Band(inf, "stutters: pictures are shown more than once")),
-        about="Frames that show the picture before again, as at 7 fps stored at 30; all else is measured without them.",
+        about="Frames that repeat the one before, as at 7 fps stored at 30; all else is measured without them.",
     ),
     Measure(
         part="loop",

@@ -157,7 +157,7 @@ class FinishPanel:
         return [self._every, self._copies, self._how, self._missing, *self._by_name.values()]
 
     def fill(self) -> list[Any]:
-        """For a page that loads: what was chosen last, and the upscalers that there are now."""
+        """Give, for a page that loads, what was chosen last, and the upscalers that there are now."""
         options = self._studio.host.options
         try:
             last = Finishing.read(str(options[REMEMBERED]))
@@ -170,7 +170,7 @@ class FinishPanel:
         return [bool(options[EVERY]), copies, str(options[HOW]), missing, *self._shown(vars(last))]
 
     def deliver(self, label: str) -> list[Any]:
-        """The formats and all that is set for a delivery."""
+        """Set the formats and all that is set for a delivery."""
         chosen = next((each for each in DELIVERIES.values() if each.label == label), None)
         if chosen is None:
             return [gr.update() for _ in range(1 + len(self._by_name))]
@@ -186,7 +186,9 @@ class FinishPanel:
         return [str(path), ""]
 
     def told(self, clip: str, sent: str, copies: Sequence[str], how: str, *values: Any) -> Markup:
-        """What will become of the clip, before anything runs; or why that cannot be. And remember what was chosen."""
+        """Say what will become of the clip, before anything runs; or why that cannot be. And remember what was
+        chosen.
+        """
         try:
             finishing = self._read(values)
             self._keep(finishing, copies, how)
@@ -219,7 +221,7 @@ class FinishPanel:
         return Finishing(**{name: _meant(FINISHINGS[name], value) for name, value in given.items()})
 
     def _shown(self, values: Mapping[str, Any]) -> list[Any]:
-        """Updates for every row."""
+        """Give updates for every row."""
         return [self._update(FINISHINGS[name], values[name]) for name in self._by_name]
 
     def _update(self, setting: Setting, value: Any) -> Any:
@@ -246,7 +248,7 @@ class FinishPanel:
 
 
 def _meant(setting: Setting, value: Any) -> Any:
-    """What a component's value stands for."""
+    """Read what a component's value stands for."""
     if setting.name in ("smooth", "upscale"):
         return "" if value == NONE else str(value)
     return setting.read(value) if setting.choices is not None and isinstance(value, str) else value

@@ -34,7 +34,7 @@ ROWS = {
         {"choices": video.format_names()},
     ),
     "svd_finish_every": Row("Finish every clip so; the clip itself stays"),
-    "svd_compile": Row("Compile small kernels, once a start: faster on CUDA, where Triton is there"),
+    "svd_compile": Row("Compile small kernels once after each start: faster on CUDA, where Triton is there"),
     "svd_preview": Row("Show a preview while a clip is being made"),
 }
 """By the name of the option, see `options.DEFAULTS`."""

@@ -282,7 +282,7 @@ class Tab:
         return [*panel, *shown, said_html(ended) + status if ended else status]
 
     def show_draft(self, name: str, chosen: str) -> Sequence[Any]:
-        """The draft of a search that is chosen."""
+        """Show the draft of a search that is chosen."""
         return _done(lambda: self._shown(self._tuning.draft(name, chosen).saved), SHOWN)
 
     def _finish(self, *given: Any) -> Sequence[Any]:

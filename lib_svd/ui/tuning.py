@@ -100,7 +100,7 @@ class Tuning:
         return self.find_more(name, budget)
 
     def find_more(self, name: str, budget: float) -> tuple[SavedClip, str, list[Any]]:
-        """Go on with a search; as `find`."""
+        """Go on with a search, as `find` begins one."""
         first, drafts = self._search(name)
         before, ended = len(drafts), ""
         try:
@@ -116,7 +116,7 @@ class Tuning:
         return best.saved, ended, self._show(name, drafts, best)
 
     def draft(self, name: str, chosen: str) -> jobs.Draft:
-        """The draft that is chosen in a search; raises BadRequest where the search is not at hand any more."""
+        """Find the draft that is chosen in a search; raises BadRequest where the search is not at hand any more."""
         number = int(chosen.split()[0]) if chosen.split()[:1] and chosen.split()[0].isdigit() else 0
         drafts = self._search(name).drafts
         if not 1 <= number <= len(drafts):
@@ -124,7 +124,9 @@ class Tuning:
         return drafts[number - 1]
 
     def take(self, controls: Controls, name: str, chosen: str) -> Sequence[Any]:
-        """Updates for what is said and for the controls: what was asked for, with the settings of the draft chosen."""
+        """Give updates for what is said and for the controls: what was asked for, with the settings of the draft
+        chosen.
+        """
         try:
             settings = {**asdict(self._search(name).first.request), **self.draft(name, chosen).settings}
         except BadRequest as why:

@@ -50,7 +50,7 @@ def encoders() -> Encoders:
 
 
 def choose_coder(row: Format) -> Chosen:
-    """The first encoder of the format that works, of the ffmpeg at hand, or else of the system's.
+    """Choose the first encoder of the format that works, of the ffmpeg at hand, or else of the system's.
 
     Raises:
         FfmpegFailed: none does.
@@ -67,7 +67,7 @@ def choose_coder(row: Format) -> Chosen:
 
 
 def why_not(name: str) -> str:
-    """Why no clip can be written in a format here, in one sentence; "" where it can."""
+    """Say in one sentence why no clip can be written in a format here; "" where it can."""
     try:
         row = find_format(name)
         if row.coders:
@@ -78,12 +78,14 @@ def why_not(name: str) -> str:
 
 
 def format_names() -> list[str]:
-    """Every format beside a clip's own that can be named, the user's last; whether it can be written says `why_not`."""
+    """List every format beside a clip's own that can be named, the user's last; whether it can be written says
+    `why_not`.
+    """
     return [*(name for name in FORMATS if name != MAIN), *own_formats()]
 
 
 def _binaries() -> list[str]:
-    """The ffmpeg that is used, and the system's, which may have more."""
+    """List the ffmpeg that is used, and the system's, which may have more."""
     first, second = find_ffmpeg(), shutil.which("ffmpeg")
     return [first] if second is None or os.environ.get("IMAGEIO_FFMPEG_EXE") else [*dict.fromkeys((first, second))]
 
@@ -97,14 +99,14 @@ def _built_in(ffmpeg: str) -> frozenset[str]:
 
 @lru_cache(maxsize=8)
 def _listed(ffmpeg: str, _stamp: tuple[int, int] | None) -> frozenset[str]:
-    """Encoders and containers of a binary, which is asked once, until its file changes."""
+    """List encoders and containers of a binary, which is asked once, until its file changes."""
     encoders, muxers = (run([ffmpeg, "-hide_banner", option]).stdout for option in ("-encoders", "-muxers"))
     names = re.findall(r"^ V\S{5} (\S+)", encoders, re.MULTILINE)
     return frozenset((*names, *re.findall(r"^ +E[ d]* (\S+)", muxers, re.MULTILINE)))
 
 
 def _works(ffmpeg: str, coder: Coder) -> bool:
-    """Whether an encoder runs: those of graphics cards are listed on machines without the card, too."""
+    """Tell whether an encoder runs: those of graphics cards are listed on machines without the card, too."""
     picture = ("-f", "lavfi", "-i", "nullsrc=s=256x256:r=5:d=1")  # nvenc refuses less than 145 pixels
     ending = ("-pix_fmt", coder.pixels, "-c:v", coder.name, "-f", "null", "-")
     return run([ffmpeg, "-v", "error", *picture, *ending], check=False).returncode == 0

@@ -72,12 +72,12 @@ def encode(
 
 
 def _raw(frame: Frames, is_deep: bool) -> bytes:
-    """A frame's numbers; with 16 bits the highest is 257 times that of 8, and so is every other."""
+    """Give a frame's numbers; with 16 bits the highest is 257 times that of 8, and so is every other."""
     return (frame.astype(">u2") * 257).astype(">u2").tobytes() if is_deep else frame.tobytes()
 
 
 def _tags(encoding: Encoding, title: str, comment: str, beside: Path) -> list[str]:
-    """Words that give the file its title and its comment, which is written to a file of its own first."""
+    """Write the words that give the file its title and its comment, which is written to a file of its own first."""
     row = encoding.format
     if row.keeps is not Keeps.COMMENT or (row.most_kept is not None and len(comment.encode()) > row.most_kept):
         return []
@@ -87,7 +87,7 @@ def _tags(encoding: Encoding, title: str, comment: str, beside: Path) -> list[st
 
 
 def _enlarge(clip: Clip) -> str:
-    """The filter that makes squares of pixels, and a comma: frames go through the pipe as they are."""
+    """Write the filter that makes squares of pixels, and a comma: frames go through the pipe as they are."""
     return f"scale=iw*{clip.enlarge}:ih*{clip.enlarge}:flags=neighbor," if clip.enlarge > 1 else ""
 
 
@@ -103,7 +103,7 @@ def _codec(encoding: Encoding, chosen: Chosen, clip: Clip) -> list[str]:
 
 
 def _container(encoding: Encoding, path: Path) -> list[str]:
-    """`file:` keeps ffmpeg from reading a protocol into a name with a colon."""
+    """Keep ffmpeg from reading a protocol into a name with a colon, by `file:` before it."""
     row = encoding.format
     name, *more = row.muxer.split()
     if row.way is Way.PICTURES:
@@ -113,7 +113,7 @@ def _container(encoding: Encoding, path: Path) -> list[str]:
 
 
 def _loops(encoding: Encoding) -> int:
-    """How the format spells how often it plays; gif counts the times after the first, and says nothing for one."""
+    """Say how the format spells how often it plays; gif counts the times after the first, and says nothing for one."""
     if encoding.format.muxer == "gif" and encoding.plays:
         return encoding.plays - 1 or -1
     return encoding.plays
@@ -122,7 +122,9 @@ def _loops(encoding: Encoding) -> int:
 def _encode_with_palette(
     send: Callable[[list[str]], None], encoding: Encoding, chosen: Chosen, path: Path, palette: Path, clip: Clip
 ) -> None:
-    """One palette for the whole clip, found in a first passage, so that nothing of the clip waits for it in memory."""
+    """Encode with one palette for the whole clip, found in a first passage, so that nothing of the clip waits for it in
+    memory.
+    """
     send(["-vf", "palettegen=stats_mode=full", "-frames:v", "1", "-c:v", "png", "-f", "image2", str(palette)])
     dither = encoding.preset or encoding.format.usual
     graph = f"[0:v]{_enlarge(clip)}format=rgb24[frames];[frames][1:v]paletteuse=dither={dither}"
@@ -131,7 +133,7 @@ def _encode_with_palette(
 
 
 def _last_delay(clip: Clip) -> int:
-    """Hundredths of a second of a gif's last frame, which ffmpeg would show for as long as the one before it."""
+    """Give hundredths of a second of a gif's last frame, which ffmpeg would show for as long as the one before it."""
     count, fps = len(clip.frames), clip.fps
     begins, ends = ((200 * number + fps) // (2 * fps) for number in (count - 1, count))
     return max(1, ends - begins)

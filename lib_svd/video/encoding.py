@@ -27,7 +27,8 @@ class Encoding:
 
     @classmethod
     def read(cls, text: str) -> Encoding:
-        """A format's name, and after colons, in any order, a quality, a preset, a profile, and `x3` to play thrice.
+        """Read a format's name, and after colons, in any order, a quality, a preset, a profile, and `x3` to play
+        thrice.
 
         Raises:
             BadRequest: there is no such format, or it has no such thing to choose.
@@ -40,7 +41,9 @@ class Encoding:
 
     @classmethod
     def of_host(cls, crf: object, preset: object, profile: object, name: str = MAIN) -> Encoding:
-        """H.264 as the user has it in a web UI's settings for videos; what is not there, or cannot be, is as usual."""
+        """Take H.264 as the user has it in a web UI's settings for videos; what is not there, or cannot be, is as
+        usual.
+        """
         row, number = FORMATS[name], crf if isinstance(crf, (int, float)) else None
         assert row.quality is not None
         return cls(
@@ -52,17 +55,17 @@ class Encoding:
         )
 
     def __str__(self) -> str:
-        """As `read` takes it."""
+        """Write it as `read` takes it."""
         quality = "" if self.quality is None else f"{self.quality:g}"
         plays = f"x{self.plays}" if self.plays else ""
         return ":".join(filter(None, (self.name, quality, self.preset, self.profile, plays)))
 
     def beside(self, video: Path) -> Path:
-        """The name that a clip's video has in this format."""
+        """Name the file that a clip's video has in this format."""
         return video.with_name(video.stem + self.format.suffix)
 
     def words(self, coder: Coder) -> list[str]:
-        """What the encoder is told, with what was chosen or is usual filled in."""
+        """Write what the encoder is told, with what was chosen or is usual filled in."""
         row = self.format
         quality = row.quality.usual if self.quality is None and row.quality else self.quality or 0
         preset = self.preset or row.usual
@@ -87,13 +90,13 @@ class Encoding:
 
 
 def copy_suffixes() -> tuple[str, ...]:
-    """Of the formats whose files end as a clip's own video does, such as `.h265.mp4`."""
+    """List the suffixes of formats whose files end as a clip's own video does, such as `.h265.mp4`."""
     own = (row for row in own_formats().values() if isinstance(row, Format))
     return tuple(row.suffix for row in (*FORMATS.values(), *own) if re.fullmatch(r"\..+\.mp4", row.suffix))
 
 
 def find_format(name: str) -> Format:
-    """The format of that name, built in or the user's own.
+    """Find the format of that name, built in or the user's own.
 
     Raises:
         BadRequest: there is none, or the user's cannot be used.

@@ -157,7 +157,7 @@ def stream(command: Sequence[str], chunks: Iterable[bytes], size: int, patience:
 def _running(
     command: Sequence[str], patience: float, stdout: int
 ) -> Iterator[tuple[subprocess.Popen[bytes], _Watchdog]]:
-    """An ffmpeg whose stdin is ours, watched, and gone after the context; raises what `feed` raises."""
+    """Run an ffmpeg whose stdin is ours, watched, and gone after the context; raises what `feed` raises."""
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": stdout, "stderr": subprocess.PIPE}
     try:
         ffmpeg: subprocess.Popen[bytes] = subprocess.Popen(command, **pipes, **_apart())
@@ -211,7 +211,7 @@ class _Watchdog:
 
 
 def _pour_and_close(chunks: Iterable[bytes], stdin: IO[bytes]) -> None:
-    """As `_pour`; where the chunks fail, too, the reader comes to an end."""
+    """Do as `_pour` does; where the chunks fail, too, the reader comes to an end."""
     try:
         _pour(chunks, stdin)
     finally:

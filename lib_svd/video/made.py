@@ -49,14 +49,14 @@ def _check_video(path: Path, clip: Clip, encoding: Encoding) -> None:
 
 
 def _check_moving(lasts: list[Fraction], count: int, fps: int) -> None:
-    """Frames that are equal may be one, which is shown for longer; one alone is shown for ever, and need not say so."""
+    """Let frames that are equal be one, which is shown for longer; one alone is shown for ever, and need not say so."""
     if len(lasts) > count or (len(lasts) > 1 and abs(sum(lasts) - Fraction(count, fps)) > Fraction(1, 2 * fps)):
         made = f"{len(lasts)} frames in {float(sum(lasts)):.2f} s"
         raise FfmpegFailed(f"ffmpeg made {made} where {count} in {count / fps:.2f} s were asked for.")
 
 
 def _measure_webp(path: Path) -> list[Fraction]:
-    """Seconds of every frame, https://developers.google.com/speed/webp/docs/riff_container."""
+    """Read the seconds of every frame, https://developers.google.com/speed/webp/docs/riff_container."""
     with path.open("rb") as file:
         head = file.read(12)
         if head[:4] != b"RIFF" or head[8:] != b"WEBP":
@@ -69,7 +69,7 @@ def _measure_webp(path: Path) -> list[Fraction]:
 
 
 def _measure_apng(path: Path) -> list[Fraction]:
-    """Seconds of every frame, https://www.w3.org/TR/png-3/#fcTL-chunk."""
+    """Read the seconds of every frame, https://www.w3.org/TR/png-3/#fcTL-chunk."""
     with path.open("rb") as file:
         if file.read(8) != b"\x89PNG\r\n\x1a\n":
             raise ValueError("it is no PNG")
@@ -78,7 +78,7 @@ def _measure_apng(path: Path) -> list[Fraction]:
 
 
 def _webp_chunks(file: BinaryIO) -> Chunks:
-    """Kind and first bytes of every chunk."""
+    """Read kind and first bytes of every chunk."""
     while len(head := file.read(8)) == 8:
         length, place = int.from_bytes(head[4:], "little"), file.tell()
         yield head[:4], file.read(min(length, _START))
@@ -86,7 +86,7 @@ def _webp_chunks(file: BinaryIO) -> Chunks:
 
 
 def _png_chunks(file: BinaryIO) -> Chunks:
-    """Kind and first bytes of every chunk."""
+    """Read kind and first bytes of every chunk."""
     while len(head := file.read(8)) == 8:
         length, place = int.from_bytes(head[:4], "big"), file.tell()
         yield head[4:], file.read(min(length, _START))

@@ -35,7 +35,7 @@ def mark_file(path: Path, keeps: Keeps, infotext: str) -> None:
 
 
 def _mark_png(source: BinaryIO, target: BinaryIO, infotext: str) -> None:
-    """An iTXt chunk behind the first one, https://www.w3.org/TR/png-3/#11iTXt, of an APNG too."""
+    """Add an iTXt chunk behind the first one, https://www.w3.org/TR/png-3/#11iTXt, of an APNG too."""
     target.write(source.read(_HEAD))
     body = b"iTXt" + b"parameters\0\0\0\0\0" + infotext.encode()
     target.write((len(body) - 4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big"))
@@ -43,7 +43,8 @@ def _mark_png(source: BinaryIO, target: BinaryIO, infotext: str) -> None:
 
 
 def _mark_webp(source: BinaryIO, target: BinaryIO, infotext: str) -> None:
-    """An EXIF chunk at the end, and a flag that tells of it, https://developers.google.com/speed/webp/docs/riff_container.
+    """Add an EXIF chunk at the end, and a flag that tells of it,
+    https://developers.google.com/speed/webp/docs/riff_container.
 
     A WebP of one picture has no chunk of flags, VP8X, and gets one.
     """
@@ -63,7 +64,7 @@ def _mark_webp(source: BinaryIO, target: BinaryIO, infotext: str) -> None:
 
 
 def _canvas(source: BinaryIO) -> bytes:
-    """Width and height of a WebP, each less one, as VP8X has them; the file is read anew."""
+    """Read width and height of a WebP, each less one, as VP8X has them; the file is read anew."""
     from PIL import Image
 
     source.seek(0)
@@ -72,7 +73,7 @@ def _canvas(source: BinaryIO) -> bytes:
 
 
 def _mark_gif(source: BinaryIO, target: BinaryIO, infotext: str) -> None:
-    """A comment extension behind the table of colours, https://www.w3.org/Graphics/GIF/spec-gif89a.txt, 24."""
+    """Add a comment extension behind the table of colours, https://www.w3.org/Graphics/GIF/spec-gif89a.txt, 24."""
     head = source.read(13)
     target.write(head)
     if head[10] & 0x80:
@@ -87,7 +88,7 @@ def _mark_gif(source: BinaryIO, target: BinaryIO, infotext: str) -> None:
 
 
 def _exif(infotext: str) -> bytes:
-    """As A1111 writes it and every web UI reads it: the user's comment, 0x9286, in UTF-16 of big end."""
+    """Write it as A1111 does and every web UI reads it: the user's comment, 0x9286, in UTF-16 of big end."""
     from PIL import Image
 
     exif = Image.Exif()  # type: ignore[no-untyped-call]

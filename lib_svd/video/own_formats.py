@@ -35,12 +35,12 @@ _FIELDS = {"title": str, "suffix": str, "encoder": str, "arguments": list, "pixe
 
 
 def format_folders() -> list[Path]:
-    """The folder for such files, which need not be there; none for a user without a home."""
+    """Give the folder for such files, which need not be there; none for a user without a home."""
     return [folder.parent / "formats" for folder in data_folders()]
 
 
 def own_formats() -> dict[str, Format | BadRequest]:
-    """The user's formats by the names of their files; of one that cannot be used, why."""
+    """Read the user's formats by the names of their files; of one that cannot be used, say why."""
     found: dict[str, Format | BadRequest] = {}
     for folder in format_folders():
         for path in sorted(folder.glob("*.json")):
@@ -52,7 +52,7 @@ def own_formats() -> dict[str, Format | BadRequest]:
 
 
 def read_format(path: Path) -> Format:
-    """A format out of its file.
+    """Read a format out of its file.
 
     Such a file is called like the format and holds, as {"title": "H.265, 10 bits", "suffix": ".10bit.mp4",
     "encoder": "libx265", "pixels": "yuv420p10le", "container": "mp4", "arguments": ["-crf", "{quality}"],

@@ -34,7 +34,7 @@ def save_frames(frames: Frames, folder: Path, infotext: str) -> tuple[Path, ...]
 
 
 def write_frames(frames: Frames, folder: Path, infotext: str) -> list[Path]:
-    """As `save_frames`, in place: what is written may be left half on an error."""
+    """Write frames as `save_frames` does, in place: what is written may be left half on an error."""
     folder.mkdir(exist_ok=True)
     paths = [folder / f"{number:05d}.png" for number in range(len(frames))]
     for frame, path in zip(frames, paths, strict=True):
@@ -44,7 +44,9 @@ def write_frames(frames: Frames, folder: Path, infotext: str) -> list[Path]:
 
 
 def png_of(frame: Frames, infotext: str) -> bytes:
-    """One frame [H, W, 3] with its settings; as iTXt where they are more than latin-1, as every web UI does."""
+    """Make a PNG of one frame [H, W, 3] with its settings; as iTXt where they are more than latin-1, as every web UI
+    does.
+    """
     from PIL import Image, PngImagePlugin
 
     chunks = PngImagePlugin.PngInfo()

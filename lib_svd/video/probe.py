@@ -107,7 +107,9 @@ def _read(said: str, packets: str, metadata: dict[str, str], path: Path) -> Prob
 
 
 def _stream(path: Path) -> str:
-    """The moving pictures: of an AVIF the second stream, which a still picture comes before; V: no cover pictures."""
+    """Find the moving pictures: of an AVIF the second stream, which a still picture comes before; V: no cover
+    pictures.
+    """
     with path.open("rb") as file:
         return "0:V:1" if file.read(12)[4:] == b"ftypavis" else "0:V:0"
 
