@@ -17,7 +17,7 @@ _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 
 
 def found(clips: Iterable[Entry], words: str) -> list[Entry]:
-    """Those in which every word occurs: in the name, the note, the picture's or the model's name, or in what was done to
+    """Those in which every word occurs: in the name, the note, the picture's or the model's name, in what was done to
     finish it and which clip that came from; or `motion=75`.
 
     What stands in quotes is one word: `sampler="DPM++ 2M"`. Case and the form of accented letters do not matter.

@@ -77,9 +77,9 @@ def test_without_a_clip_it_says_where_one_comes_from(panel):
 
 
 def test_the_button_finishes_the_clip_that_is_shown_and_shows_what_came_of_it(panel, noting_page, clip, studio):
-    player, gallery, last, made, infotext, status = noting_page.jobs[-1](
-        clip, "", ["gif"], *values(panel, reverse=True)
-    )
+    outputs = noting_page.jobs[-1](clip, "", ["gif"], *values(panel, reverse=True))
+    other, player, gallery, last, made, infotext, status = outputs
+    assert other == clip  # it can be finished otherwise, though another one is shown
     assert made == str(studio.output_dir() / "a-finished.mp4")
     assert "a-finished.mp4" in player
     assert len(gallery) == 10
@@ -92,7 +92,7 @@ def test_the_button_finishes_the_clip_that_is_shown_and_shows_what_came_of_it(pa
 
 def test_where_it_fails_what_was_shown_stays_and_a_sentence_says_why(panel, noting_page, clip):
     *stays, status = noting_page.jobs[-1](clip, "", [], *values(panel, first=11))
-    assert stays == [gr.update()] * 5
+    assert stays == [gr.update()] * 6
     assert "the clip has 10" in status
     assert NO_CLIP in noting_page.jobs[-1]("", "", [], *values(panel))[-1]
 
@@ -130,7 +130,7 @@ def test_a_clip_that_was_uploaded_is_finished_in_place_of_the_one_shown(
         sent, said = panel.take(given)
         assert (sent, said) == (str(other), "")
     assert "cat.mp4: 10 frames of 192x128 at 5 fps" in panel.told(clip, sent, [], *values(panel))
-    made = noting_page.jobs[-1](clip, sent, [], *values(panel, reverse=True))[3]
+    made = noting_page.jobs[-1](clip, sent, [], *values(panel, reverse=True))[4]
     assert made.endswith("cat-finished.mp4")
 
 
