@@ -77,6 +77,7 @@ class FinishPanel:
             self._upload = gr.UploadButton(
                 "Upload a clip", file_types=KINDS, size="sm", elem_id=f"{self._part}_finish_upload", scale=1
             )
+        self._refused = html(elem_id=f"{self._part}_finish_refused")
         self._row("loop", "crossfade")
         self._row("smooth", "smoother", "speed")
         self._row("upscale", "scale")
@@ -131,7 +132,7 @@ class FinishPanel:
             events: that show a clip.
             finished: the event after which one was finished.
         """
-        sent = self._upload.upload(fn=self.take, inputs=[self._upload], outputs=[self.other, self._plan], **QUIET)
+        sent = self._upload.upload(fn=self.take, inputs=[self._upload], outputs=[self.other, self._refused], **QUIET)
         chosen = self._delivery.input(
             fn=self.deliver,
             inputs=[self._delivery],
@@ -139,7 +140,7 @@ class FinishPanel:
             **QUIET,
         )
         for event in events:
-            event.then(fn=lambda: "", inputs=[], outputs=[self.other], **QUIET)
+            event.then(fn=lambda: ["", ""], inputs=[], outputs=[self.other, self._refused], **QUIET)
         asked = [each.release if isinstance(each, gr.Slider) else each.input for each in self._by_name.values()]
         shows = (event.then for event in (*events, finished))
         told = [*asked, self._copies.input, chosen.then, sent.success, *shows]
@@ -168,12 +169,12 @@ class FinishPanel:
         return [list(chosen.copies), *self._shown(vars(Finishing(**chosen.finishing)))]
 
     def take(self, given: Any) -> list[Any]:
-        """Keep in mind a clip that was uploaded, if it is what can be one; else what is wrong with it."""
+        """Keep in mind a clip that was uploaded, if it is what can be one; else say what is wrong with it."""
         path = Path(given if isinstance(given, str) else given.name)
         try:
             _check_upload(path)
         except BadInput as error:
-            return ["", error_html(str(error))]
+            return [gr.update(), error_html(str(error))]
         return [str(path), ""]
 
     def told(self, clip: str, other: str, copies: Sequence[str], *values: Any) -> Markup:
