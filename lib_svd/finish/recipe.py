@@ -18,7 +18,7 @@ from lib_svd.review import MEASURES, flicker
 Report = Callable[[Stage, int, int], None]
 """Told how many of how many frames a stage has done; may raise, and then the work ends."""
 
-LOOKED_AT = 25  # frames of which flicker is measured
+LOOKED_AT = 12  # frames of which flicker is measured
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,8 +17,8 @@ _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 
 
 def found(clips: Iterable[Entry], words: str) -> list[Entry]:
-    """Find the clips in which every word occurs: in the name, the note, the picture's or the model's name; or
-    `motion=75`.
+    """Find the clips in which every word occurs: in the name, the note, the picture's or the model's name, in what was
+    done to finish it and which clip that came from; or `motion=75`.
 
     What stands in quotes is one word: `sampler="DPM++ 2M"`. Case and the form of accented letters do not matter.
     """
@@ -47,7 +47,8 @@ def _has(each: Entry, word: str) -> bool:
     if equals and (column := _column(name)):
         return _is(COLUMNS[column](each), value, SETTINGS.get(column))
     model = str(each.settings.get("checkpoint", ""))
-    return any(word in _folded(text) for text in (each.video.name, each.note, each.picture, model))
+    texts = (each.video.name, each.note, each.picture, model, each.finished, each.source)
+    return any(word in _folded(text) for text in texts)
 
 
 def _is(told: Any, value: str, setting: Setting | None) -> bool:

@@ -48,16 +48,19 @@ class FinishPanel:
         button: begins.
         inputs: components that say what is done to which clip.
         panel: the panel itself, for who opens it.
+        other: the component that holds the clip that is finished, where that is not the one shown.
     """
 
     def __init__(self, studio: Studio, page: Page, part: str, clip: Any) -> None:
         self._studio, self._page, self._part = studio, page, part
         self._by_name: dict[str, Any] = {}
-        self._sent = gr.State("")  # a clip that was uploaded; the browser cannot name another file by it
+        # Another clip than the one shown: one that was uploaded, or the one that was finished last, so that it can be
+        # finished otherwise. The browser cannot name a file by it.
+        self.other = gr.State("")
         self.panel = gr.Accordion("Finish: loop, smooth, enlarge, deliver", open=False, elem_id=f"{part}_finish")
         with self.panel:
             self._build()
-        self.inputs = [clip, self._sent, self._copies, self._how, *self._by_name.values()]
+        self.inputs = [clip, self.other, self._copies, self._how, *self._by_name.values()]
         for each in (self._delivery, self._copies, self._how, self._every, *self._by_name.values()):
             each.do_not_save_to_config = True  # the page remembers them
 
@@ -74,6 +77,7 @@ class FinishPanel:
             self._upload = gr.UploadButton(
                 "Upload a clip", file_types=KINDS, size="sm", elem_id=f"{self._part}_finish_upload", scale=1
             )
+        self._refused = html(elem_id=f"{self._part}_finish_refused")
         self._row("loop", "crossfade")
         self._row("smooth", "smoother", "speed")
         self._row("upscale", "scale")
@@ -130,13 +134,14 @@ class FinishPanel:
             return gr.Number(setting.default, precision=0 if setting.kind is int else 1, **said)
         return gr.Slider(setting.low, setting.high, value=setting.default, step=setting.step, **said, **NO_RESET)
 
-    def wire(self, events: Sequence[Any]) -> None:
+    def wire(self, events: Sequence[Any], finished: Any) -> None:
         """Let the panel say what it will do, whenever that or the clip changes.
 
         Args:
             events: that show a clip.
+            finished: the event after which one was finished.
         """
-        sent = self._upload.upload(fn=self.take, inputs=[self._upload], outputs=[self._sent, self._plan], **QUIET)
+        sent = self._upload.upload(fn=self.take, inputs=[self._upload], outputs=[self.other, self._refused], **QUIET)
         chosen = self._delivery.input(
             fn=self.deliver,
             inputs=[self._delivery],
@@ -144,10 +149,11 @@ class FinishPanel:
             **QUIET,
         )
         for event in events:
-            event.then(fn=lambda: "", inputs=[], outputs=[self._sent], **QUIET)
+            event.then(fn=lambda: ["", ""], inputs=[], outputs=[self.other, self._refused], **QUIET)
         asked = [each.release if isinstance(each, gr.Slider) else each.input for each in self._by_name.values()]
         asked += [self._copies.input, self._how.blur]
-        told = [*asked, chosen.then, sent.success, *(event.then for event in events)]
+        shows = (event.then for event in (*events, finished))
+        told = [*asked, chosen.then, sent.success, *shows]
         answer(f"{self._part}_finish_ask", told, self.told, self.inputs, [self._plan])
         self._every.input(fn=self._keep_every, inputs=[self._every], outputs=[], **QUIET)
 
@@ -177,43 +183,44 @@ class FinishPanel:
         return [list(chosen.copies), *self._shown(vars(Finishing(**chosen.finishing)))]
 
     def take(self, given: Any) -> list[Any]:
-        """Keep in mind a clip that was uploaded, if it is what can be one; else what is wrong with it."""
+        """Keep in mind a clip that was uploaded, if it is what can be one; else say what is wrong with it."""
         path = Path(given if isinstance(given, str) else given.name)
         try:
             _check_upload(path)
         except BadInput as error:
-            return ["", error_html(str(error))]
+            return [gr.update(), error_html(str(error))]
         return [str(path), ""]
 
-    def told(self, clip: str, sent: str, copies: Sequence[str], how: str, *values: Any) -> Markup:
+    def told(self, clip: str, other: str, copies: Sequence[str], how: str, *values: Any) -> Markup:
         """Say what will become of the clip, before anything runs; or why that cannot be. And remember what was
         chosen.
         """
         try:
             finishing = self._read(values)
             self._keep(finishing, copies, how)
-            if not clip and not sent:
+            if not clip and not other:
                 return said_html(NO_CLIP)
-            order = self._order(clip, sent, finishing, copies)
+            order = self._order(clip, other, finishing, copies)
         except BadInput as error:
             return error_html(str(error))
         return said_html(f"{order.name}: {order.sentence}") + notes_html(order.notes)
 
-    def finished(self, clip: str, sent: str, copies: Sequence[str], how: str, *values: Any) -> SavedClip:
-        """Finish the clip that was uploaded, or the one that is shown.
+    def finished(self, clip: str, other: str, copies: Sequence[str], how: str, *values: Any) -> tuple[str, SavedClip]:
+        """Finish a clip; gives its path, and what came of it.
 
         Raises:
             BadInput: there is none, or this cannot be done to it.
             what `Studio.finish` raises.
         """
-        if not clip and not sent:
+        if not clip and not other:
             raise BadRequest(NO_CLIP)
         finishing = self._read(values)
         self._keep(finishing, copies, how)
-        return self._studio.finish(self._order(clip, sent, finishing, copies))
+        order = self._order(clip, other, finishing, copies)
+        return str(order.source.path), self._studio.finish(order)
 
-    def _order(self, clip: str, sent: str, finishing: Finishing, copies: Sequence[str]) -> FinishOrder:
-        path = Path(sent) if sent else self._studio.clip(clip)
+    def _order(self, clip: str, other: str, finishing: Finishing, copies: Sequence[str]) -> FinishOrder:
+        path = Path(other) if other else self._studio.clip(clip)
         return self._studio.finish_order(path, finishing, copies or ())
 
     def _read(self, values: Sequence[Any]) -> Finishing:

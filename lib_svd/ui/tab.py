@@ -168,17 +168,19 @@ class Tab:
         self._gallery.select(fn=self.select, inputs=[self._made], outputs=[self._frame], **QUIET)
         self._continue.click(fn=_taken, inputs=[self._frame], outputs=[self.framing.picture], **QUIET)
         chosen = self._presets.wire(controls)
-        finished = self._on(self._finishing.button, self._finish, [self._task, *self._finishing.inputs], shown)
+        finishing = self._finishing
+        finished = self._on(finishing.button, self._finish, [self._task, *finishing.inputs], [finishing.other, *shown])
         brought = [self.framing.picture, *controls.restored, *shown]
         back = self._browsing.wire(self._history, brought, self.restored)
-        opened_there = self._browsing.wire_finish([*shown, self._finishing.panel], self.to_finish)
+        opened_there = self._browsing.wire_finish([*shown, finishing.panel], self.to_finish)
         gone = self._browsing.trashed.then(
             fn=self.still_there, inputs=[self._made, sweeping.name], outputs=shown, **QUIET
         )
         sweeping.wire([made, opened, back], self._made)
-        shows = [made, swept, tuned, further, draft, finished, opened, opened_there, returned, back, gone]
+        shows = [made, swept, tuned, further, draft, opened, opened_there, returned, back, gone]
+        finishing.wire(shows, finished)
+        shows.append(finished)
         self._reviewing.wire(shows, controls)
-        self._finishing.wire(shows)
         begun = [self._generate, sweeping.button, tuning.button, tuning.go_on]
         self._one_change.wire(begun, shows, [chosen], self.framing.picture, controls)
         controls.reuse.click(fn=_seed_of, inputs=[self._infotext], outputs=[controls["seed"]], **QUIET)
@@ -287,7 +289,12 @@ class Tab:
 
     def _finish(self, *given: Any) -> Sequence[Any]:
         """Finish a clip, and show what came of it."""
-        return _done(lambda: self._shown(self._finishing.finished(*given)), SHOWN)
+
+        def work() -> Sequence[Any]:
+            path, saved = self._finishing.finished(*given)
+            return [path, *self._shown(saved)]
+
+        return _done(work, 1 + SHOWN)
 
     def to_finish(self, entry: Entry) -> Sequence[Any]:
         """Show a clip of the history, made here or elsewhere, and open the panel; the controls stay as they are.

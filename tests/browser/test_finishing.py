@@ -73,7 +73,7 @@ def test_a_clip_of_the_history_is_looped_smoothed_and_enlarged(tab, served, clip
     expect(part(tab, "status")).to_contain_text("36 frames of 384x256 at 14 fps")
     expect(part(tab, "status")).to_contain_text("Flicker was")
     assert plays_to_its_end(tab) == pytest.approx(36 / 14, abs=0.05)
-    expect(plan(tab)).to_contain_text("a-finished.mp4: 36 frames of 384x256 at 14 fps")
+    expect(plan(tab)).to_contain_text(BECOMES)  # the clip itself can be finished otherwise
     assert clip.is_file()
     assert video.probe(served.folder / "a-finished.mp4").num_frames == 36
 
@@ -98,11 +98,27 @@ def test_a_clip_that_is_uploaded_and_one_that_is_none(tab, served, clip, tmp_pat
     expect(plan(tab)).to_contain_text("cat.mp4: 10 frames of 192x128 at 5 fps")
     (tmp_path / "list.mp4").write_text("#EXTM3U\nfile:///etc/passwd\n")
     upload.set_input_files(tmp_path / "list.mp4")
-    expect(plan(tab)).to_contain_text("This is no clip that is taken here")
-    upload.set_input_files(other)
+    expect(part(tab, "finish_refused")).to_contain_text("This is no clip that is taken here")
     expect(plan(tab)).to_contain_text("cat.mp4: 10 frames of 192x128 at 5 fps")
     finish(tab, "cat-finished")
     assert next(served.folder.glob("cat-finished*.mp4"))
+
+
+def test_it_is_stopped(tab, served, clip):
+    to_finish(tab, clip)
+    choose(tab, "finish_loop", "Ping-pong")
+    choose(tab, "finish_smooth", "60")
+    choose(tab, "finish_upscale", "lanczos")
+    number(tab, "finish_scale", 8)
+    expect(plan(tab)).to_contain_text("155 frames of 1536x1024 at 60 fps")
+    part(tab, "finish_it").click()
+    expect(tab.locator(".progressDiv")).to_contain_text("Enlarging")
+    part(tab, "interrupt").click()
+    expect(part(tab, "status")).to_contain_text("Finishing was stopped: the clip is as it was")
+    expect(part(tab, "generate")).to_be_visible()
+    assert not list(served.folder.glob("a-finished*"))
+    number(tab, "finish_scale", 2)
+    expect(plan(tab)).to_contain_text("155 frames of 384x256 at 60 fps")
 
 
 def test_what_cannot_be_is_said_at_once_and_nothing_runs(tab, served, clip):

@@ -17,7 +17,7 @@ from lib_svd.clip import Clip, SavedClip
 from lib_svd.errors import BadInput, BadOutput, BadRequest, EncodeFailed, Interrupted
 from lib_svd.finish.finishing import Finishing
 from lib_svd.infotext import read_infotext
-from lib_svd.jobs import history, look, restored
+from lib_svd.jobs import history, look, restored, searching
 from lib_svd.progress import Bar, Stage
 from lib_svd.request import ClipRequest, CompleteRequest
 from lib_svd.testing import FakeQueue, fake_host
@@ -66,6 +66,8 @@ def test_history_knows_what_it_came_from_and_what_was_done(saved, host, picture)
     assert (entry.source, entry.finished, entry.picture) == ("a.mp4", "Loop: Ping-pong", str(picture))
     assert CompleteRequest(**entry.settings) == SETTINGS
     assert entry.brief() == "seed 5, svd_xt.safetensors, motion 75, finished (Loop: Ping-pong)"
+    for words in ("ping-pong", "source=a.mp4"):
+        assert [each.video for each in searching.found(history.entries(made.video.parent), words)] == [made.video]
     made.video.with_suffix(".json").unlink()
     entry = history.entry(made.video)
     assert (entry.source, entry.finished) == ("a.mp4", "Loop: Ping-pong")
