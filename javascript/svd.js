@@ -138,20 +138,17 @@ function svdRestore(part) {
 
 if (typeof onUiLoaded === "function") onUiLoaded(() => svdRestore("svd_clip"));
 
-// The line under a gallery is another one when a job is done: then show the clips that "Animate with SVD" made of its
-// pictures. While a job runs, gradio counts tenths of a second there, so wait until it stands still.
+// Ask what "Animate with SVD" made of a job's pictures when the line under the gallery is drawn anew: of a job that was
+// refused nothing else is. While a job runs, gradio counts tenths of a second there, so wait until it stands still. What
+// it says may be what it said before: two jobs often take as long.
 function svdShowClipsAfter(part) {
     const line = gradioApp().querySelector("#html_log_" + part);
-    const show = gradioApp().querySelector("#" + part + "_svd_show");
-    if (!line || !show) return;
-    let shown = line.textContent;
+    const button = "svd_shown_in_" + part;
+    if (!line || !gradioApp().querySelector("#" + button)) return;
     let waiting;
     new MutationObserver(() => {
         clearTimeout(waiting);
-        waiting = setTimeout(() => {
-            if (line.textContent !== shown) show.click();
-            shown = line.textContent;
-        }, 400);
+        waiting = setTimeout(() => svdAsk(button), 400);
     }).observe(line, {childList: true, characterData: true, subtree: true});
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from lib_svd.ui.compat import QUIET, html
+from lib_svd.ui.compat import answer, html
 
 FILM = "🎬"
 
@@ -18,9 +18,9 @@ def button(elem_id: str, is_small: bool) -> Any:
 
 
 def results(part: str, description: Any, shown: Callable[[str], str]) -> None:
-    """Show clips under a gallery, anew when a job is done: `javascript/svd.js` presses the button then.
+    """Show clips under a gallery, anew when a job is done.
 
-    Not by an event of a component: gradio 4 fires HTML's `change` whenever anything on the page is drawn.
+    Its description is another one then, unless the job was refused: `javascript/svd.js` sees to that.
 
     Args:
         part: txt2img or img2img.
@@ -28,5 +28,4 @@ def results(part: str, description: Any, shown: Callable[[str], str]) -> None:
         shown: that description to HTML.
     """
     clips = html(elem_id=f"{part}_svd_clips")
-    show = gr.Button(visible=False, elem_id=f"{part}_svd_show")
-    show.click(fn=shown, inputs=[description], outputs=[clips], **QUIET)
+    answer(f"svd_shown_in_{part}", [description.change], shown, [description], [clips])

@@ -23,6 +23,8 @@ ROOT = Path(__file__).parents[3]
 NAME = "svd-for-forge"
 PARTS = ("lib_svd", "scripts", "javascript", "style.css", "install.py", "preload.py", "metadata.ini")
 CONFIGS = ("config.json", "ui-config.json")
+OFFLINE = {"show_progress_type": "Approx cheap"}
+"""Settings in place of some by which web UIs get from elsewhere what draws their previews."""
 STARTED = "Startup time"  # what the web UIs print when everything is up, the API too
 QUIET = 120  # seconds that a web UI may be idle before what is waited for is held not to come
 BUSY = 0.05  # of a core, of which more is work: the loops of an idle web UI take less, a slowed down one still gets it
@@ -67,6 +69,8 @@ def installed(checkout: Path, python: Path, beside: Sequence[Path] = ()) -> Iter
     kept = {name: (checkout / name).read_bytes() for name in CONFIGS if (checkout / name).is_file()}
     place.mkdir(parents=True)
     try:
+        settings = json.loads(kept.get(CONFIGS[0], b"{}"))
+        (checkout / CONFIGS[0]).write_text(json.dumps({**settings, **OFFLINE}))
         for link, folder in others.items():
             link.symlink_to(folder.absolute(), target_is_directory=True)
         for part in PARTS:

@@ -198,6 +198,40 @@ def test_pictures_are_animated_where_it_is_switched_on(on, webui):
     assert all("SVD picture: " in clip.with_suffix(".txt").read_text() for clip in clips)
 
 
+NO_TIME = """
+from types import SimpleNamespace
+
+from modules import call_queue
+
+call_queue.time = SimpleNamespace(perf_counter=lambda: 0.0)
+"""
+
+
+def test_two_jobs_that_take_as_long_each_show_their_own_clip(webui, tmp_path, picture, blank):
+    (tmp_path / "same" / "scripts").mkdir(parents=True)
+    (tmp_path / "same" / "scripts" / "same.py").write_text(NO_TIME)
+    data = tmp_path / "data"
+    shutil.copytree(webui.data / "models", data / "models")
+    with serving(webui.host, data, tmp_path / "same", ROOT) as running:
+        blank.goto(running.address)
+        on = Driver(blank)
+        picture_job(on, "txt2img")
+        on.unfold("txt2img_svd", "txt2img_svd_enable")
+        on.page.check("#txt2img_svd_enable input")
+        wait_for(lambda: on.read("txt2img_svd_num_frames") == "5", 30, lambda: on.read("txt2img_svd_checkpoint"))
+        shown = []
+        for seed in (7, 8):
+            on.write("txt2img_seed", seed)
+            on.generate("txt2img")
+            on.finish("txt2img")
+            on.page.wait_for_function(
+                "was => ![null, undefined, was].includes(document.querySelector('#txt2img_svd_clips video')?.src)",
+                arg=shown[-1] if shown else None,
+            )
+            shown.append(on.page.eval_on_selector("#txt2img_svd_clips video", "video => video.src"))
+            assert "0.0 sec." in on.text("html_log_txt2img")
+
+
 def test_a_plot_over_a_setting_makes_a_clip_for_each_value(on):
     picture_job(on, "txt2img")
     on.choose("tab_txt2img #script_list", "X/Y/Z plot")
