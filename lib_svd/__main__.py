@@ -31,7 +31,9 @@ def main() -> None:
 
 
 def _write_out_what_cannot_be_shown() -> None:
-    """Letters of a file's name that a terminal lacks are written as JSON writes them, by whoever prints: `\\u732b`."""
+    """Let letters of a file's name that a terminal lacks be written as JSON writes them, by whoever prints:
+    `\u732b`.
+    """
 
     def written(error: UnicodeError) -> tuple[str, int]:
         if not isinstance(error, UnicodeEncodeError):
@@ -45,7 +47,8 @@ def _write_out_what_cannot_be_shown() -> None:
 
 
 def _let_waiting_threads_sleep() -> None:
-    """Before torch is loaded, which reads it once: threads that wait by spinning take cores that others could use.
+    """Keep threads that wait from taking cores that others could use. Done before torch is loaded, which reads this
+    once.
 
     What that saves is measured by benchmarks/start.py.
     """

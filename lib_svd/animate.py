@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from lib_svd import images, video
 from lib_svd.checkpoints import Checkpoint, Svd, load
 from lib_svd.clip import Clip, SavedClip
-from lib_svd.errors import BadInput, BadOutput, BadRequest
+from lib_svd.errors import BadInput, BadOutput, BadRequest, spell
 from lib_svd.latents import SUFFIX, SavedLatents, check_latents, kept, save_latents, save_latents_somewhere, telling
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest, CompleteRequest, marked, with_source
@@ -31,8 +31,8 @@ class Destination:
     out: Path  # the video
     frames_dir: Path | None = None  # for the frames as PNG files; None: they are not wanted
     latents_path: Path | None = None  # for the latents, to decode them again
-    copies: tuple[str, ...] = ()  # kinds of moving pictures to write too, of video.COPIES
-    encoding: video.Encoding | None = None  # of the video; None: the usual one
+    copies: tuple[video.Encoding, ...] = ()  # other formats to write too
+    encoding: video.Encoding = field(default_factory=video.Encoding)  # of the video itself
     enlarge: int = 1  # the video shows every pixel as a square of so many; frames as files stay as they are
 
     @property
@@ -41,11 +41,11 @@ class Destination:
         return self.frames_dir == self.out.with_suffix("")
 
     def renamed(self, out: Path) -> Destination:
-        """The same forms under another name."""
+        """Give the same forms under another name."""
         return replace(self, out=out, frames_dir=out.with_suffix("") if self.has_own_frames else self.frames_dir)
 
     def numbered(self, word: object) -> Destination:
-        """The same forms under a name that ends in a word: `clip-3.mp4`."""
+        """Give the same forms under a name that ends in a word: `clip-3.mp4`."""
         return self.renamed(self.out.with_name(f"{self.out.stem}-{word}{self.out.suffix}"))
 
 
@@ -63,7 +63,7 @@ class Order:
     notes: tuple[str, ...] = ()  # what the user should know before they wait
 
     def with_seed(self, seed: int, to: Destination) -> Order:
-        """The same clip from other noise, under another name."""
+        """Order the same clip from other noise, under another name."""
         return replace(self, request=self.request.with_(seed=seed), to=to)
 
 
@@ -87,7 +87,7 @@ def order(
     Raises:
         BadInput: a setting, the picture, or the place to write; nothing was loaded or written.
     """
-    told = video.check_output(to.out, to.frames_dir)
+    told = video.check_output(to.out, to.frames_dir, to.copies)
     if to.latents_path is not None:
         check_latents(to.latents_path)
     read = images.read_picture(picture, request.background or checkpoint.family.background)
@@ -96,7 +96,8 @@ def order(
     if to.enlarge * max(size) > MOST_SHOWN:
         most = MOST_SHOWN // max(size)
         raise BadRequest(
-            f"Enlarged {to.enlarge} times the video would be too large to play: enlarge {most} times at most."
+            f"Enlarged {to.enlarge} times the video would be too large to play: "
+            f"{spell('enlarge', '--enlarge')} {most} times at most."
         )
     fitted = images.fit_picture(read.image, size, complete.fit, images.View.of(complete))
     return Order(
@@ -114,7 +115,8 @@ def order(
 def completed(
     request: ClipRequest, picture_size: tuple[int, int], checkpoint: Checkpoint
 ) -> tuple[CompleteRequest, tuple[str, ...]]:
-    """Every setting as it will be for a picture of this (width, height), and what the user should know of them.
+    """Work out every setting as it will be for a picture of this (width, height), and what the user should know of
+    them.
 
     Raises:
         BadRequest: the model cannot do that.
@@ -155,7 +157,7 @@ def animate(order: Order, host: Host, load: Load = load) -> SavedClip:
 
 
 def decode_again(saved: SavedLatents, checkpoint: Checkpoint, host: Host, to: Destination) -> SavedClip:
-    """Latents of an earlier run to a clip, without sampling.
+    """Make a clip of latents that an earlier run kept, without sampling.
 
     Args:
         saved: from `latents.load_latents`.
@@ -167,7 +169,7 @@ def decode_again(saved: SavedLatents, checkpoint: Checkpoint, host: Host, to: De
         BadInput: the place to write, or latents of another kind of model.
         ClipNotSaved: the frames could not be made or written.
     """
-    notes = video.check_output(to.out, to.frames_dir)
+    notes = video.check_output(to.out, to.frames_dir, to.copies)
     _check_fit(saved, checkpoint)
 
     def work() -> SavedClip:
@@ -179,25 +181,25 @@ def decode_again(saved: SavedLatents, checkpoint: Checkpoint, host: Host, to: De
 
 
 def _check_fit(saved: SavedLatents, checkpoint: Checkpoint) -> None:
-    """Raises BadInput unless the checkpoint's decoder makes frames of the size that these latents are of."""
+    """Refuse a checkpoint whose decoder does not make frames of the size that these latents are of; raises BadInput."""
     channels, height, width = saved.latents.shape[1:]
     scale = checkpoint.configs.encoder.downsampling
     made, asked = (channels, width * scale, height * scale), (saved.request.width, saved.request.height)
     if made != (checkpoint.configs.decoder.z_channels, *asked):
         name = saved.request.checkpoint
-        raise BadInput(f"{checkpoint.path.name} cannot decode these latents: name the model that made them, {name}.")
+        raise BadInput(f"{checkpoint.path.name} cannot decode these latents: give {spell('', '--checkpoint ')}{name}.")
 
 
 def _again(checkpoint: Checkpoint, to: Destination) -> list[str]:
-    """Words of the command line that make of kept latents what was asked for."""
-    words = ["--checkpoint", str(checkpoint.path), *(word for kind in to.copies for word in ("--also", kind))]
+    """Write the words of the command line that make of kept latents what was asked for."""
+    words = ["--checkpoint", str(checkpoint.path), *(word for copy in to.copies for word in ("--also", str(copy)))]
     if to.frames_dir is not None and not to.has_own_frames:
         words += ["--frames-dir", str(to.frames_dir)]
     return words if to.enlarge == 1 else [*words, "--enlarge", str(to.enlarge)]
 
 
 def _save_wanted(run: Run, latents: Tensor, infotext: str, path: Path | None) -> None:
-    """Latents that the user asked for. A place that is lost since it was checked must not cost the clip."""
+    """Save the latents that the user asked for. A place that is lost since it was checked must not cost the clip."""
     if path is None:
         return
     try:
@@ -211,7 +213,7 @@ def _save_wanted(run: Run, latents: Tensor, infotext: str, path: Path | None) ->
 def _finished(
     run: Run, latents: Tensor, to: Destination, *, source: str = "", notes: tuple[str, ...] = ()
 ) -> SavedClip:
-    """Latents to files."""
+    """Decode latents and save the clip."""
     with run.timed("decode"):
         frames = decode(run, latents)
     infotext = with_source(run.request.infotext(), source)

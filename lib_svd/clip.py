@@ -32,9 +32,9 @@ class Clip:
         return self.frames.shape[2], self.frames.shape[1]
 
     @property
-    def shown(self) -> Frames:
-        """The frames as the video has them."""
-        return self.frames if self.enlarge == 1 else self.frames.repeat(self.enlarge, 1).repeat(self.enlarge, 2)
+    def shown_size(self) -> tuple[int, int]:
+        """Width and height of the frames as the video has them, pixels."""
+        return self.enlarge * self.frames.shape[2], self.enlarge * self.frames.shape[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class SavedClip:
     notes: tuple[str, ...] = ()  # what the user should know: what was cropped, what was retried
 
     def as_dict(self) -> dict[str, Any]:
-        """The clip without its frames, as programs get it from every door; fit for JSON."""
+        """Describe the clip without its frames, as programs get it from every door; fit for JSON."""
         width, height = self.clip.size
         return {
             "path": str(self.video),

@@ -39,14 +39,16 @@ MISSING = "missing"
 
 
 def report(model_dirs: list[Path], *, as_json: bool) -> tuple[str, int]:
-    """What `examine` finds, as lines or as JSON, and the program's exit code: 1 where packages are missing."""
+    """Write what `examine` finds, as lines or as JSON, with the program's exit code: 1 where packages are missing."""
     found = examine(model_dirs)
     said = json.dumps(found, indent=2, ensure_ascii=False) if as_json else as_lines(found)
     return said, int(found["problem"] != "none")
 
 
 def examine(model_dirs: list[Path]) -> dict[str, Any]:
-    """Device, dtypes, memory, ffmpeg and its encoders, models, packages; fit for JSON. Nothing is raised or loaded."""
+    """Look at device, dtypes, memory, ffmpeg and its encoders, models, packages; fit for JSON. Nothing is raised or
+    loaded.
+    """
     return {
         "lib_svd": __version__,
         "python": f"{platform.python_version()}, {sys.executable}",
@@ -63,7 +65,7 @@ def examine(model_dirs: list[Path]) -> dict[str, Any]:
 
 
 def problem() -> str | None:
-    """One sentence about a Python that is too old or packages that are missing, with what to do; None: all is there."""
+    """Say in a sentence that Python is too old or packages are missing, and what to do; None: all is there."""
     if sys.version_info < OLDEST_PYTHON:
         return f"Python {platform.python_version()} is too old: it must be 3.10 or newer."
     missing = [name for name in PACKAGES if _installed(name) == MISSING]
@@ -73,7 +75,7 @@ def problem() -> str | None:
 
 
 def page_problem() -> str | None:
-    """One sentence about a gradio that the page cannot be shown with, and what to do; None: it should work."""
+    """Say in a sentence why the page cannot be shown with this gradio, and what to do; None: it should work."""
     found = _installed("gradio")
     if found == MISSING:
         return f"The page needs gradio, which is not installed: run `{page_remedy()}`."
@@ -89,12 +91,12 @@ def page_problem() -> str | None:
 
 
 def page_remedy() -> str:
-    """The command that brings a gradio for the page."""
+    """Give the command that brings a gradio for the page."""
     return f'{shlex.quote(sys.executable)} -m pip install "{PAGE}"'
 
 
 def as_lines(found: dict[str, Any], indent: str = "") -> str:
-    """Names and values below each other; groups indented."""
+    """Write names and values below each other; groups are indented."""
     lines = []
     for name, value in found.items():
         if isinstance(value, dict):
@@ -107,7 +109,7 @@ def as_lines(found: dict[str, Any], indent: str = "") -> str:
 
 
 def _remedy(missing: list[str]) -> str:
-    """What to type to have the packages that are missing."""
+    """Say what to type to have the packages that are missing."""
     checkout = Path(__file__).parents[1]
     environment = checkout / ".venv"
     inside = "Scripts/python.exe" if sys.platform == "win32" else "bin/python"
@@ -121,7 +123,7 @@ def _remedy(missing: list[str]) -> str:
 
 
 def _told(look: Callable[[], Any]) -> Any:
-    """What there is to see, or which package it cannot be seen without."""
+    """Give what there is to see, or say which package it cannot be seen without."""
     try:
         return look()
     except ImportError as error:
@@ -181,7 +183,7 @@ def _short(dtype: Any) -> str:
 
 
 def _installed(name: str) -> str:
-    """The version of a package; of one whose module came some other way, only that it is there."""
+    """Give the version of a package; of one whose module came some other way, only that it is there."""
     try:
         return version(name)
     except PackageNotFoundError:

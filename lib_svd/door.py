@@ -26,7 +26,7 @@ FORBIDDEN, NO_LENGTH, TOO_LARGE = 403, 411, 413  # HTTP status
 
 
 def stranger(headers: Headers, names: Collection[str] | None, is_welcome: Callable[[str], bool]) -> str:
-    """Why a request is not taken: it is another site's, or came by another name. "": it is not.
+    """Say why a request is not taken: it is another site's, or came by another name. "": it is taken.
 
     Args:
         headers: of the request, as ASGI has them.
@@ -45,7 +45,9 @@ def stranger(headers: Headers, names: Collection[str] | None, is_welcome: Callab
 
 
 def excess(headers: Headers) -> tuple[int, str]:
-    """HTTP status and sentence for a body that is too large, or does not say how large it is; (0, ""): it may come."""
+    """Give HTTP status and sentence for a body that is too large, or does not say how large it is; (0, ""): it may
+    come.
+    """
     if _all(headers, b"transfer-encoding"):
         return NO_LENGTH, "Say with Content-Length how much is sent."
     length = "".join(_all(headers, b"content-length")) or "0"
@@ -89,7 +91,7 @@ class Door:
 
 
 def _is_opening(scope: Scope) -> bool:
-    """Whether somebody follows a link to the page itself, in a tab of its own: that may stand on any site."""
+    """Tell whether somebody follows a link to the page itself, in a tab of its own: that may stand on any site."""
     headers = scope["headers"]
     how = (_all(headers, b"sec-fetch-mode"), _all(headers, b"sec-fetch-dest"))
     return scope.get("method") == "GET" and scope["path"] == "/" and how == (["navigate"], ["document"])
@@ -100,7 +102,7 @@ def _all(headers: Headers, name: bytes) -> list[str]:
 
 
 def place(origin: str) -> str:
-    """`http://localhost:7870` without what stands before the name; "" where there is none."""
+    """Take off what stands before the name: `http://localhost:7870` is `localhost:7870`; "" where there is none."""
     try:
         return urlsplit(origin).netloc
     except ValueError:
@@ -108,6 +110,6 @@ def place(origin: str) -> str:
 
 
 def _name(host: str) -> str:
-    """`localhost:7870` without the port; "" where it is no name."""
+    """Take off the port: `localhost:7870` is `localhost`; "" where it is no name."""
     found = re.fullmatch(r"(\[[0-9a-f:]+\]|[^:@\[\]]+)(:\d*)?", host)
     return found[1] if found else ""

@@ -20,14 +20,18 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_by_flag = ContextVar("svd_by_flag", default=False)
 
 
 class SvdError(Exception):
     """Base of all errors of this project; its text is fit to be shown to a user, and can be written anywhere."""
 
     def __str__(self) -> str:
-        """The sentence; of a name that is no text, as a file's may be, its bytes as `\\udcff`."""
+        """Give the sentence; of a name that is no text, as a file's may be, its bytes as `\udcff`."""
         return super().__str__().encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -60,10 +64,9 @@ class OutOfMemory(SvdError):
 
     @classmethod
     def on(cls, device: str) -> OutOfMemory:
-        """A clip was too large for a device of that type, such as "cuda"."""
+        """Say that a clip was too large for a device of that type, such as "cuda"."""
         return cls(
-            f"{device} has no room for this clip: choose fewer frames or a smaller size, "
-            "or close other programs that use it."
+            f"{device} has no room for this clip: choose {fewer_or_smaller()}, or close other programs that use it."
         )
 
 
@@ -87,12 +90,32 @@ class EncodeFailed(ClipNotSaved):
     """The frames could not be made into a video; they are kept as pictures."""
 
 
+@contextmanager
+def speak_in_flags() -> Iterator[None]:
+    """Let what is said inside be read on the command line, where a thing is known by its flag, see `spell`."""
+    token = _by_flag.set(True)
+    try:
+        yield
+    finally:
+        _by_flag.reset(token)
+
+
+def spell(label: str, flag: str) -> str:
+    """Give what a sentence calls a thing that has both: its flag on the command line, its label everywhere else."""
+    return flag if _by_flag.get() else label
+
+
+def fewer_or_smaller() -> str:
+    """Name what makes a clip take less memory, for a sentence that begins with "choose"."""
+    return f"fewer {spell('frames', '--frames')} or a smaller {spell('size', '--size')}"
+
+
 def in_words(names: Iterable[str]) -> str:
-    """`a, b and c`, for a sentence; at least one name."""
+    """Join at least one name for a sentence: `a, b and c`."""
     *others, last = names
     return " and ".join(filter(None, (", ".join(others), last)))
 
 
 def as_typed(command: Sequence[str]) -> str:
-    """A command as a user would type it into a shell."""
+    """Write a command as a user would type it into a shell."""
     return subprocess.list2cmdline(command) if sys.platform == "win32" else shlex.join(command)

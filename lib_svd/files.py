@@ -29,7 +29,7 @@ _OLD = 24 * 3600  # seconds after which another machine's unfinished files are h
 
 @contextmanager
 def hidden_names(folder: Path) -> Iterator[Callable[[str], Path]]:
-    """Names for unfinished files in `folder`: a function of the suffix; what is left of them is removed at the end.
+    """Name unfinished files in `folder`: gives a function of the suffix; what is left of them is removed at the end.
 
     They are in a hidden folder whose name tells which program it belongs to, so that `finish_left` knows what a kill
     left. The files are made by whoever opens them, so that they get the permissions the user is used to.
@@ -82,7 +82,9 @@ def publish(hidden: Path, target: Path) -> None:
 
 
 def _rename(hidden: Path, target: Path) -> None:
-    """Windows refuses a name that is taken; POSIX does for a folder, unless it is an empty one, which is no loss."""
+    """Rename, and let no name be lost: Windows refuses one that is taken; POSIX does for a folder, unless it is an
+    empty one, which is no loss.
+    """
     try:
         hidden.rename(target)
     except OSError as error:
@@ -92,7 +94,7 @@ def _rename(hidden: Path, target: Path) -> None:
 
 
 def _claim(hidden: Path, target: Path) -> None:
-    """`publish` without links: make the name ours first, then replace our own empty file."""
+    """Do what `publish` does without links: make the name ours first, then replace our own empty file."""
     target.touch(exist_ok=False)
     try:
         hidden.replace(target)
@@ -145,17 +147,17 @@ def publish_all(hidden: Sequence[Path], names: Sequence[Path]) -> None:
 
 
 def is_taken(path: Path) -> bool:
-    """Whether there is anything of that name, be it a link to nowhere."""
+    """Tell whether there is anything of that name, be it a link to nowhere."""
     return os.path.lexists(path)
 
 
 def is_numbered(path: Path) -> bool:
-    """Whether a name is one that `free_name` gives."""
+    """Tell whether a name is one that `free_name` gives."""
     return _NUMBERED.search(path.stem) is not None
 
 
 def free_names(out: Path, suffixes: Sequence[str]) -> Iterator[Path]:
-    """Names for files that belong together: `out` where it is free, then numbered ones, each free when it is given."""
+    """Name files that belong together: `out` where it is free, then numbered names, each free when it is given."""
     if not any(is_taken(out.with_suffix(suffix)) for suffix in suffixes):
         yield out
     stem = _NUMBERED.sub("", out.stem)
@@ -164,13 +166,16 @@ def free_names(out: Path, suffixes: Sequence[str]) -> Iterator[Path]:
 
 
 def free_name(folder: Path, stem: str, suffix: str) -> Path:
-    """The next numbered name in `folder`: `stem-svd-0001.mp4`, one above the highest number there of any suffix."""
+    """Give the next numbered name in `folder`: `stem-svd-0001.mp4`, one above the highest number there of any
+    suffix.
+    """
     return folder / f"{stem}-svd-{max(_numbers(folder, stem), default=0) + 1:04d}{suffix}"
 
 
 @contextmanager
 def held_name(folder: Path, stem: str, suffix: str) -> Iterator[Path]:
-    """The next numbered name, which until the end nobody else is given: for files that are written one after the other.
+    """Give the next numbered name, which until the end nobody else is given: for files that are written one after the
+    other.
 
     Where nothing can be written to `folder`, it is not held.
     """
@@ -194,7 +199,9 @@ def _hold(name: Path, stem: str, holding: ExitStack) -> bool:
 
 
 def _numbers(folder: Path, stem: str) -> list[int]:
-    """The number of every file called `stem-svd-0001...`, in the trash too, and of every such name that is held."""
+    """Read the number of every file called `stem-svd-0001...`, in the trash too, and of every such name that is
+    held.
+    """
     numbered = re.compile(re.escape(stem) + r"-svd-(\d{4,})(?!\d)", re.IGNORECASE)
     names = _names(folder)
     names += _names(folder / TRASH)
@@ -203,7 +210,7 @@ def _numbers(folder: Path, stem: str) -> list[int]:
 
 
 def _names(folder: Path) -> list[str]:
-    """Of all that is in a folder; none where it is not there, or not any more."""
+    """List all that is in a folder; nothing where it is not there, or not any more."""
     try:
         return [path.name for path in folder.iterdir()]
     except OSError:
@@ -215,12 +222,12 @@ def _new_hidden(folder: Path) -> Path:
 
 
 def mark() -> str:
-    """What the name of a folder ends in, but for eight characters more, so that `is_left` knows whose it is."""
+    """Give what the name of a folder ends in, but for eight characters more, so that `is_left` knows whose it is."""
     return f"svd-{_machine()}-{os.getpid()}-{_began(os.getpid())}-"
 
 
 def is_left(folder: Path) -> bool:
-    """Whether a folder belongs to a program that does not run any more, see `mark`; may raise OSError."""
+    """Tell whether a folder belongs to a program that does not run any more, see `mark`; may raise OSError."""
     named = _MARKED.fullmatch(folder.name)
     if named is None or folder.is_symlink() or not folder.is_dir():
         return False
@@ -244,7 +251,7 @@ def _machine() -> str:
 
 @cache
 def _began(pid: int) -> int:
-    """When a process that runs was started, seconds since 1970."""
+    """Tell when a process that runs was started, seconds since 1970."""
     import psutil
 
     return int(psutil.Process(pid).create_time())

@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image
 
 from lib_svd.clip import SavedClip
-from lib_svd.errors import BadInput, Interrupted, SvdError
+from lib_svd.errors import BadInput, BadRequest, Interrupted, SvdError
 from lib_svd.settings import MAX_SEED
 from lib_svd.studio import Studio
 
@@ -23,6 +23,7 @@ log = logging.getLogger("svd")
 Read = Callable[[Sequence[Any]], tuple[bool, dict[str, Any], bool]]
 """Values of the accordion to: is it on, settings, save frames too. Raises BadInput."""
 
+PARTS = "{} puts its picture together from parts, which are not animated: send the whole one to the SVD tab."
 REMEMBERED = 50  # jobs whose clips can still be shown
 
 
@@ -59,7 +60,12 @@ class Hook:
         self._refusal = ""
 
     def started(
-        self, read: Read, values: Sequence[Any], size: tuple[int, int], changes: Mapping[str, Any]
+        self,
+        read: Read,
+        values: Sequence[Any],
+        size: tuple[int, int],
+        changes: Mapping[str, Any],
+        puts_together: str = "",
     ) -> PictureJob | None:
         """Look at the settings before a picture of this size is made; None: the accordion is off.
 
@@ -70,12 +76,15 @@ class Hook:
             values: of the accordion.
             size: width and height.
             changes: settings in place of the accordion's, for one cell of an X/Y/Z plot.
+            puts_together: the script of the web UI's that makes one picture of several such; "" where each is its own.
         """
         self._refusal = ""
         try:
             is_on, settings, with_frames = read(values)
             if not is_on:
                 return None
+            if puts_together:
+                raise BadRequest(PARTS.format(puts_together))
             settings = {**settings, **changes}
             request = self._studio.request(settings)
             complete = self._studio.completed(request, size)
@@ -91,7 +100,9 @@ class Hook:
     def animated(
         self, job: PictureJob, infotexts: Sequence[str], seeds: Sequence[int], skipped: Callable[[], bool]
     ) -> Iterator[SavedClip | str]:
-        """Clips one after the other, each with the seed of its picture unless one was set; or why there is none."""
+        """Make clips one after the other, each with the seed of its picture unless one was set; or say why there is
+        none.
+        """
         yield from job.problems
         if job.problems:
             return
@@ -125,12 +136,25 @@ class Hook:
                 yield clip
 
     def keep(
-        self, made: Sequence[SavedClip | str], key: str, description: Mapping[str, Any], *, is_first: bool = True
+        self,
+        made: Sequence[SavedClip | str],
+        key: str,
+        description: Mapping[str, Any],
+        *,
+        is_first: bool = True,
+        is_commented: bool = True,
     ) -> dict[str, Any]:
         """Remember what `animated` gave, by the time stamp that the host knows the job by.
 
         Of a whole plot a host gives out the first cell's description and comments. So later cells add to that very
         description, and what could not be done there is told beside the clips.
+
+        Args:
+            made: clips, and why there is none.
+            key: the time stamp.
+            description: the host's, of this part of the job.
+            is_first: whether it is the first part.
+            is_commented: whether the host shows the part's comments, which say why there is no clip.
 
         Returns:
             the job's description, `description` if this is its first part, with all that was made so far.
@@ -144,8 +168,8 @@ class Hook:
                 kept.shown += self._show(each)
                 continue
             kept.description["SVD error"] = each
-            if not is_first:
-                kept.shown += f"<p>{escape(each)}</p>"
+            if not is_commented and (said := f"<p>{escape(each)}</p>") not in kept.shown:
+                kept.shown += said
         while len(self._kept) > REMEMBERED:
             self._kept.popitem(last=False)
         return kept.description
@@ -158,7 +182,7 @@ class Hook:
         self._refusal = f"<p>{escape(_told(error))}</p>"
 
     def shown(self, description: str) -> str:
-        """What became of a job as HTML, "" if that is nothing.
+        """Show what became of a job as HTML, "" if that is nothing.
 
         Args:
             description: the host's JSON of the job, "" if it failed.
@@ -172,7 +196,7 @@ class Hook:
 
 
 def _seed_of(seed: int) -> tuple[int, tuple[str, ...]]:
-    """A clip's seed for a picture's, which may be larger in some web UIs, and a note where it is another."""
+    """Give a clip's seed for a picture's, which may be larger in some web UIs, and a note where it is another."""
     own = seed % (MAX_SEED + 1)
     return own, () if own == seed else (f"The picture's seed {seed} is beyond those of clips: {own} is taken.",)
 
@@ -182,5 +206,5 @@ def _told(error: SvdError) -> str:
 
 
 def _stem(picture: Image.Image) -> str:
-    """The name of the file that a host has saved a picture as."""
+    """Read the name of the file that a host has saved a picture as."""
     return Path(getattr(picture, "already_saved_as", None) or "clip").stem

@@ -65,7 +65,7 @@ def save_latents(latents: Tensor, infotext: str, path: Path) -> Path:
 
 @contextmanager
 def _refusing(path: Path) -> Iterator[None]:
-    """What goes wrong inside while latents are written to `path`, as a sentence."""
+    """Turn what goes wrong inside while latents are written to `path` into a sentence."""
     try:
         yield
     except FileExistsError as error:
@@ -171,7 +171,7 @@ def telling(where: Callable[[], Path | None], again: Sequence[str]) -> Iterator[
 
 
 def save_latents_somewhere(latents: Tensor, infotext: str, out: Path) -> tuple[Path | None, Path]:
-    """Latents under a name like the clip's, beside it or in a second place.
+    """Save latents under a name like the clip's, beside it or in a second place.
 
     Returns:
         The file, None where there is no room for it anywhere, which must not stop what may still go well; and the
@@ -190,7 +190,7 @@ def save_latents_somewhere(latents: Tensor, infotext: str, out: Path) -> tuple[P
 
 
 def _names(out: Path) -> Iterator[Path]:
-    """A numbered name as long as nothing at all is called so, then the next numbers; else `clip`, `clip-2`, ..."""
+    """Give a numbered name as long as nothing at all is called so, then the next numbers; else `clip`, `clip-2`, ..."""
     if is_numbered(out):
         yield from free_names(out, [SUFFIX, out.suffix, ".txt", NOTED, ""])
     else:

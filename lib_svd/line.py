@@ -57,7 +57,7 @@ class Line:
                 self._orders, self._bytes = self._orders - 1, self._bytes - size
 
     async def turn(self, work: Callable[[], T], name: str = "") -> T:
-        """What the work gives, when it was its turn; it is done though nobody may wait for it any more.
+        """Wait for the order's turn and give what the work gives; it is done though nobody may wait for it any more.
 
         Args:
             work: asks `begins` before it does anything, if it has a name.
@@ -77,7 +77,7 @@ class Line:
         return done
 
     def begins(self, name: str) -> bool:
-        """Whether that order is there still; it does not leave any more. One without a name cannot have left."""
+        """Tell whether that order is there still; it does not leave any more. One without a name cannot have left."""
         with self._lock:
             return not name or self._waiting.pop(name, None) is not None
 

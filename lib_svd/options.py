@@ -11,9 +11,13 @@ DEFAULTS: dict[str, Any] = {
     "svd_extra_dir": "",
     "outdir_svd_samples": "",
     "svd_copies": [],
+    "svd_formats": "",
     "svd_save_frames": False,
     "svd_keep_loaded": True,
     "svd_review": True,
+    "svd_finishing": "",  # what the Finish panel was set to last, as `Finishing.text` has it
+    "svd_finishing_copies": [],
+    "svd_finish_every": False,
     "svd_compile": False,
     "svd_preview": True,
     # of web UIs, which do not all have them
@@ -25,6 +29,7 @@ DEFAULTS: dict[str, Any] = {
     "video_crf": None,
     "video_preset": None,
     "video_profile": None,
+    "video_container": None,
     "video_player_auto": True,
     "video_player_loop": True,
 }

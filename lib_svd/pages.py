@@ -40,7 +40,7 @@ class Page(Protocol):
         ...
 
     def queued(self, job: Job, extra_outputs: Sequence[Any]) -> Queued:
-        """A click handler that runs `job` in the page's queue, and holds no thread while it waits for its turn.
+        """Make a click handler that runs `job` in the page's queue, and holds no thread while it waits for its turn.
 
         Args:
             job: what to do; given the inputs less the first.
@@ -61,7 +61,7 @@ class Page(Protocol):
         ...
 
     def url(self, path: Path) -> str:
-        """Where the browser gets a file that was made here."""
+        """Say where the browser gets a file that was made here."""
         ...
 
     def receive(self, part: str, picture: Any, fields: Sequence[tuple[Any, Callable[[dict[str, str]], Any]]]) -> None:
@@ -88,5 +88,5 @@ class Page(Protocol):
 
 
 def bytes_of(values: Iterable[Any]) -> int:
-    """What a job's inputs keep in memory while it waits, as far as it matters: pictures' pixels."""
+    """Count what a job's inputs keep in memory while it waits, as far as it matters: pictures' pixels."""
     return sum(4 * value.width * value.height for value in values if isinstance(value, Image.Image))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def data_folders() -> list[Path]:
-    """The second place, in the user's own data folder, which need not be there; none for a user without a home."""
+    """Give the second place, in the user's own data folder, which need not be there; none for a user without a home."""
     try:
         return [_data_folder()]
     except RuntimeError:
@@ -30,7 +30,7 @@ def _data_folder() -> Path:
 
 
 def second_places() -> Iterator[Path]:
-    """Folders that are there, best first; the last one is new, and goes again if nothing came into it."""
+    """Give folders that are there, best first; the last one is new, and goes again if nothing came into it."""
     for folder in data_folders():
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
@@ -45,6 +45,6 @@ def second_places() -> Iterator[Path]:
 
 
 def places(first: Path) -> Iterator[Path]:
-    """Folders to write to, until one will do: the one that was asked for, then the second places."""
+    """Give folders to write to, until one will do: the one that was asked for, then the second places."""
     yield first
     yield from second_places()

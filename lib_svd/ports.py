@@ -1,4 +1,4 @@
-"""What the recipe needs of the program it runs in: a Host of four parts, made in `lib_svd/hosts/` for each."""
+"""What the recipe needs of the program it runs in: a Host of five parts, made in `lib_svd/hosts/` for each."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 import torch
+from PIL import Image
 from torch import nn
 
 from lib_svd.progress import Preview, Progress
@@ -30,11 +31,11 @@ class Resident(Protocol):
     dtype: torch.dtype  # in which it computes
 
     def room(self) -> int:
-        """Bytes that work could take beside this network's weights, other models evicted."""
+        """Say how many bytes work could take beside this network's weights, other models evicted."""
         ...
 
     def on_gpu(self, working_bytes: int) -> AbstractContextManager[nn.Module]:
-        """The network, able to run inside the context, with `working_bytes` left beside its weights.
+        """Make the network able to run inside the context, with `working_bytes` left beside its weights.
 
         Raises:
             OutOfMemory: there is no room for it, other models evicted and layers swapped.
@@ -50,27 +51,29 @@ class Memory(Protocol):
     """Where networks are, and what they compute in."""
 
     def device(self) -> torch.device:
-        """Where networks compute."""
+        """Say where networks compute."""
         ...
 
     def dtype(self, part: Part) -> torch.dtype:
-        """What a network computes in: float32, float16 or bfloat16."""
+        """Say what a network computes in: float32, float16 or bfloat16."""
         ...
 
     def storage(self, part: Part) -> torch.dtype:
-        """What a network's matrices are read into: `dtype(part)`, or a smaller one that the host's layers cast from."""
+        """Say what a network's matrices are read into: `dtype(part)`, or a smaller one that the host's layers cast
+        from.
+        """
         ...
 
     def bytes_a_weight(self, part: Part) -> int:
-        """Bytes that a number of the network's matrices waits in."""
+        """Say how many bytes a number of the network's matrices waits in."""
         ...
 
     def capacity(self) -> int:
-        """Bytes of the device that one network and its work could take, everybody else evicted."""
+        """Say how many bytes of the device one network and its work could take, everybody else evicted."""
         ...
 
     def building(self, dtype: torch.dtype) -> AbstractContextManager[None]:
-        """A context in which a network is built: the host may swap `torch.nn` layers for its own."""
+        """Enter a context in which a network is built: the host may swap `torch.nn` layers for its own."""
         ...
 
     def adopt(self, network: nn.Module, dtype: torch.dtype) -> Resident:
@@ -82,7 +85,7 @@ class Queue(Protocol):
     """Whose turn it is, and what the user sees and says meanwhile."""
 
     def exclusively(self, job: str, work: Callable[[], T]) -> T:
-        """Run `work` in the host's queue; its result, or the very exception that it raised."""
+        """Run `work` in the host's queue; gives its result, or raises the very exception that it raised."""
         ...
 
     def report(self, progress: Progress, preview: Preview | None = None) -> None:
@@ -90,7 +93,7 @@ class Queue(Protocol):
         ...
 
     def interrupted(self) -> bool:
-        """Whether the user asked to stop."""
+        """Tell whether the user asked to stop."""
         ...
 
 
@@ -98,15 +101,15 @@ class Folders(Protocol):
     """Where models are, and where clips go."""
 
     def model_dirs(self) -> list[Path]:
-        """Folders to look for SVD checkpoints in, the first one for downloads."""
+        """List the folders to look for SVD checkpoints in, the first one for downloads."""
         ...
 
     def output_dir(self) -> Path:
-        """Where clips go unless the user says otherwise; made when missing."""
+        """Say where clips go unless the user says otherwise; the folder is made when missing."""
         ...
 
     def clip_dirs(self) -> list[Path]:
-        """Every folder that clips have gone to: the one for new ones first, the one that holds the others last."""
+        """List every folder that clips have gone to: the one for new ones first, the one that holds the others last."""
         ...
 
 
@@ -114,7 +117,36 @@ class Options(Protocol):
     """What the user has set, read anew each time."""
 
     def __getitem__(self, name: str, /) -> Any:
-        """The option of that name, one of `options.DEFAULTS`."""
+        """Give the option of that name, one of `options.DEFAULTS`."""
+        ...
+
+
+class Upscalers(Protocol):
+    """Networks that make a picture larger."""
+
+    def names(self) -> list[str]:
+        """What they are called, in the order in which they are shown."""
+        ...
+
+    def named(self, text: str) -> str:
+        """The name that is meant, in whatever letters it is written; nothing is loaded.
+
+        Raises:
+            BadRequest: there is none, or it cannot be used here; the text says which there are.
+        """
+        ...
+
+    def enlarged(self, name: str, picture: Image.Image, scale: float) -> Image.Image:
+        """An RGB picture made larger, `scale` times at least unless the network cannot.
+
+        Args:
+            name: one of `names`.
+            picture: RGB.
+            scale: times as large as each side shall be, 1 or more.
+
+        Raises:
+            SvdError: it could not be done, in one sentence.
+        """
         ...
 
 
@@ -127,3 +159,4 @@ class Host:
     queue: Queue
     folders: Folders
     options: Options
+    upscalers: Upscalers

@@ -13,7 +13,7 @@ from lib_svd.errors import BadOutput, BadRequest
 from lib_svd.files import hidden_names
 from lib_svd.request import MOST_TEXT
 from lib_svd.settings import KEPT, SETTINGS, names_in
-from lib_svd.strangers import read_json, text_of
+from lib_svd.strangers import make_showable, read_json, text_of
 
 LONGEST_NAME = 60
 
@@ -70,7 +70,8 @@ class Presets:
         self._path = path
 
     def all(self) -> tuple[Preset, ...]:
-        """Built-in ones first, then the user's in the order of their names; one that cannot be is named in the log.
+        """List the built-in ones first, then the user's in the order of their names; one that cannot be is named in the
+        log.
 
         Raises:
             BadRequest: the file as a whole is damaged; it is left as it is.
@@ -78,7 +79,7 @@ class Presets:
         return (*BUILT_IN, *sorted(self._own().values(), key=lambda preset: preset.name.lower()))
 
     def named(self, name: str) -> Preset:
-        """The preset of that name, be it in another case.
+        """Find the preset of that name, be it in another case.
 
         Raises:
             BadRequest: there is none.
@@ -113,11 +114,11 @@ class Presets:
         self._write({other: preset for other, preset in self._own().items() if other != name})
 
     def shared(self) -> str:
-        """The user's own as JSON, for others."""
+        """Write the user's own as JSON, for others."""
         return _as_json(self._own().values())
 
     def take(self, text: str) -> list[str]:
-        """Add presets that somebody shared; one whose name is taken gets a number. The names that they got.
+        """Add presets that somebody shared, and give the names that they got: one whose name is taken gets a number.
 
         Raises:
             BadRequest: the text is not what `shared` gives, or a setting in it cannot be; none is taken.
@@ -147,7 +148,9 @@ class Presets:
         return self._read()[0]
 
     def _read(self) -> tuple[dict[str, Preset], list[Any]]:
-        """The user's own; and what else is in the list, of another version, perhaps, which stays there as it is."""
+        """Read the user's own; and what else is in the list, of another version, perhaps, which stays there as it
+        is.
+        """
         if not self._path.exists():
             return {}, []
         own, others = {}, []
@@ -178,7 +181,7 @@ class Presets:
 
 
 def _checked(preset: Preset) -> Preset:
-    """The same with every setting in its own type.
+    """Give the same preset with every setting in its own type.
 
     Raises:
         BadRequest: no name or too long a one, a built-in one's, or a setting that cannot be.
@@ -202,15 +205,15 @@ def _as_json(presets: Iterable[Preset], others: Sequence[Any] = ()) -> str:
 
 
 def _listed(text: str) -> list[Any]:
-    """What stands where presets should; raises BadRequest where there is no such list."""
+    """Read what stands where presets should; raises BadRequest where there is no such list."""
     try:
-        return list(read_json(text)["svd_presets"])
-    except (ValueError, KeyError, TypeError) as error:
+        return list(make_showable(read_json(text)["svd_presets"]))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadRequest("These are no presets: paste the JSON that somebody's presets were shown as.") from error
 
 
 def _preset(told: Any) -> Preset:
-    """What `_as_json` wrote, checked; raises BadRequest where it cannot be."""
+    """Read what `_as_json` wrote, checked; raises BadRequest where it cannot be."""
     try:
         preset = Preset(**told)
         if not isinstance(preset.name, str) or not isinstance(preset.settings, dict):

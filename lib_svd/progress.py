@@ -14,7 +14,7 @@ PREVIEW_SIDE = 512  # pixels of the longer side
 
 
 class Stage(Enum):
-    """What is being done, in the words that users read, and where in a clip's progress it begins and ends."""
+    """What is being done, in the words that users read, and where in making or finishing a clip it begins and ends."""
 
     LOADING = ("Loading", 0.0, 0.03)
     COMPILING = ("Compiling, once", 0.03, 0.04)
@@ -22,6 +22,11 @@ class Stage(Enum):
     SAMPLING = ("Sampling", 0.05, 0.85)
     DECODING = ("Decoding", 0.85, 1.0)
     MEASURING = ("Measuring the clip", 1.0, 1.0)
+    OPENING = ("Reading the clip", 0.0, 0.02)
+    SMOOTHING = ("Smoothing", 0.02, 0.4)
+    ENLARGING = ("Enlarging", 0.4, 0.95)
+    FITTING = ("Fitting", 0.95, 0.97)
+    WRITING = ("Writing the clip", 0.97, 1.0)
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Progress:
     """How far a clip is."""
 
     stage: Stage
-    done: int  # steps of the stage; of loading, megabytes
+    done: int  # steps of the stage; of loading, megabytes; of finishing, frames
     total: int
     file: str = ""  # which file is being loaded
     clip: int = 1  # which clip of a job it is, counted from 1
@@ -52,7 +57,7 @@ class Bar:
         self._begin, self._share = 0.0, 0.0
 
     def move(self, progress: Progress) -> float:
-        """The share that is done, 0 to 1. An earlier stage than the last one means that a new clip began."""
+        """Give the share that is done, 0 to 1. An earlier stage than the last one means that a new clip began."""
         _, begin, end = progress.stage.value
         share = begin + (end - begin) * progress.done / max(1, progress.total)
         self._share = share if begin < self._begin else max(self._share, share)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any, NoReturn, TypeVar
 
-from lib_svd.errors import BadRequest
+from lib_svd.errors import BadRequest, spell
 from lib_svd.settings import MAX_SEED, SETTINGS, Open, Setting, Settings
 from lib_svd.strangers import shown
 
@@ -40,13 +40,17 @@ class ClipRequest(Settings[Open]):
             raise BadRequest("Give width and height together, or neither for the model's own size.")
         low, high = self.min_guidance, self.max_guidance
         if low is not None and high is not None and low > high:
-            raise BadRequest(f"Guidance must not fall from the first to the last frame: {low:g} is above {high:g}.")
+            rule = spell("fall from the first to the last frame", "begin with a --min-guidance above --max-guidance")
+            raise BadRequest(f"Guidance must not {rule}: {low:g} is above {high:g}.")
         if self.guidance_low > self.guidance_high:
             bounds = f"{self.guidance_low:g} is above {self.guidance_high:g}"
-            raise BadRequest(f"Guidance must begin below the sigma where it ends: {bounds}.")
+            rule = spell("begin below the sigma where it ends", "have a --guidance-low below --guidance-high")
+            raise BadRequest(f"Guidance must {rule}: {bounds}.")
 
     def infotext(self) -> str:
-        """The settings in one line, `Steps: 25, Sampler: Euler, ...`; `from_infotext` reads it back without loss."""
+        """Write the settings in one line, `Steps: 25, Sampler: Euler, ...`; `from_infotext` reads it back without
+        loss.
+        """
         parts = [(s.infotext, s.written(getattr(self, name))) for name, s in SETTINGS.items() if name not in _SIZE]
         if self.width is not None:
             parts.insert(4, ("Size", f"{self.width}x{self.height}"))
@@ -79,7 +83,9 @@ class ClipRequest(Settings[Open]):
         return cls(**values)
 
     def parameters(self) -> dict[str, str]:
-        """The settings for the infotext of a picture that has steps, a seed and a size of its own: `SVD steps`, ..."""
+        """Write the settings for the infotext of a picture that has steps, a seed and a size of its own: `SVD steps`,
+        ...
+        """
         texts = {_picture_label(setting): setting.written(getattr(self, name)) for name, setting in SETTINGS.items()}
         found = {label: text for label, text in texts.items() if text is not None}
         width, height = (found.pop(_picture_label(SETTINGS[name]), None) for name in _SIZE)
@@ -98,7 +104,7 @@ class ClipRequest(Settings[Open]):
         return cls(**values)
 
     def with_(self: R, **changes: Any) -> R:
-        """A copy with some settings changed, checked again."""
+        """Make a copy with some settings changed, checked again."""
         return replace(self, **changes)
 
 
@@ -112,14 +118,14 @@ class CompleteRequest(ClipRequest[NoReturn]):
         Raises:
             BadRequest: names the settings.
         """
-        missing = [setting.label for name, setting in SETTINGS.items() if getattr(self, name) is None]
+        missing = [setting.called for name, setting in SETTINGS.items() if getattr(self, name) is None]
         if missing:
             raise BadRequest(f"Settings are missing: {'; '.join(missing)}.")
         super().__post_init__()
 
     @classmethod
     def of(cls, request: ClipRequest) -> CompleteRequest:
-        """The same settings.
+        """Take the same settings out of a request.
 
         Raises:
             BadRequest: one is still left to the model.
@@ -128,7 +134,7 @@ class CompleteRequest(ClipRequest[NoReturn]):
 
 
 def settings_of(parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Settings out of infotext that a host has split into labels and values: a picture's, or a clip's own.
+    """Take settings out of infotext that a host has split into labels and values: a picture's, or a clip's own.
 
     Hosts split sizes in two (`Size-1`, `Size-2`). Values that cannot be read are left out, as hosts do.
     """
@@ -147,12 +153,12 @@ def settings_of(parameters: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _picture_label(setting: Setting) -> str:
-    """Its label in the infotext of a picture."""
+    """Give the label that a setting has in the infotext of a picture."""
     return setting.infotext if setting.infotext.startswith("SVD ") else f"SVD {setting.infotext.lower()}"
 
 
 def with_source(infotext: str, source: str) -> str:
-    """A clip's infotext that carries the one of the picture it was made from; `from_infotext` passes it over.
+    """Add the infotext of the picture that a clip was made from to the clip's own; `from_infotext` passes it over.
 
     One with which the clip's own could not be read any more is left out.
     """
@@ -161,23 +167,28 @@ def with_source(infotext: str, source: str) -> str:
 
 
 def source_of(infotext: str) -> str:
-    """What `with_source` added; "" where it added nothing."""
-    return _unquoted(_pairs(infotext).get("SVD picture", "")) if _is_bounded(infotext) else ""
+    """Read what `with_source` added; "" where it added nothing."""
+    return values_in(infotext).get("SVD picture", "")
+
+
+def values_in(text: str) -> dict[str, str]:
+    """Read every value of an infotext by its label, `Steps: 25, ...`; none of a text that is too long to be one."""
+    return {label: _unquoted(value) for label, value in _pairs(text).items()} if _is_bounded(text) else {}
 
 
 def marked(name: str, mark: str) -> str:
-    """What a clip calls its model: `svd_xt.safetensors [1a2b3c4d5e]`."""
+    """Write what a clip calls its model: `svd_xt.safetensors [1a2b3c4d5e]`."""
     return f"{name} [{mark}]"
 
 
 def unmarked(name: str) -> tuple[str, str]:
-    """The model's name without its mark, and the mark, "" where it has none."""
+    """Part what a clip calls its model into the name and the mark, "" where it has none."""
     found = _MARKED.fullmatch(name)
     return (found[1], found[2]) if found else (name, "")
 
 
 def read_size(text: str) -> tuple[int | None, int | None]:
-    """`1024x576` to (1024, 576), `auto` to (None, None).
+    """Read `1024x576` as (1024, 576) and `auto` as (None, None).
 
     Raises:
         BadRequest: the text is neither.
@@ -186,7 +197,8 @@ def read_size(text: str) -> tuple[int | None, int | None]:
         return None, None
     match = re.fullmatch(r"\s*(\d{1,5})\s*[x×]\s*(\d{1,5})\s*", text)
     if match is None:
-        raise BadRequest(f"Size {shown(text)} cannot be read: write width x height, such as 1024x576, or auto.")
+        what = f"{spell('Size', '--size')} {shown(text)} cannot be read"
+        raise BadRequest(f"{what}: write width x height, such as 1024x576, or auto.")
     return int(match[1]), int(match[2])
 
 
@@ -202,7 +214,7 @@ def _is_bounded(text: str) -> bool:
 
 
 def _pairs(text: str) -> dict[str, str]:
-    """Values by label; from colon to colon, so that nothing is read twice, whatever the text."""
+    """Read values by label; from colon to colon, so that nothing is read twice, whatever the text."""
     found, at = {}, 0
     while (colon := text.find(":", at)) >= 0:
         label = _LABEL.search(text[max(at, colon - _LONGEST_LABEL) : colon])
@@ -214,7 +226,7 @@ def _pairs(text: str) -> dict[str, str]:
 
 
 def _quoted_end(text: str, start: int) -> int:
-    """Where a quoted value ends, if a comma or the line's end follows its quote; 0: none begins there."""
+    """Find where a quoted value ends, if a comma or the line's end follows its quote; 0: none begins there."""
     at = start + 1
     while text.startswith('"', start) and (quote := text.find('"', at)) >= 0:
         before = text[at:quote]

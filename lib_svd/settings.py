@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import Flag, auto
 from typing import TYPE_CHECKING, Any, Generic, get_args, get_type_hints
 
-from lib_svd.errors import BadRequest
+from lib_svd.errors import BadRequest, spell
 from lib_svd.strangers import MOST_DIGITS, is_text, shown
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ SCHEDULES = {"karras": "Karras", "align_your_steps": "Align Your Steps", "lcm": 
 RAMPS = {"linear": "Linear", "triangle": "Triangle", "constant": "Constant"}
 FITS = {"crop": "Crop", "letterbox": "Letterbox", "stretch": "Stretch"}
 DECODES = {"exact": "Exact", "reference": "Reference"}
+
+_SWITCH = {"yes": True, "no": False}
 
 MAX_SEED = 2**32 - 1
 LONGEST_TEXT = 4096  # of a setting; no path is longer
@@ -48,7 +50,7 @@ class Group(Flag):
 class Setting:
     """One setting: how it is called, what it may be, and where it is used."""
 
-    label: str  # in the tab, and in every sentence about it
+    label: str  # in the tab
     infotext: str  # its label in infotext, which never changes: clips carry it
     help: str  # one sentence or two, of fewer than 100 characters
     name: str = ""  # in code, in the API, and as an option of the command line
@@ -77,6 +79,8 @@ class Setting:
         """What it may be, in words."""
         if self.is_colour:
             return "#rrggbb"
+        if self.kind is bool:
+            return ", ".join(_SWITCH)
         if self.kind is str:
             return ", ".join(self.choices or ("text",))
         return f"{self.low:.10g} to {self.high:.10g}{self.unit}"  # 10 digits: a seed has so many
@@ -85,6 +89,11 @@ class Setting:
     def flags(self) -> tuple[str, ...]:
         """Its options on the command line, the shortest last."""
         return (f"--{self.name.replace('_', '-')}", self.short)[: 2 if self.short else 1]
+
+    @property
+    def called(self) -> str:
+        """What every sentence calls it: by its label, or by its flag where the command line is spoken."""
+        return spell(self.label, "--size" if self.together == "Size" else self.flags[-1])
 
     @property
     def thing(self) -> str:
@@ -97,40 +106,49 @@ class Setting:
         return _word(self.label)
 
     def checked(self, value: Any) -> Any:
-        """The value in its own type.
+        """Give the value in its own type.
 
         Raises:
             BadRequest: wrong type, not finite, out of range, not among the choices.
         """
         if self.kind is str:
             return self._checked_text(value)
+        if self.kind is bool:
+            return self._checked_switch(value)
         if not _is_number(value) or (self.kind is int and value != int(value)):
             what = "a whole number" if self.kind is int else "a number"
-            raise BadRequest(f"{self.label} must be {what}, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be {what}, not {shown(value)}.")
         if not self.low <= value <= self.high:  # before it is converted: a whole number may be larger than any float
-            raise BadRequest(f"{self.label} must be from {self.reach}, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be from {self.reach}, not {shown(value)}.")
         return self.kind(value)
+
+    def _checked_switch(self, value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise BadRequest(f"{self.called} must be true or false, not {shown(value)}.")
+        return value
 
     def _checked_text(self, value: Any) -> str:
         if not isinstance(value, str):
-            raise BadRequest(f"{self.label} must be text, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be text, not {shown(value)}.")
         if self.choices is not None and value not in self.choices:
-            raise BadRequest(f"{self.label} must be one of {self.reach}, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be one of {self.reach}, not {shown(value)}.")
         if self.is_colour and not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
-            raise BadRequest(f"{self.label} must be a colour such as #ffffff, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be a colour such as #ffffff, not {shown(value)}.")
         if len(value) > LONGEST_TEXT or not is_text(value):
-            raise BadRequest(f"{self.label} must be at most {LONGEST_TEXT} characters of text, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be at most {LONGEST_TEXT} characters of text, not {shown(value)}.")
         return value
 
     def written(self, value: Any) -> str | None:
-        """The value as infotext; None stands for a setting that is left to the model."""
+        """Write the value as infotext; None stands for a setting that is left to the model."""
         if value is None or value == "":
             return None
+        if self.kind is bool:
+            value = next(word for word, switched in _SWITCH.items() if switched is value)
         text = self.choices[value] if self.choices is not None else str(value)
         return json.dumps(text, ensure_ascii=False) if re.search(r'[,:"\n\\]|^\s|\s$', text) else text
 
     def read(self, text: str) -> Any:
-        """The value that `written` wrote.
+        """Read what `written` wrote.
 
         Raises:
             BadRequest: the text is not a value of this setting.
@@ -138,17 +156,19 @@ class Setting:
         if self.choices is not None:
             names = {label: name for name, label in self.choices.items()}
             return names.get(text, text)
+        if self.kind is bool:
+            return _SWITCH.get(text.lower(), text)
         convert: Callable[[str], Any] = self.kind
         try:
             if self.kind is not str and len(text) > MOST_DIGITS:
                 raise ValueError
             return convert(text)
         except ValueError:
-            raise BadRequest(f"{self.label} must be a number, not {shown(text)}.") from None
+            raise BadRequest(f"{self.called} must be a number, not {shown(text)}.") from None
 
 
 def row(label: str, infotext: str, help: str, low: float = -math.inf, high: float = math.inf, **more: Any) -> Any:
-    """A field of `Settings` that is described by a `Setting`."""
+    """Make a field of a dataclass that is described by a `Setting`."""
     setting = Setting(label=label, infotext=infotext, help=help, low=low, high=high, **more)
     return field(default=setting.default, metadata={"setting": setting})
 
@@ -250,14 +270,15 @@ def _is_number(value: Any) -> bool:
     return type(value) is int or (isinstance(value, float) and math.isfinite(value))
 
 
-def _listed() -> dict[str, Setting]:
-    hints = get_type_hints(Settings)
+def listed(described: Any) -> dict[str, Setting]:
+    """The settings that describe the fields of a dataclass, see `row`, by their names."""
+    hints = get_type_hints(described)
     kinds = {name: (*get_args(hint), hint)[0] for name, hint in hints.items()}
-    rows = {each.name: each.metadata["setting"] for each in fields(Settings)}
+    rows = {each.name: each.metadata["setting"] for each in fields(described)}
     return {name: replace(setting, name=name, kind=kinds[name]) for name, setting in rows.items()}
 
 
-SETTINGS: Mapping[str, Setting] = _listed()
+SETTINGS: Mapping[str, Setting] = listed(Settings)
 """Every setting by its name; tab, command line, API, infotext and docs are made from this table."""
 
 
@@ -272,15 +293,15 @@ _CALLED = {
 
 
 def setting_called(text: str) -> Setting | None:
-    """The setting of that name, in code, on the command line, in a clip or in the tab, whole or as one word."""
+    """Find the setting of that name, in code, on the command line, in a clip or in the tab, whole or as one word."""
     return _CALLED.get(_word(text))
 
 
 def names_in(group: Group) -> tuple[str, ...]:
-    """The names of the settings in a group."""
+    """List the names of the settings in a group."""
     return tuple(name for name, setting in SETTINGS.items() if group in setting.groups)
 
 
 def draw_seed() -> int:
-    """A seed for a clip that has none, 0 to MAX_SEED."""
+    """Draw a seed for a clip that has none, 0 to MAX_SEED."""
     return secrets.randbelow(MAX_SEED + 1)

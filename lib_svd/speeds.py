@@ -20,18 +20,20 @@ class Speed:
 
     label: str
     share: float  # of the steps that the model was made for
-    cost: str  # of frames of 0 to 255, root mean square, the worst of five pictures; docs/speed.md
+    cost: str  # goes on after the label; root mean square of the worst of five pictures; docs/speed.md
 
 
 SPEEDS = {
-    "best": Speed(label="Best", share=1.0, cost="every step that the model was made for"),
-    "balanced": Speed(label="Balanced", share=0.4, cost="0.4 of the steps; frames 0.6 of 255 off Best"),
-    "draft": Speed(label="Draft", share=0.24, cost="0.24 of the steps; 1.5 of 255 off"),
+    "best": Speed(label="Best", share=1.0, cost="takes every step that the model was made for"),
+    "balanced": Speed(
+        label="Balanced", share=0.4, cost="takes 40 % of them, and its pixels differ from Best's by 0.6 of 255"
+    ),
+    "draft": Speed(label="Draft", share=0.24, cost="takes 24 %, and they differ by 1.5 of 255"),
 }
 
 
 def steps_of(name: str, family: Family) -> dict[str, Any]:
-    """Steps, sampler and schedule of a speed, for a model.
+    """Choose steps, sampler and schedule of a speed, for a model.
 
     Fewer steps go on Align Your Steps (Sabour et al. 2024); a distilled model keeps its own sampler and schedule.
 
@@ -47,7 +49,7 @@ def steps_of(name: str, family: Family) -> dict[str, Any]:
 
 
 def request_of(settings: Mapping[str, Any], family: Family) -> ClipRequest:
-    """A request from settings by name, of which "speed" stands for steps, sampler and schedule that are not given.
+    """Make a request from settings by name, of which "speed" stands for steps, sampler and schedule that are not given.
 
     Raises:
         BadRequest: a name is not a setting, or a value is out of range.

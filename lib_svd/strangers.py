@@ -13,7 +13,9 @@ MOST_DIGITS = 40  # of a whole number; turning more into a number takes time wit
 
 
 def is_text(name: str) -> bool:
-    """Whether a name can be written and sent; names of files may be any bytes, and those do not pass through JSON."""
+    """Tell whether a name can be written and sent; names of files may be any bytes, and those do not pass through
+    JSON.
+    """
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
@@ -22,17 +24,17 @@ def is_text(name: str) -> bool:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a plain file, and no pipe that would keep its reader waiting; False where none may look."""
+    """Tell whether there is a plain file, and no pipe that would keep its reader waiting; False where none may look."""
     return stat.S_ISREG(_mode(path))
 
 
 def is_folder(path: Path) -> bool:
-    """Whether there is a folder; False where none may look."""
+    """Tell whether there is a folder; False where none may look."""
     return stat.S_ISDIR(_mode(path))
 
 
 def text_of(content: bytes) -> str:
-    """What a file that people edit holds: UTF-8, or what editors on Windows make of it.
+    """Decode a file that people edit: UTF-8, or what editors on Windows make of it.
 
     Raises:
         ValueError: it is no text.
@@ -46,7 +48,7 @@ def text_of(content: bytes) -> str:
 
 
 def read_json(text: str) -> Any:
-    """The value that a text stands for.
+    """Give the value that a text stands for.
 
     Raises:
         ValueError: it is no JSON, is nested too deeply, or holds a whole number that is too long.
@@ -57,8 +59,23 @@ def read_json(text: str) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
+def make_showable(value: Any) -> Any:
+    """Put U+FFFD for half a surrogate, which JSON and names of files may hold and no page can show.
+
+    Args:
+        value: text, or what JSON may hold.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [make_showable(each) for each in value]
+    if isinstance(value, dict):
+        return {make_showable(name): make_showable(each) for name, each in value.items()}
+    return value
+
+
 def shown(value: Any) -> str:
-    """A value that somebody gave, as it stands in a sentence: on one line, and never long."""
+    """Write a value that somebody gave as it stands in a sentence: on one line, and never long."""
     if isinstance(value, int) and abs(value) >= 10**MOST_DIGITS:
         return f"a number of more than {MOST_DIGITS} digits"
     try:

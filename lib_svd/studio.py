@@ -26,14 +26,17 @@ from lib_svd.checkpoints import (
     refusals,
 )
 from lib_svd.clip import SavedClip
-from lib_svd.errors import BadInput, BadOutput, BadRequest
-from lib_svd.jobs import Swept, noted, remembered, sweep
+from lib_svd.errors import BadInput, BadOutput, BadRequest, SvdError
+from lib_svd.finish.finishing import Finishing
+from lib_svd.jobs import Draft, FinishOrder, Swept, finish, finish_order, history, noted, remembered, sweep, tune
 from lib_svd.latents import SavedLatents
 from lib_svd.places import data_folders
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest, CompleteRequest
+from lib_svd.review import Review
 from lib_svd.settings import Setting
 from lib_svd.stages import MemoryPlan, plan
+from lib_svd.strangers import is_file, shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +68,7 @@ class Studio:
         self._loaded: Svd | None = None
 
     def models(self) -> list[Model]:
-        """Every SVD model in the host's folders, told by its header; image models beside them are passed over.
+        """List every SVD model in the host's folders, told by its header; image models beside them are passed over.
 
         Those that animate a scene come before those that turn an object, and the demo is last. A header is read once;
         a file that changed is looked at again.
@@ -78,12 +81,12 @@ class Studio:
         return [Model(name=names[path], checkpoint=checkpoint) for path, checkpoint in found]
 
     def refusals(self) -> list[str]:
-        """Why files in the folder for SVD models are not offered, a sentence each."""
+        """Say why files in the folder for SVD models are not offered, a sentence each."""
         dirs = self.host.folders.model_dirs()
         return [each for folder in dirs[:1] for each in refusals(folder, dirs)]
 
     def checkpoint(self, name: str = "") -> Checkpoint:
-        """The model of that name in the folders for models; "" is the first one that the user has.
+        """Find the model of that name in the folders for models; "" is the first one that the user has.
 
         Raises:
             BadCheckpoint: there is none, or it cannot be used.
@@ -97,7 +100,8 @@ class Studio:
         return models[0].checkpoint
 
     def request(self, settings: Mapping[str, Any]) -> ClipRequest:
-        """A request from settings by name, as programs give them; "speed" may stand for steps, sampler and schedule.
+        """Make a request from settings by name, as programs give them; "speed" may stand for steps, sampler and
+        schedule.
 
         Raises:
             BadInput: a name or a value cannot be, or the model is not there.
@@ -108,7 +112,7 @@ class Studio:
         return speeds.request_of(settings, self.checkpoint(request.checkpoint).family)
 
     def completed(self, request: ClipRequest, picture_size: tuple[int, int]) -> CompleteRequest:
-        """Every setting as it will be for a picture of this (width, height).
+        """Work out every setting as it will be for a picture of this (width, height).
 
         Raises:
             BadInput: the model is not there or cannot do that.
@@ -116,7 +120,7 @@ class Studio:
         return completed(request, picture_size, self.checkpoint(request.checkpoint))[0]
 
     def memory_plan(self, request: CompleteRequest) -> MemoryPlan:
-        """What a clip will take, and how it will be made within what is free.
+        """Plan what a clip will take, and how it will be made within what is free.
 
         Raises:
             BadInput: the model is not there.
@@ -151,23 +155,25 @@ class Studio:
         if picture is None:
             raise BadRequest("There is no picture yet: choose one, paste one, or send one from another tab.")
         checkpoint = self.checkpoint(request.checkpoint)
-        out = video.free_name(self._output_dir(), stem, ".mp4")
+        out = video.free_name(self.output_dir(), stem, ".mp4")
         frames_dir = out.with_suffix("") if with_frames else None
-        copies = self.host.options["svd_copies"]
-        encoding = video.Encoding.chosen(*(self.host.options[f"video_{name}"] for name in ("crf", "preset", "profile")))
-        to = Destination(out=out, frames_dir=frames_dir, copies=tuple(copies), encoding=encoding)
+        to = Destination(out=out, frames_dir=frames_dir, copies=self._copies(), encoding=self._encoding())
         made = order(request, picture, checkpoint, to, source=source)
         return replace(made, picture_path=saved_as) if saved_as else made
 
     def animate(self, order: Order) -> SavedClip:
         """Carry out an order with the loaded model, or load its model first, and note the clip in the history.
 
+        Returns:
+            The clip; where every clip is finished, what came of that. The clip itself stays.
+
         Raises:
             what `animate.animate` raises.
         """
         try:
             saved = animate(order, self.host, self._load)
-            return noted(order, saved, self.host, self._load, measured=bool(self.host.options["svd_review"]))[0]
+            saved = noted(order, saved, self.host, self._load, measured=bool(self.host.options["svd_review"]))[0]
+            return self._finished_too(saved) if self.host.options["svd_finish_every"] else saved
         finally:
             if not self.host.options["svd_keep_loaded"]:
                 self.unload()
@@ -192,13 +198,97 @@ class Studio:
             if not self.host.options["svd_keep_loaded"]:
                 self.unload()
 
+    def finish_order(
+        self, path: Path, finishing: Finishing, copies: Sequence[str | video.Encoding] = (), *, name: str = ""
+    ) -> FinishOrder:
+        """Check what shall become of a clip, and name its file, in the host's folder for clips.
+
+        Args:
+            path: the clip.
+            finishing: what to do.
+            copies: formats to write beside it, see `encodings`.
+            name: of the clip, where `path` is a copy of it.
+
+        Raises:
+            BadInput: the clip, what is to be done, or the folder; nothing was run or written.
+        """
+        return finish_order(
+            path,
+            finishing,
+            self.host,
+            out_dir=self.output_dir(),
+            copies=self.encodings(copies),
+            encoding=self._encoding(),
+            name=name,
+        )
+
+    def finish(self, order: FinishOrder) -> SavedClip:
+        """Finish a clip, and note in the history what it came from.
+
+        Raises:
+            what `jobs.finish` raises.
+        """
+        return finish(order, self.host)
+
+    def _finished_too(self, saved: SavedClip) -> SavedClip:
+        """The clip finished as the user has set it; where that cannot be done, the clip itself, with the reason."""
+        options = self.host.options
+        try:
+            wanted = Finishing.read(str(options["svd_finishing"]))
+            made = self.finish(self.finish_order(saved.video, wanted, options["svd_finishing_copies"]))
+        except SvdError as error:
+            return replace(saved, notes=(*saved.notes, f"The clip was not finished. {error}"))
+        return replace(
+            made, notes=(*saved.notes, *made.notes, f"This is {saved.video.name}, finished; that one stays.")
+        )
+
+    def tune(self, first: Order, budget: int, drafts: Sequence[Draft] = ()) -> Iterator[Draft]:
+        """Look for settings with drafts, see `jobs.tune`.
+
+        Raises:
+            what `animate.animate` raises; the drafts given out before stay.
+        """
+
+        def make(order: Order) -> tuple[SavedClip, Review | None]:
+            return noted(order, animate(order, self.host, self._load), self.host, self._load)
+
+        try:
+            yield from tune(first, budget, make, drafts)
+        finally:
+            if not self.host.options["svd_keep_loaded"]:
+                self.unload()
+
+    def encodings(self, formats: Sequence[str | video.Encoding]) -> tuple[video.Encoding, ...]:
+        """Formats by name, such as `gif` or `h265:24:slow`; one that stands alone is written as the options say.
+
+        Raises:
+            BadRequest: there is no such format, or it cannot be written so.
+        """
+        usual = {text.partition(":")[0].strip(): text for text in self.host.options["svd_formats"].split(",")}
+        return tuple(
+            each if isinstance(each, video.Encoding) else video.Encoding.read(usual.get(each, each)) for each in formats
+        )
+
     def clip(self, name: str) -> Path:
-        """A clip by the path or the name that a browser gives back; it reaches no folder but those of clips."""
+        """Find a clip by the path or the name that a browser gives back; it reaches no folder but those of clips."""
         path, folders = Path(name), self.clip_dirs()
         return (path.parent if path.parent in folders else folders[0]) / path.name
 
+    def clip_called(self, name: str) -> Path:
+        """A clip by its name in any of the folders of clips, or by its path in one of them.
+
+        Raises:
+            BadInput: there is none of that name.
+        """
+        path, folders = Path(name), self.clip_dirs()
+        found = [path] if path.parent in folders else [folder / name for folder in folders if path.name == name]
+        clip = next((each for each in found if history.is_clip(each.name) and is_file(each)), None)
+        if clip is None:
+            raise BadInput(f"There is no clip {shown(name)}: name one of the history.")
+        return clip
+
     def clip_dirs(self) -> list[Path]:
-        """Every folder that clips have gone to: the host's, and the second place, where one is there."""
+        """List every folder that clips have gone to: the host's, and the second place, where one is there."""
         return [*self.host.folders.clip_dirs(), *(folder for folder in data_folders() if folder.is_dir())]
 
     def unload(self) -> None:
@@ -206,7 +296,22 @@ class Studio:
         self._loaded = None
         gc.collect()  # a host's patcher and its network refer to each other
 
-    def _output_dir(self) -> Path:
+    def _encoding(self, name: str = video.MAIN) -> video.Encoding:
+        """As the web UI's own settings for videos say, where it has such."""
+        crf, preset, profile = (self.host.options[f"video_{what}"] for what in ("crf", "preset", "profile"))
+        return video.Encoding.of_host(crf, preset, profile, name)
+
+    def _copies(self) -> tuple[video.Encoding, ...]:
+        """The formats that every clip is written in too; raises BadRequest where one cannot be.
+
+        A web UI's own container for videos, where that is mkv, is one of them: a page plays an mp4.
+        """
+        names = self.host.options["svd_copies"]
+        wants_mkv = self.host.options["video_container"] == "mkv" and "mkv" not in names
+        return (*self.encodings(names), *([self._encoding("mkv")] if wants_mkv else []))
+
+    def output_dir(self) -> Path:
+        """The host's folder for clips; raises BadOutput where it cannot be made."""
         try:
             return self.host.folders.output_dir()
         except OSError as error:
@@ -214,18 +319,18 @@ class Studio:
             raise BadOutput(f"There is no folder for clips, {where}: choose another one.") from error
 
     def _dirs(self) -> list[Path]:
-        """Where models are: the host's folders, then the demo's."""
+        """List where models are: the host's folders, then the demo's."""
         return [*self.host.folders.model_dirs(), DEMO.parent]
 
     def _load(self, checkpoint: Checkpoint, host: Host) -> Svd:
-        """The model that is loaded, if it is this one; else the old one goes before the new one comes."""
+        """Give the model that is loaded, if it is this one; else the old one goes before the new one comes."""
         if self._loaded is None or self._loaded.checkpoint.identity != checkpoint.identity:
             self.unload()
             self._loaded = load(checkpoint, host)
         return self._loaded
 
     def _looked_at(self, path: Path) -> Checkpoint | BadInput:
-        """What a file is, or why it cannot be used."""
+        """Say what a file is, or why it cannot be used."""
         try:
             return recognise(path, search_dirs=self.host.folders.model_dirs())
         except BadInput as refusal:
@@ -233,7 +338,7 @@ class Studio:
 
 
 def _told_apart(paths: list[Path], dirs: list[Path]) -> dict[Path, str]:
-    """The shortest name that means one model alone: its file's, its path below its folder, or its whole path."""
+    """Give the shortest name that means one model alone: its file's, its path below its folder, or its whole path."""
     below = {path: next(path.relative_to(d).as_posix() for d in dirs if path.is_relative_to(d)) for path in paths}
     bare, longer = Counter(path.name for path in paths), Counter(below.values())
     return {

@@ -47,7 +47,7 @@ class Contents:
 
 
 def read_contents(file: BufferedReader, size: int) -> Contents:
-    """Names, shapes, dtypes and places of all tensors; none of them is read.
+    """Read names, shapes, dtypes and places of all tensors; none of them is read.
 
     Args:
         file: stands at its beginning.
@@ -102,7 +102,7 @@ def _entry(told: Any, tensors_at: int) -> Entry:
 
 
 def _check_places(tensors: Mapping[str, Entry], at: int, size: int) -> None:
-    """Each tensor begins where the one before it ends, from the header to the end of the file."""
+    """Check that each tensor begins where the one before it ends, from the header to the end of the file."""
     for entry in sorted(tensors.values(), key=lambda each: (each.begin, each.size)):
         if entry.begin != at:
             raise _bad_header("tensors overlap, or there is a gap between them")

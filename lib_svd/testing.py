@@ -21,6 +21,7 @@ from lib_svd.checkpoints import networks
 from lib_svd.checkpoints.strict import PREFIXES
 from lib_svd.engine.config import DecoderConfig, EncoderConfig, NetworkConfigs, UNetConfig, VisionConfig
 from lib_svd.hosts.own_memory import OwnMemory
+from lib_svd.hosts.own_upscalers import FileUpscalers
 from lib_svd.hosts.standalone import GivenFolders
 from lib_svd.options import DEFAULTS
 from lib_svd.ports import Host, Memory, Part
@@ -49,7 +50,7 @@ METADATA = {
 
 
 def random_weights(configs: NetworkConfigs = NARROW, seed: int = 0) -> dict[str, Tensor]:
-    """Tensors of a checkpoint in the released files' layout: float16, the same for the same seed."""
+    """Make tensors of a checkpoint in the released files' layout: float16, the same for the same seed."""
     generator = torch.Generator().manual_seed(seed)
     tensors: dict[str, Tensor] = {}
     for part in PREFIXES:
@@ -59,7 +60,7 @@ def random_weights(configs: NetworkConfigs = NARROW, seed: int = 0) -> dict[str,
 
 
 def native_tensors(part: Part, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of one network as the released files have them: float16, time convolutions [.., 3, 1, 1]."""
+    """Give the weights of one network as the released files have them: float16, time convolutions [.., 3, 1, 1]."""
     return {
         PREFIXES[part] + name: (weight[..., None] if weight.shape[2:] == (3, 1) else weight).half().contiguous()
         for name, weight in weights.items()
@@ -78,7 +79,7 @@ def write_checkpoint(
 
 
 def random_tensor(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Norms near 1, biases near 0, the rest with unit variance over the inputs."""
+    """Draw a weight: norms near 1, biases near 0, the rest with unit variance over the inputs."""
     weight: Tensor = torch.randn(shape, generator=generator)
     if name.endswith("bias"):
         return weight * 0.05
@@ -117,7 +118,7 @@ class FakeQueue:
         self._is_stopped = self._stops(progress)
 
     def interrupted(self) -> bool:
-        """What `stops` said last."""
+        """Give what `stops` said last."""
         return self._is_stopped
 
 
@@ -128,7 +129,7 @@ def fake_host(
     queue: FakeQueue | None = None,
     **options: Any,
 ) -> Host:
-    """A host for tests.
+    """Make a host for tests.
 
     Args:
         folder: clips go to `folder/clips`.
@@ -137,12 +138,14 @@ def fake_host(
         queue: another one than a `FakeQueue` that nobody stops.
         options: of `options.DEFAULTS`, those that the user has set.
     """
+    memory = memory or OwnMemory(torch.device("cpu"), torch.float32)
     return Host(
         name="a fake",
-        memory=memory or OwnMemory(torch.device("cpu"), torch.float32),
+        memory=memory,
         queue=queue or FakeQueue(),
         folders=GivenFolders(models, folder / "clips"),
         options={**DEFAULTS, **options},
+        upscalers=FileUpscalers(memory, models),
     )
 
 

@@ -112,7 +112,7 @@ def test_programs_spell_things_in_more_than_one_way(client, picture):
 
 def test_a_stopped_clip_is_no_failure_of_the_server(studio, picture):
     studio.host.queue.interrupted = lambda: True  # type: ignore[method-assign]
-    status, told = api.answer(studio, {"picture": text_of(picture)})
+    status, told = api.animating.answer(studio, {"picture": text_of(picture)})
     assert (status, told["error"]) == (409, "Interrupted")
 
 
@@ -133,7 +133,7 @@ def test_who_is_not_let_in_gets_nothing(studio, picture):
 
 
 def test_a_picture_that_is_too_short_to_be_one_is_read_as_a_picture(studio):
-    assert isinstance(api._picture({"picture": base64.b64encode(b"x").decode()}), io.BytesIO)
+    assert isinstance(api.animating.picture({"picture": base64.b64encode(b"x").decode()}), io.BytesIO)
 
 
 def order_of(size: int) -> bytes:

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from lib_svd.engine.config import DecoderConfig, EncoderConfig
-from lib_svd.settings import MAX_SEED
+from lib_svd.settings import MAX_SEED, SETTINGS
 from lib_svd.testing import write_checkpoint
 from tests.conftest import NARROW, save_picture, started
 from tests.requests import complete
@@ -32,49 +32,49 @@ LATENTS = "--from-latents kept.safetensors --checkpoint svd.safetensors --out ne
 
 CASES = {
     # settings; the words after `animate GOOD`, and what the sentence must hold
-    "--frames 0": "--frames: Frames must be from 1 to 1024, not 0",
-    "--frames 21": "makes 5 frames and cannot make 21|at most 20|go on from the last frame",
-    "--frames many": "--frames: Frames must be a number, not 'many'",
-    "--num-frames 2.5": "--frames: Frames must be a number, not '2.5'",
-    "--fps 0": "--fps: FPS must be from 1 to 30, not 0",
-    "--fps 31": "--fps: FPS must be from 1 to 30, not 31",
-    "--motion 0": "--motion: Motion must be from 1 to 255, not 0",
-    "--motion-bucket-id 256": "--motion: Motion must be from 1 to 255, not 256",
-    "--augmentation -0.1": "--augmentation: Augmentation must be from 0 to 1, not -0.1",
-    "--augmentation nan": "--augmentation: Augmentation must be a number, not nan",
-    "--augmentation 0,02": "--augmentation: Augmentation must be a number, not '0,02'",
-    "--min-guidance 0.5": "--min-guidance: Guidance, first frame must be from 1 to 20, not 0.5",
-    "--max-guidance inf": "--max-guidance: Guidance, last frame must be a number, not inf",
-    "--min-guidance 3 --max-guidance 2": "must not fall from the first to the last frame|3 is above 2",
-    "--guidance-ramp sine": "--guidance-ramp: Guidance ramp must be one of linear, triangle, constant, not 'sine'",
-    "--steps 0": "--steps: Steps must be from 1 to 100, not 0",
-    "--num-steps 101": "--steps: Steps must be from 1 to 100, not 101",
-    "--sampler plms": "--sampler: Sampler must be one of euler, |not 'plms'",
-    "--schedule simple": "--schedule: Schedule must be one of karras, |not 'simple'",
-    "--fit cover": "--fit: Fit must be one of crop, letterbox, stretch, not 'cover'",
-    "--focus-x 1.1": "--focus-x: Focus, across must be from 0 to 1, not 1.1",
-    "--focus-y -1": "--focus-y: Focus, down must be from 0 to 1, not -1",
-    "--zoom 0.5": "--zoom: Zoom must be from 1 to 8, not 0.5",
-    "--guidance-low 5 --guidance-high 2": "Guidance must begin below the sigma where it ends: 5 is above 2",
-    "--guidance-high 1001": "--guidance-high: Guidance, highest sigma must be from 0 to 1000 (sigma), not 1001",
-    "--cache-interval 0": "--cache-interval: Cache interval must be from 1 to 10, not 0",
-    "--background red": "--background: Background must be a colour such as #ffffff, not 'red'",
-    "--decode fast": "--decode: Decoding must be one of exact, reference, not 'fast'",
-    "--decode-chunk -1": "--decode-chunk: Frames decoded at a time must be from 0 to 1024, not -1",
-    "--elevation 20": "Elevation is for SV3D_p only, and Stable Video Diffusion XT has none|leave it out",
-    "--orbit 90": "Orbit is for SV3D_p only",
-    "--elevation 91": "--elevation: Elevation must be from -90 to 90 degrees, not 91",
-    "--orbit -361": "--orbit: Orbit must be from -360 to 360 degrees, not -361",
-    "--seed -2": "--seed: Seed must be from 0 to 4294967295, not -2",
-    "--seed lucky": "--seed: Seed must be a number, not 'lucky'",
-    f"--seed {MAX_SEED} --count 2": f"Seeds end at {MAX_SEED}|choose a smaller seed or count",
-    "--size 1024": "Size '1024' cannot be read|such as 1024x576, or auto",
-    "--size 97x64": "multiples of 16|96x64, 112x64 come nearest",
+    "--frames 0": "--frames must be from 1 to 1024, not 0",
+    "--frames 21": "makes 5 frames and cannot make 21|set --frames to 20 at most|go on from the last frame",
+    "--frames many": "--frames must be a number, not 'many'",
+    "--num-frames 2.5": "--frames must be a number, not '2.5'",
+    "--fps 0": "--fps must be from 1 to 30, not 0",
+    "--fps 31": "--fps must be from 1 to 30, not 31",
+    "--motion 0": "--motion must be from 1 to 255, not 0",
+    "--motion-bucket-id 256": "--motion must be from 1 to 255, not 256",
+    "--augmentation -0.1": "--augmentation must be from 0 to 1, not -0.1",
+    "--augmentation nan": "--augmentation must be a number, not nan",
+    "--augmentation 0,02": "--augmentation must be a number, not '0,02'",
+    "--min-guidance 0.5": "--min-guidance must be from 1 to 20, not 0.5",
+    "--max-guidance inf": "--max-guidance must be a number, not inf",
+    "--min-guidance 3 --max-guidance 2": "not begin with a --min-guidance above --max-guidance: 3 is above 2",
+    "--guidance-ramp sine": "--guidance-ramp must be one of linear, triangle, constant, not 'sine'",
+    "--steps 0": "--steps must be from 1 to 100, not 0",
+    "--num-steps 101": "--steps must be from 1 to 100, not 101",
+    "--sampler plms": "--sampler must be one of euler, |not 'plms'",
+    "--schedule simple": "--schedule must be one of karras, |not 'simple'",
+    "--fit cover": "--fit must be one of crop, letterbox, stretch, not 'cover'",
+    "--focus-x 1.1": "--focus-x must be from 0 to 1, not 1.1",
+    "--focus-y -1": "--focus-y must be from 0 to 1, not -1",
+    "--zoom 0.5": "--zoom must be from 1 to 8, not 0.5",
+    "--guidance-low 5 --guidance-high 2": "Guidance must have a --guidance-low below --guidance-high: 5 is above 2",
+    "--guidance-high 1001": "--guidance-high must be from 0 to 1000 (sigma), not 1001",
+    "--cache-interval 0": "--cache-interval must be from 1 to 10, not 0",
+    "--background red": "--background must be a colour such as #ffffff, not 'red'",
+    "--decode fast": "--decode must be one of exact, reference, not 'fast'",
+    "--decode-chunk -1": "--decode-chunk must be from 0 to 1024, not -1",
+    "--elevation 20": "--elevation is for SV3D_p only, and Stable Video Diffusion XT has none|leave it out",
+    "--orbit 90": "--orbit is for SV3D_p only",
+    "--elevation 91": "--elevation must be from -90 to 90 degrees, not 91",
+    "--orbit -361": "--orbit must be from -360 to 360 degrees, not -361",
+    "--seed -2": "--seed must be from 0 to 4294967295, not -2",
+    "--seed lucky": "--seed must be a number, not 'lucky'",
+    f"--seed {MAX_SEED} --count 2": f"Seeds end at {MAX_SEED}|choose a smaller --seed or --count",
+    "--size 1024": "--size '1024' cannot be read|such as 1024x576, or auto",
+    "--size 97x64": "The sides of --size must be multiples of 16|96x64, 112x64 come nearest",
     "--enlarge 0": "Invalid value for '--enlarge': 0 is not in the range 1<=x<=64",
     "--enlarge 2.5": "Invalid value for '--enlarge': '2.5' is not a valid integer",
-    "--enlarge 60": "Enlarged 60 times the video would be too large to play: enlarge 42 times at most",
-    "--size 8x8": "Width must be from 32 to 4096 pixels, not 8",
-    "--size 256x128": "256x128 is more than 4 times the 96x64|choose a smaller size and upscale",
+    "--enlarge 60": "Enlarged 60 times the video would be too large to play: --enlarge 42 times at most",
+    "--size 8x8": "--size must be from 32 to 4096 pixels, not 8",
+    "--size 256x128": "256x128 is more than 4 times the 96x64|choose a smaller --size and upscale",
     "--count 0": "Invalid value for '--count': 0 is not in the range 1<=x<=1000",
     "--count two": "Invalid value for '--count': 'two' is not a valid integer",
     "--count 2 --frames-dir f": "--frames-dir goes with one clip, not with 2",
@@ -94,7 +94,7 @@ CASES = {
     "@ bomb.png": "bomb.png has too many pixels|make it smaller",
     "@ strip.png": "strip.png is 1280x64 pixels|crop it first",
     "@ empty.png": "empty.png is empty|download it again",
-    "@ svd.safetensors": "svd.safetensors is not a picture|convert it to PNG",
+    "@ svd.safetensors": "Error: svd.safetensors is not a picture|convert it to PNG",
     "@": "Which picture? Name one: python -m lib_svd animate photo.jpg",
     # the model
     "--checkpoint none": "No model is called 'none'|name one of these",
@@ -106,13 +106,13 @@ CASES = {
     "--checkpoint vae.safetensors": "vae.safetensors holds a VAE and no UNet|use a complete SVD checkpoint",
     "--checkpoint cut.safetensors": "cut.safetensors is cut off|download it again",
     "--checkpoint page.safetensors": "page.safetensors is a web page|download again",
-    "--checkpoint photo.png": "photo.png is not a safetensors file",
+    "--checkpoint tiny.png": "tiny.png is not a safetensors file",
     "--checkpoint full": "No model is called 'full'",
     "--checkpoint unet.safetensors --companion lora.safetensors": "lora.safetensors is a LoRA",
     "--checkpoint unet.safetensors --companion none.safetensors": "none.safetensors is not in|check the name",
     "--variant svd_xl": "'svd_xl' is not a variant|choose one of svd, svd_xt",
-    "--variant sv3d_p": "cannot be sv3d_p|say svd",
-    "--checkpoint=": "There is no SVD model yet|huggingface.co/stabilityai|models/svd|name demo to see how it works",
+    "--variant sv3d_p": "cannot be sv3d_p|say --variant svd",
+    "--checkpoint=": "There is no SVD model yet|huggingface.co/stabilityai|models/svd|say --checkpoint demo to see",
     # the place to write
     "--out taken.mp4": "taken.mp4 exists already|choose another name",
     "--out notes.mp4": "notes.txt exists already|choose another name",
@@ -129,11 +129,11 @@ CASES = {
     "--like none.mp4": "none.mp4 is not there|name a clip, a frame or a .txt",
     "--like full": "full is not there|name a clip",
     "--like notes.txt": "notes.txt carries no settings|name one that was made here",
-    "--like photo.png": "photo.png carries no settings",
+    "--like tiny.png": "tiny.png carries no settings",
     "--like bomb.png": "bomb.png cannot be read|name a clip",
     "--like cut.png": "cut.png cannot be read",
-    "--like svd.safetensors": "svd.safetensors is not a video that can be read",
-    "--like wrong.txt": "FPS must be from 1 to 30, not 99",
+    "--like kept.safetensors": "--like kept.safetensors is not a video that can be read",
+    "--like wrong.txt": "wrong.txt: --fps must be from 1 to 30, not 99",
     # latents of another clip; the words stand alone
     "--from-latents none.safetensors": "none.safetensors is not there|--save-latents wrote",
     "--from-latents full": "full is not there|--save-latents wrote",
@@ -144,7 +144,9 @@ CASES = {
     LATENTS + " --seed 5 --count 2": "decodes what is sampled already|leave out --seed and --count",
     LATENTS + " photo.png": "leave out a picture",
     LATENTS + " --like taken.mp4": "leave out --like",
-    LATENTS.replace("svd.saf", "narrower.saf"): "narrower.safetensors cannot decode these latents|made them, svd.saf",
+    LATENTS.replace(
+        "svd.saf", "narrower.saf"
+    ): "narrower.safetensors cannot decode these latents: give --checkpoint svd.saf",
     LATENTS.replace("new.mp4", "taken.mp4"): "taken.mp4 exists already",
     "--speed 9": "'9' is no speed|best, balanced, draft",
     # the command line itself
@@ -245,6 +247,13 @@ def assert_refused(code: int, out: str, err: str, expected: str) -> None:
     assert not missing, f"{missing} not in: {lines[0]}"
 
 
+def assert_flag_is_named(case: str, sentence: str) -> None:
+    """What was given by an option is called by that option, or by a shorter one that is the same."""
+    setting = {flag: setting.flags for setting in SETTINGS.values() for flag in setting.flags}
+    flags = [flag for word in case.split() if word.startswith("--") for flag in setting.get(word, (word.rstrip("="),))]
+    assert not flags or any(flag in sentence for flag in flags), sentence
+
+
 @pytest.fixture
 def nothing_loads(monkeypatch) -> None:
     """A test fails if it comes to reading weights."""
@@ -261,6 +270,7 @@ def test_it_is_refused_in_one_line_and_nothing_is_done(case, place, monkeypatch,
     before = stamps(place)
     ran = lib_svd(*words_of(case))
     assert_refused(ran.code, ran.out, ran.err, CASES[case])
+    assert_flag_is_named(case, ran.err)
     assert stamps(place) == before
 
 

@@ -38,7 +38,7 @@ def test_row_gives_its_conditions(row):
 def test_what_a_speed_is_said_to_cost_is_what_was_measured(speed, measured):
     (row,) = [row for row in table.rows() if row["kind"] == "shortcuts"]
     least = next(line["least_psnr"] for line in row["shortcuts"] if line["name"] == measured)
-    assert f"{255 / 10 ** (least / 20):.1f} of 255 off" in SPEEDS[speed].cost
+    assert f"{255 / 10 ** (least / 20):.1f} of 255" in SPEEDS[speed].cost
 
 
 def test_cpu_tables_quote_no_seconds():

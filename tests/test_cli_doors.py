@@ -59,11 +59,30 @@ def test_folders_of_out_are_made_and_taken_away_if_nothing_came_there(here, chec
     assert sorted(path.name for path in here.iterdir()) == ["a"]
 
 
-@pytest.mark.parametrize("kind", ["gif", "webp"])
-def test_a_moving_picture_as_out_says_what_to_do(here, checkpoint, picture, lib_svd, kind):
-    ran = lib_svd("animate", picture, "--checkpoint", checkpoint, "--out", f"x.{kind}", *SMALL)
+@pytest.mark.parametrize(
+    ("out", "kind"),
+    [("x.gif", "gif"), ("x.webp", "webp"), ("x.mov", "prores"), ("x.h265.mp4", "h265"), ("x.MKV", "ffv1")],
+)
+def test_another_format_as_out_says_what_to_do(here, checkpoint, picture, lib_svd, out, kind):
+    ran = lib_svd("animate", picture, "--checkpoint", checkpoint, "--out", out, *SMALL)
     assert ran.code == 2
-    assert f"name it x.mp4 and ask for a {kind} beside it, --also {kind}" in ran.err
+    assert "name it x.mp4 and ask for " in ran.err
+    assert f"beside it, --also {kind}." in ran.err
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sentence"),
+    [
+        ("mp5", "There is no format that is called 'mp5': choose one of h264, mkv, lossless, h265"),
+        ("h265:60", "The quality of H.265 (mp4) is 0 to 51 (CRF, less is better), not 60."),
+        ("gif:slow", "GIF has nothing that is called 'slow': choose sierra2_4a, floyd_steinberg, bayer, none"),
+    ],
+)
+def test_a_format_that_is_not_there_is_refused(here, checkpoint, picture, lib_svd, wanted, sentence):
+    ran = lib_svd("animate", picture, "--checkpoint", checkpoint, "--also", wanted, *SMALL)
+    assert ran.code == 2
+    assert sentence in ran.err
+    assert list(here.rglob("*.mp4")) == []
 
 
 def test_every_file_is_named_with_its_true_size(here, checkpoint, picture, lib_svd):
@@ -99,10 +118,8 @@ def test_without_a_model_it_says_what_to_get_where_it_goes_and_what_is_broken(he
     ran = lib_svd(command, picture)
     assert ran.code == 2
     assert "There is no SVD model yet: get svd_xt.safetensors from https://huggingface.co/stabilityai/" in ran.err
-    assert (
-        f"put it into {here / 'models' / 'svd'}, or name demo to see how it works. svd_xt.safetensors is empty"
-        in ran.err
-    )
+    assert f"put it into {here / 'models' / 'svd'}, or say --checkpoint demo to see how it works." in ran.err
+    assert "svd_xt.safetensors is empty" in ran.err
     models = json.loads(lib_svd("doctor", "--json").out)["models"]
     assert not [each for each in models if "svd_xt" in each]
 

@@ -180,9 +180,9 @@ def test_a_clip_made_here_with_a_fault_gets_one_change_to_try(here, lib_svd):
         save(Clip(frames=frames, fps=7, infotext=settings.infotext()), here / f"{name}.mp4")
     found = measured(lib_svd, "still.mp4")["advice"]
     assert (found["fault"], found["setting"], found["value"]) == ("static", "motion_bucket_id", 159)
-    assert "Measured: too static. Set Motion to 159. More motion asked" in lib_svd("review", "still.mp4").out
+    assert "Measured: too static. Set --motion to 159. More motion asked" in lib_svd("review", "still.mp4").out
     assert measured(lib_svd, "good.mp4")["advice"] is None
-    assert "You said: too chaotic. Set Motion to 75." in lib_svd("review", "good.mp4", "--wrong", "chaotic").out
+    assert "You said: too chaotic. Set --motion to 75." in lib_svd("review", "good.mp4", "--wrong", "chaotic").out
     assert measured(lib_svd, saved(clips.pan(0), here / "elsewhere.mp4"))["advice"] is None
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import pytest
 
-from lib_svd import api
+from lib_svd.api import animating
 from lib_svd.hosts.standalone import standalone_host
 from lib_svd.jobs import history
 from lib_svd.request import ClipRequest
@@ -44,7 +44,7 @@ def test_command_line_tab_and_api_leave_the_same_and_say_the_same(by_hand, studi
     assert {**noted, "video": 0, "made": 0, "files": 0} == {**own, "video": 0, "made": 0, "files": 0}
     assert noted["measures"]["flow"] is not None
 
-    status, answer = api.answer(studio, {**SETTINGS, "picture": _base64(picture)})
+    status, answer = animating.answer(studio, {**SETTINGS, "picture": _base64(picture)})
     assert (status, answer.keys() - by_hand.keys()) == (200, {"video"})
     for found in (by_hand, answer):
         for name in OF_THE_RUN:
@@ -64,7 +64,7 @@ def test_a_seed_that_is_left_open_may_be_any_seed(door, studio, picture, lib_svd
     monkeypatch.setattr("lib_svd.settings.secrets.randbelow", lambda most: asked.append(most) or 7)
     if door == "api":
         open_seed = {name: value for name, value in SETTINGS.items() if name != "seed"}
-        request = api._request(studio, api._read(json.dumps(open_seed).encode()))
+        request = animating.request(studio, animating.taken(studio, json.dumps(open_seed).encode()))
         assert request.seed == 7
     else:
         ran = lib_svd("animate", picture, "--checkpoint", checkpoint, "--num-frames", 2, "--num-steps", 1, "--json")

@@ -220,12 +220,18 @@ def test_the_page_finds_the_clips_of_a_job_by_the_hosts_description_of_it(hook, 
 def test_the_cells_of_a_plot_are_shown_and_described_together(hook, started):
     first, second = made(hook, started(seed=1)), made(hook, started(seed=2))
     given_out = hook.keep([*first, "The first <cell> stopped."], "7", {"Script": "plot"})
-    hook.keep([*second, "The second <cell> stopped."], "7", {}, is_first=False)
+    hook.keep([*second, "The second <cell> stopped."], "7", {}, is_first=False, is_commented=False)
     assert given_out["Script"] == "plot"
     assert given_out["SVD clips"] == [str(clip.video) for clip in (*first, *second)]
     assert given_out["SVD error"] == "The second <cell> stopped."
     # the first one's sentences are among the comments that the host shows
     assert hook.shown(described("7")) == f"{names(first)}{names(second)}<p>The second &lt;cell&gt; stopped.</p>"
+
+
+def test_what_goes_for_all_parts_of_a_job_is_said_once(hook):
+    for is_first in (True, False):
+        hook.keep(["No model."], "7", {}, is_first=is_first, is_commented=False)
+    assert hook.shown(described("7")) == "<p>No model.</p>"
 
 
 def test_another_job_within_the_same_second_is_another_job(hook, started):
@@ -253,5 +259,5 @@ def test_why_a_job_was_refused_is_shown_in_its_place_however_often_a_busy_page_a
 
 def test_jobs_are_not_remembered_for_ever(hook):
     for number in range(REMEMBERED + 10):
-        hook.keep(["It was stopped."], str(number), {}, is_first=False)
+        hook.keep(["It was stopped."], str(number), {}, is_commented=False)
     assert [hook.shown(described(str(number))) != "" for number in (0, 9, 10, 59)] == [False, False, True, True]

@@ -79,8 +79,8 @@ def test_where_it_is_gone_its_namesake_is_taken_and_said_to_be_another(clip_of_b
 def test_a_name_that_fits_two_is_said_to(models, picture, lib_svd):
     made = lib_svd("animate", picture, "--checkpoint", NAME, "--out", "a.mp4", *SMALL)
     assert made.code == 0, made.err
-    assert re.search(r"More than one model is called so: this is \S*a/svd_xt.safetensors; say the whole path to have "
-                     r"\S*b/svd_xt.safetensors\.", made.err)  # fmt: skip
+    assert re.search(r"More than one model is called so: this is \S*a/svd_xt.safetensors; say --checkpoint with the "
+                     r"whole path for \S*b/svd_xt.safetensors\.", made.err)  # fmt: skip
 
 
 def test_a_page_chooses_the_model_of_a_clip_that_is_brought_back(clip_of_b, models, tmp_path):

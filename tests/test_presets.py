@@ -139,6 +139,20 @@ def test_a_preset_that_cannot_be_is_passed_over_named_and_stays_in_the_file(pres
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("kept", ["odd", "passed over"])
+def test_half_a_surrogate_in_the_file_can_be_shown_and_written(presets, tmp_path, kept):
+    """JSON spells it, as `\\udcff`; a page that has to show it would not be rendered at all."""
+    odd = {"name": "a\udcff", "settings": {"fps": 5 if kept == "odd" else 500}, "reason": "re\udc80ason"}
+    path = tmp_path / "svd" / "presets.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"svd_presets": [odd]}))
+    presets.save(MINE)
+    names = [each.name for each in presets.all()]
+    assert ("a\ufffd" in names) is (kept == "odd")
+    assert all((each.name + each.reason).encode("utf-8") for each in presets.all())
+    assert "a\ufffd" in path.read_text("utf-8")
+
+
 def test_a_damaged_file_is_left_as_it_is(presets, tmp_path):
     path = tmp_path / "svd" / "presets.json"
     path.parent.mkdir()

@@ -452,3 +452,26 @@ def test_what_is_no_name_of_a_model_is_called_nothing_else(studio, name):
 
 def test_a_model_may_be_named_by_its_whole_path_in_the_folders(studio, models):
     assert studio.checkpoint(str(models / "svd_xt.safetensors")).path == models / "svd_xt.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({}, []),
+        ({"svd_copies": ["gif", "h265"]}, ["gif", "h265"]),
+        ({"svd_copies": ["gif", "h265"], "svd_formats": "h265:24:slow, av1:30"}, ["gif", "h265:24:slow"]),
+        ({"video_container": "mkv", "video_crf": 30, "video_profile": "main"}, ["mkv:30:main"]),
+        ({"video_container": "mkv", "svd_copies": ["mkv"]}, ["mkv"]),
+        ({"video_container": "mp4"}, []),
+    ],
+)
+def test_every_clip_is_written_in_the_formats_that_the_options_say(models, tmp_path, picture, options, wanted):
+    studio = Studio(fake_host(tmp_path, models, **options))
+    order = studio.order(ClipRequest(), picture)
+    assert [str(each) for each in order.to.copies] == wanted
+
+
+def test_a_format_in_the_options_that_is_not_there_is_refused_with_a_sentence(models, tmp_path, picture):
+    studio = Studio(fake_host(tmp_path, models, svd_copies=["bmp"]))
+    with pytest.raises(BadRequest, match=r"There is no format that is called 'bmp': choose one of "):
+        studio.order(ClipRequest(), picture)

@@ -160,7 +160,7 @@ def give_up_rights(name: str) -> None:
     with tempfile.TemporaryDirectory() as apart:
         studio = Studio(standalone_host("cpu", output_dir=Path(apart)))
         made = {"picture": base64.b64encode(picture(random.Random(0))).decode(), "checkpoint": "demo", "num_steps": 1}
-        status, said = api.answer(studio, made)
+        status, said = api.animating.answer(studio, made)
         assert status == 200, said
     os.chown(name, NOBODY, NOBODY)
     os.setgroups([])

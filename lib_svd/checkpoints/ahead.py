@@ -36,7 +36,7 @@ class Piece:
 
     @property
     def size(self) -> int:
-        """Bytes in the file."""
+        """How many bytes it takes in the file."""
         return self.rows.numel() * self.dtype.itemsize
 
     @property

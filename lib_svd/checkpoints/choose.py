@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lib_svd.checkpoints.find import exactly, find_checkpoints, named, resolve
 from lib_svd.checkpoints.recognise import Checkpoint, is_usable, recognise
-from lib_svd.errors import BadCheckpoint
+from lib_svd.errors import BadCheckpoint, spell
 from lib_svd.request import unmarked
 
 MODEL_PAGE = "https://huggingface.co/stabilityai/stable-video-diffusion-img2vid-xt"
@@ -25,7 +25,7 @@ def choose(
     variant: str | None = None,
     companion: str | Path | None = None,
 ) -> Checkpoint:
-    """The model that a name means; what it leaves open is said in the model's notes.
+    """Find the model that a name means; what the name leaves open is said in the model's notes.
 
     A clip names its model with a mark (see `marks`): that very model is taken, however it is called now; where it is
     not there, the one of that name.
@@ -56,7 +56,7 @@ def choose(
 
 
 def made_with(name: str, checkpoint: Checkpoint) -> bool:
-    """Whether a clip that calls its model so was made with this one; older clips have only its name."""
+    """Tell whether a clip that calls its model so was made with this one; older clips have only its name."""
     plain, mark = unmarked(name)
     try:
         return checkpoint.mark == mark if mark else checkpoint.path.name == plain
@@ -65,7 +65,7 @@ def made_with(name: str, checkpoint: Checkpoint) -> bool:
 
 
 def refusals(folder: Path, lenders: Sequence[Path]) -> list[str]:
-    """Why files in a folder for SVD models cannot be used, a sentence each."""
+    """Say why files in a folder for SVD models cannot be used, a sentence each."""
     found = []
     for path in find_checkpoints([folder]):
         try:
@@ -76,13 +76,14 @@ def refusals(folder: Path, lenders: Sequence[Path]) -> list[str]:
 
 
 def no_model(folder: Path, refused: Sequence[str]) -> BadCheckpoint:
-    """What to get and where it goes, where there is no model yet; and why what is there is none."""
+    """Say what to get and where it goes, where there is no model yet; and why the files that are there are none."""
     get = f"get svd_xt.safetensors from {MODEL_PAGE} and put it into {folder.absolute()}"
-    return BadCheckpoint(" ".join([f"There is no SVD model yet: {get}, or name demo to see how it works.", *refused]))
+    demo = spell("name demo", "say --checkpoint demo")
+    return BadCheckpoint(" ".join([f"There is no SVD model yet: {get}, or {demo} to see how it works.", *refused]))
 
 
 def _candidates(plain: str, dirs: Sequence[Path], lenders: Iterable[Path]) -> Iterator[Path]:
-    """Models that may have a mark, those first for which no folder is walked through."""
+    """List models that may have a mark, those first for which no folder is walked through."""
     yield from exactly(plain, dirs)
     yield from (path for path in find_checkpoints(dirs) if is_usable(path, lenders))
 
@@ -91,5 +92,5 @@ def _open_questions(path: Path, others: Sequence[Path], mark: str) -> Iterator[s
     if mark:
         yield f"The model that made that clip is not there: {path.name} is another file, and gives another clip."
     if others:
-        called = ", ".join(map(str, others))
-        yield f"More than one model is called so: this is {path}; say the whole path to have {called}."
+        called, choose_it = ", ".join(map(str, others)), spell("choose", "say --checkpoint with the whole path for")
+        yield f"More than one model is called so: this is {path}; {choose_it} {called}."

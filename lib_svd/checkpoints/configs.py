@@ -34,7 +34,7 @@ def unet_config(shapes: Shapes) -> UNetConfig:
 
 
 def encoder_config(shapes: Shapes) -> EncoderConfig:
-    """Read off a VAE encoder; `quant_conv` may be absent."""
+    """Read the sizes of a VAE encoder off its weights; `quant_conv` may be absent."""
     levels = range(max(1, count(shapes, r"encoder\.down\.(\d+)\.")))
     return EncoderConfig(
         channels=tuple(shapes[f"encoder.down.{level}.block.0.conv1.weight"][0] for level in levels),
@@ -44,7 +44,7 @@ def encoder_config(shapes: Shapes) -> EncoderConfig:
 
 
 def decoder_config(shapes: Shapes) -> DecoderConfig:
-    """Read off a VAE decoder, temporal or plain."""
+    """Read the sizes of a VAE decoder off its weights, be it temporal or plain."""
     levels = range(max(1, count(shapes, r"decoder\.up\.(\d+)\.")))
     return DecoderConfig(
         channels=tuple(shapes[f"decoder.up.{level}.block.0.conv1.weight"][0] for level in levels),
@@ -56,7 +56,7 @@ def decoder_config(shapes: Shapes) -> DecoderConfig:
 
 
 def vision_config(shapes: Shapes) -> VisionConfig:
-    """Read off an image tower."""
+    """Read the sizes of an image tower off its weights."""
     width, _, patch, _ = shapes["conv1.weight"]
     side = math.isqrt(max(shapes["positional_embedding"][0] - 1, 1))
     return VisionConfig(
@@ -70,6 +70,6 @@ def vision_config(shapes: Shapes) -> VisionConfig:
 
 
 def count(keys: Shapes, pattern: str) -> int:
-    """How many numbers 0, 1, 2, ... stand at the pattern's group, up to the first gap."""
+    """Count the numbers 0, 1, 2, ... that stand at the pattern's group, up to the first gap."""
     found = {int(match[1]) for match in map(re.compile(pattern).match, keys) if match}
     return next(n for n in range(len(found) + 1) if n not in found)

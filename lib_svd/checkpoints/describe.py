@@ -9,7 +9,7 @@ from lib_svd.checkpoints.recognise import Checkpoint
 
 
 def describe(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What is known of a checkpoint, fit for JSON. Sizes in pixels and bytes."""
+    """Say what is known of a checkpoint, fit for JSON; sizes are in pixels and bytes."""
     family = checkpoint.family
     return {
         "path": str(checkpoint.path),

@@ -103,18 +103,20 @@ Modules = dict[str, str]  # diffusers module path: native module path
 
 
 def is_unet(keys: Iterable[str]) -> bool:
-    """Whether these are the keys of a diffusers-layout SVD UNet."""
+    """Tell whether these are the keys of a diffusers-layout SVD UNet."""
     return any(re.match(r"down_blocks\.\d+\.resnets\.\d+\.temporal_res_block\.", key) for key in keys)
 
 
 def unet_map(keys: Iterable[str]) -> dict[str, Origin]:
-    """Native key, with its prefix, to the tensor of a diffusers UNet; levels and blocks are counted from the keys."""
+    """Map each native key, with its prefix, to the tensor of a diffusers UNet; levels and blocks are counted from the
+    keys.
+    """
     keys = list(keys)
     return {UNET + new: Origin((old,)) for old, new in _renamed(keys, _unet_modules(keys))}
 
 
 def vae_map(keys: Iterable[str]) -> dict[str, Origin]:
-    """The same for a diffusers VAE."""
+    """Map each native key to the tensor of a diffusers VAE."""
     keys = list(keys)
     modules = {"quant_conv": "quant_conv", "post_quant_conv": "post_quant_conv", **_vae_modules(keys)}
     homes = {"encoder": ENCODER, "quant_conv": ENCODER}
@@ -122,7 +124,7 @@ def vae_map(keys: Iterable[str]) -> dict[str, Origin]:
 
 
 def vision_map(keys: Iterable[str], prefix: str = "") -> dict[str, Origin]:
-    """The same for the image tower of transformers.
+    """Map each native key to the tensor of the image tower as transformers has it.
 
     Args:
         keys: of the file.
@@ -145,7 +147,7 @@ def vision_map(keys: Iterable[str], prefix: str = "") -> dict[str, Origin]:
 
 
 def _renamed(keys: Iterable[str], modules: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Each key with the longest module path that begins it replaced; unchanged where there is none."""
+    """Replace the longest module path that begins each key; a key that none begins stays as it is."""
     deepest = max((module.count(".") + 1 for module in modules), default=0)
     for key in keys:
         parts = key.split(".")
@@ -163,7 +165,7 @@ def _nested(old: str, new: str, leaves: Mapping[str, str]) -> Modules:
 
 
 def _count(keys: Iterable[str], pattern: str) -> int:
-    """One more than the largest number at the pattern's group."""
+    """Give one more than the largest number at the pattern's group."""
     return max((int(m[1]) + 1 for m in map(re.compile(pattern).match, keys) if m), default=0)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lib_svd.errors import BadRequest
+from lib_svd.errors import BadRequest, spell
 from lib_svd.request import ClipRequest, CompleteRequest
 from lib_svd.settings import SCHEDULES, SETTINGS
 
@@ -63,6 +63,11 @@ class Family:
         return sum(width for _, width in CONDITIONING[self.conditioning])
 
     @property
+    def short_title(self) -> str:
+        """What a sentence calls it: its title up to a colon."""
+        return self.title.partition(":")[0]
+
+    @property
     def native_size(self) -> tuple[int, int]:
         """Width and height that the model was trained on, pixels."""
         return self.width, self.height
@@ -76,11 +81,11 @@ class Family:
         if self.conditioning != "sv3d_p":
             for setting in (SETTINGS[name] for name in names if name in SETTINGS and SETTINGS[name].only):
                 raise BadRequest(
-                    f"{setting.label} is for {setting.only} only, and {self.title} has none: leave it out."
+                    f"{setting.called} is for {setting.only} only, and {self.short_title} has none: leave it out."
                 )
 
     def own_settings(self) -> dict[str, Any]:
-        """Every setting that a request may leave to the model, as it was made for."""
+        """Give every setting that a request may leave to the model, as it was made for."""
         return {name: getattr(self, name) for name, setting in SETTINGS.items() if setting.is_open}
 
     def complete(
@@ -120,39 +125,45 @@ class Family:
     def _check_frames(self, num_frames: int) -> tuple[str, ...]:
         most = MOST_FRAMES * self.num_frames
         if num_frames > most:
-            what = f"{self.title} makes {self.num_frames} frames and cannot make {num_frames}"
-            raise BadRequest(f"{what}: ask for at most {most}, and go on from the last frame of that clip.")
+            called = SETTINGS["num_frames"].called
+            what = f"{self.short_title} makes {self.num_frames} frames and cannot make {num_frames}"
+            raise BadRequest(f"{what}: set {called} to {most} at most, and go on from the last frame of that clip.")
         if num_frames > self.num_frames:
-            return (
-                f"{self.title} was trained on {self.num_frames} frames; with {num_frames} the motion may fall apart.",
-            )
+            trained = f"{self.short_title} was trained on {self.num_frames} frames"
+            return (f"{trained}; with {num_frames} the motion may fall apart.",)
         return ()
 
     def _check_motion(self, motion_bucket_id: int) -> tuple[str, ...]:
         if self.lowest_motion <= motion_bucket_id <= self.highest_motion:
             return ()
         reach = f"{self.lowest_motion} to {self.highest_motion}"
-        return (f"{self.title} was trained on motion {reach}; with {motion_bucket_id} it may fall apart.",)
+        called = SETTINGS["motion_bucket_id"].called
+        return (f"{self.short_title} was trained on {called} {reach}; with {motion_bucket_id} it may fall apart.",)
 
     def _check_size(self, width: int, height: int, grid: int) -> None:
         if width % grid or height % grid:
             near = ", ".join(f"{w}x{h}" for w in _nearest(width, grid) for h in _nearest(height, grid))
-            raise BadRequest(f"Width and height must be multiples of {grid} for this model: {near} come nearest.")
+            what = spell("Width and height", "The sides of --size")
+            raise BadRequest(f"{what} must be multiples of {grid} for this model: {near} come nearest.")
         if width * height > MOST_AREA * self.width * self.height:
-            what = f"{width}x{height} is more than {MOST_AREA} times the {self.width}x{self.height} of {self.title}"
-            raise BadRequest(f"{what}: choose a smaller size and upscale the clip.")
+            what = (
+                f"{width}x{height} is more than {MOST_AREA} times the {self.width}x{self.height} of {self.short_title}"
+            )
+            raise BadRequest(f"{what}: choose a smaller {spell('size', '--size')} and upscale the clip.")
 
 
 def _check_steps(schedule: str, num_steps: int) -> None:
     most = MOST_STEPS.get(schedule, num_steps)
     if num_steps > most:
-        label = SCHEDULES[schedule]
-        advice = f"ask for at most {most}, or choose another schedule"
-        raise BadRequest(f"The schedule {label} has {most} levels, too few for {num_steps} steps: {advice}.")
+        name, steps = SETTINGS["schedule"].called, SETTINGS["num_steps"].called
+        advice = f"set {steps} to {most} at most, or choose another {name}"
+        raise BadRequest(
+            f"{name} {spell(SCHEDULES[schedule], schedule)} has {most} levels, too few for {num_steps} steps: {advice}."
+        )
 
 
 def _nearest(length: int, grid: int) -> list[int]:
-    """The multiples of the grid on both sides, pixels."""
+    """Give the multiples of the grid on both sides of a length, pixels."""
     below = max(grid, length // grid * grid)
     return sorted({below, length if length % grid == 0 else max(grid, (length // grid + 1) * grid)})
 

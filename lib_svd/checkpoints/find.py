@@ -30,7 +30,8 @@ SHOWN = 5
 
 
 def find_checkpoints(dirs: Iterable[Path]) -> list[Path]:
-    """Every .safetensors file and diffusers folder below the folders, in natural order folder by folder, each once.
+    """List every .safetensors file and diffusers folder below the folders, in natural order folder by folder, each
+    once.
 
     Nothing is opened: an image model is listed too. Hidden names and folders that are not there, or that nobody may
     look into, are passed over.
@@ -45,7 +46,7 @@ def find_checkpoints(dirs: Iterable[Path]) -> list[Path]:
 
 
 def resolve(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) -> list[Path]:
-    """The models that a user of the command line may mean, who may name any file; see `named`.
+    """Find the models that a user of the command line may mean, who may name any file; see `named`.
 
     Args:
         name: a path, or a name in one of the folders, with or without suffix and subfolder.
@@ -62,7 +63,7 @@ def resolve(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) 
 
 
 def named(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) -> list[Path]:
-    """The models of that name in the folders, the one that is meant first: exact case comes before any case.
+    """Find the models of that name in the folders, the one that is meant first: exact case comes before any case.
 
     Nothing outside of the folders is looked at, so that nobody learns of it.
 
@@ -89,7 +90,7 @@ def named(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) ->
 
 
 def _at_home(name: str) -> Path:
-    """The path, with a home folder in place of `~`; of a user that nobody knows it stays as it is."""
+    """Put a home folder in place of `~`; the one of a user that nobody knows stays as it is."""
     try:
         return Path(name).expanduser()
     except RuntimeError:
@@ -97,7 +98,7 @@ def _at_home(name: str) -> Path:
 
 
 def exactly(name: str, folders: Iterable[Path]) -> list[Path]:
-    """The files of that very place below the folders, each once; no folder is gone through for them."""
+    """Find the files of that very place below the folders, each once; no folder is gone through for them."""
     parts = name.replace("\\", "/").split("/")
     if any(part == "" or part.startswith(".") or ":" in part for part in parts):
         return []
@@ -107,7 +108,7 @@ def exactly(name: str, folders: Iterable[Path]) -> list[Path]:
 
 
 def _meant(name: str, models: list[Path], folders: list[Path]) -> list[Path]:
-    """The models of that name among these; those in a folder itself come before those in a subfolder."""
+    """Find the models of that name among these; those in a folder itself come before those in a subfolder."""
     wanted = name.replace("\\", "/").strip("/")
     for names in (_paths_below, _bare_names):
         found = [path for path in models if wanted and any(wanted.lower() in names(path, each) for each in folders)]
@@ -117,13 +118,13 @@ def _meant(name: str, models: list[Path], folders: list[Path]) -> list[Path]:
 
 
 def _name_of(path: Path, models: list[Path], folders: list[Path]) -> str:
-    """The shortest name that means this model and no other of the same file name."""
+    """Give the shortest name that means this model and no other of the same file name."""
     below = next(path.relative_to(folder) for folder in folders if path.is_relative_to(folder))
     return next((name for name in (path.name, below.as_posix()) if _meant(name, models, folders) == [path]), str(path))
 
 
 def _walk(folder: Path, seen: set[str]) -> Iterator[tuple[str, str]]:
-    """Models below a folder: their places in it, and where they really are.
+    """List the models below a folder: their places in it, and where they really are.
 
     Links to folders are followed once, so that a loop of them ends.
     """
@@ -147,7 +148,7 @@ def _walk(folder: Path, seen: set[str]) -> Iterator[tuple[str, str]]:
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
-    """What is in a folder, without hidden names; nothing where nobody may look."""
+    """List what is in a folder, without hidden names; nothing where nobody may look."""
     try:
         with os.scandir(folder) as entries:
             return [each for each in entries if not each.name.startswith(".")]
@@ -157,22 +158,24 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 @lru_cache(maxsize=100_000)
 def _at(folder: Path, place: str) -> Path:
-    """The path of a place in a folder; made once, since making 10,000 of them takes longer than listing their files."""
+    """Give the path of a place in a folder; made once, since making 10,000 of them takes longer than listing their
+    files.
+    """
     return folder / place
 
 
 def _natural(place: str) -> str:
-    """Sort key in which svd_9 comes before svd_10, whatever the case."""
+    """Make a sort key in which svd_9 comes before svd_10, whatever the case."""
     return re.sub(r"\d+", lambda digits: digits[0].zfill(20), place.lower())
 
 
 def _paths_below(path: Path, folder: Path) -> set[str]:
-    """A model's path below the folder, in lower case, with and without suffix."""
+    """Give a model's path below the folder, in lower case, with and without suffix."""
     return _with_and_without_suffix(path.relative_to(folder).as_posix()) if path.is_relative_to(folder) else set()
 
 
 def _bare_names(path: Path, folder: Path) -> set[str]:
-    """A model's name in lower case, with and without suffix."""
+    """Give a model's name in lower case, with and without suffix."""
     return _with_and_without_suffix(path.name) if path.is_relative_to(folder) else set()
 
 

@@ -66,12 +66,12 @@ MAGIC = (
 
 
 def refusal(path: Path, what: str, use: str) -> BadCheckpoint:
-    """One sentence: which file, what it is, what to do."""
+    """Put into one sentence which file it is, what is wrong with it, and what to do."""
     return BadCheckpoint(f"{path.name or path} {what}: {use}.")
 
 
 def read_header(path: Path) -> Header:
-    """Keys, shapes, dtypes and metadata of a safetensors file.
+    """Read keys, shapes, dtypes and metadata of a safetensors file.
 
     Raises:
         BadCheckpoint: missing, not readable, cut off, or no safetensors file; says which.
@@ -86,7 +86,7 @@ def read_header(path: Path) -> Header:
 
 
 def is_in_header(path: Path, words: Iterable[bytes]) -> bool:
-    """Whether one of the words stands in a safetensors file's header: asked in a tenth of the time of reading it.
+    """Tell whether one of the words stands in a safetensors file's header, in a tenth of the time of reading it.
 
     Raises:
         BadCheckpoint: the file is missing or cannot be read.
@@ -100,7 +100,7 @@ def is_in_header(path: Path, words: Iterable[bytes]) -> bool:
 
 @contextmanager
 def opened(path: Path) -> Iterator[BufferedReader]:
-    """The file, to be read; whatever goes wrong with it inside the context becomes a sentence.
+    """Open a file to be read; whatever goes wrong with it inside the context becomes a sentence.
 
     Raises:
         BadCheckpoint: the file is gone, not readable, cut off or damaged.
@@ -121,7 +121,7 @@ def opened(path: Path) -> Iterator[BufferedReader]:
 
 
 def stamp_of(path: Path) -> Stamp:
-    """Size and time of a file.
+    """Note a file's size and time.
 
     Raises:
         BadCheckpoint: there is no such file, it is no file but a pipe or a device, or its folder may not be read.
@@ -140,7 +140,7 @@ def stamp_of(path: Path) -> Stamp:
 
 
 def changed(path: Path) -> BadCheckpoint:
-    """A file is not what it was when it was looked at."""
+    """Say that a file is not what it was when it was looked at."""
     return refusal(path, "was changed while it was being loaded", "wait until it is written, then load it again")
 
 

@@ -33,7 +33,7 @@ class Svd:
     _remembered: OrderedDict[object, Tensor] = field(default_factory=OrderedDict, repr=False, compare=False)
 
     def remembered(self, what: object, make: Callable[[], Tensor]) -> Tensor:
-        """What `make` gave for the same key before, of the last few; the tensor is not to be changed."""
+        """Give what `make` gave for the same key before, of the last few; the tensor is not to be changed."""
         if what not in self._remembered:
             self._remembered[what] = make()
             while len(self._remembered) > REMEMBERED:
@@ -43,22 +43,22 @@ class Svd:
 
     @property
     def vision(self) -> Resident:
-        """Image tower."""
+        """The image tower."""
         return self.residents["vision"]
 
     @property
     def encoder(self) -> Resident:
-        """VAE encoder."""
+        """The VAE encoder."""
         return self.residents["encoder"]
 
     @property
     def unet(self) -> Resident:
-        """UNet."""
+        """The UNet."""
         return self.residents["unet"]
 
     @property
     def decoder(self) -> Resident:
-        """VAE decoder."""
+        """The VAE decoder."""
         return self.residents["decoder"]
 
     @property
@@ -88,12 +88,12 @@ def load(checkpoint: Checkpoint, host: Host, parts: Sequence[Part] = PARTS) -> S
 
 
 def _place(sources: Mapping[str, Source]) -> tuple[Stored, ...]:
-    """Where a network begins."""
+    """Say where a network begins, to read the files in the order in which they lie on the disk."""
     return min(source.tensors for source in sources.values() if source.tensors)
 
 
 def _filled(part: Part, checkpoint: Checkpoint, host: Host, progress: Callable[[int], None]) -> nn.Module:
-    """One network with its weights; raises what `fill` raises."""
+    """Build one network and fill it with its weights; raises what `fill` raises."""
     wanted = Unfilled(
         name=PART_NAMES[part],
         build=partial(networks.build, part, checkpoint.configs),

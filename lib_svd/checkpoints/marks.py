@@ -14,7 +14,8 @@ SAMPLES, SAMPLE = 128, 4096  # of a file, spread evenly; bytes of each: a second
 
 @lru_cache(maxsize=1000)
 def mark_of(stamps: tuple[Stamp, ...]) -> str:
-    """Ten hexadecimal digits that tell a model from others: SHA-256 of samples of its files, the same in every folder.
+    """Work out ten hexadecimal digits that tell a model from others: SHA-256 of samples of its files, the same in every
+    folder.
 
     Raises:
         BadCheckpoint: a file is gone or cannot be read.

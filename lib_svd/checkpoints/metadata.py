@@ -40,7 +40,7 @@ ADVICE = "correct the metadata or take it out"
 
 
 def family_name(path: Path, metadata: Mapping[str, str]) -> str | None:
-    """The family that a file names, if it names one.
+    """Read which family a file names, if it names one.
 
     Raises:
         BadCheckpoint: there is no such family.
@@ -52,7 +52,7 @@ def family_name(path: Path, metadata: Mapping[str, str]) -> str | None:
 
 
 def described(family: Family, path: Path, metadata: Mapping[str, str]) -> tuple[Family, tuple[str, ...]]:
-    """The family with what the file says put in its place, and notes on keys that are not understood.
+    """Put what the file says in the family's place, and note keys that are not understood.
 
     Raises:
         BadCheckpoint: a value cannot be read or is out of range.

@@ -9,7 +9,7 @@ from pathlib import Path
 from lib_svd.checkpoints.families import FAMILIES, Family
 from lib_svd.checkpoints.header import refusal
 from lib_svd.checkpoints.metadata import family_name
-from lib_svd.errors import BadRequest
+from lib_svd.errors import BadRequest, spell
 
 XT = r"(?:(?<![a-z])|svd|img2vid)xt(?![a-z])"
 NAME_SIGNS = (
@@ -37,7 +37,7 @@ def family_of(
     temporal: bool,
     lender: Family | None,
 ) -> tuple[Family, tuple[str, ...]]:
-    """The family, and notes on what had to be assumed. The order: the user, the keys, the metadata, the name.
+    """Find the family, and note what had to be assumed. The order: the user, the keys, the metadata, the name.
 
     Args:
         path: of the file or folder.
@@ -63,7 +63,8 @@ def family_of(
         name, notes = _told(path, metadata, fitting, lender)
     if FAMILIES[name] not in fitting:
         what = f"has a conditioning vector of {vector_dim} numbers and cannot be {name}"
-        raise refusal(path, what, f"say {' or '.join(family.name for family in fitting)}")
+        told = spell("correct what its name or its metadata says: it is", "say --variant")
+        raise refusal(path, what, f"{told} {' or '.join(family.name for family in fitting)}")
     base = name.removesuffix(IMAGE_DECODER)
     return FAMILIES[base if temporal else _image_decoder(base)], notes
 
@@ -81,21 +82,20 @@ def _told(
                 return _of_length(found, frames, fitting), ()
     if frames in FRAMES:
         return FRAMES[frames], ()
-    note = (
-        f"{path.name}: svd, svd_xt and svd_xt_1_1 cannot be told apart by the file; assumed {DEFAULT}; say --variant."
-    )
+    told = f"assumed {DEFAULT}; if it is another, {spell('name the file so', 'say --variant')}"
+    note = f"{path.name}: svd, svd_xt and svd_xt_1_1 cannot be told apart by the file; {told}."
     return DEFAULT, (note,)
 
 
 def _of_length(found: str, frames: str, fitting: list[Family]) -> str:
-    """The family, or its sibling of as many frames as the file says: that goes before what its name suggests."""
+    """Take the family's sibling of as many frames as the file says: that goes before what its name suggests."""
     kind = found.partition("_")[0]
     alike = [each.name for each in fitting if each.name.partition("_")[0] == kind and str(each.num_frames) == frames]
     return found if found in alike or not alike else alike[0]
 
 
 def _names(path: Path, metadata: Mapping[str, str]) -> Iterator[str]:
-    """What may tell the family, best first; a file called model.safetensors or a snapshot's hash tells nothing."""
+    """List what may tell the family, best first; a file called model.safetensors or a snapshot's hash tells nothing."""
     yield path.stem if path.suffix == ".safetensors" else path.name
     yield metadata.get("modelspec.title", "")[:LONGEST_TITLE]
     for parent in list(path.absolute().parents)[:3]:
@@ -109,5 +109,5 @@ def _lcm(lender: Family | None) -> str:
 
 
 def _image_decoder(base: str) -> str:
-    """Its sibling with the plain decoder, where one was released."""
+    """Give a family's sibling with the plain decoder, where one was released."""
     return base + IMAGE_DECODER if base + IMAGE_DECODER in FAMILIES else base

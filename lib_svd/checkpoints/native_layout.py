@@ -83,7 +83,7 @@ def split(keys: Collection[str]) -> Split:
 
 
 def _homes(keys: Collection[str]) -> dict[Part, str]:
-    """Where each half of the VAE is taken from.
+    """Say where each half of the VAE is taken from.
 
     The encoder that made the training's start latents is the conditioner's; ComfyUI saves without it, and for SV3D
     without first_stage_model. The decoder is the other way round.

@@ -15,7 +15,9 @@ Shape = tuple[int, ...]
 
 
 def build(part: Part, configs: NetworkConfigs) -> nn.Module:
-    """A network on the meta device: names and shapes, no memory. Layers are whatever `torch.nn` holds at the moment."""
+    """Build a network on the meta device: names and shapes, no memory. Layers are whatever `torch.nn` holds at the
+    moment.
+    """
     from lib_svd.engine.unet import UNet
     from lib_svd.engine.vae import VaeDecoder, VaeEncoder
     from lib_svd.engine.vision import VisionTower
@@ -27,5 +29,5 @@ def build(part: Part, configs: NetworkConfigs) -> nn.Module:
 
 @lru_cache(maxsize=32)
 def shapes(part: Part, configs: NetworkConfigs) -> dict[str, Shape]:
-    """Every weight of a network by name; not to be changed. Call it where no host has swapped the layers."""
+    """List every weight of a network by name; not to be changed. Call it where no host has swapped the layers."""
     return {name: tuple(tensor.shape) for name, tensor in build(part, configs).state_dict().items()}

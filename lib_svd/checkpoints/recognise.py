@@ -21,7 +21,7 @@ from lib_svd.checkpoints.native_layout import PARTS, split
 from lib_svd.checkpoints.remembered import Remembered, guarded
 from lib_svd.checkpoints.sources import FOLDER_MAPS, Layout, Model, Source, read_model
 from lib_svd.engine.config import NetworkConfigs
-from lib_svd.errors import BadCheckpoint, in_words
+from lib_svd.errors import BadCheckpoint, in_words, spell
 from lib_svd.ports import PART_NAMES, Part
 from lib_svd.strangers import is_folder
 
@@ -44,12 +44,12 @@ class Checkpoint:
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """Equal for two checkpoints that load alike; fit for a cache's key."""
+        """What is equal for two checkpoints that load alike; fit for a cache's key."""
         return self.stamps, self.family.name
 
     @property
     def mark(self) -> str:
-        """By which it is told from every other model, see `marks`.
+        """What tells it from every other model, see `marks`.
 
         Raises:
             BadCheckpoint: a file is gone or cannot be read.
@@ -63,7 +63,7 @@ class Checkpoint:
 
     @property
     def parameters(self) -> dict[Part, int]:
-        """Weights of each network, counted."""
+        """How many weights each network has."""
         return {part: sum(math.prod(s.shape) for s in found.values()) for part, found in self.sources.items()}
 
 
@@ -100,7 +100,8 @@ def recognise(
 
 
 def may_move(path: Path) -> bool:
-    """Whether a look at a model is worth its time: of the thousands beside SVD models most have no layer for motion.
+    """Tell whether a look at a model is worth its time: of the thousands beside SVD models most have no layer for
+    motion.
 
     True, too, of a folder, and of what cannot be read: `recognise` says what that is.
     """
@@ -111,7 +112,7 @@ def may_move(path: Path) -> bool:
 
 
 def is_usable(path: Path, search_dirs: Iterable[Path] = ()) -> bool:
-    """Whether `recognise` would take a model, beside the models in `search_dirs`."""
+    """Tell whether `recognise` would take a model, beside the models in `search_dirs`."""
     if not may_move(path):
         return False
     try:
@@ -175,7 +176,7 @@ def _checkpoint(
 
 
 def _parts(model: Model) -> dict[Part, Sources]:
-    """Sources of each network; empty where the file has nothing of it.
+    """Give the sources of each network; empty where the file has nothing of it.
 
     Raises:
         BadCheckpoint: keys that belong to no network and are not known to be unused.
@@ -193,7 +194,7 @@ def _parts(model: Model) -> dict[Part, Sources]:
 
 
 def _identity_quant_conv(conv_out: Source) -> Sources:
-    """What first_stage_model.encoder of SVD means by having none: its last convolution has it folded in.
+    """Make what first_stage_model.encoder of SVD means by having none: its last convolution has it folded in.
 
     ComfyUI, which encodes with it and saves only it, goes straight on to the mean (sd.py, AutoencodingEngine).
     """
@@ -221,7 +222,7 @@ def _configs(path: Path, parts: Mapping[Part, Sources]) -> NetworkConfigs:
 def _lender(
     path: Path, lacking: Sequence[Part], companion: str | Path | None, search_dirs: Iterable[Path], z_channels: int
 ) -> Checkpoint:
-    """The checkpoint that lends what is lacking.
+    """Find the checkpoint that lends what is lacking.
 
     Raises:
         BadCheckpoint: the named one cannot be used or lacks the same; none was named and none found.
@@ -238,12 +239,12 @@ def _lender(
             continue  # image models and the like beside it are no error
         if lender.family.conditioning == "svd" and lender.configs.encoder.z_channels == z_channels:
             return lender
-    use = "put svd_xt.safetensors beside it or name one with --companion"
+    use = f"put svd_xt.safetensors beside it{spell('', ' or name one with --companion')}"
     raise refusal(path, f"has no {_listed(lacking)}, and no SVD checkpoint is at hand to lend it", use)
 
 
 def _whole(path: Path) -> Checkpoint:
-    """A checkpoint that has all four networks itself.
+    """Look at a checkpoint that must have all four networks itself.
 
     Raises:
         BadCheckpoint: it has not, or cannot be used.

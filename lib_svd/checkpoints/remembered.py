@@ -28,7 +28,7 @@ class Remembered(Generic[T]):
         self._known: dict[Path, tuple[Files, T | BadCheckpoint]] = {}
 
     def __call__(self, path: Path) -> T:
-        """What the look gives.
+        """Give what the look gives.
 
         Raises:
             BadCheckpoint: it refuses the model.
@@ -52,7 +52,7 @@ class Remembered(Generic[T]):
 
 
 def guarded(path: Path, look: Callable[[], T]) -> T:
-    """What a look at a model gives; one that fails on what nobody expected refuses this model, and no other.
+    """Take a look at a model; one that fails on what nobody expected refuses this model, and no other.
 
     Raises:
         BadInput: it refuses the model.
@@ -66,7 +66,7 @@ def guarded(path: Path, look: Callable[[], T]) -> T:
 
 
 def _files(path: Path, parts: tuple[str, ...]) -> Iterator[tuple[object, ...]]:
-    """The files of a model as they are now; none where there are none, or none may look."""
+    """List the files of a model as they are now; none where there are none, or none may look."""
     try:
         status = path.stat()
     except (OSError, ValueError):

@@ -67,7 +67,7 @@ def read_model(path: Path) -> Model:
 
 
 def is_model_folder(path: Path) -> bool:
-    """Whether a folder looks like a diffusers model of any kind."""
+    """Tell whether a folder looks like a diffusers model of any kind."""
     return is_file(path / "model_index.json") or is_file(path / "unet" / "config.json")
 
 
@@ -82,7 +82,7 @@ def _origins(keys: Mapping[str, Entry]) -> tuple[dict[str, Origin], Layout]:
 
 
 def _sources(headers: Mapping[str, Header], origins: Mapping[str, Origin], path: Path) -> dict[str, Source]:
-    """Each native key's source, given the header that each key of the files stands in."""
+    """Give each native key's source, out of the header that each key of the files stands in."""
     return {native: _source(headers, origin, path) for native, origin in origins.items()}
 
 
@@ -126,7 +126,7 @@ def _read_folder(folder: Path) -> Model:
 
 
 def _weight_headers(folder: Path) -> list[Header]:
-    """Headers of the weight files of one network: full precision before variants, one file before shards.
+    """Read the headers of the weight files of one network: full precision before variants, one file before shards.
 
     Raises:
         BadCheckpoint: there is none, or the index of the shards is wrong.
@@ -172,7 +172,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _unet_facts(folder: Path) -> dict[str, str]:
-    """What a diffusers UNet's config tells beyond its shapes.
+    """Read what a diffusers UNet's config tells beyond its shapes.
 
     Raises:
         BadCheckpoint: its attention heads are not of the width that SVD has; weights do not show it.

@@ -24,17 +24,17 @@ SHOWN = 5
 
 
 def missing_unet(path: Path) -> BadCheckpoint:
-    """The rest of an SVD checkpoint, without the network that moves."""
+    """Say that a file holds the rest of an SVD checkpoint, without the network that moves."""
     return refusal(path, "holds no UNet", USE_SVD)
 
 
 def extra_keys(path: Path, keys: Sequence[str]) -> BadCheckpoint:
-    """Tensors that no SVD checkpoint has."""
+    """Say that a file has tensors that no SVD checkpoint has."""
     return refusal(path, f"has {_counted(keys, 'tensor')} that no SVD checkpoint has ({_first(keys)})", REPLACE)
 
 
 def z_channels(unet: Mapping[str, Source]) -> int:
-    """Channels of a latent, as the UNet gives them; 0 where its last layer is missing."""
+    """Give the channels of a latent, as the UNet has them; 0 where its last layer is missing."""
     out = unet.get("out.2.bias")
     return out.shape[0] if out is not None and out.shape else 0
 
@@ -78,7 +78,7 @@ def check(path: Path, parts: Mapping[Part, Mapping[str, Source]], configs: Netwo
 
 
 def check_native_size(path: Path, metadata: Mapping[str, str], family: Family, grid: int) -> None:
-    """The size that a file gives itself must be one that its networks can make.
+    """Refuse a size that a file gives itself and its networks cannot make.
 
     Raises:
         BadCheckpoint: it is off the grid.
@@ -92,7 +92,7 @@ def check_native_size(path: Path, metadata: Mapping[str, str], family: Family, g
 
 
 def _check_widths(path: Path, configs: NetworkConfigs) -> None:
-    """What shapes cannot tell must fit: widths of heads and groups, and one network's output the other's input."""
+    """Check what shapes cannot tell: widths of heads and groups, and one network's output against the other's input."""
     unet, encoder, decoder, vision = configs.unet, configs.encoder, configs.decoder, configs.vision
     heads = [width for width, has in zip(unet.channels, unet.attention, strict=True) if has] + [unet.channels[-1]]
     rules = (
@@ -113,7 +113,7 @@ def _check_widths(path: Path, configs: NetworkConfigs) -> None:
 
 
 def _in_heads(width: int, head_width: int) -> bool:
-    """Whether a width parts evenly into width // head_width heads, one at least."""
+    """Tell whether a width parts evenly into width // head_width heads, one at least."""
     return width % max(1, width // head_width) == 0
 
 
@@ -122,7 +122,7 @@ def _grouped(widths: Sequence[int]) -> bool:
 
 
 def _core(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """A shape without axes of length 1 at its end: (3, 1, 1) and 1x1 convolutions are stored with and without them."""
+    """Leave axes of length 1 off a shape's end: (3, 1, 1) and 1x1 convolutions are stored with and without them."""
     length = len(shape)
     while length and shape[length - 1] == 1:
         length -= 1
@@ -130,7 +130,7 @@ def _core(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _label(part: Part, name: str, parts: Mapping[Part, Mapping[str, Source]]) -> str:
-    """A weight by its key in the file."""
+    """Call a weight by its key in the file."""
     tensors = parts[part][name].tensors
     return tensors[0].key if tensors else PREFIXES[part] + name
 

@@ -59,7 +59,7 @@ def _identity(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
 
 
 def _pieces(weight: Tensor, source: Source, stamps: Mapping[Path, Stamp]) -> Iterator[Piece]:
-    """One for each tensor that is read as it is, several small ones for each that is converted."""
+    """Make one piece for each tensor that is read as it is, several small ones for each that is converted."""
     dtype = TORCH[source.dtype]
     for part, stored in zip(weight.chunk(len(source.tensors)), source.tensors, strict=True):
         rows = part.T if source.transform == "transpose" else part

@@ -1,4 +1,4 @@
-"""The command line: `python -m lib_svd animate | sweep | review | check | history | inspect | doctor | serve`."""
+"""The command line: `python -m lib_svd animate`, `sweep`, `finish`, `review`, `serve` and the other commands below."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import click
 from lib_svd.cli.animate import animate
 from lib_svd.cli.check import check
 from lib_svd.cli.doctor import doctor
+from lib_svd.cli.finish import finish
 from lib_svd.cli.history import history
+from lib_svd.cli.info import info
 from lib_svd.cli.inspect import inspect
 from lib_svd.cli.options import PROGRAM
 from lib_svd.cli.review import review
 from lib_svd.cli.serve import serve
 from lib_svd.cli.sweep import sweep
 from lib_svd.cli.terminal import tell
+from lib_svd.cli.tune import tune
 from lib_svd.errors import BadInput, SvdError
 
 REFUSED, STOPPED = 2, 130  # exit codes; 130 is 128 + SIGINT, as shells have it
@@ -29,7 +32,7 @@ def cli() -> None:
     """Stable Video Diffusion: one still picture becomes a short clip."""
 
 
-for command in (animate, sweep, review, check, history, inspect, doctor, serve):
+for command in (animate, sweep, tune, finish, review, check, history, info, inspect, doctor, serve):
     cli.add_command(command)
 
 
@@ -49,7 +52,7 @@ def main() -> None:
 
 
 def _show(error: click.ClickException) -> None:
-    """An error in the use of the command line; one without any words is answered with help."""
+    """Print an error in the use of the command line; one without any words is answered with help."""
     if type(error).__name__ == "NoArgsIsHelpError":  # click 8.2 and later
         error.show()
         return

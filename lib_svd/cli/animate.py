@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lib_svd.cli.options import (
+    ALSO,
     OUTPUT_DIR,
     PROGRAM,
+    EncodingType,
     Grouped,
     Options,
-    errors_as_json,
     host_of,
     recognised,
     request_options,
     run_options,
     say,
     settings,
+    tell_errors,
     with_preset,
     with_speed,
 )
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 @click.option("--checkpoint", help="Model: a file, a diffusers folder, or a name in the model folders.")
 @click.option("--out", type=Path, help="The clip, .mp4; a numbered name under output/ when not given.")
 @click.option("--frames-dir", type=Path, help="Folder for the frames as PNG files too.")
-@click.option("--also", multiple=True, type=click.Choice(["gif", "webp"]), help="Write a moving picture beside it too.")
+@click.option("--also", multiple=True, type=EncodingType(), metavar="FORMAT", help=ALSO)
 @click.option(
     "--enlarge",
     type=click.IntRange(1, 64),
@@ -70,20 +72,20 @@ def animate(**options: Any) -> None:
 
     as_json = options["as_json"]
     said: set[str] = set()
-    with errors_as_json(as_json), closing(ProgressBar(quiet=as_json or options["quiet"])) as bar:
+    with tell_errors(as_json), closing(ProgressBar(quiet=as_json or options["quiet"])) as bar:
         clips = _from_latents(options, bar) if options["from_latents"] else _animated(options, bar, said)
         for saved in clips:
-            _print_clip(saved, as_json, said)
+            print_clip(saved, as_json, said)
 
 
 def _animated(options: Options, bar: ProgressBar, said: set[str]) -> Iterator[SavedClip]:
-    """The clips that the options ask for, one after the other, from one loading of the model."""
+    """Make the clips that the options ask for, one after the other, from one loading of the model."""
     pictures = options["pictures"]
     if not pictures:
         raise BadRequest(f"Which picture? Name one: {PROGRAM} animate photo.jpg --checkpoint svd_xt.safetensors.")
     request, count = request_of(options), options["count"]
     if request.seed + count - 1 > MAX_SEED:
-        raise BadRequest(f"Seeds end at {MAX_SEED}: choose a smaller seed or count.")
+        raise BadRequest(f"Seeds end at {MAX_SEED}: choose a smaller --seed or --count.")
     _check_one(options, ("frames_dir", "save_latents", *(["out"] if len(pictures) > 1 else [])), len(pictures) * count)
     from lib_svd.stages import plan
     from lib_svd.studio import Studio
@@ -104,7 +106,7 @@ def _animated(options: Options, bar: ProgressBar, said: set[str]) -> Iterator[Sa
 def _orders(
     options: Options, request: ClipRequest, checkpoint: Checkpoint, picture: Path, out: Path
 ) -> Iterator[Order]:
-    """Those of one picture, each with its seed; refused together before the first clip is made."""
+    """Order the clips of one picture, each with its seed; refused together before the first clip is made."""
     from lib_svd import video
     from lib_svd.animate import Destination, order
 
@@ -151,20 +153,29 @@ def _check_sampled(options: Options) -> None:
 
 
 def request_of(options: Options) -> ClipRequest:
-    """The request that the options describe, on top of `--like`."""
-    from lib_svd.infotext import read_infotext
-
+    """Make the request that the options describe, on top of `--like`."""
     like = options["like"]
-    base = ClipRequest.from_infotext(read_infotext(like)) if like else ClipRequest(seed=draw_seed())
+    base = _settings_in(like) if like else ClipRequest(seed=draw_seed())
     size = {} if options["size"] is None else dict(zip(("width", "height"), read_size(options["size"]), strict=True))
     return with_preset(base, options["preset"]).with_(**settings(options), **size)
 
 
+def _settings_in(file: Path) -> ClipRequest:
+    """Read the settings that a file carries; raises BadInput where it carries none, or one that cannot be."""
+    from lib_svd.infotext import read_infotext
+
+    text = read_infotext(file)
+    try:
+        return ClipRequest.from_infotext(text)
+    except BadRequest as error:
+        raise BadRequest(f"{file}: {error}") from error
+
+
 @contextmanager
 def out_of(options: Options, source: Path) -> Iterator[Path]:
-    """The clip's name: as given, or the next number; in a folder that is made, and taken away if nothing came there."""
+    """Name the clip as given, or by the next number; in a folder that is made, and taken away if nothing came there."""
     given: Path | None = options["out"]
-    with _folder(OUTPUT_DIR if given is None else given.parent) as folder:
+    with folder_for(OUTPUT_DIR if given is None else given.parent) as folder:
         if given is not None:
             yield given
             return
@@ -173,8 +184,8 @@ def out_of(options: Options, source: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _folder(folder: Path) -> Iterator[Path]:
-    """The folder, made if need be, and as it was if nothing came there; raises BadOutput where it cannot be made."""
+def folder_for(folder: Path) -> Iterator[Path]:
+    """Make a folder if need be, and take it away if nothing came there; raises BadOutput where it cannot be made."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
         for each in reversed(missing):
@@ -197,7 +208,8 @@ def _check_one(options: Options, names: Iterable[str], count: int) -> None:
         raise BadRequest(f"{given[0]} goes with one clip, not with {count}: leave it out.")
 
 
-def _print_clip(saved: SavedClip, as_json: bool, said: set[str]) -> None:
+def print_clip(saved: SavedClip, as_json: bool, said: set[str]) -> None:
+    """Print what was made and where, with notes that were not `said` yet; as JSON, a line of it."""
     if as_json:
         tell(json.dumps(saved.as_dict(), ensure_ascii=False))
         return
@@ -207,11 +219,11 @@ def _print_clip(saved: SavedClip, as_json: bool, said: set[str]) -> None:
     took = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in clip.seconds.items())
     tell(f"{saved.video}: {count} frames of {width}x{height} at {clip.fps} fps. Seconds: {took}.")
     tell(clip.infotext)
-    tell(f"Written: {', '.join(_sized(saved))}.")
+    tell(f"Written: {', '.join(sized(saved))}.")
 
 
-def _sized(saved: SavedClip) -> Iterator[str]:
-    """Every file of a clip with its size; of the frames their folder."""
+def sized(saved: SavedClip) -> Iterator[str]:
+    """List every file of a clip with its size; of the frames their folder."""
     from lib_svd.files import NOTED
 
     beside = (saved.video.with_suffix(suffix) for suffix in (".txt", NOTED))

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from lib_svd.cli.options import Options, errors_as_json, model_options, recognised
+from lib_svd.cli.options import Options, model_options, recognised, tell_errors
 from lib_svd.cli.terminal import tell
 from lib_svd.request import ClipRequest, read_size
 
@@ -28,7 +28,7 @@ def check(picture: Path, size: str | None, background: str | None, as_json: bool
     """Say what may go wrong with a clip of PICTURE, with remedies, and where a tighter crop would be."""
     from lib_svd import images
 
-    with errors_as_json(as_json):
+    with tell_errors(as_json):
         native, grid, colour = _made_for(options)
         width, height = (None, None) if size is None else read_size(size)
         found = images.read_picture(picture, background or colour)
@@ -51,7 +51,7 @@ def check(picture: Path, size: str | None, background: str | None, as_json: bool
 
 
 def _made_for(options: Options) -> tuple[tuple[int, int], int, str]:
-    """Size, grid and background of the model that is named, or the usual ones."""
+    """Give size, grid and background of the model that is named, or the usual ones."""
     if not options["checkpoint"]:
         return USUAL
     checkpoint = recognised(options, ClipRequest())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib_svd.cli.options import OUTPUT_DIR, Options, errors_as_json
+from lib_svd.cli.options import OUTPUT_DIR, Options, tell_errors
 from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadInput
 from lib_svd.files import finish_left
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def history(folder: Path, as_json: bool, **options: Any) -> None:
     """List the clips of FOLDER with settings, measures, marks and notes; `animate --like CLIP` takes settings back."""
-    with errors_as_json(as_json):
+    with tell_errors(as_json):
         if not _changed(folder, options):
             _listed(folder, options, as_json)
 
 
 def _changed(folder: Path, options: Options) -> bool:
-    """Whether the options change a clip; then that is done."""
+    """Do what the options change of a clip; whether they change any."""
     from lib_svd.jobs import history
 
     if options["trash"]:
@@ -56,7 +56,7 @@ def _changed(folder: Path, options: Options) -> bool:
 
 
 def _clip(folder: Path, name: str | Path) -> Path:
-    """A clip in FOLDER, the working folder or the second place; raises BadInput for any other file."""
+    """Find a clip in FOLDER, the working folder or the second place; raises BadInput for any other file."""
     path, folders = Path(name), [Path(), folder, *data_folders()]
     if path.parent == Path():
         return next((each / path for each in folders if (each / path).is_file()), path)
@@ -90,7 +90,7 @@ def _listed(folder: Path, options: Options, as_json: bool) -> None:
 
 
 def _as_dict(each: Entry) -> dict[str, Any]:
-    """A clip of the history, fit for JSON, under the names that `SavedClip.as_dict` has."""
+    """Describe a clip of the history, fit for JSON, under the names that `SavedClip.as_dict` has."""
     known = vars(each)
     return {"path": str(known["video"]), **{name: value for name, value in known.items() if name != "video"}}
 

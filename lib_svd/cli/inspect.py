@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from lib_svd.cli.options import errors_as_json, model_options, recognised
+from lib_svd.cli.options import model_options, recognised, tell_errors
 from lib_svd.cli.terminal import tell
 from lib_svd.doctor import as_lines
 from lib_svd.request import ClipRequest
@@ -22,7 +22,7 @@ MOST_SHOWN, MOST_KEYS = 200, 30  # characters of a text, texts
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def inspect(checkpoint: str, as_json: bool, **options: Any) -> None:
     """Say what CHECKPOINT is, without loading it."""
-    with errors_as_json(as_json):
+    with tell_errors(as_json):
         from lib_svd.checkpoints import describe
 
         found = describe(recognised({**options, "checkpoint": checkpoint}, ClipRequest()))
@@ -51,7 +51,7 @@ def _described(found: dict[str, Any]) -> str:
 
 
 def _readable(metadata: dict[str, str]) -> dict[str, str]:
-    """The metadata as far as it can be read at a glance; `--json` has all of it."""
+    """Shorten the metadata to what can be read at a glance; `--json` has all of it."""
     shown = {
         key[:MOST_SHOWN]: text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}... ({len(text):,} characters)"
         for key, text in islice(sorted(metadata.items(), key=_ours_first), MOST_KEYS)

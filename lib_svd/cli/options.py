@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lib_svd.cli.terminal import tell
-from lib_svd.errors import BadInput, BadRequest, SvdError
+from lib_svd.errors import BadInput, BadRequest, SvdError, speak_in_flags
+from lib_svd.finish.finishing import FINISHINGS
 from lib_svd.request import ClipRequest
 from lib_svd.settings import SETTINGS, Setting, draw_seed
 from lib_svd.strangers import shown
@@ -30,49 +32,84 @@ PROGRAM = "python -m lib_svd"
 MODEL_DIRS = ("models/svd", "models")
 OUTPUT_DIR = Path("output")
 
-GROUPS = ("Options", "Settings of the clip", "Model and machine")
 MACHINE = ("checkpoint", "models", "variant", "companion", "device", "dtype", "weights", "compiled")
 ELSEWHERE = ("width", "height", "checkpoint")  # settings with an option of their own making
+GROUPS = ("Options", "Settings of the clip", "Model and machine")
 
 
 def setting_options(command: F) -> F:
-    """An option for each setting; what is not given stays out of the command's `settings`."""
+    """Add an option for each setting; what is not given stays out of the command's `settings`."""
     for name, setting in reversed(tuple(SETTINGS.items())):
         if name not in ELSEWHERE:
             command = click.option(*setting.flags, name, metavar="VALUE", help=_help(setting))(command)
     return command
 
 
+def finishing_options(command: F) -> F:
+    """An option for each row of what can be done to a clip; what is not given stays out of `finishing`."""
+    for name, setting in reversed(tuple(FINISHINGS.items())):
+        kind: dict[str, Any] = {"is_flag": True, "default": None} if setting.kind is bool else {"metavar": "VALUE"}
+        command = click.option(*setting.flags, name, help=_help(setting), **kind)(command)
+    return command
+
+
+def finishing(options: Options) -> dict[str, Any]:
+    """What is to be done to a clip among the options, as far as it was given."""
+    given = {name: options[name] for name in FINISHINGS if options[name] is not None}
+    return {name: value if isinstance(value, bool) else _read(FINISHINGS[name], value) for name, value in given.items()}
+
+
 def _help(setting: Setting) -> str:
     only = f" {setting.only} only." if setting.only else ""
     usual = "the model's own" if setting.is_open else setting.written(setting.default)
-    usual = "drawn" if setting.name == "seed" else usual
+    usual = "drawn" if setting.name == "seed" else usual or "nothing"
+    if setting.kind is bool:
+        return f"{setting.label}. {setting.help}"
     return f"{setting.label}. {setting.help}{only} [{setting.reach}; {usual} when not given]"
 
 
+ALSO = (
+    "Write another format beside it too: gif, webp, apng, avif, webm, h265, av1, prores, ffv1, lossless, png16, zip, "
+    "or one of docs/finishing.md; what is chosen for it stands behind colons, h265:24:slow."
+)
+
+
+class EncodingType(click.ParamType):
+    """A format with what was chosen for it, as `video.Encoding.read` takes it."""
+
+    name = "format"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Raises BadRequest where there is no such format."""
+        from lib_svd.video import Encoding
+
+        return value if isinstance(value, Encoding) else Encoding.read(value)
+
+
 class Grouped(click.Command):
-    """A command whose help has its options in groups: its own, the clip's settings, the model and the machine."""
+    """A command whose help has its options in groups: its own, the clip's settings, the model and the machine.
+
+    Attributes:
+        about_clip: the title of the second group, and the options in it.
+    """
+
+    about_clip = (GROUPS[1], frozenset({"size", *SETTINGS} - {*ELSEWHERE}))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, group by group."""
-        groups: dict[str, list[tuple[str, str]]] = {title: [] for title in GROUPS}
+        own, (title, names), machine = GROUPS[0], self.about_clip, GROUPS[2]
+        groups: dict[str, list[tuple[str, str]]] = {own: [], title: [], machine: []}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
             if record is not None:
-                groups[_group(param.name or "")].append(record)
+                groups[machine if param.name in MACHINE else title if param.name in names else own].append(record)
         for title, records in groups.items():
             with formatter.section(title):
                 formatter.write_dl(records)
 
 
-def _group(name: str) -> str:
-    if name in MACHINE:
-        return GROUPS[2]
-    return GROUPS[1] if name == "size" or (name in SETTINGS and name not in ELSEWHERE) else GROUPS[0]
-
-
 def request_options(command: F) -> F:
-    """Options that describe a clip: its size, every setting, settings of a preset or of an earlier clip."""
+    """Add options that describe a clip: its size, every setting, settings of a preset or of an earlier clip."""
     preset = "Begin with these settings: Baseline, Portrait, Product, Landscape, Artwork, Loop, or one of your own."
     like = "Take settings from a clip, a frame or a .txt made here; options given win."
     size = "Size of the clip; auto: the model's, in the picture's shape."
@@ -84,12 +121,12 @@ def request_options(command: F) -> F:
 
 
 def run_options(command: F) -> F:
-    """Options of every command that runs a model: which, and where."""
+    """Add the options of every command that runs a model: which, and where."""
     return model_options(host_options(command))
 
 
 def host_options(command: F) -> F:
-    """Where and in what a model runs: for `host_of`."""
+    """Add the options that say where and in what a model runs: for `host_of`."""
     weights = "float8 keeps the UNet in half the memory, rounded; auto as it computes."
     compiles = "Compile small kernels, once a start: faster on CUDA, where Triton is there."
     command = click.option("--compile", "compiled", is_flag=True, help=compiles)(command)
@@ -99,7 +136,7 @@ def host_options(command: F) -> F:
 
 
 def with_preset(request: ClipRequest, name: str | None) -> ClipRequest:
-    """The request with a preset's settings; raises BadRequest where there is none of that name."""
+    """Put a preset's settings into the request; raises BadRequest where there is none of that name."""
     if name is None:
         return request
     from lib_svd.presets import Presets
@@ -108,7 +145,7 @@ def with_preset(request: ClipRequest, name: str | None) -> ClipRequest:
 
 
 def with_speed(request: ClipRequest, name: str | None, checkpoint: Checkpoint) -> ClipRequest:
-    """The request with a speed's steps, where it has none; raises BadRequest where there is no such speed."""
+    """Put a speed's steps into the request, where it has none; raises BadRequest where there is no such speed."""
     if name is None:
         return request
     from lib_svd.speeds import steps_of
@@ -118,7 +155,7 @@ def with_speed(request: ClipRequest, name: str | None, checkpoint: Checkpoint) -
 
 
 def model_options(command: F) -> F:
-    """Options of every command that takes a model."""
+    """Add the options of every command that takes a model."""
     for option in (
         click.option("--companion", type=Path, help="SVD file that lends what a UNet alone lacks."),
         click.option("--variant", help="Which model it is, where the file cannot tell: svd, svd_xt, svd_xt_1_1, ..."),
@@ -129,7 +166,7 @@ def model_options(command: F) -> F:
 
 
 def settings(options: Options) -> dict[str, Any]:
-    """The settings among the options, those that were given."""
+    """Read the settings among the options, those that were given."""
     given = ((setting, options[name]) for name, setting in SETTINGS.items() if name not in ELSEWHERE)
     return {setting.name: _read(setting, text) for setting, text in given if text is not None}
 
@@ -137,14 +174,11 @@ def settings(options: Options) -> dict[str, Any]:
 def _read(setting: Setting, text: str) -> object:
     if setting.name == "seed" and text.strip() == "-1":  # as web UIs spell a new one
         return draw_seed()
-    try:
-        return setting.checked(setting.read(text))
-    except BadRequest as error:
-        raise BadRequest(f"{setting.flags[-1]}: {error}") from None
+    return setting.checked(setting.read(text))
 
 
 def recognised(options: Options, request: ClipRequest) -> Checkpoint:
-    """The model that the options name, or the request, or that is the only one there; raises BadInput."""
+    """Find the model that the options name, or the request, or that is the only one there; raises BadInput."""
     from lib_svd.checkpoints import DEMO, choose, find_checkpoints, is_usable, no_model, refusals
 
     dirs = model_dirs(options["models"])
@@ -162,12 +196,12 @@ def recognised(options: Options, request: ClipRequest) -> Checkpoint:
 
 
 def model_dirs(models: tuple[Path, ...]) -> list[Path]:
-    """The folders given, or the usual ones."""
+    """Give the folders that were named, or the usual ones."""
     return [Path(folder) for folder in (models or MODEL_DIRS)]
 
 
 def host_of(options: Options, report: Report, *, chosen: MutableMapping[str, Any] | None = None, **more: Any) -> Host:
-    """This machine, with progress given to `report`.
+    """Make a host of this machine, with progress given to `report`.
 
     Args:
         options: those of `host_options`, among others.
@@ -187,7 +221,7 @@ def host_of(options: Options, report: Report, *, chosen: MutableMapping[str, Any
 
 
 def say(notes: tuple[str, ...], as_json: bool, said: set[str]) -> None:
-    """Each note once, on standard error; in JSON they stand beside the clip."""
+    """Say each note once, on standard error; in JSON they stand beside the clip."""
     for note in notes:
         if note not in said and not as_json:
             tell(note, err=True)
@@ -196,7 +230,7 @@ def say(notes: tuple[str, ...], as_json: bool, said: set[str]) -> None:
 
 @contextmanager
 def _files_named() -> Iterator[None]:
-    """Raises BadInput where the system refuses a file that was named."""
+    """Raise BadInput where the system refuses a file that was named."""
     try:
         yield
     except OSError as error:
@@ -206,14 +240,59 @@ def _files_named() -> Iterator[None]:
 
 
 @contextmanager
-def errors_as_json(as_json: bool) -> Iterator[None]:
-    """With --json an error is JSON on standard output as well as a line on standard error.
+def _options_named() -> Iterator[None]:
+    """Let an error that quotes what an option was given say which: `--like old.txt is not there`."""
+    try:
+        yield
+    except SvdError as error:
+        error.args = (_with_option(str(error), click.get_current_context()),)
+        raise
+
+
+def _with_option(sentence: str, context: click.Context) -> str:
+    """Put the option whose value a sentence quotes before it; one about an argument stays as it is."""
+    given = {each: context.params.get(each.name or "") for each in context.command.params if _is_given(each, context)}
+    quoted = {each: at for each, value in given.items() if (at := _where_quoted(value, sentence)) is not None}
+    first = min(quoted.values(), default=0)
+    options = [each for each, at in quoted.items() if at == first]
+    names_another = first and re.search(r"(^|\W)--[a-z]", sentence)
+    if len(options) != 1 or names_another or not isinstance(options[0], click.Option):
+        return sentence
+    return f"{options[0].opts[-1]}{':' if first else ''} {sentence}"
+
+
+def _is_given(param: click.Parameter, context: click.Context) -> bool:
+    return context.get_parameter_source(param.name or "") is click.core.ParameterSource.COMMANDLINE
+
+
+def _where_quoted(given: object, sentence: str) -> int | None:
+    """Find where a sentence quotes what was given, be it a file by its name alone, its folder or one beside it; or
+    None.
+    """
+    if isinstance(given, tuple):
+        return min((at for each in given if (at := _where_quoted(each, sentence)) is not None), default=None)
+    if not isinstance(given, (str, Path)) or not str(given):
+        return None
+    path = Path(given)
+    names = [re.escape(name) for name in (str(given), shown(given), path.name, *_folder_of(path)) if name]
+    beside = rf"{re.escape(path.stem)}(-\w+)?\.\w+"  # its settings, or the same clip with another seed
+    found = re.search(rf"(?<![\w/.-])({'|'.join([*names, beside])})(?![\w/-])", sentence)
+    return found.start() if found else None
+
+
+def _folder_of(path: Path) -> list[str]:
+    return [] if path.parent == Path() else [str(path.parent)]
+
+
+@contextmanager
+def tell_errors(as_json: bool) -> Iterator[None]:
+    """Let errors name the options that they are about; with --json they are JSON on standard output as well.
 
     Raises:
         SvdError: what went wrong; of a file that the system cannot look at, since its name is too long, say, that.
     """
     try:
-        with _files_named():
+        with speak_in_flags(), _options_named(), _files_named():
             yield
     except SvdError as error:
         if as_json:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib_svd.cli.options import Options, errors_as_json, host_of, recognised, run_options, say
+from lib_svd.cli.options import Options, host_of, recognised, run_options, say, tell_errors
 from lib_svd.cli.terminal import tell
 from lib_svd.doctor import as_lines
 from lib_svd.errors import BadInput
@@ -36,7 +36,7 @@ def review(clip: Path, picture: Path | None, wrong: str | None, as_json: bool, *
     """
     from lib_svd.jobs import look
 
-    with errors_as_json(as_json):
+    with tell_errors(as_json):
         tower, notes = _tower(clip, options)
         looked = look(clip, picture=picture, tower=tower)
         notes = (*looked.notes, *notes)
@@ -55,7 +55,7 @@ def review(clip: Path, picture: Path | None, wrong: str | None, as_json: bool, *
 
 
 def _tower(clip: Path, options: Options) -> tuple[tuple[Svd, Host] | None, tuple[str, ...]]:
-    """The image tower of the model that was named, or else of the clip's own; and why there is none."""
+    """Load the image tower of the model that was named, or else of the clip's own; or say why there is none."""
     from lib_svd.checkpoints import load
     from lib_svd.cli.progress_bar import ProgressBar
     from lib_svd.jobs import settings_of_clip

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from lib_svd.cli.options import OUTPUT_DIR, host_of, host_options, model_dirs
+from lib_svd.cli.options import OUTPUT_DIR, host_of, host_options, model_dirs, tell_errors
 from lib_svd.doctor import page_problem, page_remedy
 from lib_svd.errors import SvdError
 
@@ -32,19 +32,20 @@ def serve(
 
     standalone = _ui()
     page = standalone.StandalonePage(out)
-    host = host_of(
-        options,
-        page.tasks.report,
-        chosen=page.choices,
-        model_dirs=tuple(model_dirs(models)),
-        output_dir=out,
-        stop=page.stop,
-    )
+    with tell_errors(as_json=False):
+        host = host_of(
+            options,
+            page.tasks.report,
+            chosen=page.choices,
+            model_dirs=tuple(model_dirs(models)),
+            output_dir=out,
+            stop=page.stop,
+        )
     standalone.serve(Studio(host), page, port, names=names, opens_browser=opens_browser)
 
 
 def _ui() -> Any:
-    """The module that serves; raises SvdError where this environment has no gradio that can be used."""
+    """Import the module that serves; raises SvdError where this environment has no gradio that can be used."""
     if problem := page_problem():
         raise SvdError(problem)
     try:

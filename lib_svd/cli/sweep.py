@@ -13,16 +13,17 @@ from lib_svd.cli.animate import out_of, request_of
 from lib_svd.cli.options import (
     Grouped,
     Options,
-    errors_as_json,
     host_of,
     recognised,
     request_options,
     run_options,
     say,
     settings,
+    tell_errors,
     with_speed,
 )
 from lib_svd.cli.terminal import tell
+from lib_svd.errors import BadRequest
 
 if TYPE_CHECKING:
     from lib_svd.cli.progress_bar import ProgressBar
@@ -52,7 +53,7 @@ def sweep(**options: Any) -> None:
     from lib_svd.cli.progress_bar import ProgressBar
 
     as_json = options["as_json"]
-    with errors_as_json(as_json), closing(ProgressBar(quiet=as_json or options["quiet"])) as bar:
+    with tell_errors(as_json), closing(ProgressBar(quiet=as_json or options["quiet"])) as bar:
         _swept(options, bar, as_json)
 
 
@@ -62,7 +63,10 @@ def _swept(options: Options, bar: ProgressBar, as_json: bool) -> None:
     from lib_svd.studio import Studio
 
     setting = jobs.sweepable(options["setting"])
-    values = jobs.read_values(setting, options["values"])
+    try:
+        values = jobs.read_values(setting, options["values"])
+    except BadRequest as error:
+        raise BadRequest(f"--values: {error}") from error
     request = request_of(options)
     checkpoint, host, said = recognised(options, request), host_of(options, bar.report), set[str]()
     checkpoint.family.check_given([*settings(options), setting.name])
@@ -78,7 +82,7 @@ def _swept(options: Options, bar: ProgressBar, as_json: bool) -> None:
                 _print(each, setting.label, as_json)
         finally:
             if len(done) > 1:
-                whole = jobs.save_grid(done, setting, out)
+                whole = jobs.save_grid(done, setting, out, first.to.encoding)
                 tell(json.dumps({"path": str(whole.video)}) if as_json else f"All of them: {whole.video}")
 
 

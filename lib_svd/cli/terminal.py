@@ -22,13 +22,13 @@ def tell(text: object, *, err: bool = False) -> None:
 
 
 def plain(text: str) -> str:
-    """The text as `tell` prints it."""
+    """Write out what a terminal would obey: the text as `tell` prints it."""
     return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 @contextmanager
 def unread(stream: TextIO) -> Iterator[None]:
-    """Where nobody can read what is printed inside, as when a pipe's reader has gone, the work goes on without."""
+    """Go on without printing where nobody can read what is printed inside, as when a pipe's reader has gone."""
     try:
         yield
     except OSError:

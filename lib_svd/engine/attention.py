@@ -75,7 +75,7 @@ class SelfAttention(nn.Module):
         self.to_out = nn.Sequential(nn.Linear(dim, dim))
 
     def forward(self, x: Tensor, along: int) -> Tensor:
-        """Attention within sequences, without a copy of q, k and v.
+        """Attend within sequences, without a copy of q, k and v.
 
         Args:
             x: tokens [A, B, C].
@@ -104,7 +104,7 @@ class TokenCrossAttention(nn.Module):
         self.to_out = nn.Sequential(nn.Linear(dim, dim))
 
     def forward(self, context: Tensor) -> Tensor:
-        """[B, 1, D] to [B, 1, C], what is added to every token."""
+        """Take [B, 1, D] to [B, 1, C], what is added to every token."""
         return self.to_out(self.to_v(context))
 
 
@@ -120,7 +120,7 @@ class SpatialBlock(nn.Module):
         self.ff = FeedForward(dim)
 
     def forward(self, h: Tensor, cross: Tensor) -> Tensor:
-        """Tokens [frames, S, C] and the cross-attention's vectors [frames, 1, C] to tokens [frames, S, C]."""
+        """Take tokens [frames, S, C] and the cross-attention's vectors [frames, 1, C] to tokens [frames, S, C]."""
         h = h + self.attn1(self.norm1(h), along=1).add_(cross)
         return self.ff(self.norm3(h)).add_(h)
 
@@ -139,7 +139,7 @@ class TemporalBlock(nn.Module):
         self.ff = FeedForward(dim)
 
     def forward(self, u: Tensor, cross: Tensor) -> Tensor:
-        """Tokens [T, pixels, C] of one clip and the cross-attention's vector [1, C] to tokens [T, pixels, C]."""
+        """Take tokens [T, pixels, C] of one clip and the cross-attention's vector [1, C] to tokens [T, pixels, C]."""
         u = self.ff_in(self.norm_in(u)).add_(u)
         u = u + self.attn1(self.norm1(u), along=0).add_(cross)
         return self.ff(self.norm3(u)).add_(u)
@@ -169,7 +169,7 @@ class SpatioTemporalTransformer(nn.Module):
         return cast(TemporalBlock, self.time_stack[0])
 
     def table(self, context: Tensor, num_frames: int) -> TransformerTable:
-        """Everything that depends on the clip but not on the step.
+        """Work out everything that depends on the clip but not on the step.
 
         Args:
             context: image embedding of each branch [B, 1, D], zero for the unconditional one.
@@ -185,14 +185,14 @@ class SpatioTemporalTransformer(nn.Module):
         )
 
     def forward(self, x: Tensor, table: TransformerTable) -> Tensor:
-        """[B*T, C, H, W] to the same; `table` holds the rows of the same B branches."""
+        """Take [B*T, C, H, W] to the same; `table` holds the rows of the same B branches."""
         h = self.proj_in(tokens(normed(x, self.norm)))
         h = self._along_space(h, table)
         h = self._along_time(h, table)
         return pixels(self.proj_out(h), x.shape[-2]).add_(x)
 
     def _along_space(self, h: Tensor, table: TransformerTable) -> Tensor:
-        """Tokens [B*T, S, C] through the spatial block, some frames at a time."""
+        """Take tokens [B*T, S, C] through the spatial block, some frames at a time."""
         frames = max(1, rows_a_chunk(h, 2 * FF_MULT * h.shape[-1]) // h.shape[1])
         out = torch.empty_like(h)
         for t in range(0, len(h), frames):
@@ -201,7 +201,9 @@ class SpatioTemporalTransformer(nn.Module):
         return out
 
     def _along_time(self, h: Tensor, table: TransformerTable) -> Tensor:
-        """Tokens [B*T, S, C] through the temporal block, some pixels at a time, and mixed with the spatial side."""
+        """Take tokens [B*T, S, C] through the temporal block, some pixels at a time, and mix them with the spatial
+        side.
+        """
         num_frames = table.position.shape[0]
         count = max(1, rows_a_chunk(h, 2 * FF_MULT * h.shape[-1]) // num_frames)
         out = torch.empty_like(h)
@@ -215,6 +217,6 @@ class SpatioTemporalTransformer(nn.Module):
 
 
 def rows_a_chunk(x: Tensor, width: int) -> int:
-    """How many rows of `width` numbers of x's dtype are worked on at a time."""
+    """Work out how many rows of `width` numbers of x's dtype are worked on at a time."""
     limit = CPU_CHUNK_BYTES if x.device.type == "cpu" else GPU_CHUNK_BYTES
     return max(1, limit // (width * x.element_size()))

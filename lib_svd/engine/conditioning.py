@@ -21,23 +21,25 @@ class Conditioning:
     vector: Tensor  # [1, V] for all frames, or [T, V]
 
     def to(self, device: torch.device) -> Conditioning:
-        """The same on another device."""
+        """Give the same on another device."""
         return Conditioning(self.image_embeds.to(device), self.start_latent.to(device), self.vector.to(device))
 
 
 def motion_vector(fps: int, motion_bucket_id: int, noise_aug_strength: float) -> Tensor:
-    """SVD: emb(fps_id, 256) | emb(motion_bucket_id, 256) | emb(noise_aug_strength, 256), fps_id = fps - 1. [1, 768]."""
+    """Embed what SVD is told: emb(fps_id, 256) | emb(motion_bucket_id, 256) | emb(noise_aug_strength, 256), fps_id =
+    fps - 1. [1, 768].
+    """
     time_ids = torch.tensor([[fps - 1, motion_bucket_id, noise_aug_strength]], dtype=torch.float32)
     return sinusoid(time_ids, SCALAR_WIDTH).flatten(1)
 
 
 def object_vector(noise_aug_strength: float) -> Tensor:
-    """SV3D_u: emb(noise_aug_strength, 256). [1, 256]."""
+    """Embed what SV3D_u is told: emb(noise_aug_strength, 256). [1, 256]."""
     return sinusoid(torch.tensor([[noise_aug_strength]], dtype=torch.float32), SCALAR_WIDTH).flatten(1)
 
 
 def orbit_vector(noise_aug_strength: float, polars: Tensor, azimuths: Tensor) -> Tensor:
-    """SV3D_p: emb(noise_aug_strength, 256) | emb(polar, 512) | emb(azimuth, 512). [T, 1280].
+    """Embed what SV3D_p is told: emb(noise_aug_strength, 256) | emb(polar, 512) | emb(azimuth, 512). [T, 1280].
 
     Args:
         noise_aug_strength: standard deviation of the noise on the picture.
@@ -49,7 +51,7 @@ def orbit_vector(noise_aug_strength: float, polars: Tensor, azimuths: Tensor) ->
 
 
 def orbit(num_frames: int, elevation: float, degrees: float = 360.0) -> tuple[Tensor, Tensor]:
-    """Polars and azimuths [T] in radians of a camera path at one height that ends at the picture's own view.
+    """Give polars and azimuths [T] in radians of a camera path at one height that ends at the picture's own view.
 
     Args:
         num_frames: T.

@@ -12,7 +12,7 @@ RIFE_REACH = 48  # rows around a band that reach into it: 8 residuals at a quart
 
 @dataclass(frozen=True, kw_only=True)
 class UNetConfig:
-    """UNet, keys `model.diffusion_model.`."""
+    """Sizes of the UNet, whose keys begin with `model.diffusion_model.`."""
 
     in_channels: int = 8  # noisy latent and start latent, concatenated
     out_channels: int = 4
@@ -26,7 +26,7 @@ class UNetConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderConfig:
-    """VAE encoder, keys `conditioner.embedders.3.encoder.{encoder,quant_conv}`."""
+    """Sizes of the VAE encoder, whose keys begin with `conditioner.embedders.3.encoder.{encoder,quant_conv}`."""
 
     channels: tuple[int, ...] = (128, 256, 512, 512)  # one entry a level, full resolution first
     num_res_blocks: int = 2
@@ -40,7 +40,7 @@ class EncoderConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderConfig:
-    """VAE decoder, keys `first_stage_model.{decoder,post_quant_conv}`."""
+    """Sizes of the VAE decoder, whose keys begin with `first_stage_model.{decoder,post_quant_conv}`."""
 
     channels: tuple[int, ...] = (128, 256, 512, 512)  # one entry a level, full resolution first
     num_res_blocks: int = 3
@@ -51,7 +51,9 @@ class DecoderConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class VisionConfig:
-    """Image tower, keys `conditioner.embedders.0.open_clip.model.visual.` (OpenCLIP ViT-H/14)."""
+    """Sizes of the image tower, whose keys begin with `conditioner.embedders.0.open_clip.model.visual.` (OpenCLIP
+    ViT-H/14).
+    """
 
     width: int = 1280
     num_layers: int = 32
@@ -63,7 +65,7 @@ class VisionConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfigs:
-    """The four networks of one checkpoint."""
+    """Sizes of the four networks of one checkpoint."""
 
     unet: UNetConfig
     encoder: EncoderConfig

@@ -29,11 +29,11 @@ class RowScale(nn.Module):
         self.register_buffer("scale", scale.view(-1, *[1] * (weight.ndim - 1)))
 
     def forward(self, kept: Tensor) -> Tensor:
-        """[rows, ...] in the dtype of the scale."""
+        """Bring float8 [rows, ...] back into the dtype of the scale."""
         return kept.to(self.scale.dtype) * self.scale
 
     def rounded(self, weight: Tensor) -> Tensor:
-        """[rows, ...] in float8."""
+        """Round [rows, ...] to float8."""
         return (weight / self.scale).clamp(-LARGEST, LARGEST).to(DTYPE)
 
 

@@ -19,7 +19,7 @@ _WANTED: ContextVar[bool] = ContextVar("compiled", default=False)
 
 @contextmanager
 def compiled() -> Iterator[None]:
-    """A context in which the networks take `fused` functions; see `warm_up.warm_up`."""
+    """Let the networks take `fused` functions inside; see `warm_up.warm_up`."""
     token = _WANTED.set(True)
     try:
         yield
@@ -28,11 +28,11 @@ def compiled() -> Iterator[None]:
 
 
 def wanted() -> bool:
-    """Whether such a context is entered."""
+    """Tell whether a `compiled` context is entered."""
     return _WANTED.get()
 
 
 @cache
 def fused(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """A function of tensors as compiled kernels for all sizes, compiled when it is first called."""
+    """Give a function of tensors as compiled kernels for all sizes, compiled when it is first called."""
     return torch.compile(function, dynamic=True)

@@ -7,18 +7,18 @@ from torch import Tensor
 
 
 def linear(low: float, high: float, num_frames: int) -> Tensor:
-    """From low at the first frame to high at the last."""
+    """Rise from low at the first frame to high at the last."""
     return torch.linspace(low, high, num_frames)
 
 
 def triangle(low: float, high: float, num_frames: int) -> Tensor:
-    """From low to high halfway and back, for orbits that end where they began (SV3D)."""
+    """Rise from low to high halfway and fall back, for orbits that end where they began (SV3D)."""
     v = torch.linspace(0, 1, num_frames)
     return low + (high - low) * 2 * (v - torch.floor(v + 0.5)).abs()
 
 
 def constant(low: float, high: float, num_frames: int) -> Tensor:
-    """High at every frame."""
+    """Stay high at every frame."""
     return torch.full((num_frames,), high)
 
 

@@ -18,7 +18,8 @@ from lib_svd.engine.norm import group_norm, norm_silu
 
 
 def sinusoid(t: Tensor, width: int) -> Tensor:
-    """emb(t, N) = [cos(t f_i) | sin(t f_i)], f_i = exp(-ln(10000) i / (N/2)), i < N/2 (Vaswani 2017, cosines first).
+    """Embed a number: emb(t, N) = [cos(t f_i) | sin(t f_i)], f_i = exp(-ln(10000) i / (N/2)), i < N/2 (Vaswani 2017,
+    cosines first).
 
     Args:
         t: [...], any range; taken in float32.
@@ -33,7 +34,7 @@ def sinusoid(t: Tensor, width: int) -> Tensor:
 
 
 def clip_view(x: Tensor, num_frames: int) -> Tensor:
-    """[B*T, C, H, W] as [B, C, T, H*W]; a view of channels-last memory, channels-last itself."""
+    """See [B*T, C, H, W] as [B, C, T, H*W]: a view of channels-last memory, channels-last itself."""
     n, channels, height, width = x.shape
     # By `reshape`, which gives dimensions of size 1 the strides that torch knows channels-last memory by.
     clips = x.permute(0, 2, 3, 1).reshape(n // num_frames, num_frames, height * width, channels)
@@ -41,29 +42,31 @@ def clip_view(x: Tensor, num_frames: int) -> Tensor:
 
 
 def frames_view(x: Tensor, height: int) -> Tensor:
-    """[B, C, T, H*W] as [B*T, C, H, W]; the way back from `clip_view`."""
+    """See [B, C, T, H*W] as [B*T, C, H, W]: the way back from `clip_view`."""
     clips, channels, num_frames, pixels_a_frame = x.shape
     frames = x.permute(0, 2, 3, 1).reshape(clips * num_frames, height, pixels_a_frame // height, channels)
     return frames.permute(0, 3, 1, 2)
 
 
 def tokens(x: Tensor) -> Tensor:
-    """[N, C, H, W] as [N, H*W, C]; a view of channels-last memory."""
+    """See [N, C, H, W] as [N, H*W, C]: a view of channels-last memory."""
     return x.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def pixels(x: Tensor, height: int) -> Tensor:
-    """[N, H*W, C] as [N, C, H, W] in channels-last memory; the way back from `tokens`."""
+    """See [N, H*W, C] as [N, C, H, W] in channels-last memory: the way back from `tokens`."""
     return x.unflatten(1, (height, -1)).permute(0, 3, 1, 2)
 
 
 def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
-    """3x3 convolution that keeps the size."""
+    """Make a 3x3 convolution that keeps the size."""
     return nn.Conv2d(in_channels, out_channels, 3, padding=1)
 
 
 def time_conv(in_channels: int, out_channels: int) -> nn.Conv2d:
-    """(3, 1, 1) convolution over time, spelled for a `clip_view`: half the time of Conv3d on a CPU, and no copy."""
+    """Make a (3, 1, 1) convolution over time, spelled for a `clip_view`: half the time of Conv3d on a CPU, and no
+    copy.
+    """
     return nn.Conv2d(in_channels, out_channels, (3, 1), padding=(1, 0))
 
 
@@ -79,12 +82,12 @@ class NormSiluConv(nn.Sequential):
 
 
 def mlp(in_dim: int, hidden_dim: int, out_dim: int) -> nn.Sequential:
-    """Linear, SiLU, Linear."""
+    """Make a Linear, a SiLU and a Linear in a row."""
     return nn.Sequential(nn.Linear(in_dim, hidden_dim), nn.SiLU(), nn.Linear(hidden_dim, out_dim))
 
 
 class Upsample(nn.Module):
-    """Nearest neighbour times 2, 3x3.
+    """Doubles a picture's sides by repeating each pixel, then convolves 3x3.
 
     Worked out before the picture is larger: where rows (and columns) come twice, two of the three taps fall on the same
     one, so each quarter of the output is a 2x2 convolution with the sums of taps: 4/9 of the work, and no large input.
@@ -95,7 +98,7 @@ class Upsample(nn.Module):
         self.conv = conv3x3(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, C, H, W] to [N, C, 2 H, 2 W]."""
+        """Take [N, C, H, W] to [N, C, 2 H, 2 W]."""
         taps, bias = self.conv.weight.to(x.device, torch.float32), self.conv.bias  # summed before they are rounded
         n, channels, height, width = x.shape
         shape = (n, channels, 2 * height, 2 * width)
@@ -109,7 +112,9 @@ class Upsample(nn.Module):
 
 
 def _on_same_row(taps: Tensor, second: int) -> Tensor:
-    """Three rows of taps as the two for a row of the output, the first or the second of a row that comes twice."""
+    """Turn three rows of taps into the two for a row of the output, the first or the second of a row that comes
+    twice.
+    """
     above, middle, below = taps.unbind(-2)
     return torch.stack([above + middle, below] if second else [above, middle + below], -2)
 
@@ -122,5 +127,7 @@ class Mixer(nn.Module):
         self.mix_factor = nn.Parameter(torch.zeros(1))
 
     def spatial_share(self, like: Tensor) -> Tensor:
-        """[1], in the device and dtype of `like`: a host may have left the factor itself elsewhere."""
+        """Give the share of the spatial side, [1], in the device and dtype of `like`: a host may have left the factor
+        elsewhere.
+        """
         return torch.sigmoid(self.mix_factor.to(like.device, torch.float32)).to(like.dtype)

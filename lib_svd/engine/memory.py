@@ -17,14 +17,15 @@ SLACK = 1.15
 
 
 def weight_bytes(network: torch.nn.Module) -> int:
-    """Of all parameters."""
+    """Count the bytes of all parameters."""
     return sum(p.numel() * p.element_size() for p in network.parameters())
 
 
 def unet_bytes(
     config: UNetConfig, frames: int, height: int, width: int, dtype: torch.dtype, device: str, *, caches: bool = False
 ) -> int:
-    """One evaluation of the UNet on `frames` = branches * T latents of height x width, on a device of type `device`.
+    """Estimate one evaluation of the UNet on `frames` = branches * T latents of height x width, on a device of type
+    `device`.
 
     caches: what the inner stages made waits for the next step.
     """
@@ -51,12 +52,12 @@ def _unet_width(config: UNetConfig) -> float:
 
 
 def encode_bytes(config: EncoderConfig, height: int, width: int, dtype: torch.dtype) -> int:
-    """The start latent of a picture of height x width pixels."""
+    """Estimate what the start latent of a picture of height x width pixels takes."""
     return int(SLACK * 4 * config.channels[0] * height * width * dtype.itemsize)
 
 
 def vision_bytes(config: VisionConfig, dtype: torch.dtype) -> int:
-    """One picture through the image tower, its resize included."""
+    """Estimate what one picture takes on its way through the image tower, its resize included."""
     tokens = (config.image_size // config.patch_size) ** 2 + 1
     return int(SLACK * tokens * (4 * config.width + 2 * config.mlp_width) * dtype.itemsize) + 64 * 2**20
 
@@ -73,7 +74,7 @@ class DecodePlan:
 def decode_plans(
     config: DecoderConfig, num_frames: int, height: int, width: int, dtype: torch.dtype, chunk: int = 0
 ) -> list[DecodePlan]:
-    """Ways to decode T frames of height x width pixels, from the fastest to the smallest.
+    """List ways to decode T frames of height x width pixels, from the fastest to the smallest.
 
     Args:
         config: of the decoder.
@@ -95,7 +96,7 @@ def decode_plans(
 def decode_bytes(
     config: DecoderConfig, num_frames: int, height: int, width: int, dtype: torch.dtype, chunk: int, park: bool
 ) -> int:
-    """Decoding T frames `chunk` at a time; `park`: the waiting activations are on the device too."""
+    """Estimate decoding T frames `chunk` at a time; `park`: the waiting activations are on the device too."""
     frame = config.channels[0] * height * width * dtype.itemsize
     if chunk >= num_frames or not config.temporal:
         return int(SLACK * 5 * min(chunk, num_frames) * frame)
@@ -113,7 +114,7 @@ def rife_bytes(config: RifeConfig, height: int, width: int, dtype: torch.dtype, 
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device or the host had no room; torch has no common type for it."""
+    """Tell whether a device or the host had no room; torch has no common type for it."""
     if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in ("out of memory", "can't allocate"))

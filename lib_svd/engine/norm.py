@@ -20,19 +20,21 @@ GROUPS = 32
 
 
 def group_norm(channels: int, eps: float) -> nn.GroupNorm:
-    """The layer; a host may put its own in its place."""
+    """Make the layer; a host may put its own in its place."""
     return nn.GroupNorm(GROUPS, channels, eps=eps)
 
 
 def normed(x: Tensor, norm: nn.GroupNorm) -> Tensor:
-    """`norm(x)` of [N, C, H, W], in the layout and dtype of x; a tensor of its own, which may be written to."""
+    """Work out `norm(x)` of [N, C, H, W], in the layout and dtype of x; a tensor of its own, which may be written
+    to.
+    """
     if keeps_layout(x) or x.device.type == "mps":  # whose kernel takes any layout
         return norm(x)
     return scaled(x, *scale_and_shift(norm.weight, norm.bias, norm.eps, moments(x)))
 
 
 def norm_silu(x: Tensor, norm: nn.GroupNorm) -> Tensor:
-    """silu(norm(x)) of [N, C, H, W], in the layout and dtype of x."""
+    """Work out silu(norm(x)) of [N, C, H, W], in the layout and dtype of x."""
     if fused.wanted():
         # A host may have left them elsewhere; and of a Parameter every size would be compiled on its own.
         weight, bias = (each.detach().to(x.device) for each in (norm.weight, norm.bias))
@@ -41,18 +43,18 @@ def norm_silu(x: Tensor, norm: nn.GroupNorm) -> Tensor:
 
 
 def _norm_silu(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-    """As expressions, of which a compiler makes a pass for the sums and one for the rest."""
+    """Work it out as expressions, of which a compiler makes a pass for the sums and one for the rest."""
     scale, shift = scale_and_shift(weight, bias, eps, _moments(x))
     return F.silu(x * scale + shift).to(x.dtype)
 
 
 def keeps_layout(x: Tensor) -> bool:
-    """Whether torch's own kernel is to be taken; it is for gradients too, which the one here has not."""
+    """Tell whether torch's own kernel is to be taken; it is for gradients too, which the one here has not."""
     return x.device.type == "cpu" or torch.is_grad_enabled()
 
 
 class Moments(NamedTuple):
-    """Of each group of channels, over all its pixels."""
+    """Mean and variance of each group of channels, over all its pixels."""
 
     numbers: int  # that each was taken from
     mean: Tensor  # [N, 32] float32
@@ -60,14 +62,14 @@ class Moments(NamedTuple):
 
 
 def moments(x: Tensor) -> Moments:
-    """Of [N, C, H, W], about as exact as torch's own norm of it."""
+    """Take the moments of [N, C, H, W], about as exact as torch's own norm of it."""
     if keeps_layout(x):
         return _moments_of_torch(x)
     return _moments(x)
 
 
 def _moments(x: Tensor) -> Moments:
-    """From two sums a channel, which need no copy."""
+    """Take the moments from two sums a channel, which need no copy."""
     rows = x.permute(0, 2, 3, 1).flatten(1, 2)
     groups = (len(x), GROUPS, -1)
     mean = rows.mean(1, dtype=torch.float32).view(groups).mean(-1)
@@ -77,7 +79,9 @@ def _moments(x: Tensor) -> Moments:
 
 
 def _moments_of_torch(x: Tensor) -> Moments:
-    """By torch's norm, whose pass over channels-last memory is 15 times faster than var_mean's on a CPU."""
+    """Take the moments by torch's norm, whose pass over channels-last memory is 15 times faster than var_mean's on a
+    CPU.
+    """
     n, channels, height, width = x.shape
     x = x.float().contiguous(memory_format=torch.channels_last)
     _, mean, rstd = torch.native_group_norm(x, None, None, n, channels, height * width, GROUPS, 0.0)
@@ -85,7 +89,7 @@ def _moments_of_torch(x: Tensor) -> Moments:
 
 
 def merged(parts: Sequence[Moments]) -> Moments:
-    """Moments of all from those of the parts (Chan, Golub, LeVeque 1979)."""
+    """Make moments of all from those of the parts (Chan, Golub, LeVeque 1979)."""
     numbers = sum(part.numbers for part in parts)
     means = torch.stack([part.mean for part in parts])
     share = means.new_tensor([part.numbers / numbers for part in parts]).view(-1, 1, 1)
@@ -95,7 +99,7 @@ def merged(parts: Sequence[Moments]) -> Moments:
 
 
 def scale_and_shift(weight: Tensor, bias: Tensor, eps: float, of: Moments) -> tuple[Tensor, Tensor]:
-    """The norm of x is scale x + shift, each [N, C, 1, 1] float32; weight and bias [C]."""
+    """Write the norm of x as scale x + shift, each [N, C, 1, 1] float32; weight and bias are [C]."""
     weight, bias = (each.to(of.mean.device).view(GROUPS, -1) for each in (weight, bias))  # from where a host left them
     scale = weight * (of.var + eps).rsqrt()[..., None]
     shift = bias - of.mean[..., None] * scale
@@ -103,7 +107,7 @@ def scale_and_shift(weight: Tensor, bias: Tensor, eps: float, of: Moments) -> tu
 
 
 def scaled(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """scale x + shift, worked out in float32, in the layout and dtype of x: one pass on a GPU."""
+    """Work out scale x + shift in float32, in the layout and dtype of x: one pass on a GPU."""
     if torch.is_grad_enabled() or x.device.type in ("cpu", "mps"):
         # What is written into an `out` has no gradient; nor has every backend an `out` of another dtype, such as a CPU
         # before PyTorch 2.3.

@@ -13,7 +13,7 @@ from lib_svd.engine.norm import keeps_layout, merged, moments, norm_silu, scale_
 
 
 class ParkedFrames:
-    """[T, C, H, W] in chunks along T. Whatever is done to it gives the same numbers for every chunk size.
+    """Frames [T, C, H, W] in chunks along T. Whatever is done to them gives the same numbers for every chunk size.
 
     Args:
         chunks: [t, C, H, W] each, in order.
@@ -26,7 +26,7 @@ class ParkedFrames:
         self.chunks = [chunk.contiguous(memory_format=torch.channels_last).to(park) for chunk in chunks]
 
     def __iter__(self) -> Iterator[Tensor]:
-        """Chunk by chunk, where the work is done."""
+        """Give chunk by chunk, where the work is done."""
         return (chunk.to(self.device) for chunk in self.chunks)
 
     def each(self, layers: Sequence[Callable[[Tensor], Tensor]]) -> None:
@@ -43,11 +43,11 @@ class ParkedFrames:
             self.chunks[i] = f(self._taken(i), other._taken(i)).to(self.park)
 
     def copy(self) -> ParkedFrames:
-        """The same frames under a second name; what is done to the one does not reach the other."""
+        """Hold the same frames under a second name; what is done to the one does not reach the other."""
         return ParkedFrames(self.chunks, device=self.device, park=self.park)
 
     def convolve_in_time(self, norm: nn.GroupNorm | None, conv: nn.Conv2d) -> None:
-        """GN over the whole clip, SiLU (both only with a `norm`), (3, 1, 1) convolution, in place of the frames."""
+        """Put GN over the whole clip, SiLU (both only with a `norm`), (3, 1, 1) convolution in place of the frames."""
         activate = self._clip_norm(norm) if norm is not None else _unchanged
         before: list[Tensor] = []
         for i in range(len(self.chunks)):
@@ -68,12 +68,14 @@ class ParkedFrames:
             self.chunks[i] = x.to(self.park)
 
     def _taken(self, i: int) -> Tensor:
-        """Chunk i where the work is done; no longer held here, so that its memory goes with its last user."""
+        """Give chunk i where the work is done; it is no longer held here, so that its memory goes with its last
+        user.
+        """
         chunk, self.chunks[i] = self.chunks[i], torch.empty(0)
         return chunk.to(self.device)
 
     def _clip_norm(self, norm: nn.GroupNorm) -> Callable[[Tensor], Tensor]:
-        """GroupNorm with statistics of all frames, then SiLU, for any part of the clip as a `clip_view`."""
+        """Apply GroupNorm with statistics of all frames, then SiLU, to any part of the clip as a `clip_view`."""
         if len(self.chunks) == 1:
             return lambda x: norm_silu(x, norm)
         scale, shift = scale_and_shift(
@@ -83,7 +85,9 @@ class ParkedFrames:
 
 
 def _parts(x: Tensor) -> Sequence[Tensor]:
-    """Frames [t, C, H, W] as what moments are taken of at a time; torch's norm makes a tensor as large as that."""
+    """Split frames [t, C, H, W] into what moments are taken of at a time; torch's norm makes a tensor as large as
+    that.
+    """
     return [clip_view(frame, 1) for frame in x.split(1)] if keeps_layout(x) else [clip_view(x, len(x))]
 
 

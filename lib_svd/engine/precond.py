@@ -87,7 +87,7 @@ class Denoiser:
         self.last = self.together
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Denoised latents.
+        """Give the denoised latents.
 
         Args:
             x: [T, 4, h, w] float32.
@@ -109,7 +109,7 @@ class Denoiser:
         return c_skip(sigma) * x + c_out(sigma) * f
 
     def _raw(self, scaled: Tensor, part: _Part, step: int) -> Tensor:
-        """F of the branches of a part, [B*T, 4, h, w]."""
+        """Run the network on the branches of a part: F, [B*T, 4, h, w]."""
         x = torch.cat([scaled.repeat(len(part.start) // len(scaled), 1, 1, 1), part.start], dim=1)
         return self.unet(x, part.tables, step, part.inner if self.cache_interval > 1 else None)
 

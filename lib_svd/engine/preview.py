@@ -18,7 +18,7 @@ RGB_FACTORS = (
 
 
 def latents_to_rgb(latents: Tensor, factors: Sequence[Sequence[float]] = RGB_FACTORS) -> Tensor:
-    """Rough colours of latents, one pixel for each of theirs.
+    """Give rough colours of latents, one pixel for each of theirs.
 
     Args:
         latents: [T, 4, h, w] as the sampler has them.

@@ -22,7 +22,7 @@ class Step(NamedTuple):
 
 
 def start(noise: Tensor, sigmas: Tensor) -> Tensor:
-    """x_0 = noise sqrt(1 + sigma_0^2)."""
+    """Begin with x_0 = noise sqrt(1 + sigma_0^2)."""
     return noise * (1 + sigmas[0] ** 2).sqrt()
 
 

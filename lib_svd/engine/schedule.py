@@ -26,7 +26,7 @@ def karras(n: int, sigma_max: float = SIGMA_MAX) -> Tensor:
 
 
 def align_your_steps(n: int) -> Tensor:
-    """The published levels, log-linearly interpolated to n steps; the last one becomes 0."""
+    """Interpolate the published levels log-linearly to n steps; the last one becomes 0."""
     _check_steps(n)
     known = np.linspace(0, 1, len(ALIGN_YOUR_STEPS))
     levels = np.exp(np.interp(np.linspace(0, 1, n + 1), known, np.log(ALIGN_YOUR_STEPS)))
@@ -34,7 +34,9 @@ def align_your_steps(n: int) -> Tensor:
 
 
 def lcm(n: int) -> Tensor:
-    """Levels that AnimateLCM-SVD was distilled at: every (40 // n)-th of 40 on the Karras curve, n from 1 to 40."""
+    """Take the levels that AnimateLCM-SVD was distilled at: every (40 // n)-th of 40 on the Karras curve, n from 1 to
+    40.
+    """
     _check_steps(n, LCM_TRAINED_STEPS)
     index = torch.arange(n) * (LCM_TRAINED_STEPS // n)
     return _ending_in_zero(_karras_curve(index / (LCM_TRAINED_STEPS - 1)))

@@ -46,7 +46,7 @@ class UNetTables:
     contexts: dict[nn.Module, TransformerTable]
 
     def branch(self, b: int) -> UNetTables:
-        """The rows of one branch, for running the branches one after the other."""
+        """Give the rows of one branch, for running the branches one after the other."""
         rows = {
             block: table._replace(
                 spatial=table.spatial[b * self.num_frames : (b + 1) * self.num_frames],
@@ -92,12 +92,12 @@ class ResBlock(nn.Module):
         self.time_mixer = Mixer()
 
     def table(self, emb: Tensor) -> EmbeddingTable:
-        """[n, R, E] to what does not depend on x."""
+        """Take [n, R, E] to what does not depend on x."""
         share = 1 - self.time_mixer.spatial_share(emb)
         return EmbeddingTable(self.emb_layers(emb), self.time_stack.emb_layers(emb), share)
 
     def forward(self, x: Tensor, table: EmbeddingTable, step: int, num_frames: int) -> Tensor:
-        """[B*T, C, H, W] and which rows of the table to [B*T, C', H, W]."""
+        """Take [B*T, C, H, W], and which rows of the table, to [B*T, C', H, W]."""
         rows = table.spatial[step]
         rows = rows if len(rows) == 1 else rows.repeat(len(x) // num_frames, 1)
         h = self.in_layers(x).add_(rows[..., None, None])
@@ -175,7 +175,7 @@ class UNet(nn.Module):
         )
 
     def forward(self, x: Tensor, tables: UNetTables, step: int, inner: Inner | None = None) -> Tensor:
-        """Raw output of the network.
+        """Give the raw output of the network.
 
         Args:
             x: c_in * noisy latents and start latent, [B*T, in_channels, h, w], branches one after the other.
@@ -193,7 +193,7 @@ class UNet(nn.Module):
         return self.out(self.output_blocks[-1](torch.cat([inner.value, first], dim=1), tables, step))
 
     def _inner(self, h: Tensor, tables: UNetTables, step: int) -> Tensor:
-        """From what comes out of the first stage to what goes into the last one beside it."""
+        """Run from what comes out of the first stage to what goes into the last one beside it."""
         skips: list[Tensor] = []
         for stage in self.input_blocks[1:]:
             h = stage(h, tables, step)

@@ -52,7 +52,7 @@ class TimeStack(nn.Module):
         self.out_layers = NormSiluConv(channels, time_conv(channels, channels), TIME_EPS, dropout_slot=True)
 
     def convolutions(self) -> list[tuple[nn.GroupNorm, nn.Conv2d]]:
-        """Each convolution with the norm before it."""
+        """List each convolution with the norm before it."""
         return [(cast(nn.GroupNorm, x[0]), cast(nn.Conv2d, x[-1])) for x in (self.in_layers, self.out_layers)]
 
 
@@ -103,7 +103,7 @@ class Downsample(nn.Module):
 
 
 class Middle(nn.Module):
-    """Block, attention, block."""
+    """A block, attention and a block, at the smallest resolution."""
 
     def __init__(self, channels: int, block: type[ResnetBlock]) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class Level(nn.Module):
         self.block = nn.ModuleList(block(a, b) for a, b in zip(widths, widths[1:], strict=False))
 
     def layers(self) -> Iterator[nn.Module]:
-        """In the order in which they run."""
+        """List the layers in the order in which they run."""
         yield from self.block
         yield from (m for name, m in self.named_children() if name != "block")
 
@@ -152,7 +152,7 @@ class Encoder(nn.Module):
 
 
 class VaeEncoder(nn.Module):
-    """Encoder and quant_conv."""
+    """The encoder and the quant_conv after it."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -161,11 +161,11 @@ class VaeEncoder(nn.Module):
         self.quant_conv = nn.Conv2d(2 * config.z_channels, 2 * config.z_channels, 1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Picture [N, 3, H, W] in [-1, 1] (with its augmentation noise) to moments [N, 2 z_channels, h, w]."""
+        """Take a picture [N, 3, H, W] in [-1, 1] (with its augmentation noise) to moments [N, 2 z_channels, h, w]."""
         return self.quant_conv(self.encoder(image))
 
     def start_latent(self, image: Tensor) -> Tensor:
-        """Picture [1, 3, H, W] to the mode [1, z_channels, h, w], not scaled: SVD takes it so."""
+        """Take a picture [1, 3, H, W] to the mode [1, z_channels, h, w], not scaled: SVD takes it so."""
         return self(image)[:, : self.config.z_channels]
 
 
@@ -190,7 +190,7 @@ class Decoder(nn.Module):
             self.conv_out.add_module("time_mix_conv", time_conv(3, 3))  # the released files keep it inside conv_out
 
     def layers(self) -> Iterator[Callable[[Tensor], Tensor]]:
-        """In the order in which they run."""
+        """List the layers in the order in which they run."""
         yield from (self.conv_in, self.mid.block_1, self.mid.attn_1, self.mid.block_2)
         for level in reversed(list(self.up)):
             yield from cast(Level, level).layers()
@@ -207,7 +207,7 @@ class DecodeStep(NamedTuple):
 
 
 class VaeDecoder(nn.Module):
-    """Temporal decoder, or the plain image decoder."""
+    """The temporal decoder, or the plain image decoder."""
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -242,6 +242,6 @@ class VaeDecoder(nn.Module):
                 yield DecodeStep(number, len(layers), clip)
 
     def frames(self, latents: Tensor, chunk: int, park: torch.device | None = None) -> Iterator[Tensor]:
-        """All of `steps`; the frames, chunk by chunk."""
+        """Run all of `steps`; gives the frames, chunk by chunk."""
         *_, last = self.steps(latents, chunk, park)
         return iter(last.clip)

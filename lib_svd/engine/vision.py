@@ -13,7 +13,7 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def clip_input(image: Tensor, size: int = 224) -> Tensor:
-    """The working-size picture as the tower takes it: squashed to a square, normalised.
+    """Bring the working-size picture to what the tower takes: squashed to a square, normalised.
 
     The reference resizes with kornia: Gaussian blur when shrinking, then bicubic with corners aligned. Pixels of the
     tower are therefore not those of torch's own antialiased bicubic (relative rms 0.03 apart at 576x1024).
@@ -36,7 +36,7 @@ def clip_input(image: Tensor, size: int = 224) -> Tensor:
 
 
 def _blur(image: Tensor, axis: int, sigma: float) -> Tensor:
-    """Normalised Gaussian along one axis, reflect padding; k = int(max(4 sigma, 3)), plus one if even."""
+    """Blur by a normalised Gaussian along one axis, reflect padding; k = int(max(4 sigma, 3)), plus one if even."""
     k = int(max(4 * sigma, 3))
     k += 1 - k % 2
     x = torch.arange(k, dtype=torch.float32, device=image.device) - k // 2
@@ -78,7 +78,7 @@ class ResidualAttentionBlock(nn.Module):
 
 
 class VisionTower(nn.Module):
-    """Vision transformer; the class token's last state, projected."""
+    """A vision transformer, which gives the class token's last state, projected."""
 
     def __init__(self, config: VisionConfig) -> None:
         super().__init__()
@@ -94,7 +94,9 @@ class VisionTower(nn.Module):
         self.proj = nn.Parameter(torch.empty(width, config.embed_dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        """`clip_input` [1, 3, size, size] in the compute dtype to image_embeds [1, 1, embed_dim], not normalised."""
+        """Take `clip_input` [1, 3, size, size] in the compute dtype to image_embeds [1, 1, embed_dim], not
+        normalised.
+        """
         x = self.conv1(x).flatten(2).transpose(1, 2)
         x = torch.cat([self.class_embedding.to(x).expand(len(x), 1, -1), x], dim=1)
         x = self.transformer["resblocks"](self.ln_pre(x + self.positional_embedding.to(x)))

@@ -1,4 +1,4 @@
-"""Compiling ahead what the networks will run compiled, so that it shows as what it is and not as a slow first step."""
+"""Compile ahead what the networks will run compiled, so that it shows as what it is and not as a slow first step."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class A1111Memory(BesideMemory):
     _sent_away = False  # the host's checkpoint, by us
 
     def dtype(self, part: Part) -> torch.dtype:
-        """The host's own for its UNet and its VAE; the encoder decides every frame: float32."""
+        """Take the host's own for its UNet and its VAE; the encoder decides every frame: float32."""
         from modules import devices
 
         dtypes = {"encoder": torch.float32, "decoder": devices.dtype_vae}
@@ -27,7 +27,8 @@ class A1111Memory(BesideMemory):
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """Not while the host loads its first checkpoint, which it does on a thread of its own, past its queue.
+        """Lend the GPU to the work inside, but not while the host loads its first checkpoint, which it does on a thread
+        of its own, past its queue.
 
         It swaps `torch.nn` and `load_state_dict` for all threads then (modules/sd_disable_initialization.py).
         """
@@ -37,7 +38,7 @@ class A1111Memory(BesideMemory):
             yield
 
     def capacity(self) -> int:
-        """As stand-alone; the host's checkpoint can make room too."""
+        """Count as stand-alone; the host's checkpoint can make room too."""
         return super().capacity() + self._checkpoint_bytes()
 
     def make_room(self, wanted: int, owner: OwnResident) -> bool:
@@ -52,7 +53,7 @@ class A1111Memory(BesideMemory):
         return super().make_room(wanted, owner)
 
     def _checkpoint_bytes(self) -> int:
-        """Of the device, that the host's checkpoint takes now."""
+        """Count the bytes of the device that the host's checkpoint takes now."""
         from modules import sd_models
 
         model = sd_models.model_data.sd_model  # not shared.sd_model, which loads one where there is none

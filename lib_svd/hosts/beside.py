@@ -17,7 +17,9 @@ class BesideMemory(OwnMemory):
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """After the work inside the GPU is the web UI's again: it does not know how to send our networks away."""
+        """Lend the GPU to the work inside; after it the GPU is the web UI's again, which does not know how to send our
+        networks away.
+        """
         try:
             yield
         finally:
@@ -32,7 +34,7 @@ class BesideMemory(OwnMemory):
 
 
 def beside_host(name: str, keeping: type[BesideMemory] = BesideMemory, why: str = "") -> WebuiHost:
-    """A web UI with our networks beside its models, on the device that it is told to use.
+    """Make a web UI with our networks beside its models, on the device that it is told to use.
 
     Args:
         name: what log lines call it.
@@ -49,7 +51,7 @@ def beside_host(name: str, keeping: type[BesideMemory] = BesideMemory, why: str 
 
 
 def _host_device() -> torch.device:
-    """Where the host computes, as the user has told it."""
+    """Say where the host computes, as the user has told it."""
     from modules import devices
 
     device: torch.device = devices.get_optimal_device()

@@ -72,7 +72,8 @@ _kept: list[Host] = []
 
 
 def current_host() -> Host:
-    """The one host of this process. It outlives the web UI's "Reload UI", which runs scripts again but not packages.
+    """Give the one host of this process. It outlives the web UI's "Reload UI", which runs scripts again but not
+    packages.
 
     Raises:
         SvdError: see `find_host`.
@@ -84,7 +85,7 @@ def current_host() -> Host:
 
 
 def find_host() -> Host:
-    """A new adapter to the program around us, or to the one that the environment variable SVD_HOST names.
+    """Make an adapter to the program around us, or to the one that the environment variable SVD_HOST names.
 
     Raises:
         BadRequest: SVD_HOST names none.
@@ -101,7 +102,7 @@ def find_host() -> Host:
 
 
 def _made(name: str) -> tuple[Host, tuple[object, ...]]:
-    """An adapter, and where and in what it computes.
+    """Make an adapter, and log where and in what it computes.
 
     Where this version of a web UI has not the memory management that its adapter uses, our networks are kept beside its
     models: slower where both do not fit, and right all the same.

@@ -19,7 +19,7 @@ class ForgeMemory(PatcherMemory):
         super().__init__(memory_management, ModelPatcher)
 
     def unet_dtype(self) -> torch.dtype:
-        """As for the host's own diffusion models; newer ones are asked what they cast a storage dtype to."""
+        """Compute as the host's own diffusion models do; newer hosts are asked what they cast a storage dtype to."""
         if hasattr(self.management, "get_computation_dtype"):
             dtype: torch.dtype = self.management.get_computation_dtype(self.device(), parameters=UNET_PARAMETERS)
         else:
@@ -27,19 +27,19 @@ class ForgeMemory(PatcherMemory):
         return dtype
 
     def unet_storage(self) -> torch.dtype:
-        """float8 where the user chose it, on the command line or as "Diffusion in Low Bits"."""
+        """Store in float8 where the user chose it, on the command line or as "Diffusion in Low Bits"."""
         from backend.args import dynamic_args
 
         chosen = dynamic_args.get("forge_unet_storage_dtype")
         return self.storable(chosen, self.management.unet_dtype(self.device(), model_params=UNET_PARAMETERS))
 
     def decoder_dtype(self) -> torch.dtype:
-        """As for the host's own VAE."""
+        """Compute as the host's own VAE does."""
         dtype: torch.dtype = self.management.vae_dtype(self.device(), allowed_dtypes=DECODER_DTYPES)
         return dtype
 
     def building(self, dtype: torch.dtype) -> AbstractContextManager[None]:
-        """Layers that cast and copy their weights as they run.
+        """Build of layers that cast and copy their weights as they run.
 
         Always, because a storage dtype may differ and because Forge's Conv3d runs in no other way. Its plain ones by
         name: left to choose, Neo takes such for float8 as round what goes through them, too.

@@ -44,6 +44,7 @@ class Need(Enum):
     AXES = "axes in X/Y/Z plot"
     PATH = "staying out of other extensions' way on Python's path"
     DEVICE = "the device that the web UI is told to use"
+    UPSCALERS = "the web UI's own upscalers"
     MEMORY = "sharing memory with the web UI's models"
 
 
@@ -58,6 +59,7 @@ HOST = {
     Need.THREAD: ("modules_forge.main_thread.loop", "modules_forge.main_thread.run_and_wait_result(_)"),
     Need.FOLDERS: ("modules.paths.models_path", "modules.paths.data_path"),
     Need.OTHERS: ("modules.paths.extensions_dir", "modules.paths.extensions_builtin_dir"),
+    Need.UPSCALERS: ("modules.shared.sd_upscalers", "modules.upscaler.Upscaler.do_upscale(_, _, _)"),
 }
 """What every adapter uses, as it is used: `f(_, name=_)` takes one argument by position and one by name, a name without
 brackets must only be there, and of `a | b` one is enough."""
@@ -75,7 +77,7 @@ PAGE = {
     Need.QUEUED: (
         "modules.call_queue.wrap_gradio_gpu_call(_, extra_outputs=_)",
         *("modules.progress.add_task_to_queue(_)", "modules.progress.finish_task(_)"),
-        "modules.progress.pending_tasks",
+        *("modules.progress.pending_tasks", "modules.progress.current_task"),
     ),
     Need.FILES: ("modules.ui_tempdir.register_tmp_file(_, _)", "modules.shared.demo"),
     Need.SENDING: (
@@ -140,7 +142,7 @@ MEMORY = {
 
 
 def missing(uses: tuple[str, ...]) -> str:
-    """What is not as it is used, such as "has no modules.util.open_folder"; "" if all is."""
+    """Say what is not as it is used, such as "has no modules.util.open_folder"; "" if all is."""
     return next(filter(None, map(_wrong, uses)), "")
 
 
@@ -163,23 +165,25 @@ class Lacks:
                 self.note(need, what)
 
     def note(self, need: Need, what: str) -> None:
-        """This need is not met; a line for the log, unless `tell` will say it with the others."""
+        """Note that this need is not met; with a line for the log, unless `tell` will say it with the others."""
         self._found.setdefault(need, what)
         if self._is_told:
             log.warning(_sentence({need: what}))
 
     def tell(self) -> None:
-        """One line for the log, if anything is lacking."""
+        """Write one line to the log, if anything is lacking."""
         if self._found:
             log.warning(self.sentence())
         self._is_told = True
 
     def sentence(self) -> str:
-        """What is lacking, what it costs, and what to do; "" if nothing is."""
+        """Say what is lacking, what it costs, and what to do; "" if nothing is."""
         return _sentence(self._found) if self._found else ""
 
     def guarded(self, need: Need, work: C, otherwise: Any = None) -> C:
-        """The same, which gives `otherwise` where the need is not met or turns out not to be: the one place for it."""
+        """Guard a function, which gives `otherwise` where the need is not met or turns out not to be: the one place for
+        it.
+        """
 
         @wraps(work)
         def guarded(*given: Any, **named: Any) -> Any:
@@ -209,7 +213,7 @@ def needing(need: Need, otherwise: Any = None) -> Callable[[C], C]:
 
 
 def described(host: Any) -> dict[str, str]:
-    """For `doctor`: which web UI we are in, and what it lacks."""
+    """Say for `doctor` which web UI we are in, and what it lacks."""
     lacks = getattr(host, "lacks", None)
     return {"adapter": host.name, "lacks": (lacks and lacks.sentence()) or "nothing"}
 
@@ -226,7 +230,7 @@ def _sentence(found: Mapping[Need, str]) -> str:
 
 
 def _wrong(use: str) -> str:
-    """What is wrong with one use; "" where it or one of its alternatives is right."""
+    """Say what is wrong with one use; "" where it or one of its alternatives is right."""
     reasons = [_reason(each) for each in _alternatives(ast.parse(use, mode="eval").body)]
     return "" if "" in reasons else reasons[0]
 

@@ -20,7 +20,7 @@ DTYPES = {"auto": None, "float32": torch.float32, "float16": torch.float16, "bfl
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The device by name; "auto" takes what is there, fastest first.
+    """Choose the device by name; "auto" takes what is there, fastest first.
 
     Raises:
         BadRequest: that device is not there.
@@ -35,7 +35,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def choose_dtype(name: str, device: torch.device) -> torch.dtype:
-    """What networks compute in, by name; "auto" is float16 on a GPU and float32 on a CPU.
+    """Choose by name what networks compute in; "auto" is float16 on a GPU and float32 on a CPU.
 
     Raises:
         BadRequest: there is no such name.
@@ -63,7 +63,7 @@ def check_computes(dtype: torch.dtype, device: torch.device) -> None:
 
 
 def _compute_a_little(dtype: torch.dtype, device: torch.device) -> None:
-    """The kinds of work that the networks are made of, on next to nothing."""
+    """Do the kinds of work that the networks are made of, on next to nothing."""
     with torch.inference_mode():
         x = torch.zeros(1, 2, 2, 2, dtype=dtype, device=device)
         F.group_norm(F.conv2d(F.silu(x), x[..., :1, :1]), 1)
@@ -88,29 +88,29 @@ class OwnMemory:
         self._residents: list[weakref.ref[OwnResident]] = []  # a model that nobody holds any more shall go
 
     def device(self) -> torch.device:
-        """Where networks compute."""
+        """Say where networks compute."""
         return self._device
 
     def dtype(self, part: Part) -> torch.dtype:
-        """The encoder runs once a clip and decides every frame: float32, as in the reference."""
+        """Take float32 for the encoder, which runs once a clip and decides every frame, as in the reference."""
         return torch.float32 if part == "encoder" else self._dtype
 
     def storage(self, part: Part) -> torch.dtype:
-        """Weights are read as they compute; float8 is made of that, which needs all of a row."""
+        """Read weights as they compute; float8 is made of that, which needs all of a row."""
         return self.dtype(part)
 
     def bytes_a_weight(self, part: Part) -> int:
-        """Matrices in float8 take one byte a number."""
+        """Count one byte a number for matrices in float8."""
         return 1 if part == "unet" and self._in_float8 else self.dtype(part).itemsize
 
     def capacity(self) -> int:
-        """Bytes of the device that our networks and their work may take in all."""
+        """Count the bytes of the device that our networks and their work may take in all."""
         if self._budget is not None:
             return self._budget
         return _unused_bytes(self._device) + self._held()
 
     def building(self, dtype: torch.dtype) -> AbstractContextManager[None]:
-        """Networks are built of plain torch layers."""
+        """Build networks of plain torch layers."""
         return nullcontext()
 
     def adopt(self, network: nn.Module, dtype: torch.dtype) -> OwnResident:
@@ -122,11 +122,11 @@ class OwnMemory:
         return resident
 
     def residents(self) -> list[OwnResident]:
-        """Networks in our keeping that somebody still holds, the oldest first."""
+        """List the networks in our keeping that somebody still holds, the oldest first."""
         return [resident for reference in self._residents if (resident := reference()) is not None]
 
     def make_room(self, wanted: int, owner: OwnResident) -> bool:
-        """Send other networks back to host memory until `wanted` bytes are free; whether they are."""
+        """Send other networks back to host memory until `wanted` bytes are free; tell whether they are."""
         for other in self.residents():
             if self.capacity() - self._held(but=owner) >= wanted:
                 break
@@ -147,22 +147,22 @@ class OwnResident:
 
     @property
     def weights(self) -> int:
-        """Bytes that all parameters take."""
+        """How many bytes all parameters take."""
         return weight_bytes(self.network)
 
     def bytes_on_device(self) -> int:
-        """Bytes that the network holds of the device now."""
+        """Count the bytes that the network holds of the device now."""
         return self.weights if self._state == "there" else 0
 
     def room(self) -> int:
-        """Bytes that work could take beside the weights, other networks sent away."""
+        """Count the bytes that work could take beside the weights, other networks sent away."""
         if self.device.type == "cpu":
             return self._memory.capacity()
         return self._memory.capacity() - (0 if self._state == "streamed" else self.weights)
 
     @contextmanager
     def on_gpu(self, working_bytes: int) -> Iterator[nn.Module]:
-        """The network, whole on the device if there is room, else layer by layer.
+        """Bring the network to the device, whole if there is room, else layer by layer.
 
         Raises:
             OutOfMemory: the device had no room for the weights or for the work.
@@ -227,7 +227,7 @@ def stream_layers(network: nn.Module, device: torch.device) -> None:
 
 
 def _unused_bytes(device: torch.device) -> int:
-    """Memory that nobody uses, the allocator's own reserve included."""
+    """Count the memory that nobody uses, the allocator's own reserve included."""
     if device.type == "cuda":
         reserve = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0]) + reserve

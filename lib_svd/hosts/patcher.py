@@ -41,42 +41,44 @@ class PatcherMemory(ABC):
         self._refused: set[object] = set()  # storage dtypes that the log has a line about
 
     def device(self) -> torch.device:
-        """Where the host computes."""
+        """Say where the host computes."""
         device: torch.device = self.management.get_torch_device()
         return device
 
     def dtype(self, part: Part) -> torch.dtype:
-        """The encoder decides every frame and runs once: float32. The tower follows the UNet, which it conditions."""
+        """Take float32 for the encoder, which decides every frame and runs once. The tower follows the UNet, which it
+        conditions.
+        """
         if part == "encoder":
             return torch.float32
         return self.decoder_dtype() if part == "decoder" else self.unet_dtype()
 
     def storage(self, part: Part) -> torch.dtype:
-        """What matrices wait in: for the UNet the host's choice, perhaps float8; else what they compute in."""
+        """Say what matrices wait in: for the UNet the host's choice, perhaps float8; else what they compute in."""
         return self.unet_storage() if part == "unet" else self.dtype(part)
 
     def bytes_a_weight(self, part: Part) -> int:
-        """Matrices wait as they are read."""
+        """Count the bytes of a number of matrices, which wait as they are read."""
         return self.storage(part).itemsize
 
     @abstractmethod
     def unet_dtype(self) -> torch.dtype:
-        """What the UNet computes in."""
+        """Say what the UNet computes in."""
 
     @abstractmethod
     def unet_storage(self) -> torch.dtype:
-        """What the UNet's matrices wait in."""
+        """Say what the UNet's matrices wait in."""
 
     @abstractmethod
     def decoder_dtype(self) -> torch.dtype:
-        """What the decoder computes in."""
+        """Say what the decoder computes in."""
 
     @abstractmethod
     def building(self, dtype: torch.dtype) -> AbstractContextManager[None]:
-        """The host's layers, which copy their weights from host memory when they must."""
+        """Build of the host's layers, which copy their weights from host memory when they must."""
 
     def storable(self, *choices: object) -> torch.dtype:
-        """The first of the host's choices of a storage dtype that weights can wait in; None stands for no choice.
+        """Take the first of the host's choices of a storage dtype that weights can wait in; None stands for no choice.
 
         Hosts have others, int8 and such of 4 bits, for which they quantise files of their own models.
         """
@@ -102,7 +104,7 @@ class PatcherMemory(ABC):
             load([patcher])
 
     def loaded_bytes(self, entry: Any) -> int:
-        """Bytes of the device that an entry of the host's list takes.
+        """Count the bytes of the device that an entry of the host's list takes.
 
         reForge and Neo count what is there; in the others, which may swap layers, only the weights' places tell.
         """
@@ -125,7 +127,7 @@ class PatcherMemory(ABC):
         return PatchedResident(network, dtype, self)
 
     def capacity(self) -> int:
-        """Bytes of the device that one network and its work could take, everybody else evicted."""
+        """Count the bytes of the device that one network and its work could take, everybody else evicted."""
         device = self.device()
         free = int(self.management.get_free_memory(device))
         if not self.management.is_device_cpu(device):
@@ -143,7 +145,7 @@ class PatchedResident:
         self._patcher = self._patched()  # ours to hold: hosts forget a patcher that only their list knows
 
     def room(self) -> int:
-        """Bytes that work could take beside the weights, others evicted.
+        """Count the bytes that work could take beside the weights, others evicted.
 
         Where there is none, layers are swapped anyhow, and then work may have it all: one pass over two guidance
         branches copies every layer once, two passes copy it twice.
@@ -156,7 +158,7 @@ class PatchedResident:
 
     @contextmanager
     def on_gpu(self, working_bytes: int) -> Iterator[nn.Module]:
-        """The network with room for its work, layers swapped where it has to be.
+        """Load the network with room for its work, layers swapped where it has to be.
 
         Raises:
             OutOfMemory: no room for it, everybody else unloaded, or not for the work.
@@ -201,7 +203,7 @@ class PatchedResident:
             self._memory.load(self._patcher, working_bytes)
 
     def _leave(self) -> None:
-        """Back to host memory, as the host's list does it."""
+        """Go back to host memory, as the host's list does it."""
         for entry in self._entries():
             self._memory.management.current_loaded_models.remove(entry)
             entry.model_unload()
@@ -219,6 +221,6 @@ class PatchedResident:
         return self._memory.patcher(self.network, self.device, self._memory.management.unet_offload_device())
 
     def _no_room(self, error: Exception) -> bool:
-        """Whether the device was full. With DirectML every exception is the host's out-of-memory error."""
+        """Tell whether the device was full. With DirectML every exception is the host's out-of-memory error."""
         full = self._memory.management.OOM_EXCEPTION
         return is_out_of_memory(error) or (full is not Exception and isinstance(error, full))

@@ -15,8 +15,16 @@ PLOT = "X/Y/Z plot"
 """Gives out its first part's description, which has the clips of all; and writes its own into its grid."""
 
 
+class AsAsked(int):
+    """Whether a job's pictures are left unsaved, true or false, as it was asked for.
+
+    A script of the web UI's that puts a picture together from parts leaves the parts unsaved, so that another value
+    stands in its place then.
+    """
+
+
 def script_class(host: WebuiHost, hook: Any, build: Callable[[str], Any]) -> type[Any] | None:
-    """The class that a web UI finds in `scripts/svd.py` and makes an object of for each of the two tabs.
+    """Make the class that a web UI finds in `scripts/svd.py` and makes an object of for each of the two tabs.
 
     Args:
         host: where it runs.
@@ -46,28 +54,29 @@ class PictureScript:
     args_to: int
 
     def title(self) -> str:
-        """The name in the API's `alwayson_scripts`."""
+        """Give the name in the API's `alwayson_scripts`."""
         return "SVD"
 
     def show(self, is_img2img: bool) -> Any:
-        """Always there, in both tabs."""
+        """Be there always, in both tabs."""
         from modules.scripts import AlwaysVisible
 
         return AlwaysVisible
 
     def ui(self, is_img2img: bool) -> list[Any]:
-        """The accordion; called again, for its defaults alone, where there is an API."""
+        """Build the accordion; called again, for its defaults alone, where there is an API."""
         accordion = self.build("img2img" if is_img2img else "txt2img")
         self._read = accordion.read
         self.infotext_fields = list(accordion.pastes)
         return list(accordion.inputs)
 
     def setup(self, p: Any, *values: Any) -> None:
-        """Note where a job as it was asked for is described: a script of the web UI's may run copies of it."""
+        """Note how a job was asked for, and where that is described: a script of the web UI's may run copies of it."""
         p.svd_told = p.extra_generation_params
+        p.do_not_save_samples = AsAsked(p.do_not_save_samples)
 
     def is_on(self, p: Any) -> bool:
-        """Whether the pictures of a job that has not begun will be animated.
+        """Tell whether the pictures of a job that has not begun will be animated.
 
         Raises:
             BadInput: the accordion cannot be read.
@@ -76,13 +85,14 @@ class PictureScript:
         return bool(is_on)
 
     def before_process(self, p: Any, *values: Any) -> None:
-        """Before anything is made: refuse what cannot be done, and note the settings in the pictures' infotext.
+        """Refuse what cannot be done before anything is made, and note the settings in the pictures' infotext.
 
         The cells of an X/Y/Z plot are copies of one `p` that share its dictionaries: nothing is changed in place.
         """
         from modules import shared
 
-        p.svd_job = self.hook.started(self._read, values, (p.width, p.height), getattr(p, "svd_changes", {}))
+        changes, whole = getattr(p, "svd_changes", {}), _puts_together(p)
+        p.svd_job = self.hook.started(self._read, values, (p.width, p.height), changes, whole)
         if p.svd_job is None:
             return
         others = {name: value for name, value in p.extra_generation_params.items() if name not in TOLD}
@@ -91,16 +101,17 @@ class PictureScript:
         p.svd_is_first, p.svd_is_whole = state.job_no == 0, state.job_count == -1
         if p.svd_is_whole:
             state.job_count = p.n_iter
-        if p.svd_is_first:  # a script that runs `p` several times has counted the pictures of all by then
-            state.job_count *= 1 + p.batch_size  # after the pictures comes a clip for each
+        if p.svd_is_first and not p.svd_job.problems:
+            # A script that runs `p` several times has counted the pictures of all by then; a clip for each comes after.
+            state.job_count *= 1 + p.batch_size
 
     def postprocess_image_after_composite(self, p: Any, pp: Any, *values: Any) -> None:
-        """A finished picture; grids and masks do not come here."""
+        """Take a finished picture; grids and masks do not come here."""
         if (job := getattr(p, "svd_job", None)) is not None:
             job.pictures.append(pp.image)
 
     def postprocess(self, p: Any, processed: Any, *values: Any) -> None:
-        """All pictures are made and saved."""
+        """Animate, when all pictures are made and saved."""
         from modules import shared
 
         job = getattr(p, "svd_job", None)  # other extensions enter in the middle, past `before_process`
@@ -110,28 +121,42 @@ class PictureScript:
             shared.state.job_count = shared.state.job_no + len(job.pictures)
         infotexts = processed.infotexts[processed.index_of_first_image :]
         _skipped()  # pressed for the last picture, it is not for the first clip
+        is_alone = _script_of(p) in ("", PLOT)
+        is_commented = is_alone and p.svd_is_first
         made = []
         with self.host.queue.already_queued():
             for each in self.hook.animated(job, infotexts, processed.all_seeds, _skipped):
-                shared.state.nextjob()
-                _tell(p, processed, each)
+                if not job.problems:
+                    shared.state.nextjob()
+                _tell(p, processed, each, is_commented)
                 made.append(each)
         processed.extra_generation_params = told = self.hook.keep(
-            made, processed.job_timestamp, processed.extra_generation_params, is_first=p.svd_is_first
+            made,
+            processed.job_timestamp,
+            processed.extra_generation_params,
+            is_first=p.svd_is_first,
+            is_commented=is_commented,
         )
-        if _script_of(p) not in ("", PLOT):
+        if not is_alone:
             for shown in (p.extra_generation_params, p.svd_told):
                 shown.update({name: told[name] for name in TOLD if name in told})
 
 
 def _script_of(p: Any) -> str:
-    """The title of the web UI's own script that runs a job, perhaps in parts, and makes of them what it gives out."""
+    """Give the title of the web UI's own script that runs a job, perhaps in parts, and makes of them what it gives
+    out.
+    """
     number = (p.script_args or (0,))[0]
     return str(p.scripts.selectable_scripts[number - 1].title()) if number else ""
 
 
+def _puts_together(p: Any) -> str:
+    """The title of such a script that makes one picture of several that it has made; "" if it does not."""
+    return "" if isinstance(p.do_not_save_samples, AsAsked) else _script_of(p)
+
+
 def _skipped() -> bool:
-    """Whether Skip was pressed, which is for one clip; asked once, it is done."""
+    """Tell whether Skip was pressed, which is for one clip; asked once, it is done."""
     from modules import shared
 
     was = bool(shared.state.skipped)
@@ -139,7 +164,7 @@ def _skipped() -> bool:
     return was
 
 
-def _tell(p: Any, processed: Any, made: Any) -> None:
+def _tell(p: Any, processed: Any, made: Any, is_commented: bool) -> None:
     """Put a clip, or the sentence why there is none, where the host looks for what a job made.
 
     The API passes a text among the images through: the clip in base64. But a script of the web UI's may make a grid of
@@ -147,7 +172,8 @@ def _tell(p: Any, processed: Any, made: Any) -> None:
     video in place of all pictures of the job.
     """
     if isinstance(made, str):
-        processed.comments += f"{made}\n"
+        if is_commented:
+            processed.comments += f"{made}\n"
         return
     if p.is_api and not _script_of(p):
         processed.images.append(base64.b64encode(made.video.read_bytes()).decode("ascii"))

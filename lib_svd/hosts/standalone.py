@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from lib_svd.errors import BadRequest
 from lib_svd.hosts.own_memory import OwnMemory, check_computes, choose_device, choose_dtype
+from lib_svd.hosts.own_upscalers import FileUpscalers
 from lib_svd.options import DEFAULTS
 from lib_svd.ports import Host
 from lib_svd.progress import Preview, Progress
@@ -31,8 +32,9 @@ def standalone_host(
     budget: int | None = None,
     options: MutableMapping[str, Any] | None = None,
     stop: threading.Event | None = None,
+    upscalers: tuple[Path, ...] = (),
 ) -> Host:
-    """This machine without a web UI.
+    """Make a host of this machine without a web UI.
 
     Args:
         device: "auto", "cuda", "mps" or "cpu"; see `choose_device`.
@@ -44,6 +46,7 @@ def standalone_host(
         budget: bytes of the device that may be used; None: what is free.
         options: what the user has set, read anew each time.
         stop: set by whoever wants the clip stopped that is being made.
+        upscalers: files beside those in the folders with checkpoints.
 
     Raises:
         BadRequest: the device is not there, or cannot compute so.
@@ -53,12 +56,14 @@ def standalone_host(
     check_computes(computes, where)
     if weights not in WEIGHTS:
         raise BadRequest(f"Weights must be one of {', '.join(WEIGHTS)}, not {weights!r}.")
+    memory = OwnMemory(where, computes, in_float8=weights == "float8", budget=budget)
     return Host(
         name="stand-alone",
-        memory=OwnMemory(where, computes, in_float8=weights == "float8", budget=budget),
+        memory=memory,
         queue=OwnQueue(on_report, stop or threading.Event()),
         folders=GivenFolders(model_dirs, output_dir),
         options=ChainMap({} if options is None else options, DEFAULTS),
+        upscalers=FileUpscalers(memory, model_dirs, upscalers),
     )
 
 
@@ -80,7 +85,7 @@ class OwnQueue:
             self._on_report(progress, preview)
 
     def interrupted(self) -> bool:
-        """Whether `stop` is set."""
+        """Tell whether `stop` is set."""
         return self._stop.is_set()
 
 
@@ -91,14 +96,14 @@ class GivenFolders:
         self._model_dirs, self._output_dir = model_dirs, output_dir
 
     def model_dirs(self) -> list[Path]:
-        """Where checkpoints are looked for."""
+        """Say where checkpoints are looked for."""
         return list(self._model_dirs)
 
     def output_dir(self) -> Path:
-        """Where clips go; made when missing."""
+        """Say where clips go; the folder is made when missing."""
         self._output_dir.mkdir(parents=True, exist_ok=True)
         return self._output_dir
 
     def clip_dirs(self) -> list[Path]:
-        """All clips go to one folder."""
+        """Give the one folder that all clips go to."""
         return [self.output_dir()]

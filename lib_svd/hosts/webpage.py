@@ -49,12 +49,14 @@ class WebuiPage:
 
     @property
     def targets(self) -> Sequence[str]:
-        """Those that every web UI has, if they can be reached."""
+        """The tabs that every web UI has, if they can be reached."""
         return () if Need.SENDING in self.lacks else ("img2img", "extras")
 
     @property
     def opens_folders(self) -> bool:
-        """Not where the web UI hides its own folder buttons, as it does when it is shared."""
+        """Whether folders can be opened: not where the web UI hides its own folder buttons, as it does when it is
+        shared.
+        """
         return self._opens_folders()
 
     @needing(Need.OPENING, otherwise=False)
@@ -64,7 +66,7 @@ class WebuiPage:
         return not shared.cmd_opts.hide_ui_dir_config
 
     def generate_buttons(self, part: str) -> Any:
-        """The host's own, so that Esc, Interrupt and Skip work as everywhere."""
+        """Show the host's own buttons, so that Esc, Interrupt and Skip work as everywhere."""
         return self._host_buttons(part) or self._plain_buttons(part)
 
     @needing(Need.BUTTONS)
@@ -76,7 +78,7 @@ class WebuiPage:
         return toprow.submit
 
     def queued(self, job: Job, extra_outputs: Sequence[Any]) -> Queued:
-        """One of our jobs at a time waits for the host's queue: a thread each would leave none for its Interrupt."""
+        """Let one of our jobs at a time wait for the host's queue: a thread each would leave none for its Interrupt."""
 
         def unless_left(task: str, *values: Any) -> Sequence[Any]:
             return job(*values) if self._line.begins(task) else [*extra_outputs, ""]
@@ -91,15 +93,26 @@ class WebuiPage:
         return handle
 
     async def stop_job(self, task: str) -> bool:
-        """One that waits for its turn; the one that runs is the host's to stop, as all that runs in its queue."""
+        """Stop a job that waits for its turn; what runs is the host's to stop, as all that runs in its queue.
+
+        While the page's order is still on its way, another one may run: its Interrupt is not to be pressed then.
+        """
         has_left = self._line.leave(task)
         if has_left:
             self._say_left(task)
-        return has_left
+        return has_left or not self._runs(task)
+
+    @needing(Need.QUEUED, otherwise=True)
+    def _runs(self, task: str) -> bool:
+        from modules import progress
+
+        return bool(progress.current_task == task)
 
     @needing(Need.QUEUED)
     def _wrapped(self, job: Job, extra_outputs: list[Any]) -> Job | None:
-        """The host's wrapper takes its queue's lock, shows progress by the task's id and adds how long it took."""
+        """Wrap a job as the host does its own: it takes its queue's lock, shows progress by the task's id and adds how
+        long it took.
+        """
         from modules.call_queue import wrap_gradio_gpu_call
 
         def in_turn(task: str, *values: Any) -> Sequence[Any]:
@@ -123,7 +136,7 @@ class WebuiPage:
         progress.finish_task(task)
 
     def url(self, path: Path) -> str:
-        """The file in its place; the host's page may serve it from now on, wherever it is."""
+        """Say where the file is served, in its place; the host's page may serve it from now on, wherever it is."""
         self._let_serve(path.absolute())
         return f"file={quote(path.absolute().as_posix())}"
 
@@ -141,19 +154,21 @@ class WebuiPage:
         add_paste_fields(part, picture, [PasteField(component, value) for component, value in fields])
 
     def send(self, button: Any, target: str, picture: Any) -> None:
-        """Bound when the whole tab has been built: a button for a tab that is not there stops the web UI."""
+        """Let a button send a picture. Bound when the whole tab has been built: a button for a tab that is not there
+        stops the web UI.
+        """
         self._bindings.append({"paste_button": button, "tabname": target, "source_image_component": picture})
 
     @needing(Need.OPENING)
     def open_folder(self, folder: Path) -> None:
-        """As the host's own folder buttons do."""
+        """Open a folder as the host's own folder buttons do."""
         from modules.util import open_folder
 
         open_folder(str(folder))
 
     @needing(Need.REMEMBERING)
     def remember(self, name: str, value: Any) -> None:
-        """Among the host's settings."""
+        """Keep a choice among the host's settings."""
         from modules import shared
 
         shared.opts.set(name, value)
@@ -161,7 +176,7 @@ class WebuiPage:
 
     @needing(Need.TAB)
     def add_tab(self, build: Callable[[], Any], explain: Callable[[str], Any], label: str, part: str) -> None:
-        """A tab of the page.
+        """Add a tab to the page.
 
         Args:
             build: makes it; where that fails, the log says why, and the tab has nothing but a sentence.
@@ -222,7 +237,7 @@ class WebuiPage:
 
     @needing(Need.SETTINGS)
     def add_settings(self, title: str, options: Mapping[str, Any]) -> None:
-        """A section of the settings: each a `ui.options.Row`, by name."""
+        """Add a section to the settings: each a `ui.options.Row`, by name."""
         from modules import script_callbacks, shared
 
         def settings() -> None:
@@ -234,7 +249,7 @@ class WebuiPage:
 
     @needing(Need.SENDING)
     def add_send_buttons(self, make: Callable[[str, bool], Any], part: str) -> None:
-        """Buttons that send a picture to our tab, beside the host's own for its tabs.
+        """Add buttons that send a picture to our tab, beside the host's own for its tabs.
 
         Args:
             make: given the button's id, and whether it stands in a row of small ones.
@@ -259,7 +274,7 @@ class WebuiPage:
 
     @needing(Need.RESULTS)
     def add_results(self, make: Callable[[str, Any], None]) -> None:
-        """A place under the galleries of txt2img and img2img for what the script made.
+        """Add a place under the galleries of txt2img and img2img for what the script made.
 
         Args:
             make: given the tab, and the component that holds a finished job's description as JSON.
@@ -275,7 +290,7 @@ class WebuiPage:
 
     @needing(Need.ROUTES)
     def add_routes(self, add: Callable[[Any, list[Any]], None]) -> None:
-        """Routes beside the host's API, where that is on.
+        """Add routes beside the host's API, where that is on.
 
         Args:
             add: given the FastAPI app and the dependencies that guard the host's own routes.
@@ -297,7 +312,7 @@ class WebuiPage:
 
 
 def _told_apart(tabs: list[Any], ours: str) -> list[Any]:
-    """All tabs as (blocks, label, id), ours by another label where theirs has the same."""
+    """Give all tabs as (blocks, label, id), ours by another label where theirs has the same."""
     taken = {label.casefold() for _, label, part in tabs if part != ours}
 
     def named(label: str, part: str) -> str:
@@ -307,7 +322,7 @@ def _told_apart(tabs: list[Any], ours: str) -> list[Any]:
 
 
 def _guards(given: Any) -> list[Any]:
-    """Who may call our routes, as FastAPI dependencies: no other site, and whom the host's own API lets in.
+    """Say who may call our routes, as FastAPI dependencies: no other site, and whom the host's own API lets in.
 
     Args:
         given: the host's command line.
@@ -321,7 +336,7 @@ def _guards(given: Any) -> list[Any]:
 
 
 def _is_welcome(origin: str, given: Any) -> bool:
-    """Whether the host's own API lets that other site in."""
+    """Tell whether the host's own API lets that other site in."""
     named, pattern = (getattr(given, name, None) for name in ("cors_allow_origins", "cors_allow_origins_regex"))
     return any(each in (origin, "*") for each in (named or "").split(",")) or bool(
         pattern and re.fullmatch(pattern, origin)
@@ -329,7 +344,7 @@ def _is_welcome(origin: str, given: Any) -> bool:
 
 
 def _password(api_auth: str) -> Callable[..., Any]:
-    """The same names and passwords as for the host's API, which guards nothing but its own routes."""
+    """Ask for the same names and passwords as the host's API does, which guards nothing but its own routes."""
     known = dict(pair.split(":", 1) for pair in api_auth.split(","))
 
     async def guard(given: HTTPBasicCredentials = Depends(HTTPBasic())) -> None:  # noqa: B008 (how FastAPI wants it)

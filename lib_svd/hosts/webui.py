@@ -18,18 +18,20 @@ from typing import Any, TypeVar
 
 from PIL import Image
 
-from lib_svd.errors import SvdError
+from lib_svd.errors import BadRequest, SvdError, in_words
 from lib_svd.hosts.lacking import HOST, Lacks, Need, needing
 from lib_svd.hosts.whose import is_own
 from lib_svd.options import DEFAULTS
 from lib_svd.ports import Host, Memory, Options
 from lib_svd.progress import Bar, Preview, Progress, enlarge
+from lib_svd.strangers import shown
 
 T = TypeVar("T")
 Around = Callable[[], AbstractContextManager[None]]
 
 BAR_STEPS = 1000  # the host's bar counts in whole steps
 SECONDS_BETWEEN_PREVIEWS = 0.5
+UPSCALER_RUNS = 3  # at most, of a network that enlarges less than is asked for (modules/upscaler.py)
 
 _queued = contextvars.ContextVar("svd_queued", default=False)
 
@@ -50,7 +52,7 @@ class WebuiFolders:
         self.lacks, self._options = lacks, options
 
     def model_dirs(self) -> list[Path]:
-        """`models/svd` first, made when missing; then what the user named, then the host's own checkpoints."""
+        """List `models/svd` first, made when missing; then what the user named, then the host's own checkpoints."""
         from modules import shared
 
         models = self._models_path().absolute()
@@ -61,7 +63,9 @@ class WebuiFolders:
         return list(dict.fromkeys(self._absolute(folder) for folder in folders if folder))
 
     def output_dir(self) -> Path:
-        """The user's folder for all pictures or for clips, or the host's for videos, else one beside its others."""
+        """Take the user's folder for all pictures or for clips, or the host's for videos, else one beside its
+        others.
+        """
         folder = self._clips_root()
         if self._options["save_to_dirs"]:
             folder = folder / date.today().isoformat()
@@ -69,7 +73,7 @@ class WebuiFolders:
         return folder
 
     def clip_dirs(self) -> list[Path]:
-        """Today's, where the user has a folder for each day; those of other days, and what they are in."""
+        """List today's, where the user has a folder for each day; those of other days, and what they are in."""
         root = self._clips_root()
         days = sorted(root.glob("????-??-??"), reverse=True)
         real = (day for day in days if day.is_dir() and not day.is_symlink())  # a link may lead out of the folder
@@ -115,7 +119,9 @@ class WebuiQueue:
 
     @contextmanager
     def already_queued(self) -> Iterator[None]:
-        """What runs inside has its turn in the host's queue: a button's wrapped handler, or a script's hook."""
+        """Mark that what runs inside has its turn in the host's queue: a button's wrapped handler, or a script's
+        hook.
+        """
         token = _queued.set(True)
         try:
             yield
@@ -123,7 +129,8 @@ class WebuiQueue:
             _queued.reset(token)
 
     def exclusively(self, job: str, work: Callable[[], T]) -> T:
-        """Run `work` when it is its turn, on the one thread that does all heavy work; its result or its exception.
+        """Run `work` when it is its turn, on the one thread that does all heavy work; gives its result or raises its
+        exception.
 
         Raises:
             SvdError: the host has no queue that we know.
@@ -165,7 +172,7 @@ class WebuiQueue:
 
     @needing(Need.STOP, otherwise=False)
     def interrupted(self) -> bool:
-        """Whether Interrupt, Stop or Skip was pressed."""
+        """Tell whether Interrupt, Stop or Skip was pressed."""
         from modules import shared
 
         state = shared.state
@@ -221,7 +228,9 @@ class WebuiQueue:
 
     @needing(Need.THREAD)
     def _host_loop(self) -> Any:
-        """The code of the loop that the host's main thread spends its life in; None where it has no such thread."""
+        """Find the code of the loop that the host's main thread spends its life in; None where it has no such
+        thread.
+        """
         if not is_own("modules_forge.main_thread"):
             return None
         from modules_forge import main_thread
@@ -233,6 +242,57 @@ class WebuiQueue:
         return ThreadPoolExecutor(1, "svd")
 
 
+class WebuiUpscalers:
+    """The web UI's own upscalers: it reads their files, keeps them and works in tiles as it does in Extras."""
+
+    def __init__(self, lacks: Lacks) -> None:
+        self.lacks = lacks
+
+    @needing(Need.UPSCALERS, otherwise=())
+    def _known(self) -> tuple[Any, ...]:
+        """All but those that are no network, or ours too."""
+        from modules import shared
+
+        return tuple(each for each in shared.sd_upscalers if each.name not in ("None", "Lanczos"))
+
+    def names(self) -> list[str]:
+        """As Extras names them."""
+        return [each.name for each in self._known()]
+
+    def named(self, text: str) -> str:
+        """As Extras names it.
+
+        Raises:
+            BadRequest: there is none of that name.
+        """
+        names = {name.lower(): name for name in self.names()}
+        if text.lower() not in names:
+            there = in_words(["lanczos", *self.names()])
+            raise BadRequest(f"There is no upscaler {shown(text)}, there is {there}: choose of these.")
+        return names[text.lower()]
+
+    def enlarged(self, name: str, picture: Image.Image, scale: float) -> Image.Image:
+        """By the upscaler's own step, as often as the web UI takes it: its `upscale` would round to multiples of 8.
+
+        Raises:
+            SvdError: the upscaler failed, or gave the picture back as it was, as it does where it finds no network.
+        """
+        chosen = next(each for each in self._known() if each.name == name)
+        wanted, chosen.scaler.scale = picture.width * scale, scale
+        for _ in range(UPSCALER_RUNS):
+            before = picture.size
+            try:
+                picture = chosen.scaler.do_upscale(picture, chosen.data_path)
+            except Exception as error:
+                why = f"{type(error).__name__}: {error}".rstrip(".:")
+                raise SvdError(f"The upscaler {name} failed ({why}): choose another.") from error
+            if picture.width >= wanted or picture.size == before:
+                break
+        if picture.size == before and scale > 1:
+            raise SvdError(f"The upscaler {name} made nothing larger: the web UI's log says why, or choose another.")
+        return picture
+
+
 @dataclass(frozen=True, kw_only=True)
 class WebuiHost(Host):
     """A web UI."""
@@ -242,7 +302,7 @@ class WebuiHost(Host):
 
 
 def webui_host(name: str, memory: Memory, lacks: Lacks | None = None, around: Around = nullcontext) -> WebuiHost:
-    """A web UI with what all of them share.
+    """Make a web UI with what all of them share.
 
     Args:
         name: what log lines call it.
@@ -253,12 +313,19 @@ def webui_host(name: str, memory: Memory, lacks: Lacks | None = None, around: Ar
     lacks, options = lacks or Lacks(), WebuiOptions()
     has_thread = is_own("modules_forge.main_thread")
     lacks.look({need: uses for need, uses in HOST.items() if has_thread or need is not Need.THREAD})
-    queue, folders = WebuiQueue(lacks, options, around), WebuiFolders(lacks, options)
-    return WebuiHost(name=name, memory=memory, queue=queue, folders=folders, options=options, lacks=lacks)
+    return WebuiHost(
+        name=name,
+        memory=memory,
+        queue=WebuiQueue(lacks, options, around),
+        folders=WebuiFolders(lacks, options),
+        options=options,
+        upscalers=WebuiUpscalers(lacks),
+        lacks=lacks,
+    )
 
 
 def _runs(frame: FrameType | None, code: Any) -> bool:
-    """Whether a thread, seen from its innermost frame, is inside that code."""
+    """Tell whether a thread, seen from its innermost frame, is inside that code."""
     while frame is not None:
         if frame.f_code is code:
             return True

@@ -11,7 +11,9 @@ from pathlib import Path
 
 
 def is_own(module: str) -> bool:
-    """Whether the web UI itself has a module. Of a package that an extension brings, nothing is run to find out."""
+    """Tell whether the web UI itself has a module. Of a package that an extension brings, nothing is run to find
+    out.
+    """
     package = module.rpartition(".")[0]
     if package and not is_own(package):
         return False
@@ -26,7 +28,7 @@ def is_own(module: str) -> bool:
 
 
 def _is_brought(place: str) -> bool:
-    """Whether a file or folder lies in an extension; where there is no web UI, nothing does."""
+    """Tell whether a file or folder lies in an extension; where there is no web UI, nothing does."""
     if importlib.util.find_spec("modules") is None or importlib.util.find_spec("modules.paths") is None:
         return False
     from modules import paths

@@ -63,7 +63,7 @@ class Written:
         return other is self._kind
 
     def __call__(self, value: Any) -> str:
-        """What is written, or a number out of a range, which steps in floats: 0.030000000000000002 is 0.03."""
+        """Give what is written, or a number out of a range, which steps in floats: 0.030000000000000002 is 0.03."""
         return value.strip() if isinstance(value, str) else f"{value:.8g}"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from lib_svd.errors import spell
 from lib_svd.images.fit import SOFT_FROM, Box, Fitted, View
 
 Grey = npt.NDArray[np.float64]
@@ -57,7 +58,7 @@ def check_picture(image: Image.Image, fitted: Fitted, *, is_transparent: bool = 
 
 
 def subject_box(image: Image.Image) -> Box:
-    """Where what strikes the eye is: left, top, right, bottom, each 0..1 of the picture.
+    """Find where what strikes the eye is: left, top, right, bottom, each 0..1 of the picture.
 
     The spectral residual of Hou and Zhang (2007): what is unlike the rest of the spectrum.
     """
@@ -76,7 +77,8 @@ def subject_box(image: Image.Image) -> Box:
 
 
 def tighter_crop(image: Image.Image, size: tuple[int, int]) -> View:
-    """What a crop to `size` (width, height) would keep round the subject; of zoom 1 where there is nothing to gain.
+    """Find what a crop to `size` (width, height) would keep round the subject; of zoom 1 where there is nothing to
+    gain.
 
     As wide as the subject with some room, and no smaller than `size` where the picture has so many pixels.
     """
@@ -105,13 +107,14 @@ def _size(image: Image.Image, fitted: Fitted) -> tuple[Concern, ...]:
     lost = 1 - min(shapes) / max(shapes)  # of the largest crop, however far it is zoomed in
     if lost > CUT_OFF:
         text = f"Its shape is far from the clip's: {100 * lost:.0f} % of it is cut away."
-        remedy = "Choose a size of the picture's shape, or set what the crop keeps in view."
+        size, crop = spell("a size", "a --size"), spell("what the crop keeps in view", "--focus-x and --focus-y")
+        remedy = f"Choose {size} of the picture's shape, or set {crop}."
         found.append(Concern(name="shape", value=lost, text=text, remedy=remedy))
     return tuple(found)
 
 
 def laplacian(grey: npt.NDArray[T]) -> npt.NDArray[T]:
-    """Sum of the four neighbours less four times the pixel: `[H, W]` to `[H - 2, W - 2]`, without the border."""
+    """Add up the four neighbours less four times the pixel: `[H, W]` to `[H - 2, W - 2]`, without the border."""
     return grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
 
 
@@ -124,7 +127,8 @@ def _sharpness(grey: Grey) -> tuple[Concern, ...]:
     edges = float((slopes > EDGE).mean())
     if edges > BUSY:
         text = f"It is busy: {100 * edges:.0f} % of it are edges, and fine detail flickers."
-        return (Concern(name="busy", value=edges, text=text, remedy="Crop to one subject, and lower motion."),)
+        remedy = f"Crop to one subject, and lower {spell('Motion', '--motion')}."
+        return (Concern(name="busy", value=edges, text=text, remedy=remedy),)
     return ()
 
 
@@ -151,7 +155,7 @@ def _subject(image: Image.Image) -> tuple[Concern, ...]:
 
 
 def _grey(image: Image.Image, side: int) -> Grey:
-    """Levels 0..255, made smaller until the longer side has so many pixels."""
+    """Give levels 0..255, made smaller until the longer side has so many pixels."""
     grey = image.convert("L")
     grey.thumbnail((side, side), Image.Resampling.LANCZOS)
     return np.asarray(grey, float)
@@ -163,14 +167,14 @@ def _whole_pixels(box: Box) -> tuple[int, int, int, int]:
 
 
 def _box(values: Grey, radius: int) -> Grey:
-    """Mean over a square of that radius, the borders going round as the spectrum does."""
+    """Take the mean over a square of that radius, the borders going round as the spectrum does."""
     for axis in (0, 1):
         values = np.mean([np.roll(values, shift, axis) for shift in range(-radius, radius + 1)], 0)
     return values
 
 
 def _middle_of(weights: Grey) -> tuple[float, float]:
-    """Between which shares of a side the middle SUBJECT of the weight lies."""
+    """Find between which shares of a side the middle SUBJECT of the weight lies."""
     if weights.sum() == 0:
         return 0.0, 1.0
     risen = np.concatenate([[0.0], np.cumsum(weights) / weights.sum()])

@@ -19,7 +19,7 @@ _KEEPS_COLOURANTS = ("L", "CMYK", "RGB")  # what a colour profile may describe
 def to_rgb(
     image: Image.Image, backdrop: tuple[int, ...], white: int | None = None
 ) -> tuple[Image.Image, tuple[str, ...]]:
-    """The picture as RGB in sRGB, and notes.
+    """Convert a picture to RGB in sRGB, with notes.
 
     image: any mode. backdrop: sRGB, 0..255, seen through transparent pixels. white: of `stated_white`.
 
@@ -37,7 +37,7 @@ def to_rgb(
 
 
 def stated_white(image: Image.Image) -> int | None:
-    """The number that is white in a picture of more than 8 bits, as its file says; None: no file says.
+    """Read which number is white in a picture of more than 8 bits, as its file says; None: no file says.
 
     To be asked of an image as it was opened: copies of it, turned or converted, forget their file. Pillow before 10.1
     gives a PNG of 16 bits in mode I, as every release does a PGM; neither file can hold more.
@@ -49,7 +49,9 @@ def stated_white(image: Image.Image) -> int | None:
 
 
 def _split(image: Image.Image, white: int | None) -> tuple[Image.Image, Image.Image | None, tuple[str, ...]]:
-    """Colours in a mode that a profile may describe, the alpha channel (L) if there is one, and notes."""
+    """Part a picture into colours in a mode that a profile may describe, the alpha channel (L) if there is one, and
+    notes.
+    """
     if image.mode == "F" or image.mode.startswith("I"):
         return _split_numbers(image, white)
     keyed = "transparency" in image.info  # one colour (tRNS) or one palette entry stands for transparent
@@ -65,7 +67,7 @@ def _split(image: Image.Image, white: int | None) -> tuple[Image.Image, Image.Im
 
 
 def _split_numbers(image: Image.Image, white: int | None) -> tuple[Image.Image, Image.Image | None, tuple[str, ...]]:
-    """Modes of more than 8 bits a pixel, all of them greyscale.
+    """Part a picture of more than 8 bits a pixel, which is always greyscale.
 
     The rule: they run from 0 to white where that is known. Else they run from 0 to the smallest of 1 (F only), 255 and
     65535 that holds every value, or from their lowest to their highest value. Rounded to nearest.
@@ -85,7 +87,7 @@ def _split_numbers(image: Image.Image, white: int | None) -> tuple[Image.Image, 
 
 
 def _range(lowest: float, highest: float, whites: tuple[float, ...]) -> tuple[float, float]:
-    """What becomes black and what becomes white."""
+    """Find which number becomes black and which becomes white."""
     if lowest >= 0:
         for white in whites:
             if highest <= white:
@@ -94,7 +96,7 @@ def _range(lowest: float, highest: float, whites: tuple[float, ...]) -> tuple[fl
 
 
 def _scaled(values: npt.NDArray[np.generic], low: float, high: float) -> Image.Image:
-    """[H, W] of any number type to L. Infinity is clipped, NaN is black."""
+    """Bring [H, W] of any number type to L. Infinity is clipped, NaN is black."""
     unit = values.astype(np.float32)
     np.nan_to_num(unit, copy=False, nan=low, posinf=high, neginf=low)
     unit -= low
@@ -103,7 +105,7 @@ def _scaled(values: npt.NDArray[np.generic], low: float, high: float) -> Image.I
 
 
 def _in_srgb(colour: Image.Image, profile: bytes | None) -> tuple[Image.Image, tuple[str, ...]]:
-    """Colours in RGB as the embedded profile means them; without one, or with sRGB itself, Pillow's own conversion."""
+    """Convert colours to RGB as the embedded profile means them; without one, or with sRGB itself, as Pillow does."""
     if not profile:
         return colour.convert("RGB"), ()
     try:
@@ -126,7 +128,7 @@ def _through_profile(colour: Image.Image, profile: bytes) -> Image.Image:
 
 
 def _probe(mode: str) -> Image.Image:
-    """One row with colours from all over the space of `mode`."""
+    """Make one row with colours from all over the space of `mode`."""
     bands = Image.getmodebands(mode)
     steps = np.arange(0, 256, 17 if bands == 1 else 51, dtype=np.uint8)
     grid = np.stack(np.meshgrid(*[steps] * bands), axis=-1).reshape(-1, bands)

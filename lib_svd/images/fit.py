@@ -34,7 +34,7 @@ class View(NamedTuple):
 
     @classmethod
     def of(cls, request: ClipRequest) -> View:
-        """What a request asks for."""
+        """Read what a request asks for."""
         return cls(request.focus_x, request.focus_y, request.zoom)
 
 
@@ -48,7 +48,7 @@ class Fitted:
 
 
 def working_size(picture_size: tuple[int, int], native_size: tuple[int, int], grid: int) -> tuple[int, int]:
-    """The (width, height) to work in, multiples of `grid`: the picture's aspect at about the model's own area.
+    """Choose the (width, height) to work in, multiples of `grid`: the picture's aspect at about the model's own area.
 
     A picture of the native aspect gets exactly `native_size`, one of the turned aspect that size turned. The area is
     at most `MAX_AREA` of the native one and the longer side at most `MAX_LONG_SIDE` of the native longer side.
@@ -89,7 +89,7 @@ def fit_picture(image: Image.Image, size: tuple[int, int], mode: str, view: View
 
 
 def to_tensor(image: Image.Image) -> torch.Tensor:
-    """An RGB picture as [1, 3, H, W], float32, RGB in [-1, 1]: u8 / 255 * 2 - 1."""
+    """Turn an RGB picture into [1, 3, H, W], float32, RGB in [-1, 1]: u8 / 255 * 2 - 1."""
     import torch  # here, so that looking at a picture does not wait for torch to load
 
     pixels = torch.from_numpy(np.array(image))  # [H, W, 3]; a copy, since Pillow's memory is read-only
@@ -123,7 +123,7 @@ def _stretch(image: Image.Image, size: tuple[int, int]) -> Fitted:
 
 
 def _crop_box(source: tuple[int, int], size: tuple[int, int], view: View) -> Box:
-    """A part of the source with the aspect of `size`, round the focus but inside the source."""
+    """Choose a part of the source with the aspect of `size`, round the focus but inside the source."""
     scale = view.zoom * max(size[0] / source[0], size[1] / source[1])
     width, height = min(size[0] / scale, source[0]), min(size[1] / scale, source[1])
     left = min(max(view.focus_x * source[0] - width / 2, 0), source[0] - width)

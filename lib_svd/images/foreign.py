@@ -28,7 +28,7 @@ _CHOOSE = "choose a PNG, JPEG or WebP file"
 
 
 def describe(head: bytes) -> str:
-    """The rest of a sentence that begins with the file's name: what it is, and what to do.
+    """Write the rest of a sentence that begins with the file's name: what it is, and what to do.
 
     head: the first `HEAD_BYTES` of a file that could not be opened as a picture.
     """
@@ -52,7 +52,9 @@ def _name_at(head: bytes, table: tuple[tuple[int, bytes, str], ...]) -> str | No
 
 
 def _iso_picture(head: bytes) -> str | None:
-    """HEIC and AVIF share the box layout of MP4; the brands in the first box tell (ISO/IEC 14496-12, 4.3)."""
+    """Tell HEIC and AVIF from MP4, whose box layout they share, by the brands in the first box (ISO/IEC 14496-12,
+    4.3).
+    """
     if head[4:8] != b"ftyp":
         return None
     end = min(int.from_bytes(head[:4], "big"), len(head))

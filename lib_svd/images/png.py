@@ -11,7 +11,8 @@ LEFT_OUT = "svd_left_out"  # in the info of an image that was read without them
 
 
 def without_texts(stream: BinaryIO) -> BinaryIO:
-    """The file without colour profile and texts (https://www.w3.org/TR/png-3/#5Chunk-layout); pixels stay as they are.
+    """Leave colour profile and texts out of a file (https://www.w3.org/TR/png-3/#5Chunk-layout); pixels stay as they
+    are.
 
     Args:
         stream: at the start of a PNG; what is damaged in it stays so.

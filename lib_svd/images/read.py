@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
-from lib_svd.errors import BadPicture, BadRequest
+from lib_svd.errors import BadPicture, BadRequest, spell
 from lib_svd.images.colour import TRANSPARENT, stated_white, to_rgb
 from lib_svd.images.foreign import HEAD_BYTES, describe
 from lib_svd.images.png import LEFT_OUT, PNG, without_texts
@@ -79,7 +79,7 @@ def read_picture(source: str | Path | BinaryIO | Image.Image, background: str | 
 
 
 def open_picture(stream: BinaryIO, name: str = "The picture") -> Image.Image:
-    """A picture as it is stored, with all that its file says, decoded: for `read_picture` to read when it is needed.
+    """Decode a picture as it is stored, with all that its file says: for `read_picture` to read when it is needed.
 
     Raises:
         BadPicture: as `read_picture`, by that name.
@@ -108,7 +108,9 @@ def _colour(text: str) -> tuple[int, ...]:
     try:
         return ImageColor.getrgb(text)[:3]
     except ValueError as error:
-        raise BadRequest(f"Background must be a colour such as #ffffff, not {text!r}.") from error
+        raise BadRequest(
+            f"{spell('Background', '--background')} must be a colour such as #ffffff, not {text!r}."
+        ) from error
 
 
 def _name(source: str | Path | BinaryIO | Image.Image) -> str:
@@ -155,7 +157,7 @@ def _open_file(path: Path) -> BinaryIO:
 
 
 def _identified(stream: BinaryIO, name: str) -> Image.Image:
-    """Pillow's lazy image: the header is read, no pixel is decoded."""
+    """Open a picture with Pillow: the header is read, no pixel is decoded."""
     with _decoding(name):
         stream = _rewound(stream)
         head = stream.read(HEAD_BYTES)
@@ -195,7 +197,7 @@ def _decoding(name: str) -> Iterator[None]:
 
 
 def too_large(name: str, size: tuple[int, int] | None = None) -> str:
-    """The sentence about a picture of too many pixels; size: (width, height), where it is known."""
+    """Refuse a picture of too many pixels in a sentence; size: (width, height), where it is known."""
     what = f"is {size[0]}x{size[1]} pixels" if size is not None else "has too many pixels"
     limit = f"at most {MAX_PIXELS // 1_000_000} megapixels can be read"
     return f"{name} {what}, and {limit}: make it smaller first; 4096 pixels on the longer side are plenty."
@@ -229,7 +231,7 @@ def _has_more_frames(image: Image.Image) -> bool:
 
 
 def _upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
-    """A copy as its EXIF orientation says; phones store the sensor's rows and leave turning to the reader."""
+    """Make a copy as its EXIF orientation says; phones store the sensor's rows and leave turning to the reader."""
     if image.format == "TIFF":  # turned as it was decoded; Pillow 9.5 still has the tag and would turn it twice
         return image.copy(), ()
     try:

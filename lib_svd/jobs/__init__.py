@@ -1,4 +1,4 @@
-"""What is done with more than one clip, or with a clip that is there: sweep a setting, look at a clip, remember.
+"""What is done with more than one clip, or with a clip that is there: sweep a setting, look at it, finish it, remember.
 
 What needs a model is imported when it is asked for, so that the history opens without waiting for torch.
 """
@@ -8,20 +8,29 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lib_svd.jobs import history
+    from lib_svd.jobs.finishing import FinishOrder, finish, finish_order
     from lib_svd.jobs.looking import Looked, embedding, look, settings_of_clip
     from lib_svd.jobs.noting import noted, remembered
-    from lib_svd.jobs.restoring import Restored, reopened, restored
+    from lib_svd.jobs.restoring import Restored, opened, reopened, restored
     from lib_svd.jobs.sweeping import Swept, grid, orders, read_values, save_grid, sweep, sweepable
+    from lib_svd.jobs.tuning import Draft, apply_draft, choose_best, tune
 
 __all__ = [
+    "Draft",
+    "FinishOrder",
     "Looked",
     "Restored",
     "Swept",
+    "apply_draft",
+    "choose_best",
     "embedding",
+    "finish",
+    "finish_order",
     "grid",
     "history",
     "look",
     "noted",
+    "opened",
     "orders",
     "read_values",
     "remembered",
@@ -31,13 +40,16 @@ __all__ = [
     "settings_of_clip",
     "sweep",
     "sweepable",
+    "tune",
 ]
 
 _PLACES = {
+    "finishing": ("FinishOrder", "finish", "finish_order"),
     "looking": ("Looked", "embedding", "look", "settings_of_clip"),
     "noting": ("noted", "remembered"),
-    "restoring": ("Restored", "reopened", "restored"),
+    "restoring": ("Restored", "opened", "reopened", "restored"),
     "sweeping": ("Swept", "grid", "orders", "read_values", "save_grid", "sweep", "sweepable"),
+    "tuning": ("Draft", "apply_draft", "choose_best", "tune"),
 }
 
 

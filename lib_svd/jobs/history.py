@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from lib_svd.errors import BadInput, BadOutput, BadRequest
 from lib_svd.files import NOTED, TRASH, hidden_names, publish
+from lib_svd.finish.finishing import finished_of, finished_source
 from lib_svd.infotext import read_start
 from lib_svd.jobs import owning
 from lib_svd.jobs.notes import BEST, LATEST, read_note
@@ -28,6 +29,7 @@ from lib_svd.request import ClipRequest, unmarked
 from lib_svd.review import MEASURES, Review
 from lib_svd.settings import SETTINGS
 from lib_svd.strangers import is_text
+from lib_svd.video import copy_suffixes
 
 MARKED = ("motion", "fidelity", "consistency")  # what a user may give 1 to 5 marks
 MOST_NOTE = 10_000  # characters
@@ -48,15 +50,23 @@ class Entry:
     marks: Mapping[str, int] = field(default_factory=dict)  # of MARKED, 1 to 5
     note: str = ""
     files: Sequence[str] | None = None  # the clip's own, see `owning`; None: not noted
+    finished: str = ""  # what was done to it after it was made, see `Finishing.text`; "": nothing
+    source: str = ""  # the name of the clip that was finished
 
     def brief(self) -> str:
-        """The settings that every clip is shown with: `7 fps, motion 75`; the model's mark is for programs."""
+        """Write the settings that every clip is shown with: `7 fps, motion 75`; the model's mark is for programs.
+
+        Of one that was finished what was done to it; how many frames it has, and how fast, its settings do not tell.
+        """
         settings = {**self.settings, "checkpoint": unmarked(self.settings.get("checkpoint") or "")[0]}
+        if self.finished:
+            settings |= {"num_frames": None, "fps": None}
         told = ((setting.card, settings.get(name)) for name, setting in SETTINGS.items())
-        return ", ".join(card.format(value) for card, value in told if card and value not in (None, ""))
+        shown = [card.format(value) for card, value in told if card and value not in (None, "")]
+        return ", ".join([*shown, f"finished ({self.finished})"] if self.finished else shown)
 
     def shown(self) -> dict[str, Any]:
-        """One flat row, for tables and CSV."""
+        """Give one flat row, for tables and CSV."""
         return {name: told(self) for name, told in COLUMNS.items()}
 
 
@@ -76,6 +86,8 @@ COLUMNS: Mapping[str, Callable[[Entry], Any]] = {
     **{measure.name: _of("measures", measure.name) for measure in MEASURES},
     **{f"mark_{name}": _of("marks", name) for name in MARKED},
     "note": lambda each: each.note,
+    "finished": lambda each: each.finished,
+    "source": lambda each: each.source,
 }
 """What tables show of a clip, and how it is told; each alone, because lists of 10,000 clips are sorted by it."""
 
@@ -95,12 +107,38 @@ def remember(
     Raises:
         BadOutput: it cannot be written beside the clip.
     """
-    made = replace(entry(video), settings=asdict(settings), picture=picture)
+    return _remember(replace(entry(video), settings=asdict(settings), picture=picture), review, files)
+
+
+def remember_finished(
+    video: Path, infotext: str, known: Entry | None, source: str, review: Review | None, files: Iterable[Path]
+) -> Entry:
+    """Write down which clip a finished one came from, with the settings and the picture of that, and its own measures.
+
+    Args:
+        video: the finished clip.
+        infotext: what it carries.
+        known: what the history knows of the clip that it came from; None: nothing.
+        source: the name of that clip.
+        review: what was measured.
+        files: all that was written with the finished clip.
+
+    Raises:
+        BadOutput: it cannot be written beside the clip.
+    """
+    settings = known.settings if known is not None else {}
+    if not settings and "Steps: " in infotext:
+        settings = asdict(ClipRequest.from_infotext(infotext))
+    made = replace(entry(video), settings=settings, picture=known.picture if known is not None else "")
+    return _remember(replace(made, finished=finished_of(infotext), source=source), review, files)
+
+
+def _remember(made: Entry, review: Review | None, files: Iterable[Path] | None) -> Entry:
     if review is not None:
         series = {name: [round(value, 4) for value in values] for name, values in review.series.items()}
         made = replace(made, measures=review.measures, series=series)
     if files is not None:
-        made = replace(made, files=[*owning.listed(video, files), NOTED])
+        made = replace(made, files=[*owning.listed(made.video, files), NOTED])
     _write(made)
     return made
 
@@ -124,7 +162,7 @@ def mark(video: Path, *, marks: Mapping[str, int] | None = None, note: str | Non
 
 
 def entry(video: Path) -> Entry:
-    """What is known of one clip.
+    """Read what is known of one clip.
 
     Raises:
         BadInput: it is not there, or is a link.
@@ -136,7 +174,7 @@ def entry(video: Path) -> Entry:
 
 
 def _is_real(path: Path) -> bool:
-    """Whether it is a file, and not a link, which may lead out of the folder."""
+    """Tell whether it is a file, and not a link, which may lead out of the folder."""
     return path.is_file() and not path.is_symlink()
 
 
@@ -157,13 +195,14 @@ class Listing(NamedTuple):
 
 
 def clips_in(*folders: Path) -> Listing:
-    """Every clip of some folders.
+    """List every clip of some folders.
 
     Links are passed over; so are, with a sentence, a folder that cannot be read, and a clip that cannot be looked at or
     whose name is no UTF-8.
     """
     clips: list[Unread] = []
     passed_over: list[str] = []
+    suffixes = copy_suffixes()
     for place in map(str, folders):
         try:
             with os.scandir(place) as found:
@@ -171,7 +210,7 @@ def clips_in(*folders: Path) -> Listing:
         except OSError as error:
             passed_over.append(f"{place!r} is passed over ({error.strerror}): allow reading it.")
             continue
-        for name in filter(_is_clip, files):
+        for name in (each for each in files if is_clip(each) and not _is_copy(each, files, suffixes)):
             try:
                 if files[name].is_file(follow_symlinks=False):
                     clips.append(_unread(place, name, files))
@@ -183,12 +222,12 @@ def clips_in(*folders: Path) -> Listing:
 
 @lru_cache(maxsize=100_000)
 def _at(folder: str, name: str) -> Path:
-    """The path of a file; made once, since making 10,000 of them takes longer than listing them."""
+    """Give the path of a file; made once, since making 10,000 of them takes longer than listing them."""
     return Path(folder, name)
 
 
 def _unread(folder: str, name: str, files: Mapping[str, os.DirEntry[str]]) -> Unread:
-    """Raises OSError or ValueError where the clip cannot be looked at or named."""
+    """Look at a clip's file; raises OSError or ValueError where it cannot be looked at or named."""
     if not is_text(name):
         raise ValueError("its name is no UTF-8")
     video, changed = _at(folder, name), files[name].stat().st_mtime
@@ -203,7 +242,7 @@ def _unread(folder: str, name: str, files: Mapping[str, os.DirEntry[str]]) -> Un
 
 
 def newest(clips: Iterable[Unread], read: Callable[[Unread], Entry] | None = None) -> Iterator[Entry]:
-    """Clips in the order in which they were made, the newest first; a file is read when its clip is asked for.
+    """Give clips in the order in which they were made, the newest first; a file is read when its clip is asked for.
 
     Args:
         clips: the file that changed last first. A copy changes later than its clip was made, but none earlier: so a
@@ -221,12 +260,12 @@ def newest(clips: Iterable[Unread], read: Callable[[Unread], Entry] | None = Non
 
 
 def entries(*folders: Path) -> list[Entry]:
-    """Every clip of some folders, the newest first, without their series; 10,000 of them in about a second."""
+    """Read every clip of some folders, the newest first, without their series; 10,000 of them in about a second."""
     return list(newest(clips_in(*folders).clips))
 
 
 def to_trash(video: Path) -> list[Path]:
-    """Move a clip and the files that are its own into the trash folder beside it; where they are now.
+    """Move a clip and the files that are its own into the trash folder beside it; gives where they are now.
 
     Raises:
         BadInput: the clip is not there, was not made here, or cannot be moved.
@@ -238,7 +277,7 @@ def to_trash(video: Path) -> list[Path]:
 
 
 def from_trash(video: Path) -> Path:
-    """Move a clip in the trash and the files that are its own back to where they were; where the clip is now.
+    """Move a clip in the trash and the files that are its own back to where they were; gives where the clip is now.
 
     Raises:
         BadInput: the clip is not in the trash, or cannot be moved.
@@ -250,7 +289,7 @@ def from_trash(video: Path) -> Path:
 
 
 def _own(video: Path) -> list[Path]:
-    """A clip's own files, with what was noted on it; raises BadInput where it is not there."""
+    """List a clip's own files, with what was noted on it; raises BadInput where it is not there."""
     own, note = owning.own_files(video, entry(video).files), video.with_suffix(NOTED)
     if video in own and note not in own and _is_real(note) and read_note(note) is not None:
         own.append(note)
@@ -258,7 +297,7 @@ def _own(video: Path) -> list[Path]:
 
 
 def _move(video: Path, own: Sequence[Path], folder: Path) -> list[Path]:
-    """Move a clip's own files into a folder, under its name or one like it that is free; where they are now.
+    """Move a clip's own files into a folder, under its name or one like it that is free; gives where they are now.
 
     Raises:
         BadInput: that cannot be done, and nothing was moved.
@@ -272,13 +311,14 @@ def _move(video: Path, own: Sequence[Path], folder: Path) -> list[Path]:
         moved = _moved({path: folder / (stem + _after(video, path)) for path in own})
     except OSError as error:
         raise BadInput(f"{video} cannot be moved to {folder} ({error.strerror or error}).") from error
-    with suppress(OSError):
-        video.with_suffix("").rmdir()  # where its frames were, if nothing else is there
+    for place in {path.parent for path in own} - {video.parent}:
+        with suppress(OSError):
+            place.rmdir()  # where its frames were, if nothing else is there
     return moved
 
 
 def _after(video: Path, path: Path) -> str:
-    """How a file's name goes on after the clip's: `.mp4`, `/00000.png`."""
+    """Give how a file's name goes on after the clip's: `.mp4`, `/00000.png`."""
     return path.relative_to(video.parent).as_posix()[len(video.stem) :]
 
 
@@ -298,14 +338,14 @@ def _moved(targets: Mapping[Path, Path]) -> list[Path]:
 
 
 def _numbered(stem: str) -> Iterator[str]:
-    """`clip`, `clip (2)`, `clip (3)`, ..."""
+    """Give `clip`, `clip (2)`, `clip (3)`, ..."""
     yield stem
     yield from (f"{stem} ({n})" for n in count(2))
 
 
 def write_csv(clips: Sequence[Entry], path: Path) -> None:
-    """A row a clip, with every setting, measure, mark and note; text that a spreadsheet would take for a formula begins
-    with an apostrophe.
+    """Write a row a clip, with every setting, measure, mark and note; text that a spreadsheet would take for a formula
+    begins with an apostrophe.
 
     Raises:
         BadOutput: the file is there already, or cannot be written.
@@ -325,21 +365,29 @@ def write_csv(clips: Sequence[Entry], path: Path) -> None:
 
 
 def _no_formula(told: Any) -> Any:
-    """See https://owasp.org/www-community/attacks/CSV_Injection; numbers stay numbers."""
+    """Let text begin with an apostrophe where a spreadsheet would take it for a formula, see
+    https://owasp.org/www-community/attacks/CSV_Injection; numbers stay numbers.
+    """
     return f"'{told}" if isinstance(told, str) and told.lstrip(" \t\r\n").startswith(_FORMULAS) else told
 
 
 def differing(clips: Sequence[Entry]) -> list[str]:
-    """Settings in which clips that are compared differ."""
+    """List the settings in which clips that are compared differ."""
     return [name for name in SETTINGS if len({str(each.settings.get(name)) for each in clips}) > 1]
 
 
-def _is_clip(name: str) -> bool:
+def _is_copy(name: str, names: Container[str], suffixes: Sequence[str]) -> bool:
+    """Whether a file is another clip once more, in another format: `clip.h265.mp4` beside `clip.mp4`."""
+    return any(name.endswith(each) and f"{name.removesuffix(each)}.mp4" in names for each in suffixes)
+
+
+def is_clip(name: str) -> bool:
+    """Whether a file of that name may be a clip's own video."""
     return name.lower().endswith(".mp4") and not name.startswith(".")
 
 
 def read_entry(clip: Unread, *, with_series: bool = False) -> Entry:
-    """From the `.json`, or else the `.txt`; a file that is damaged counts as none.
+    """Read a clip's `.json`, or else its `.txt`; a file that is damaged counts as none.
 
     Args:
         clip: of a listing.
@@ -354,7 +402,7 @@ def read_entry(clip: Unread, *, with_series: bool = False) -> Entry:
 
 
 def _from_text(video: Path) -> dict[str, Any]:
-    """Settings; and of a video that shows a whole sweep, what was swept as its note instead of the first value."""
+    """Read settings; and of a video that shows a whole sweep, what was swept as its note instead of the first value."""
     path = video.with_suffix(".txt")
     if not _is_real(path):
         return {}
@@ -365,6 +413,8 @@ def _from_text(video: Path) -> dict[str, Any]:
         settings = asdict(ClipRequest.from_infotext(text))
     except (OSError, ValueError, BadRequest):
         return {}
+    if finished := finished_of(text):
+        return {"settings": settings, "finished": finished, "source": finished_source(text)}
     first, _, rest = text.partition("\n")
     label, _, values = first.partition(": ")
     swept = next((setting for setting in SETTINGS.values() if setting.infotext == label), None)
@@ -374,7 +424,7 @@ def _from_text(video: Path) -> dict[str, Any]:
 
 
 def _write(made: Entry) -> None:
-    """Whole or not at all; a `.json` of that name that is not ours stays."""
+    """Write an entry whole or not at all; a `.json` of that name that is not ours stays."""
     path = made.video.with_suffix(".json")
     if path.exists() and read_note(path) is None:
         raise BadOutput(f"{path} is there already and is not ours: rename it, or nothing can be noted on the clip.")

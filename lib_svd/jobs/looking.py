@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from lib_svd import images, video
 from lib_svd.checkpoints import Svd
 from lib_svd.clip import Frames
 from lib_svd.errors import BadInput, BadRequest
-from lib_svd.infotext import read_infotext
+from lib_svd.jobs.restoring import infotext_of, own_shape
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest, CompleteRequest
 from lib_svd.review import CV2_MISSING, LEAST_SIDE, Advice, Embed, Review, advise, can_see_motion, review
@@ -33,7 +32,7 @@ class Looked:
     notes: tuple[str, ...] = ()  # what could not be measured, and why
 
     def advice(self, said: str | None = None) -> Advice | None:
-        """The one change to try next; None: nothing is wrong, or the clip does not say how it was made.
+        """Choose the one change to try next; None: nothing is wrong, or the clip does not say how it was made.
 
         Args:
             said: what the user says is wrong, of `review.FAULTS`.
@@ -62,10 +61,10 @@ def look(path: Path, *, picture: Path | None = None, tower: tuple[Svd, Host] | N
     height, width = frames.shape[1:3]
     if min(height, width) < LEAST_SIDE:
         raise BadInput(f"{path} is {width}x{height}: choose a clip of at least {LEAST_SIDE}x{LEAST_SIDE} to measure.")
-    settings = settings_of_clip(path)
-    if settings is not None:  # measures do not depend on how the clip is shown
-        frames = video.as_made(frames, (settings.width, settings.height))
-    source = None if picture is None else as_the_model_got_it(picture, settings, frames)
+    settings, size = settings_of_clip(path), own_shape(infotext_of(path)).size
+    frames = video.as_made(frames, size)  # measures do not depend on how the clip is shown
+    own = settings and settings.with_(width=size[0], height=size[1])
+    source = None if picture is None else as_the_model_got_it(picture, own, frames)
     found = review(frames, source, None if tower is None else embedding(*tower))
     return Looked(
         review=found,
@@ -78,15 +77,13 @@ def look(path: Path, *, picture: Path | None = None, tower: tuple[Svd, Host] | N
 
 
 def settings_of_clip(path: Path) -> ClipRequest | None:
-    """The settings that a clip carries, or that stand beside it, as of a gif; None: it was not made here."""
-    for each in (path, path.with_suffix(".txt")):
-        with suppress(BadInput):
-            return ClipRequest.from_infotext(read_infotext(each))
-    return None
+    """Read the settings that a clip carries, or that stand beside it, as of a gif; None: it was not made here."""
+    infotext = infotext_of(path)
+    return ClipRequest.from_infotext(infotext) if infotext else None
 
 
 def as_the_model_got_it(picture: Path, settings: ClipRequest | None, frames: Frames) -> Frames:
-    """The picture fitted as the clip's settings say, at the size of its frames, [H, W, 3].
+    """Fit the picture as the clip's settings say, at the size of its frames, [H, W, 3].
 
     Raises:
         BadInput: the picture cannot be read.
@@ -101,7 +98,7 @@ def as_the_model_got_it(picture: Path, settings: ClipRequest | None, frames: Fra
 
 
 def embedding(svd: Svd, host: Host) -> Embed:
-    """Frames to embeddings by a checkpoint's image tower."""
+    """Embed frames by a checkpoint's image tower."""
     settings, _ = svd.checkpoint.family.complete(ClipRequest(), grid=svd.checkpoint.size_grid)
     run = Run(svd, settings, host)
 

@@ -21,7 +21,7 @@ _SERIES = re.compile(r'\n "series": \{(?:\n  [^\n]*)+\n \},')  # as the history 
 
 
 def read_note(path: Path, with_series: bool = True) -> dict[str, Any] | None:
-    """The fields of a clip's note by name; None: the file is somebody else's, or damaged.
+    """Read the fields of a clip's note by name; None: the file is somebody else's, or damaged.
 
     Args:
         path: the `.json` beside the clip.
@@ -32,7 +32,7 @@ def read_note(path: Path, with_series: bool = True) -> dict[str, Any] | None:
             text = text_of(file.read(min(os.fstat(file.fileno()).st_size, MOST_TEXT) + 1))
         if not with_series:
             text = _SERIES.sub("", text, count=1)
-        kept = {"files": None, "series": {}, **read_json(text)}
+        kept = {**_LATER, "series": {}, **read_json(text)}
         found = {name: kept[name] for name in _KEPT if _KEPT[name](kept[name])}
         if len(found) < len(_KEPT) or ("\\u" in text and not is_text(json.dumps(kept, ensure_ascii=False))):
             return None
@@ -46,7 +46,9 @@ _TYPES = {name: {type(None)} | ({str} if setting.kind is str else _NUMBER) for n
 
 
 def _are_settings(settings: Any) -> bool:
-    """Of another version, perhaps, but each of its own type, so that they can be shown and sorted."""
+    """Tell whether these are settings, of another version, perhaps, but each of its own type, so that they can be shown
+    and sorted.
+    """
     values = [*map(settings.get, _TYPES)]
     return _are_kinds(tuple(map(type, values))) and all(map(isfinite, [each for each in values if type(each) is float]))
 
@@ -77,5 +79,9 @@ _KEPT: Mapping[str, Callable[[Any], bool]] = {
     "marks": lambda marks: all(mark in range(1, BEST + 1) for mark in marks.values()),
     "note": lambda note: isinstance(note, str),
     "files": lambda files: files is None or (type(files) is list and all(isinstance(each, str) for each in files)),
+    "finished": lambda finished: isinstance(finished, str),
+    "source": lambda source: isinstance(source, str),
 }
 """Every field of an Entry but the clip, and whether a value that was read is one."""
+
+_LATER = {"files": None, "finished": "", "source": ""}  # fields that notes of earlier versions do not have

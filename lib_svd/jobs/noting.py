@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -17,10 +18,11 @@ from lib_svd.jobs.looking import embedding
 from lib_svd.ports import Host
 from lib_svd.progress import Progress, Stage
 from lib_svd.request import ClipRequest
-from lib_svd.review import Review, review
+from lib_svd.review import LEAST_SIDE, Review, review
 
 log = logging.getLogger("svd")
 T = TypeVar("T")
+MOST_MEASURED = 200  # frames of a finished clip: measuring more takes minutes
 
 
 def noted(
@@ -55,7 +57,7 @@ def noted(
 
 
 def remembered(saved: SavedClip, settings: ClipRequest, picture: str = "", measured: Review | None = None) -> SavedClip:
-    """Write down what is known of a clip; returns it, with a note where that failed.
+    """Write down what is known of a clip; gives it, with a note where that failed.
 
     Args:
         saved: the clip.
@@ -64,13 +66,43 @@ def remembered(saved: SavedClip, settings: ClipRequest, picture: str = "", measu
         measured: None: it was not measured.
     """
     notes = list(saved.notes)
-    files = (saved.video, saved.video.with_suffix(".txt"), *saved.copies, *saved.frames)
+    files = _files(saved)
     _tried("noted", lambda: history.remember(saved.video, settings, picture, measured, files), notes)
     return replace(saved, notes=tuple(notes))
 
 
+def noted_finished(saved: SavedClip, host: Host, known: history.Entry | None, source: str) -> SavedClip:
+    """Write down what is known of a clip that was finished, and measure it where clips are; with a note what failed.
+
+    Args:
+        saved: the finished clip.
+        host: where it is measured.
+        known: what the history knows of the clip that it came from; None: it is none of the history's.
+        source: the name of that clip.
+    """
+
+    def measure() -> Review:
+        host.queue.report(Progress(Stage.MEASURING, 0, 1))
+        numbers = review(saved.clip.frames)
+        host.queue.report(Progress(Stage.MEASURING, 1, 1))
+        return numbers
+
+    notes, frames = list(saved.notes), saved.clip.frames
+    wanted = host.options["svd_review"] and 1 < len(frames) <= MOST_MEASURED and min(frames.shape[1:3]) >= LEAST_SIDE
+    found = _tried("measured", lambda: host.queue.exclusively("svd", measure), notes) if wanted else None
+    files = _files(saved)
+    text = saved.clip.infotext
+    _tried("noted", lambda: history.remember_finished(saved.video, text, known, source, found, files), notes)
+    return replace(saved, notes=tuple(notes))
+
+
+def _files(saved: SavedClip) -> tuple[Path, ...]:
+    copies = (file for copy in saved.copies for file in (copy.iterdir() if copy.is_dir() else (copy,)))
+    return (saved.video, saved.video.with_suffix(".txt"), *copies, *saved.frames)
+
+
 def _tried(what: str, work: Callable[[], T], notes: list[str]) -> T | None:
-    """What the work gives; None: it failed, and a note says why."""
+    """Give what the work gives; None: it failed, and a note says why."""
     try:
         return work()
     except SvdError as error:

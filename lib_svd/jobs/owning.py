@@ -9,18 +9,18 @@ from pathlib import Path
 from lib_svd.errors import BadRequest
 from lib_svd.request import ClipRequest
 
-_OWN = re.compile(r"\.\w+|/\d{5,}\.png")  # what follows the clip's stem in the names of its files
+_OWN = re.compile(r"(\.\w+){1,2}|(\.\w+)?/\d{5,}\.png")  # what follows the clip's stem in the names of its files
 
 
 def listed(video: Path, files: Iterable[Path]) -> list[str]:
-    """What is to be noted of files that were written with a clip: how their names go on after its own."""
+    """Say what is to be noted of files that were written with a clip: how their names go on after its own."""
     stem = str(video.with_suffix(""))
     after = (str(path).removeprefix(stem) for path in files if str(path).startswith(stem))
     return [name for name in (each.replace("\\", "/") for each in after) if _OWN.fullmatch(name)]
 
 
 def own_files(video: Path, noted: Sequence[str] | None) -> list[Path]:
-    """Of the files that a clip's note lists, or without a list of those that carry its settings, what is there.
+    """List what is there of the files that a clip's note lists, or without a list of those that carry its settings.
 
     Args:
         video: the clip.
@@ -34,7 +34,9 @@ def own_files(video: Path, noted: Sequence[str] | None) -> list[Path]:
 
 
 def frames_of(video: Path, infotext: str) -> tuple[Path, ...]:
-    """The pictures in the folder that is called like a clip, in order, if they carry the clip's settings; else none."""
+    """List the pictures in the folder that is called like a clip, in order, if they carry the clip's settings; else
+    none.
+    """
     folder = video.with_suffix("")
     paths = tuple(sorted(folder.glob("*.png")))
     if folder.is_symlink() or any(path.is_symlink() for path in paths):
@@ -47,7 +49,7 @@ def _is_linked(video: Path, path: Path) -> bool:
 
 
 def _by_settings(video: Path) -> list[Path]:
-    """The clip and its `.txt`, where that holds settings, and the frames that carry the same."""
+    """List the clip and its `.txt`, where that holds settings, and the frames that carry the same."""
     text = video.with_suffix(".txt")
     try:
         infotext = text.read_bytes().decode()
@@ -61,7 +63,7 @@ def _by_settings(video: Path) -> list[Path]:
 
 
 def _settings_in(path: Path) -> str | None:
-    """What stands in a picture, "" for nothing; None: it cannot be read."""
+    """Read what stands in a picture, "" for nothing; None: it cannot be read."""
     from PIL import Image
 
     try:

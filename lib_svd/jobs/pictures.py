@@ -16,7 +16,7 @@ FOLDER = "pictures"  # below the clips' own
 
 
 def keep(order: Order, clips: Path) -> str:
-    """Where an order's picture is; one that no file has to the pixel is written below the folder `clips`.
+    """Say where an order's picture is; one that no file has to the pixel is written below the folder `clips`.
 
     Raises:
         BadOutput: it cannot be written; nothing is left behind.
@@ -38,7 +38,7 @@ def keep(order: Order, clips: Path) -> str:
 
 
 def _is_in(path: str, order: Order) -> bool:
-    """Whether a file is the picture, and not what a web UI made of it, such as a JPEG."""
+    """Tell whether a file is the picture, and not what a web UI made of it, such as a JPEG."""
     try:
         return bool(path) and images.read_picture(path, order.request.background).image == order.original
     except BadInput:
@@ -46,5 +46,5 @@ def _is_in(path: str, order: Order) -> bool:
 
 
 def _content(picture: Image.Image) -> str:
-    """The same for the same pixels."""
+    """Give the same digits for the same pixels."""
     return hashlib.sha256(f"{picture.size}".encode() + picture.tobytes()).hexdigest()[:32]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL import Image
 
 from lib_svd import images, video
 from lib_svd.clip import Clip, SavedClip
 from lib_svd.errors import BadInput
+from lib_svd.finish.finishing import finished_of
 from lib_svd.infotext import read_infotext
 from lib_svd.jobs.history import Entry
 from lib_svd.jobs.owning import frames_of
@@ -41,19 +43,60 @@ def restored(entry: Entry) -> Restored:
 
 
 def reopened(path: Path) -> SavedClip:
-    """A clip with its frames: without loss where they were saved too, else out of the video.
+    """Read a clip with its frames: without loss where they were saved too, else out of the video.
 
     Raises:
         BadInput: it cannot be read, or carries no settings.
     """
+    check_no_link(path)
+    return _opened(path, read_infotext(path))
+
+
+def opened(path: Path) -> SavedClip:
+    """The same of any clip, made here or elsewhere; its infotext is "" where nothing tells how it was made.
+
+    Raises:
+        BadInput: it cannot be read.
+    """
+    check_no_link(path)
+    return _opened(path, infotext_of(path))
+
+
+def check_no_link(path: Path) -> None:
+    """Raises BadInput where a clip is a link, which may lead out of its folder."""
     if path.is_symlink():
         raise BadInput(f"{path} is a link, which is not followed: open the clip itself.")
-    infotext = read_infotext(path)
-    kept = frames_of(path, infotext)
+
+
+def infotext_of(path: Path) -> str:
+    """The settings text that a clip carries, or that stands beside it; "": there is none that can be read."""
+    with suppress(BadInput):
+        infotext = read_infotext(path)
+        ClipRequest.from_infotext(infotext)
+        return infotext
+    return ""
+
+
+class OwnShape(NamedTuple):
+    """In what the frames of a clip were made; None: as the video has it."""
+
+    size: tuple[int | None, int | None]  # width, height
+    fps: int | None
+
+
+def own_shape(infotext: str) -> OwnShape:
+    """What a clip's settings say of its frames; nothing where it was finished, since they are of the clip before."""
+    settings = ClipRequest() if finished_of(infotext) else ClipRequest.from_infotext(infotext)
+    return OwnShape((settings.width, settings.height), settings.fps)
+
+
+def _opened(path: Path, infotext: str) -> SavedClip:
+    kept = frames_of(path, infotext) if infotext else ()
     frames, fps = video.read_frames(path.with_suffix("") if kept else path)
-    settings = ClipRequest.from_infotext(infotext)
-    frames = video.as_made(frames, (settings.width, settings.height))
-    clip = Clip(frames=frames, fps=settings.fps or round(fps), infotext=infotext)
+    size, own_fps = own_shape(infotext)
+    if own_fps is None and kept:
+        fps = video.probe(path).fps
+    clip = Clip(frames=video.as_made(frames, size), fps=own_fps or max(1, round(fps)), infotext=infotext)
     return SavedClip(clip=clip, video=path, frames=kept)
 
 

@@ -17,7 +17,8 @@ _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 
 
 def found(clips: Iterable[Entry], words: str) -> list[Entry]:
-    """Those in which every word occurs: in the name, the note, the picture's or the model's name; or `motion=75`.
+    """Find the clips in which every word occurs: in the name, the note, the picture's or the model's name; or
+    `motion=75`.
 
     What stands in quotes is one word: `sampler="DPM++ 2M"`. Case and the form of accented letters do not matter.
     """
@@ -26,7 +27,7 @@ def found(clips: Iterable[Entry], words: str) -> list[Entry]:
 
 
 def by(clips: Iterable[Entry], name: str, *, ascending: bool = False) -> list[Entry]:
-    """The highest of a measure, a setting or a mark first, or the lowest; those that have none come last.
+    """Sort the highest of a measure, a setting or a mark first, or the lowest; clips that have none come last.
 
     Raises:
         BadRequest: there is nothing of that name.
@@ -50,7 +51,9 @@ def _has(each: Entry, word: str) -> bool:
 
 
 def _is(told: Any, value: str, setting: Setting | None) -> bool:
-    """Whether what is told of a clip is a value as somebody writes it: a number, a text, or the label of a choice."""
+    """Tell whether what is told of a clip is a value as somebody writes it: a number, a text, or the label of a
+    choice.
+    """
     if isinstance(told, (int, float)):
         with suppress(ValueError):
             return float(value) == told
@@ -64,7 +67,7 @@ def _folded(text: str) -> str:
 
 
 def _column(name: str) -> str:
-    """The column of that name; a setting may be called as in the tab or on the command line. "": there is none."""
+    """Find the column of that name; a setting may be called as in the tab or on the command line. "": there is none."""
     setting = setting_called(name)
     column = name if setting is None else setting.name
     return column if column in COLUMNS else ""

@@ -36,12 +36,12 @@ class Swept:
 
     @property
     def measures(self) -> Measures:
-        """By name; none where it could not be measured."""
+        """The measures by name; none where it could not be measured."""
         return {} if self.review is None else self.review.measures
 
 
 def sweepable(name: str) -> Setting:
-    """The setting of that name, in code, on the command line or in the tab.
+    """Find the setting of that name, in code, on the command line or in the tab.
 
     Raises:
         BadRequest: there is none, or it cannot be swept.
@@ -54,7 +54,7 @@ def sweepable(name: str) -> Setting:
 
 
 def read_values(setting: Setting, text: str) -> tuple[object, ...]:
-    """`60, 75, 90` or `1-4` to values of a setting, each once; "" to the ones to begin with.
+    """Read `60, 75, 90` or `1-4` as values of a setting, each once; "" as the ones to begin with.
 
     Raises:
         BadRequest: a value is none of this setting, or there are fewer than two or too many.
@@ -68,7 +68,7 @@ def read_values(setting: Setting, text: str) -> tuple[object, ...]:
 
 
 def orders(first: Order, setting: Setting, values: Sequence[object]) -> list[Order]:
-    """An order a value, all else as in the first; the clips' names end in their values.
+    """Make an order a value, all else as in the first; the clips' names end in their values.
 
     Raises:
         BadInput: the model cannot do one of them, or a clip of that name is there.
@@ -96,14 +96,14 @@ def sweep(made: Sequence[Order], setting: Setting, host: Host, load: Load) -> It
         yield Swept(value=getattr(order.request, setting.name), saved=saved, review=found)
 
 
-def save_grid(swept: Sequence[Swept], setting: Setting, out: Path, encoding: video.Encoding | None = None) -> SavedClip:
-    """All clips of a sweep in one video, each with its value below; those that end earlier keep their last frame.
+def save_grid(swept: Sequence[Swept], setting: Setting, out: Path, encoding: video.Encoding) -> SavedClip:
+    """Save all clips of a sweep in one video, each with its value below; those that end earlier keep their last frame.
 
     Args:
         swept: the clips.
         setting: what differs between them.
         out: the video file.
-        encoding: of the video; None: the usual one.
+        encoding: of the video.
 
     Raises:
         ClipNotSaved: it could not be written; the clips themselves are there.
@@ -116,7 +116,7 @@ def save_grid(swept: Sequence[Swept], setting: Setting, out: Path, encoding: vid
 
 
 def grid(clips: Sequence[Frames], labels: Sequence[str]) -> Frames:
-    """Clips of one size [T, H, W, 3] beside and below each other, as nearly square as can be, labelled.
+    """Put clips of one size [T, H, W, 3] beside and below each other, as nearly square as can be, labelled.
 
     Returns:
         [T, H', W', 3] uint8, H' and W' even and no larger than a video may be.
@@ -147,7 +147,7 @@ class _NthOf:
 
 
 def _each(word: str) -> list[str]:
-    """`1-4` to `1`, `2`, `3`, `4`; anything else to itself."""
+    """Read `1-4` as `1`, `2`, `3`, `4`; anything else as itself."""
     ends = re.fullmatch(r"(\d{1,10})-(\d{1,10})", word)
     if ends is None:
         return [word]
@@ -160,7 +160,7 @@ def _longer_side(columns: int, count: int, width: int, height: int) -> int:
 
 
 def _written(label: str, width: int, height: int) -> Frames:
-    """Text on black, [H, W, 3]; Pillow's own font has one size before 10.1, so it is drawn there and enlarged."""
+    """Write text on black, [H, W, 3]; Pillow's own font has one size before 10.1, so it is drawn there and enlarged."""
     font = ImageFont.load_default()
     left, top, right, bottom = font.getbbox(label)
     text = Image.new("RGB", (math.ceil(right - left) + 4, math.ceil(bottom - top) + 4))
@@ -173,7 +173,7 @@ def _written(label: str, width: int, height: int) -> Frames:
 
 
 def _no_larger(frames: Frames, most: int) -> Frames:
-    """Shrunk until it fits, and to even sides."""
+    """Shrink frames until they fit, and to even sides."""
     height, width = frames.shape[1:3]
     scale = min(1.0, most / max(height, width))
     size = (max(2, int(width * scale) // 2 * 2), max(2, int(height * scale) // 2 * 2))

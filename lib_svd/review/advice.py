@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lib_svd.errors import BadRequest
+from lib_svd.errors import BadRequest, spell
 from lib_svd.request import CompleteRequest
 from lib_svd.review.words import ANOTHER, FAULTS, MEASURES, Measures
 from lib_svd.settings import SETTINGS
@@ -35,7 +35,7 @@ class Advice:
 
     @property
     def change(self) -> dict[str, object]:
-        """For `request.with_`."""
+        """What `request.with_` takes to make the change."""
         return {} if self.setting is None else {self.setting: self.value}
 
     @property
@@ -44,11 +44,11 @@ class Advice:
         if self.setting is None:
             return ""
         setting = SETTINGS[self.setting]
-        return f"Set {setting.label} to {setting.written(self.value)}."
+        return f"Set {setting.called} to {spell(str(setting.written(self.value)), str(self.value))}."
 
 
 def faults(measures: Measures) -> list[str]:
-    """What the measures say is wrong, of FAULTS; of a clip that stands still, nothing else says anything.
+    """List what the measures say is wrong, of FAULTS; of a clip that stands still, nothing else says anything.
 
     A clip that tears, jumps, flickers or fades does not stand still, though nothing in it goes anywhere.
     """
@@ -59,7 +59,7 @@ def faults(measures: Measures) -> list[str]:
 
 
 def advise(measures: Measures, request: CompleteRequest, said: str | None = None) -> Advice | None:
-    """The one change to try next; None: nothing is wrong.
+    """Choose the one change to try next; None: nothing is wrong.
 
     Args:
         measures: of the clip.

@@ -15,7 +15,7 @@ LEAST_TRUST = 0.01  # mean trust; below, nothing is seen that could tell how the
 
 
 def camera_share(flow: Floats) -> float | None:
-    """How much of a flow [H, W, 2] one move of the camera explains, 0..1; None: nothing moves."""
+    """Work out how much of a flow [H, W, 2] one move of the camera explains, 0..1; None: nothing moves."""
     total = float((flow.astype(np.float64) ** 2).sum())
     if total < NOISE**2 * flow[..., 0].size:
         return None
@@ -24,7 +24,7 @@ def camera_share(flow: Floats) -> float | None:
 
 
 def camera_move(flow: Floats, trust: Floats) -> Floats:
-    """The one move that fits a flow [H, W, 2] best, as a flow; trust [H, W] is 0..1.
+    """Find the one move that fits a flow [H, W, 2] best, as a flow; trust [H, W] is 0..1.
 
     The move is affine (pan, zoom, turn, tilt), fitted from the median on by least squares reweighted after Cauchy, so
     that a thing which moves on its own does not pull at it; nor does a sky, however large, in which nothing is seen.
@@ -50,17 +50,17 @@ def camera_move(flow: Floats, trust: Floats) -> Floats:
 
 
 def squared(flow: Floats) -> Floats:
-    """Of the length of a flow [..., 2]."""
+    """Square the length of a flow [..., 2]."""
     return np.asarray(flow[..., 0] ** 2 + flow[..., 1] ** 2)
 
 
 def _quantile(values: npt.NDArray[np.float64], weights: npt.NDArray[np.float64], share: float) -> float:
-    """Below which lies a share of the weight."""
+    """Find below which number a share of the weight lies."""
     order = np.argsort(values)
     weight = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(weight, share * weight[-1])])
 
 
 def _middled(places: npt.NDArray[np.int_], size: int) -> Floats:
-    """How far from the middle, in sizes of the frame."""
+    """Give how far from the middle each pixel is, in sizes of the frame."""
     return np.asarray(places / size - 0.5, np.float32)

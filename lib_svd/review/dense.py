@@ -40,7 +40,7 @@ class Pair:
 
 
 def pair(a: Grey, b: Grey) -> Pair:
-    """Flow by inverse search (DIS, Kroeger et al. 2016) between two frames [H, W] uint8, grey."""
+    """Find the flow between two frames [H, W] uint8, grey, by inverse search (DIS, Kroeger et al. 2016)."""
     even_a, even_b = _evened(a), _evened(b)
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     there, back = dis.calc(even_a, even_b, None), dis.calc(even_b, even_a, None)  # type: ignore[call-overload]
@@ -54,7 +54,7 @@ def pair(a: Grey, b: Grey) -> Pair:
 
 
 def is_flat(grey: Grey) -> bool:
-    """Whether a frame shows nothing, as at the end of a fade: no scene, and no other one."""
+    """Tell whether a frame shows nothing, as at the end of a fade: no scene, and no other one."""
     return bool(grey.std() < FLAT)
 
 
@@ -65,7 +65,7 @@ def _alike(a: Grey, b: Grey, there: Floats, back: Floats) -> float:
 
 
 def _settled(a: Grey, b: Grey, there: Floats, back: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """The flow from one evened frame to the other, where that is seen, and what goes with it where it is not.
+    """Find the flow from one evened frame to the other, where that is seen, and what goes with it where it is not.
 
     And which pixels themselves were seen to move.
     """
@@ -77,18 +77,18 @@ def _settled(a: Grey, b: Grey, there: Floats, back: Floats) -> tuple[Floats, npt
 
 
 def _agreed(there: Floats, back: Floats, moves: npt.NDArray[np.bool_]) -> Floats:
-    """What stands still, but is reached from elsewhere, is a light on what moves: it goes with what is around it."""
+    """Let what stands still, but is reached from elsewhere, go with what is around it: it is a light on what moves."""
     return _filled(there, np.where(moves, 1, 1 / (1 + _apart(there, back) / APART**2)).astype(np.float32))
 
 
 def _evened(grey: Grey) -> Grey:
-    """A frame without light and shade, at a contrast that no fade changes."""
+    """Take light and shade out of a frame, and bring it to a contrast that no fade changes."""
     fine = grey - cv2.GaussianBlur(grey.astype(np.float32), (0, 0), COARSE * min(grey.shape))
     return np.clip(128 + fine * (CONTRAST / max(float(fine.std()), LEAST_CONTRAST)), 0, 255).round().astype(np.uint8)
 
 
 def remap(image: Floats, flow: Floats) -> Floats:
-    """A picture [H, W, ...] as seen from where a flow [H, W, 2] begins, bilinear."""
+    """Show a picture [H, W, ...] as seen from where a flow [H, W, 2] begins, bilinear."""
     height, width = flow.shape[:2]
     x = np.arange(width, dtype=np.float32) + flow[..., 0]
     y = np.arange(height, dtype=np.float32)[:, None] + flow[..., 1]
@@ -96,12 +96,13 @@ def remap(image: Floats, flow: Floats) -> Floats:
 
 
 def _apart(there: Floats, back: Floats) -> Floats:
-    """Squared pixels between where a pixel began and where it ends, forth and back."""
+    """Give the squared pixels between where a pixel began and where it ends, forth and back."""
     return squared(there + remap(back, there))
 
 
 def _trust(frame: Floats, noise: float, apart: Floats) -> Floats:
-    """How well flow can be told, 0..1: by slopes in both directions (Shi and Tomasi 1994) above noise, there and back.
+    """Say how well flow can be told, 0..1: by slopes in both directions (Shi and Tomasi 1994) above noise, there and
+    back.
 
     Noise is a variance, grey levels squared.
     """
@@ -112,7 +113,7 @@ def _trust(frame: Floats, noise: float, apart: Floats) -> Floats:
 
 
 def _filled(flow: Floats, trust: Floats) -> Floats:
-    """What is not trusted is taken from around, and from the camera's move."""
+    """Take what is not trusted from around, and from the camera's move."""
     height, width = trust.shape
     small = (max(1, width // SHRUNK), max(1, height // SHRUNK))
     weighted = np.concatenate([flow * trust[..., None], trust[..., None]], -1)

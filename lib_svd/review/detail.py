@@ -15,7 +15,7 @@ LEAST = 0.1  # so that flat frames compare
 
 
 def detail_grown(frames: Frames, moves: Flows | None) -> npt.NDArray[np.float64]:
-    """Logarithm of every frame's sharpness, times that of the first, [T].
+    """Take the logarithm of every frame's sharpness, times that of the first, [T].
 
     What two neighbours both show is compared along its motion, where it is smaller of the two: so neither what comes
     into view nor a zoom counts. Without motion (None) the frames are compared as they are.
@@ -28,7 +28,7 @@ def detail_grown(frames: Frames, moves: Flows | None) -> npt.NDArray[np.float64]
 
 
 def times_as_sharp(frame: Frames, picture: Frames) -> float:
-    """Sharpness of a frame [H, W, 3], times that of a picture of its size."""
+    """Compare the sharpness of a frame [H, W, 3] with that of a picture of its size, as a factor."""
     return _sharpness(as_grey(frame)) / _sharpness(as_grey(picture))
 
 
@@ -43,12 +43,13 @@ def _step(before: Floats, after: Floats, moves: Flows, t: int) -> float:
 
 
 def as_grey(frames: Frames) -> Floats:
-    """Means of red, green and blue, 0..255; as a product, which takes a fifth of the time of a mean."""
+    """Take the means of red, green and blue, 0..255; as a product, which takes a fifth of the time of a mean."""
     return np.asarray(frames.astype(np.float32) @ np.full(3, 1 / 3, np.float32))
 
 
 def _sharpness(grey: Floats, seen: npt.NDArray[np.bool_] | None = None) -> float:
-    """Variance of the Laplacian of grey 0..255 (Pech-Pacheco et al. 2000) over that of grey itself, where seen.
+    """Take the variance of the Laplacian of grey 0..255 (Pech-Pacheco et al. 2000) over that of grey itself, where
+    seen.
 
     A fade takes as much from the one as from the other.
     """

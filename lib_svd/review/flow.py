@@ -33,24 +33,24 @@ class Flows:
 
     @property
     def lengths(self) -> Floats:
-        """[T - 1, H, W], pixels of the clip."""
+        """How far each pixel moves, [T - 1, H, W], pixels of the clip."""
         return np.asarray(self.scale * np.hypot(self.forward[..., 0], self.forward[..., 1]), np.float32)
 
     def warped(self, image: Floats, t: int, *, ahead: bool) -> Floats:
-        """Frame t's view of a picture [H, W, ...] of the next frame (ahead) or of the one before, bilinear."""
+        """Show a picture [H, W, ...] of the next frame (ahead) or of the one before as frame t sees it, bilinear."""
         from lib_svd.review.dense import remap
 
         return remap(image, self.forward[t] if ahead else self.backward[t - 1])
 
     def grows(self, t: int) -> bool:
-        """Whether things are larger in frame t + 1 than in frame t, as when the camera nears."""
+        """Tell whether things are larger in frame t + 1 than in frame t, as when the camera nears."""
         flow = self.forward[t]
         return bool(np.diff(flow[..., 0], axis=1).mean() + np.diff(flow[..., 1], axis=0).mean() >= 0)
 
     def aligned(
         self, here: Floats, there: Floats, t: int, *, ahead: bool
     ) -> tuple[tuple[Floats, Floats], npt.NDArray[np.bool_]]:
-        """Frame t and the next one (ahead) or the one before, moved onto it; [H, W] of the clip's own size.
+        """Give frame t, and the next one (ahead) or the one before moved onto it; [H, W] of the clip's own size.
 
         Both are interpolated alike, so that both lose as much by it. And where both are seen.
         """
@@ -64,16 +64,16 @@ class Flows:
         return (remap(here, np.abs(flow - np.round(flow))), remap(there, flow)), seen.astype(bool)
 
     def matched(self, t: int, *, ahead: bool) -> npt.NDArray[np.bool_]:
-        """Where frame t is seen in the next frame (or the one before) too, [H, W]."""
+        """Tell where frame t is seen in the next frame (or the one before) too, [H, W]."""
         return self._matched[t, ahead]
 
     def is_cut(self, t: int) -> bool:
-        """Whether frame t + 1 shows another scene than frame t."""
+        """Tell whether frame t + 1 shows another scene than frame t."""
         return bool(self.alike[t] < CUT)
 
     @cached_property
     def _matched(self) -> dict[tuple[int, bool], npt.NDArray[np.bool_]]:
-        """Forth and back ends where it began: the test of Sundaram, Brox and Keutzer (2010), eq. 5."""
+        """Where forth and back ends where it began: the test of Sundaram, Brox and Keutzer (2010), eq. 5."""
         found = {}
         for t in range(len(self.forward)):
             pair = ((t, True, self.forward[t], self.backward[t]), (t + 1, False, self.backward[t], self.forward[t]))
@@ -84,7 +84,7 @@ class Flows:
 
 
 def can_see_motion() -> bool:
-    """Whether opencv is there and can be loaded, which without libGL some builds of it cannot."""
+    """Tell whether opencv is there and can be loaded, which without libGL some builds of it cannot."""
     try:
         importlib.import_module("cv2")
     except ImportError:
@@ -93,7 +93,7 @@ def can_see_motion() -> bool:
 
 
 def flows(frames: Frames) -> Flows:
-    """The motion of frames [T, H, W, 3] uint8, RGB, T at least 2."""
+    """Find the motion of frames [T, H, W, 3] uint8, RGB, T at least 2."""
     import cv2
 
     from lib_svd.review.dense import pair
@@ -115,7 +115,7 @@ def flows(frames: Frames) -> Flows:
 
 
 def _inside(flow: Floats) -> npt.NDArray[np.bool_]:
-    """Where a pixel does not leave the frame, [H, W]."""
+    """Tell where a pixel does not leave the frame, [H, W]."""
     height, width = flow.shape[:2]
     x, y = np.arange(width) + flow[..., 0], np.arange(height)[:, None] + flow[..., 1]
     return np.asarray((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from lib_svd.clip import Frames
 from lib_svd.review.camera import Floats, camera_share
 from lib_svd.review.detail import as_grey, detail_grown, times_as_sharp
-from lib_svd.review.flow import CUT, Flows, can_see_motion, flows
+from lib_svd.review.flow import CUT, LEAST_SIDE, Flows, can_see_motion, flows
 from lib_svd.review.repeats import own_pictures
 from lib_svd.review.words import FROZEN
 
@@ -87,7 +87,7 @@ class Review:
         return {name: value for part in parts for name, value in asdict(part).items()}
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Describe the measures for JSON."""
         return asdict(self)
 
 
@@ -117,6 +117,17 @@ def review(frames: Frames, picture: Frames | None = None, embed: Embed | None = 
     )
 
 
+def flicker(frames: Frames) -> float | None:
+    """As `Consistency.flicker`, of frames [T, H, W, 3] uint8, whether one repeats another or not.
+
+    None: they are too few or too small, none goes with both neighbours, or opencv is missing.
+    """
+    if len(frames) < 3 or min(frames.shape[1:3]) < LEAST_SIDE or not can_see_motion():
+        return None
+    found = _flickers(flows(frames))
+    return float(np.mean(found)) if found else None
+
+
 def _motion(moves: Flows | None, side: int, series: dict[str, list[float]]) -> Motion:
     if moves is None:
         return Motion(flow=None, flow_top5=None, speed=None, standstill=None, camera=None, subject=None)
@@ -140,7 +151,7 @@ def _motion(moves: Flows | None, side: int, series: dict[str, list[float]]) -> M
 
 
 def _camera(pairs: Sequence[Floats]) -> float | None:
-    """`camera_share` of a clip: pairs of frames count by how much moves."""
+    """Take `camera_share` of a clip: pairs of frames count by how much moves."""
     shares = [(camera_share(flow), float((flow**2).sum())) for flow in pairs]
     moved = [(share, weight) for share, weight in shares if share is not None]
     return float(np.average([s for s, _ in moved], weights=[w for _, w in moved])) if moved else None
@@ -161,7 +172,7 @@ def _likeness(
 
 
 def _drift(moves: Flows | None, series: dict[str, list[float]]) -> dict[str, float | None]:
-    """Colours are followed along the motion: what comes into view and goes is no drift.
+    """Follow colours along the motion: what comes into view and goes is no drift.
 
     Chroma is that of each frame's own pixels: mixed by the motion, grain would lose some in every step.
     """
@@ -209,7 +220,7 @@ def _consistency(
 
 
 def _warped_errors(moves: Flows) -> tuple[list[float], int]:
-    """Mean difference of each frame and the next one moved back onto it, where both are seen; and cuts.
+    """Take the mean difference of each frame and the next one moved back onto it, where both are seen; and find cuts.
 
     Less what is the same over a square, which is flicker or drift, and what is other in every pixel, which is grain.
     """
@@ -227,7 +238,7 @@ def _warped_errors(moves: Flows) -> tuple[list[float], int]:
 
 
 def _without_grain(apart: Floats) -> Floats:
-    """Each pixel of [H, W, C] the mean of the 3 x 3 around it."""
+    """Make each pixel of [H, W, C] the mean of the 3 x 3 around it."""
     height, width = apart.shape[:2]
     wide = np.pad(apart, ((1, 1), (1, 1), (0, 0)), "edge")
     rows = wide[:height] + wide[1:-1] + wide[2:]
@@ -235,7 +246,9 @@ def _without_grain(apart: Floats) -> Floats:
 
 
 def _flickers(moves: Flows) -> list[float]:
-    """How far the brightness of each square of a frame is from the mean of its two neighbours', moved onto it."""
+    """Work out how far the brightness of each square of a frame is from the mean of its two neighbours', moved onto
+    it.
+    """
     grey = as_grey(moves.frames) / 255
     found = []
     for t in range(1, len(grey) - 1):
@@ -251,7 +264,9 @@ def _flickers(moves: Flows) -> list[float]:
 
 
 def _squares(values: Floats) -> Floats:
-    """[H, W, C] to squares [rows, size, columns, size, C]; what is left at the right and the bottom is dropped."""
+    """Cut [H, W, C] into squares [rows, size, columns, size, C]; what is left at the right and the bottom is
+    dropped.
+    """
     size = max(1, min(values.shape[:2]) // BLOCK)
     rows, columns = (n // size for n in values.shape[:2])
     return values[: rows * size, : columns * size].reshape(rows, size, columns, size, values.shape[2])
@@ -267,18 +282,20 @@ def _neighbours(frames: Frames) -> list[float]:
 
 
 def _difference(a: Frames, b: Frames) -> float:
-    """Mean absolute difference, 0..1."""
+    """Take the mean absolute difference, 0..1."""
     return float(np.abs(a.astype(np.int16) - b).mean() / 255)
 
 
 def _straight(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """How much values [T, n] grow from the first to the last along the straight line that fits them best."""
+    """Work out how much values [T, n] grow from the first to the last along the straight line that fits them best."""
     t = np.linspace(-0.5, 0.5, len(values))[:, None]
     return np.asarray((t * (values - values.mean(0))).sum(0) / (t**2).sum())
 
 
 def ssim(a: Frames, b: Frames) -> float:
-    """Structural similarity of two pictures [H, W, 3] uint8 (Wang et al. 2004): Gaussian of 11, sigma 1.5, on luma."""
+    """Take the structural similarity of two pictures [H, W, 3] uint8 (Wang et al. 2004): Gaussian of 11, sigma 1.5, on
+    luma.
+    """
     import torch
 
     x = torch.arange(11) - 5.0
@@ -298,7 +315,7 @@ def ssim(a: Frames, b: Frames) -> float:
 
 
 def lab(frames: Frames) -> Floats:
-    """sRGB uint8 [..., 3] to CIE L*a*b* of D65 (IEC 61966-2-1; CIE 15)."""
+    """Convert sRGB uint8 [..., 3] to CIE L*a*b* of D65 (IEC 61966-2-1; CIE 15)."""
     table = np.arange(256) / 255
     linear = np.where(table <= 0.04045, table / 12.92, ((table + 0.055) / 1.055) ** 2.4).astype(np.float32)[frames]
     to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]], np.float32)

@@ -18,7 +18,7 @@ REGULAR = 0.75  # of the pictures are shown for half to twice as long as is usua
 
 
 def own_pictures(frames: Frames) -> npt.NDArray[np.intp]:
-    """Which of frames [T, H, W, 3] do not repeat the one before, [N].
+    """Find which of frames [T, H, W, 3] do not repeat the one before, [N].
 
     Repeats are frames that hardly change, in a steady rhythm with others that do. What stands longer than the rhythm
     is a halt: a frame of it is left for each picture that the rhythm would have brought.
@@ -41,7 +41,9 @@ def _own(begins: int, lasts: int, usual: int) -> npt.NDArray[np.intp]:
 
 
 def _usual(lasts: npt.NDArray[np.intp]) -> int:
-    """For how many frames a picture is shown, if there is a rhythm in that; else 1. First and last may be cut short."""
+    """Find for how many frames a picture is shown, if there is a rhythm in that; else 1. First and last may be cut
+    short.
+    """
     if len(lasts) < PICTURES:
         return 1
     inner = lasts[1:-1]
@@ -50,14 +52,14 @@ def _usual(lasts: npt.NDArray[np.intp]) -> int:
 
 
 def _changes(frames: Frames) -> npt.NDArray[np.float64]:
-    """How much each frame differs from the one before where it does most, [T - 1], grey levels."""
+    """Work out how much each frame differs from the one before where it does most, [T - 1], grey levels."""
     means = np.stack([_means(frame) for frame in frames])
     apart = np.sort(np.abs(np.diff(means, axis=0)), 1)
     return np.asarray(apart[:, -max(1, round(TOP * apart.shape[1])) :].mean(1))
 
 
 def _means(frame: Frames) -> npt.NDArray[np.float64]:
-    """Of the squares of a frame [H, W, 3]."""
+    """Take the means of the squares of a frame [H, W, 3]."""
     size = max(SMALLEST, min(frame.shape[:2]) // SQUARES)
     rows, columns = (n // size for n in frame.shape[:2])
     squares = frame[: rows * size, : columns * size].reshape(rows, size, columns, 3 * size)

@@ -44,15 +44,16 @@ class Measure:
     unit: str = ""
     percent: bool = False  # shown as percent
     bands: tuple[Band, ...]
+    usual: tuple[float, float] = (-inf, inf)  # where a clip is right
     about: str  # what it is, and its range
 
     def number(self, measures: Measures) -> str:
-        """With its unit, such as `3.0 px a frame`."""
+        """Write the number with its unit, such as `3.0 px a frame`."""
         bare = self.bare_number(measures)
         return bare if bare == "-" else f"{bare} {self.unit_shown}".strip()
 
     def bare_number(self, measures: Measures) -> str:
-        """Without its unit."""
+        """Write the number without its unit."""
         value = measures.get(self.name)
         return "-" if value is None else f"{100 * value if self.percent else value:{SHOWN}}"
 
@@ -62,14 +63,16 @@ class Measure:
         return f"% {self.unit}".strip() if self.percent else self.unit
 
     def word(self, measures: Measures) -> str:
-        """What the number means for this clip."""
+        """Say in a word what the number means for this clip."""
         band = self.band(measures)
         if band is None:
             return "not measured"
         return f"{band.word}, but nothing moves" if self.part != "motion" and is_frozen(measures) else band.word
 
     def band(self, measures: Measures) -> Band | None:
-        """Where the number lies as it is shown, so that numbers that look alike mean the same; None: not measured."""
+        """Find where the number lies as it is shown, so that numbers that look alike mean the same; None: not
+        measured.
+        """
         value = measures.get(self.name)
         return None if value is None else next(band for band in self.bands if float(f"{value:{SHOWN}}") < band.limit)
 
@@ -81,7 +84,7 @@ class Measure:
 
 
 def is_frozen(measures: Measures) -> bool:
-    """Whether a viewer would see a still picture; then all that speaks for steadiness says nothing."""
+    """Tell whether a viewer would see a still picture; then all that speaks for steadiness says nothing."""
     speed, difference = measures.get("speed"), measures.get("difference")
     return speed < FROZEN if speed is not None else difference is not None and difference < 0.001
 
@@ -99,6 +102,7 @@ MEASURES = (
             Band(6, "lively"),
             Band(inf, "wild", "chaotic"),
         ),
+        usual=(0.6, 6),
         about="Percent, the fastest twentieth of each frame; 0 is a still picture, 0.6 to 6 is usual.",
     ),
     Measure(
@@ -107,6 +111,7 @@ MEASURES = (
         title="Standstill",
         percent=True,
         bands=(Band(0.1, "moves all along"), Band(0.5, "halts"), Band(inf, "mostly stands still", "static")),
+        usual=(-inf, 0.1),
         about="Share of the frames in which nothing moves on; 0 is right.",
     ),
     Measure(
@@ -138,6 +143,7 @@ MEASURES = (
         name="ssim",
         title="First frame",
         bands=(Band(ANOTHER, "another picture", "leaves"), Band(0.8, "near the picture"), Band(inf, "the picture")),
+        usual=(0.8, inf),
         about="Structural similarity of frame 0 and the picture; 1 is the same, above 0.8 is usual.",
     ),
     Measure(
@@ -157,6 +163,7 @@ MEASURES = (
         name="similarity",
         title="Likeness",
         bands=(Band(0.75, "becomes something else", "leaves"), Band(0.88, "changes"), Band(inf, "stays what it is")),
+        usual=(0.88, inf),
         about="How like the picture the frames are to the model's own image tower; 1 is the same, 0.85 to 1 is usual.",
     ),
     Measure(
@@ -165,6 +172,7 @@ MEASURES = (
         title="Colour drift",
         unit="Lab units",
         bands=(Band(2.5, "colours stay"), Band(6, "colours shift a little"), Band(inf, "colours drift", "colours")),
+        usual=(-inf, 2.5),
         about="How far colours have gone by the end, of what is seen all along; from 2.5 on it can be seen.",
     ),
     Measure(
@@ -173,6 +181,7 @@ MEASURES = (
         title="Saturation",
         unit="Lab units",
         bands=(Band(-4, "colours fade", "colours"), Band(4, "kept"), Band(inf, "colours grow stronger", "colours")),
+        usual=(-4, 4),
         about="By how much colours have grown stronger by the end; 0 is kept.",
     ),
     Measure(
@@ -185,6 +194,7 @@ MEASURES = (
             Band(0.05, "some change of their own"),
             Band(inf, "things dissolve or tear", "chaotic"),
         ),
+        usual=(-inf, 0.02),
         about="What motion does not explain of the difference between neighbours; 0 is none, below 2 % is usual.",
     ),
     Measure(
@@ -193,6 +203,7 @@ MEASURES = (
         title="Flicker",
         percent=True,
         bands=(Band(0.004, "steady"), Band(0.012, "slight"), Band(inf, "flickers", "flickers")),
+        usual=(-inf, 0.004),
         about="How far brightness jumps from between its neighbours'; 0 is none, from 0.4 % on it can be seen.",
     ),
     Measure(
@@ -207,6 +218,7 @@ MEASURES = (
         name="cuts",
         title="Cuts",
         bands=(Band(0.5, "none"), Band(inf, "jumps to another scene", "chaotic")),
+        usual=(-inf, 0.5),
         about="Frames that show another scene than the one before; 0 is right.",
     ),
     Measure(

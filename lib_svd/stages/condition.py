@@ -17,7 +17,8 @@ from lib_svd.stages.run import Run
 
 
 def condition(run: Run, image: Tensor) -> Conditioning:
-    """Picture [1, 3, H, W] in [-1, 1] to the conditional branch; draws the augmentation noise, the clip's first draw.
+    """Make the conditional branch of a picture [1, 3, H, W] in [-1, 1]; draws the augmentation noise, the clip's first
+    draw.
 
     What the networks made of the very same pixels before is used again: a clip that differs from the last one in motion
     or guidance alone costs no encoding.
@@ -32,12 +33,12 @@ def condition(run: Run, image: Tensor) -> Conditioning:
 
 
 def _named(run: Run, part: Part, image: Tensor) -> tuple[object, ...]:
-    """What the result of a network depends on."""
+    """Name what the result of a network depends on."""
     return part, getattr(run.svd, part).dtype, tuple(image.shape), sha1(image.numpy().tobytes()).digest()
 
 
 def embed(run: Run, image: Tensor) -> Tensor:
-    """The picture [1, 3, H, W] in [-1, 1], without noise, to image_embeds [1, 1, D]."""
+    """Take the picture [1, 3, H, W] in [-1, 1], without noise, to image_embeds [1, 1, D]."""
     vision, config = run.svd.vision, run.svd.configs.vision
 
     def work(tower: nn.Module) -> Tensor:
@@ -48,7 +49,7 @@ def embed(run: Run, image: Tensor) -> Tensor:
 
 
 def _encode(run: Run, noisy: Tensor) -> Tensor:
-    """The picture [1, 3, H, W] with its noise to start_latent [1, 4, h, w]."""
+    """Take the picture [1, 3, H, W] with its noise to start_latent [1, 4, h, w]."""
     encoder, config = run.svd.encoder, run.svd.configs.encoder
 
     def work(network: nn.Module) -> Tensor:
@@ -58,7 +59,7 @@ def _encode(run: Run, noisy: Tensor) -> Tensor:
 
 
 def _vector(run: Run) -> Tensor:
-    """The numbers that this family is conditioned on, embedded."""
+    """Embed the numbers that this family is conditioned on."""
     r = run.request
     match run.svd.family.conditioning:
         case "sv3d_p":

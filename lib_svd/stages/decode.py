@@ -19,7 +19,7 @@ from lib_svd.stages.run import Run
 
 
 def decode(run: Run, latents: Tensor) -> Frames:
-    """Latents [T, 4, h, w] to frames [T, H, W, 3].
+    """Decode latents [T, 4, h, w] to frames [T, H, W, 3].
 
     Raises:
         Interrupted: the user stopped it.
@@ -32,7 +32,9 @@ def decode(run: Run, latents: Tensor) -> Frames:
 
 
 def to_uint8(frames: Tensor) -> Frames:
-    """[T, 3, H, W] about [-1, 1] to [T, H, W, 3]: uint8(clamp((x + 1) / 2, 0, 1) * 255), truncated as the reference."""
+    """Turn [T, 3, H, W] about [-1, 1] into [T, H, W, 3]: uint8(clamp((x + 1) / 2, 0, 1) * 255), truncated as the
+    reference.
+    """
     scaled = ((frames + 1) / 2).clamp(0, 1).mul(255).to(torch.uint8)
     return cast(Frames, scaled.permute(0, 2, 3, 1).contiguous().numpy())
 

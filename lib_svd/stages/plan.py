@@ -11,6 +11,7 @@ from lib_svd.checkpoints import Checkpoint
 from lib_svd.engine import memory
 from lib_svd.engine.config import NetworkConfigs
 from lib_svd.engine.memory import DecodePlan
+from lib_svd.errors import fewer_or_smaller
 from lib_svd.ports import PART_NAMES, Memory, Part
 from lib_svd.request import CompleteRequest
 
@@ -32,7 +33,7 @@ class MemoryPlan:
         return self.needed <= self.free
 
     def sentence(self) -> str:
-        """For people, before they wait."""
+        """Say it for people, before they wait."""
         ways = []
         if self.halves:
             ways.append("the guidance branches run one after the other")
@@ -42,7 +43,7 @@ class MemoryPlan:
             ways.append(f"the layers of the {' and the '.join(PART_NAMES[part] for part in self.swapped)} are swapped")
         how = f": {', '.join(ways)}" if ways else ""
         said = f"Memory: about {self.needed / 1e9:.1f} GB of {self.free / 1e9:.1f} GB free{how}."
-        return said if self.fits else f"{said} That may not be enough: choose fewer frames or a smaller size."
+        return said if self.fits else f"{said} That may not be enough: choose {fewer_or_smaller()}."
 
 
 def plan(checkpoint: Checkpoint, request: CompleteRequest, where: Memory, *, is_loaded: bool = False) -> MemoryPlan:
@@ -90,7 +91,9 @@ def plan(checkpoint: Checkpoint, request: CompleteRequest, where: Memory, *, is_
 def sampling_bytes(
     configs: NetworkConfigs, request: CompleteRequest, dtype: torch.dtype, device: str, room: int
 ) -> tuple[bool, int]:
-    """Whether to run the guidance branches one after the other, and what the UNet then takes beside its weights."""
+    """Decide whether to run the guidance branches one after the other, and what the UNet then takes beside its
+    weights.
+    """
     scale = configs.encoder.downsampling
     height, width, caches = request.height // scale, request.width // scale, request.cache_interval > 1
     both, one = (
@@ -103,6 +106,8 @@ def sampling_bytes(
 def decode_plans(
     configs: NetworkConfigs, size: tuple[int, int, int], dtype: torch.dtype, room: int, chunk: int = 0
 ) -> list[DecodePlan]:
-    """Ways to decode T frames of height x width pixels that fit, the fastest first; the smallest where none does."""
+    """List ways to decode T frames of height x width pixels that fit, the fastest first; the smallest where none
+    does.
+    """
     plans = memory.decode_plans(configs.decoder, *size, dtype, chunk)
     return [each for each in plans if each.bytes <= room] or plans[-1:]

@@ -35,11 +35,11 @@ class Run:
         self._generator = torch.Generator("cpu").manual_seed(self.request.seed)
 
     def noise(self, *shape: int) -> Tensor:
-        """Unit noise from the clip's seed, drawn on the CPU: the same on every device."""
+        """Draw unit noise from the clip's seed, on the CPU: the same on every device."""
         return torch.randn(shape, generator=self._generator)
 
     def noise_state(self) -> Tensor:
-        """Where the drawing of noise stands."""
+        """Note where the drawing of noise stands."""
         return self._generator.get_state()
 
     def set_noise_state(self, state: Tensor) -> None:
@@ -54,7 +54,8 @@ class Run:
         self.seconds[stage] = time.perf_counter() - began
 
     def compiled(self) -> AbstractContextManager[None]:
-        """A context for the stages: with compiled passes over memory where the user wants them and they can be had.
+        """Enter a context for the stages: with compiled passes over memory where the user wants them and they can be
+        had.
 
         Raises:
             Interrupted: the user stopped it.
@@ -84,7 +85,7 @@ class Run:
             raise Interrupted(f"{progress.title} was stopped.")
 
     def finite(self, part: Part, room: int, work: Callable[[nn.Module], Tensor]) -> Tensor:
-        """What `work` makes with a network, float32 on the CPU; made again in float32 where half precision failed.
+        """Give what `work` makes with a network, float32 on the CPU; made again in float32 where half precision failed.
 
         Args:
             part: which network.

@@ -22,7 +22,7 @@ from lib_svd.stages.run import Run
 
 
 def sample(run: Run, clip: Conditioning) -> Tensor:
-    """Latents [T, 4, h, w], float32 on the CPU.
+    """Sample latents [T, 4, h, w], float32 on the CPU.
 
     Raises:
         Interrupted: the user stopped it.
@@ -57,7 +57,7 @@ def _sampled(run: Run, clip: Conditioning, shape: tuple[int, ...], halves: bool,
 
 
 def preview(step: Step, latent_rgb: Sequence[Sequence[float]] = ()) -> Image.Image:
-    """Rough picture of the middle frame, a pixel for each of the latents'."""
+    """Make a rough picture of the middle frame, a pixel for each of the latents'."""
     middle = len(step.denoised) // 2
     return Image.fromarray(
         latents_to_rgb(step.denoised[middle : middle + 1], latent_rgb or RGB_FACTORS)[0].cpu().numpy()
@@ -74,7 +74,7 @@ class CarefulDenoiser:
         self._denoise = self._made()
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """D(x; sigma), all of it finite."""
+        """Give D(x; sigma), all of it finite."""
         try:
             denoised = self._denoise(x, sigma)
         except (RuntimeError, MemoryError) as error:

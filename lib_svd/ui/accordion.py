@@ -43,7 +43,7 @@ class Accordion:
         )
 
     def read(self, values: Sequence[Any]) -> tuple[bool, dict[str, Any], bool]:
-        """Whether it is on, settings for `ClipRequest.from_mapping`, and whether to save frames too.
+        """Read whether it is on, settings for `ClipRequest.from_mapping`, and whether to save frames too.
 
         Args:
             values: of `inputs`; or, from the web UI's API, one dict such as {"enabled": true, "motion_bucket_id": 75,

@@ -94,10 +94,11 @@ class Browsing:
             )
             self._refresh = tool("↻", f"{part}_history_refresh")
         with gr.Row(elem_classes=["svd-row"]):
-            self._restore, self._compare, self._trash, self._back, self._undo, self._csv = (
+            self._restore, self._finish, self._compare, self._trash, self._back, self._undo, self._csv = (
                 gr.Button(text, size="sm", min_width=90, elem_id=f"{part}_history_{name}", visible=is_visible)
                 for name, text, is_visible in (
                     ("restore", "Restore", True),
+                    ("finish", "Finish", True),
                     ("compare", "Compare", True),
                     ("trash", "To trash", True),
                     ("back", "Bring back", False),
@@ -147,10 +148,26 @@ class Browsing:
         undo = self._saying_why(self.undo, len(undone))
         self._undo.click(fn=undo, inputs=given, outputs=undone, **QUIET)
         self._on(self._csv.click, self.table, [self._said])
-        back = self._on(self._restore.click, lambda asked: ["", *restore(self._one(asked))], [self._said, *restored])
+        return self._to_front(self._restore, restored, lambda asked: restore(self._one(asked)))
+
+    def wire_finish(self, shown: Sequence[Any], show: Callable[[Entry], Sequence[Any]]) -> Any:
+        """Let a clip be shown where it is finished.
+
+        Args:
+            shown: components that a clip is shown in.
+            show: their updates; may raise BadInput.
+
+        Returns:
+            The event after which a clip may be shown.
+        """
+        return self._to_front(self._finish, shown, lambda asked: show(self._one(asked, "finished")))
+
+    def _to_front(self, button: Any, shown: Sequence[Any], show: Callable[[Asked], Sequence[Any]]) -> Any:
+        """Let a button show something in the first tab, and open that."""
+        event = self._on(button.click, lambda asked: ["", *show(asked)], [self._said, *shown])
         front = f"(said) => {{ if (!said) svdOpenTab('{self._part}_animate'); }}"
-        back.then(fn=None, inputs=[self._said], outputs=[], **QUIET, **js(front))
-        return back
+        event.then(fn=None, inputs=[self._said], outputs=[], **QUIET, **js(front))
+        return event
 
     def _on(self, event: Any, do: Callable[[Asked], Sequence[Any]], outputs: Sequence[Any]) -> Any:
         """Let an event do something."""
@@ -158,7 +175,7 @@ class Browsing:
         return event(fn=fn, inputs=self._given, outputs=list(outputs), **QUIET, **js(_handing("svdChosen")))
 
     def _saying_why(self, do: Callable[[Asked], Sequence[Any]], count: int) -> Callable[..., Sequence[Any]]:
-        """A handler with so many outputs: where it fails, the first one says why, and nothing changes."""
+        """Make a handler with so many outputs: where it fails, the first one says why, and nothing changes."""
 
         def handled(*given: Any) -> Sequence[Any]:
             try:
@@ -182,7 +199,7 @@ class Browsing:
         return [_passed_over_html(passed_over), *listing]
 
     def listed(self, asked: Asked) -> list[Any]:
-        """A page of what was found, in order; pages beyond the last are the last."""
+        """Show a page of what was found, in order; pages beyond the last are the last."""
         place = self._places[asked.place]
         found = self._found(asked) if asked.needs_all else []
         total = len(found) if asked.needs_all else len(place.paths)
@@ -202,7 +219,7 @@ class Browsing:
         return [*self.look(asked._replace(page=0)), "", *buttons]
 
     def compare(self, asked: Asked) -> list[Any]:
-        """Two or three clips side by side."""
+        """Show two or three clips side by side."""
         chosen = self._chosen(asked)
         if len(chosen) not in COMPARED:
             raise BadRequest(f"Two or three clips can be compared: {_are_chosen(chosen)}")
@@ -248,7 +265,7 @@ class Browsing:
         return [said_html(said), *listing, gr.update(visible=False)]
 
     def _brought_back(self, clips: Sequence[Path]) -> tuple[list[str], str]:
-        """Where clips of the trash are now, and a sentence about them."""
+        """Move clips out of the trash; gives where they are now, and a sentence about them."""
         back = [history.from_trash(each) for each in clips]
         names = f"{back[0].name} is" if len(back) == 1 else f"{len(back)} clips are"
         return [str(each) for each in back], f"{names} back."
@@ -257,7 +274,7 @@ class Browsing:
         return [each / TRASH for each in self._studio.clip_dirs() if (each / TRASH).is_dir()]
 
     def table(self, asked: Asked) -> list[Any]:
-        """Everything that was found as a CSV file beside the clips."""
+        """Write everything that was found as a CSV file beside the clips."""
         found = self._found(asked)
         if not found:
             raise BadRequest("There is nothing to write: no clip was found.")
@@ -272,31 +289,31 @@ class Browsing:
         return searching.by(found, SORTS[asked.order], ascending=asked.direction == DIRECTIONS[1])
 
     def _chosen(self, asked: Asked) -> list[Path]:
-        """In the order in which they were chosen; what the browser gives is looked up, never opened."""
+        """List the clips in the order in which they were chosen; what the browser gives is looked up, never opened."""
         paths = self._places[asked.place].paths
         return [paths[path] for path in json.loads(asked.chosen) if path in paths]
 
-    def _one(self, asked: Asked) -> Entry:
+    def _one(self, asked: Asked, what: str = "restored") -> Entry:
         chosen = self._chosen(asked)
         if len(chosen) != 1:
-            raise BadRequest(f"One clip can be restored: {_are_chosen(chosen)}")
+            raise BadRequest(f"One clip can be {what}: {_are_chosen(chosen)}")
         if asked.place == THROWN_AWAY:
             raise BadRequest("That clip is in the trash: bring it back first.")
         return history.entry(chosen[0])
 
 
 def _passed_over_html(sentences: Sequence[str]) -> str:
-    """Some of them, and how many more there are; nothing where nothing was passed over."""
+    """Show some of the clips passed over, and how many more there are; nothing where none was passed over."""
     more = len(sentences) - SAID
     said = [*sentences[:SAID], *([f"{more} more are passed over."] if more > 0 else [])]
     return error_html(" ".join(said)) if said else ""
 
 
 def _handing(through: str) -> str:
-    """The script that the inputs go through: it puts the chosen clips before the others."""
+    """Write the script that the inputs go through: it puts the chosen clips before the others."""
     return f"function() {{ return {through}(arguments, {len(Asked._fields)}); }}"
 
 
 def _are_chosen(clips: Sequence[Path]) -> str:
-    """How many, as the end of a sentence."""
+    """Say how many are chosen, as the end of a sentence."""
     return {0: "none is chosen.", 1: "only one is chosen."}.get(len(clips), f"{len(clips)} are chosen.")

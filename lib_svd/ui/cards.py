@@ -21,7 +21,7 @@ TOLD = ("speed", "camera", "similarity", "flicker")  # measures on every card; o
 
 
 def cards_html(clips: Sequence[Entry], chosen: Sequence[str], said: str, url: Url) -> Markup:
-    """A card for each clip, to be chosen by a click.
+    """Show a card for each clip, to be chosen by a click.
 
     Args:
         clips: of one page.
@@ -36,7 +36,7 @@ def cards_html(clips: Sequence[Entry], chosen: Sequence[str], said: str, url: Ur
 
 
 def compare_html(clips: Sequence[Entry], url: Url) -> Markup:
-    """Clips side by side, in step, with what differs in their settings, and their measures."""
+    """Show clips side by side, in step, with what differs in their settings, and their measures."""
     names = joined(Markup("<th>{}</th>").format(each.video.name) for each in clips)
     differ = differing(clips)
     different = joined(_setting(s, clips, "svd-differs") for name, s in SETTINGS.items() if name in differ)
@@ -74,7 +74,7 @@ def _video(each: Entry, url: Url, how: str) -> Markup:
 
 
 def _words(each: Entry) -> Markup:
-    """What was measured in a few words, each with its number on pointing at it."""
+    """Say what was measured in a few words, each with its number on pointing at it."""
     told = [m for m in MEASURES if m.name in TOLD or _is_fault(m, each)] if each.measures else []
     return Markup(" · ").join(_word(measure, each) for measure in told)
 
@@ -111,7 +111,7 @@ def _measure(measure: Measure, clips: Iterable[Entry]) -> Markup:
 
 
 def _number(measure: Measure, each: Entry) -> str:
-    """To stand before its word; "" where that says that there is none."""
+    """Write a number to stand before its word; "" where that says that there is none."""
     return "" if each.measures.get(measure.name) is None else f"{measure.number(each.measures)} · "
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -13,6 +14,7 @@ from lib_svd.checkpoints.families import CONDITIONING, FAMILIES, MOST_STEPS, Fam
 from lib_svd.errors import BadRequest
 from lib_svd.request import ClipRequest
 from lib_svd.settings import SETTINGS
+from lib_svd.strangers import make_showable
 from lib_svd.ui.clips import joined
 
 FAR = 2  # times the native frames and sides that sliders reach
@@ -28,7 +30,7 @@ class Bounds(NamedTuple):
     step: float
 
     def nearest(self, value: float) -> float:
-        """The value itself, or the end of the slider that is nearest."""
+        """Give the value itself, or the end of the slider that is nearest."""
         return type(value)(min(max(value, self.low), self.high))
 
 
@@ -40,7 +42,7 @@ class Made(NamedTuple):
 
     @classmethod
     def of(cls, checkpoint: Checkpoint | None) -> Made:
-        """None: before any model is known, the most common one."""
+        """Read what a model was made for; None stands for the most common one, before any model is known."""
         return cls(FAMILIES["svd_xt"], 64) if checkpoint is None else cls(checkpoint.family, checkpoint.size_grid)
 
     @property
@@ -49,11 +51,11 @@ class Made(NamedTuple):
         return "polars_rad" in dict(CONDITIONING[self.family.conditioning])
 
     def defaults(self) -> dict[str, Any]:
-        """The value of each control that follows the model."""
+        """Give the value of each control that follows the model."""
         return self.family.own_settings()
 
     def bounds(self, name: str) -> Bounds:
-        """What the slider of a numeric setting reaches with this model."""
+        """Say what the slider of a numeric setting reaches with this model."""
         setting, family = SETTINGS[name], self.family
         if name in ("width", "height"):
             low = -(-int(setting.low) // self.grid) * self.grid
@@ -69,7 +71,7 @@ class Made(NamedTuple):
         return Bounds(setting.low, setting.high, min(setting.step, finest))
 
     def hint(self, name: str) -> str:
-        """What a numeric setting does. Numbers in its help are for the most common model: where this one begins
+        """Say what a numeric setting does. Numbers in its help are for the most common model: where this one begins
         elsewhere, that is said in place of them.
         """
         told, own = SETTINGS[name].help, self.defaults().get(name)
@@ -79,7 +81,7 @@ class Made(NamedTuple):
         return ". ".join(each.rstrip(".") for each in (*plain, f"{own:g} is where this model begins.")) + "."
 
     def follow(self, values: Mapping[str, Any], before: Made) -> dict[str, Any]:
-        """Where each control goes that stood at `before`; what the user changed stays, within this model's reach.
+        """Say where each control goes that stood at `before`; what the user changed stays, within this model's reach.
 
         Guidance that follows does not cross guidance that stays.
         """
@@ -98,7 +100,7 @@ class Made(NamedTuple):
 
 
 def model_line(checkpoint: Checkpoint) -> Markup:
-    """What a model is, for below the list of models, HTML."""
+    """Show what a model is, for below the list of models, HTML."""
     family = checkpoint.family
     made_for = f"{family.num_frames} frames of {family.width}x{family.height} at {family.fps} fps"
     notes = joined(Markup("<p>{}</p>").format(note) for note in checkpoint.notes)
@@ -107,14 +109,14 @@ def model_line(checkpoint: Checkpoint) -> Markup:
     )
 
 
-def no_model(folder: str) -> Markup:
-    """Where to get a model and where to put it, HTML."""
+def no_model(folder: Path) -> Markup:
+    """Show where to get a model and where to put it, HTML."""
     page = MODEL_PAGE
     return Markup(
         "<p><b>There is no SVD model yet.</b> Get svd_xt.safetensors from "
         '<a href="{}" target="_blank" rel="noopener">{}</a> (free, after accepting its licence), '
         "put it into <code>{}</code>, then press ↻.</p>"
-    ).format(page, page.removeprefix("https://"), folder)
+    ).format(page, page.removeprefix("https://"), make_showable(str(folder)))
 
 
 def _without_size(values: Mapping[str, Any]) -> dict[str, Any]:

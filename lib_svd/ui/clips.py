@@ -15,7 +15,7 @@ SMALL, SHOWN = 200, 480
 def clip_html(
     url: str, size: tuple[int, int], infotext: str = "", notes: Sequence[str] = (), *, plays: str = "autoplay loop"
 ) -> Markup:
-    """A clip that plays by itself, over and over, with its settings and notes.
+    """Show a clip that plays by itself, over and over, with its settings and notes.
 
     Args:
         url: where the browser gets the video; its `.txt` is beside it.
@@ -41,7 +41,7 @@ def clip_html(
 
 
 def plays(options: Options) -> str:
-    """How clips play, in words of HTML: by themselves and over and over, unless the settings of Neo's player say no.
+    """Say in words of HTML how clips play: by themselves and over and over, unless the settings of Neo's player say no.
 
     Args:
         options: of the host.
@@ -51,28 +51,28 @@ def plays(options: Options) -> str:
 
 
 def notes_html(notes: Sequence[str]) -> Markup:
-    """Sentences as a list; "" if there are none."""
+    """Show sentences as a list; "" if there are none."""
     items = joined(Markup("<li>{}</li>").format(note) for note in notes)
     return Markup('<ul class="svd-notes">{}</ul>').format(items) if items else items
 
 
 def joined(parts: Iterable[Markup]) -> Markup:
-    """HTML one after the other."""
+    """Join HTML, one after the other."""
     return Markup("").join(parts)
 
 
 def error_html(sentence: str) -> Markup:
-    """Why there is no clip."""
+    """Show why there is no clip."""
     return Markup('<div class="error">{}</div>').format(sentence)
 
 
 def said_html(sentence: str) -> Markup:
-    """Something that is no fault, such as a stop that was asked for."""
+    """Show something that is no fault, such as a stop that was asked for."""
     return Markup('<p class="svd-said">{}</p>').format(sentence)
 
 
 def time_html(shape: tuple[int, ...], fps: int, seconds: Mapping[str, float]) -> Markup:
-    """What was made, [T, H, W, 3], and how long each stage took, if that is known."""
+    """Show what was made, [T, H, W, 3], and how long each stage took, if that is known."""
     num_frames, height, width = shape[:3]
     took = ", ".join(f"{stage} {length:.1f}" for stage, length in seconds.items())
     made = f"{num_frames} frames of {width}x{height} at {fps} fps."

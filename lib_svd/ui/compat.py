@@ -33,18 +33,21 @@ KEPT = (900, 3 * 3600)
 """Every so many seconds gradio from 4 on removes its copies of files that were made, or read by us, so many seconds
 ago. It compares the part of that below a day, so that a day or more would keep them for ever."""
 
+IN_OUR_LINE: dict[str, Any] = {"concurrency_limit": None} if VERSION > 3 else {}
+"""For jobs that wait in a line of our own. Forge lets gradio 4 take one at a time of each kind: the next one would wait
+where nobody knows of it, with no place in the queue, and could not leave it."""
 QUIET: dict[str, Any] = {"show_progress": False, "queue": False}
 """For events that are answered at once. In the queue of gradio 4.40 an answer is lost now and then, where an event
 comes just as the page closes its stream after another one; what it was to change then waits for ever."""
 
 
 def html(value: str = "", **how: Any) -> Any:
-    """HTML that looks as it says: gradio 6 would give links and buttons in it a look of its own."""
+    """Make HTML that looks as it says: gradio 6 would give links and buttons in it a look of its own."""
     return gr.HTML(value, **how, **_known(gr.HTML, apply_default_css=False))
 
 
 def js(code: str) -> dict[str, str]:
-    """The keyword of an event that runs a script in the browser."""
+    """Give the keyword of an event that runs a script in the browser."""
     return {"js" if VERSION > 3 else "_js": code}
 
 
@@ -79,12 +82,12 @@ def answer(
 
 
 def whole_page(title: str, theme: Any) -> Any:
-    """Blocks that are a page of their own, for `mount`."""
+    """Make Blocks that are a page of their own, for `mount`."""
     return gr.Blocks(title=title, analytics_enabled=False, **_known(gr.Blocks, theme=theme, delete_cache=KEPT))
 
 
 def mount(app: Any, blocks: Any, folder: Path, theme: Any) -> Any:
-    """The app with a page at "/", with a queue for many visitors, that may serve files from the folders of clips."""
+    """Put a page at "/" of the app, with a queue for many visitors, that may serve files from the folders of clips."""
     many = "default_concurrency_limit" if VERSION > 3 else "concurrency_count"
     blocks.queue(**{many: 64}, max_size=64)  # clips wait in a line of our own, which is shorter and tells their place
     folders = [folder.absolute(), *data_folders()]
@@ -109,7 +112,7 @@ _own_pictures: set[str] = set()  # ids
 
 
 def picture_box(elem_id: str, **how: Any) -> Any:
-    """A picture whose handlers get a BadPicture in place of one that cannot be read, see `readable`.
+    """Make a picture whose handlers get a BadPicture in place of one that cannot be read, see `readable`.
 
     Gradio would answer HTTP 500 itself, with a traceback in the log and, on the page, where its own copy is. It is no
     class of our own: gradio 4 would write a file of types beside this one. Pictures of others in a web UI are read as
@@ -129,14 +132,14 @@ def picture_box(elem_id: str, **how: Any) -> Any:
 
 
 def readable(given: Image.Image | BadPicture) -> Image.Image:
-    """The picture that a handler was given; raises BadPicture where it cannot be read."""
+    """Give the picture that a handler was given; raises BadPicture where it cannot be read."""
     if isinstance(given, BadPicture):
         raise given
     return given
 
 
 def _read(payload: Any) -> Image.Image | BadPicture | None:
-    """What the browser sent: an address with the picture in it, or the path of gradio's copy."""
+    """Read what the browser sent: an address with the picture in it, or the path of gradio's copy."""
     if payload is None:
         return None
     address = payload if isinstance(payload, str) else payload.url or ""
@@ -153,5 +156,5 @@ def _read(payload: Any) -> Image.Image | BadPicture | None:
 
 
 def _known(function: Callable[..., Any], **keywords: Any) -> dict[str, Any]:
-    """Of these keywords those that the function has in the version that is installed."""
+    """Keep of these keywords those that the function has in the version that is installed."""
     return {name: value for name, value in keywords.items() if name in signature(function).parameters}

@@ -91,11 +91,11 @@ class Controls:
         self._follow_model()
 
     def __getitem__(self, name: str) -> Any:
-        """The component of a setting."""
+        """Give the component of a setting."""
         return self._by_name[name]
 
     def read(self, values: Sequence[Any]) -> dict[str, Any]:
-        """Settings for `ClipRequest.from_mapping` from the values of `components`; what is None or "" is left out.
+        """Read settings for `ClipRequest.from_mapping` from the values of `components`; what is None or "" is left out.
 
         Raises:
             BadRequest: a value is of the wrong type or out of range.
@@ -103,14 +103,14 @@ class Controls:
         return self.read_some(self.names, values)
 
     def read_some(self, names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
-        """The same for some of the components only."""
+        """Read them from the values of some of the components only."""
         found = dict(zip(names, values))  # noqa: B905 (a web API may leave out the last ones)
         if found.get("checkpoint"):
             found["checkpoint"] = Offered(self._studio).name_of(found["checkpoint"])
         return checked(found)
 
     def take(self, settings: Mapping[str, Any]) -> list[Any]:
-        """Updates for `components` that bring each to a setting by name; what is not there stays."""
+        """Give updates for `components` that bring each to a setting by name; what is not there stays."""
         stays = () if "width" in settings else ("auto_size",)
         shown = (None if name in stays else self._shown(name, settings) for name in self.names)
         return [gr.update() if value is None else value for value in shown]
@@ -121,22 +121,22 @@ class Controls:
         return [*self.components, self._basis]
 
     def restore(self, settings: Mapping[str, Any]) -> list[Any]:
-        """As `take`; and where that brings another model, it does not move what was made with it."""
+        """Do as `take` does; and where that brings another model, it does not move what was made with it."""
         basis = self._shown("basis", settings)
         return [*self.take(settings), gr.update() if basis is None else basis]
 
     def defaults(self, shown: str) -> dict[str, Any]:
-        """What the model shown would have, its size aside, which is the picture's."""
+        """Give what the model shown would have, its size aside, which is the picture's."""
         own = Offered(self._studio).made(shown).defaults()
         return {name: value for name, value in own.items() if name not in ("width", "height")}
 
     def quicken(self, speed: str, shown: str) -> list[Any]:
-        """Updates for steps, sampler and schedule, for the model shown."""
+        """Give updates for steps, sampler and schedule, for the model shown."""
         chosen = steps_of(speed, Offered(self._studio).made(shown).family)
         return [self._shown(name, chosen) for name in STEPS]
 
     def fill(self, shown: str = FIRST_FOUND) -> list[Any]:
-        """Updates for `filled`: the models there are now, and of these the one shown, or the one chosen last.
+        """Give updates for `filled`: the models there are now, and of these the one shown, or the one chosen last.
 
         The demo is chosen where there is nothing else.
         """
@@ -168,8 +168,8 @@ class Controls:
         self._row("num_steps", "sampler", "schedule")
         with gr.Row(elem_classes=["svd-buttons"]):
             self._speeds = {name: self._speed(name) for name in SPEEDS}
-        costs = "; ".join(f"{speed.label}: {speed.cost}" for speed in SPEEDS.values())
-        html(said_html(f"{costs} (on the demo)."))
+        costs = " ".join(f"{speed.label} {speed.cost}." for speed in SPEEDS.values())
+        html(said_html(f"{costs} (Measured on the demo.)"))
         self._row("fit")
         self._row("focus_x", "focus_y", "zoom")
         self._row("auto_size", "width", "height")
@@ -225,7 +225,7 @@ class Controls:
         return self._said(name, label, info)
 
     def _said(self, name: str, label: str, info: str) -> dict[str, str]:
-        """Among the web UI's own controls each label says that it is about the clip."""
+        """Say in each label, among the web UI's own controls, that it is about the clip."""
         label = f"SVD {label.lower()}" if self._beside_picture else label
         return {"label": label, "info": info, "elem_id": f"{self._part}_{name}"}
 
@@ -239,7 +239,7 @@ class Controls:
         return settle
 
     def _shown(self, name: str, settings: Mapping[str, Any]) -> Any:
-        """What a component shows for these settings; None: they say nothing of it."""
+        """Give what a component shows for these settings; None: they say nothing of it."""
         if name == "auto_size":
             return "width" not in settings if settings else None
         if name in ("checkpoint", "basis"):
@@ -267,7 +267,7 @@ class Controls:
         self._dice.click(fn=None, inputs=[], outputs=[self["seed"]], **js(f"() => [{RANDOM_SEED}]"))
 
     def _followed(self, shown: str, basis: str, *values: Any) -> list[Any]:
-        """Updates when a model is chosen, by the user, by the page as it loads, or by pasting."""
+        """Give updates when a model is chosen, by the user, by the page as it loads, or by pasting."""
         models = Offered(self._studio)
         name = models.name_of(shown)
         checkpoint = models.checkpoint(name)
@@ -289,18 +289,20 @@ class Controls:
         ]
 
     def _line(self, models: Offered, name: str) -> Markup:
-        """What is known of a model, where to get one if there is none, and which files were refused; HTML."""
+        """Say what is known of a model, where to get one if there is none, and which files were refused; HTML."""
         checkpoint = models.checkpoint(name)
         chosen = Markup("") if checkpoint is None else model_line(checkpoint)
         if models.is_demo_alone:
-            chosen += no_model(str(self._studio.host.folders.model_dirs()[0]))
+            chosen += no_model(self._studio.host.folders.model_dirs()[0].absolute())
         refused = joined(Markup("<p>{}</p>").format(refusal) for refusal in self._studio.refusals())
-        folded = Markup("<details><summary>Files that cannot be used</summary>{}</details>")
-        return chosen + folded.format(refused) if refused else chosen
+        is_open = Markup(" open") if models.is_demo_alone else ""  # one of them may be the model that is missed
+        folded = Markup("<details{}><summary>Files that cannot be used</summary>{}</details>")
+        return chosen + folded.format(is_open, refused) if refused else chosen
 
 
 def checked(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings for `ClipRequest.from_mapping` by name; what is None or "", or left open by its control, is left out.
+    """Make settings for `ClipRequest.from_mapping` by name; what is None or "", or left open by its control, is left
+    out.
 
     Raises:
         BadRequest: a value is of the wrong type or out of range.
@@ -315,7 +317,7 @@ def checked(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def named(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same values, with the names in code of what lists show by their labels."""
+    """Give the same values, with the names in code of what lists show by their labels."""
     return {
         name: SETTINGS[name].read(value) if isinstance(value, str) and name in SETTINGS else value
         for name, value in values.items()
@@ -323,7 +325,7 @@ def named(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def tool(sign: str, elem_id: str) -> Any:
-    """A small square button; web UIs know the class `tool`."""
+    """Make a small square button; web UIs know the class `tool`."""
     return gr.Button(sign, elem_id=elem_id, elem_classes=["tool"], scale=0, min_width=40)
 
 

@@ -48,7 +48,7 @@ class FileGuard:
 
 
 def _is_inside(part: bytes, name: str) -> bool:
-    """Whether a part that is asked for has both its ends in the file."""
+    """Tell whether a part that is asked for has both its ends in the file."""
     found = _RANGE.fullmatch(part)
     try:
         return found is not None and int(found[1]) <= int(found[2]) < Path(name).stat().st_size

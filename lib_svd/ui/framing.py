@@ -73,7 +73,7 @@ class Framing:
         self._dragged.click(fn=None, inputs=[], outputs=view, **js("() => svdCrop.view"))
 
     def preview(self, picture: Image.Image | BadPicture | None, *values: Any) -> tuple[Any, str]:
-        """The picture as it will go in, what is cut off, and what may go wrong."""
+        """Show the picture as it will go in, what is cut off, and what may go wrong."""
         if picture is None:
             return None, ""
         try:
@@ -91,7 +91,7 @@ class Framing:
         return fitted.image, said + warnings + kept
 
     def closer(self, picture: Image.Image | BadPicture | None, *values: Any) -> list[Any]:
-        """What to say, the fit, and the view that shows the subject and little more."""
+        """Give what to say, the fit, and the view that shows the subject and little more."""
         stays = [gr.update() for _ in ("fit", *VIEW)]
         if picture is None:
             return [error_html("There is no picture yet: choose one."), *stays]
@@ -105,7 +105,7 @@ class Framing:
         return [gr.update(), FITS["crop"], *view]
 
     def shaped(self, shape: tuple[int, int], shown: str) -> list[Any]:
-        """What to say, "Size by the picture" off, and the size of that shape at the model's own area."""
+        """Give what to say, "Size by the picture" off, and the size of that shape at the model's own area."""
         try:
             model = self._controls.read_some(["checkpoint"], [shown]).get("checkpoint", "")
             checkpoint = self._studio.checkpoint(model)
@@ -116,7 +116,7 @@ class Framing:
     def _asked(
         self, picture: Image.Image | BadPicture, values: Sequence[Any]
     ) -> tuple[images.Picture, CompleteRequest]:
-        """The picture upright in RGB, and what is asked of it; raises BadInput."""
+        """Read the picture upright in RGB, and what is asked of it; raises BadInput."""
         request = ClipRequest.from_mapping(self._controls.read_some(ASKED, values))
         found = images.read_picture(readable(picture), request.background)
         return found, self._studio.completed(request, found.image.size)
@@ -126,7 +126,7 @@ class Framing:
 
 
 def _shows_elsewhere(source: Image.Image, view: images.View, request: CompleteRequest) -> bool:
-    """Whether the largest crop would stand elsewhere by that view than it is asked for, by a hundredth or more."""
+    """Tell whether the largest crop would stand elsewhere by that view than it is asked for, by a hundredth or more."""
     size = request.width, request.height
     asked = images.View.of(request)
     boxes = [images.fit_picture(source, size, "crop", each).box for each in (view, asked)]
@@ -135,7 +135,7 @@ def _shows_elsewhere(source: Image.Image, view: images.View, request: CompleteRe
 
 
 def _kept(source: Image.Image, fitted: images.Fitted, request: CompleteRequest) -> Markup:
-    """For the page's script: the part that is kept, as shares of the picture, and how far it is zoomed in."""
+    """Hand to the page's script which part is kept, as shares of the picture, and how far it is zoomed in."""
     sides = (side / n for side, n in zip(fitted.box, source.size * 2, strict=True))
     box = " ".join(f"{side:.4f}" for side in sides)
     return Markup('<span class="svd-kept" data-box="{}" data-zoom="{}"></span>').format(box, request.zoom)

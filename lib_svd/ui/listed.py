@@ -31,7 +31,7 @@ class Listed:
         self._reading = Lock()
 
     def look(self) -> list[str]:
-        """Look at the folders anew; a sentence for all that was passed over.
+        """Look at the folders anew; gives a sentence for all that was passed over.
 
         Raises:
             OSError: the folders cannot be named.
@@ -46,13 +46,13 @@ class Listed:
         return passed_over
 
     def read(self, count: int) -> list[Entry]:
-        """So many of the newest clips."""
+        """Read so many of the newest clips."""
         with self._reading:
             self._newest += islice(self._unread, max(0, count - len(self._newest)))
             return self._newest[:count]
 
     def _entry(self, clip: Unread) -> Entry:
-        """What is remembered of a clip; it is read again when it changed."""
+        """Give what is remembered of a clip; it is read again when it changed."""
         known = self._known.get(clip.video)
         if known is None or known[0] != clip:
             known = clip, history.read_entry(clip)

@@ -16,7 +16,7 @@ ABOUT_LINES = "From the first frame to the last, above a faint line at 0; a dash
 
 
 def measures_html(entry: Entry) -> Markup:
-    """Every measure with its number, what it means, and its range on pointing at it; "" where none was taken."""
+    """Show every measure with its number, what it means, and its range on pointing at it; "" where none was taken."""
     if not entry.measures:
         return Markup("")
     rows = joined(
@@ -30,7 +30,7 @@ def measures_html(entry: Entry) -> Markup:
 
 
 def _about() -> Markup:
-    """What each number is and where it usually lies, for who cannot point at it."""
+    """Say what each number is and where it usually lies, for who cannot point at it."""
     told = [(measure.title, measure.about) for measure in MEASURES] + [("Lines", ABOUT_LINES)]
     items = joined(Markup("<dt>{}</dt><dd>{}</dd>").format(*each) for each in told)
     summary = Markup("<summary>What these numbers are</summary>")
@@ -41,7 +41,7 @@ ABOUT = _about()
 
 
 def advice_html(advice: Advice | None) -> Markup:
-    """The one change to try, and why."""
+    """Show the one change to try, and why."""
     if advice is None:
         return said_html("Nothing stands out. What do you see?")
     change = Markup(" <b>{}</b>").format(advice.sentence) if advice.sentence else ""
@@ -49,7 +49,7 @@ def advice_html(advice: Advice | None) -> Markup:
 
 
 def sweep_html(title: str, words: Sequence[str], links: Sequence[str], measures: Sequence[Measures]) -> Markup:
-    """What was measured on the clips of a sweep, a column each.
+    """Show what was measured on the clips of a sweep, a column each.
 
     Args:
         title: what was swept.
@@ -86,7 +86,7 @@ def _faulty(measure: Measure, measures: Measures) -> Markup:
 
 
 def _plot(values: Sequence[float], limits: Sequence[float]) -> Markup:
-    """A line from the first frame to the last, above a faint one at 0; dashed ones where a fault begins."""
+    """Draw a line from the first frame to the last, above a faint one at 0; dashed ones where a fault begins."""
     if len(values) < 2:
         return Markup("")
     top = max(*values, *limits, 1e-9)

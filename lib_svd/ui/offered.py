@@ -26,26 +26,26 @@ class Offered(dict[str, Model]):
         return all(model.is_demo for model in self.values())
 
     def name_of(self, shown: str) -> str:
-        """What a request calls the model that is shown by its label, or by its name already."""
+        """Give what a request calls the model that is shown by its label, or by its name already."""
         names = {model.label: name for name, model in self.items()}
         return "" if shown == FIRST_FOUND else names.get(shown, shown)
 
     def meant(self, called: str) -> str:
-        """The name of the model that a clip calls so, be it another file of that name; "" where there is none."""
+        """Give the name of the model that a clip calls so, be it another file of that name; "" where there is none."""
         plain, _ = unmarked(called)
         by_name = sorted(self, key=lambda name: plain not in (name, self[name].checkpoint.path.name))
         found = (name for name in by_name if made_with(called, self[name].checkpoint))
         return next(found, plain if plain in self else "")
 
     def checkpoint(self, name: str) -> Checkpoint | None:
-        """The model of that name; None: there is none."""
+        """Give the model of that name; None: there is none."""
         return self[name].checkpoint if name in self else None
 
     def made(self, shown: str) -> Made:
-        """What the model that is shown was made for."""
+        """Say what the model that is shown was made for."""
         return Made.of(self.checkpoint(self.name_of(shown)))
 
     def choosing(self, name: str) -> Any:
-        """The update of the list that offers all of them and chooses one."""
+        """Make the update of the list that offers all of them and chooses one."""
         labels = {name: model.label for name, model in self.items()}
         return gr.update(choices=list(labels.values()) or [FIRST_FOUND], value=labels.get(name, FIRST_FOUND))

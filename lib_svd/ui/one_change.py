@@ -87,26 +87,25 @@ class OneChange:
         )
 
     def begin(self, picture: Image.Image | BadPicture | None, name: str) -> list[Any]:
-        """After another picture came: hold the controls against the clip shown if it was made from just this one.
+        """Hold the controls, after another picture came, against the clip shown if it was made from just this one.
 
         A clip that is brought back from the history brings its picture along.
         """
         return _since(name if isinstance(picture, Image.Image) and self._is_of(picture, name) else "")
 
     def told(self, name: str, *values: Any) -> list[Any]:
-        """Updates for the panel, its sentence and its list."""
+        """Give updates for the panel, its sentence and its list."""
         apart = self._apart(name, values)
         changed = list(apart.changed)
         if len(changed) + apart.draws_seed < 2:
             return [gr.update(visible=False), "", gr.update()]
         drawn = ", and the seed will be drawn anew" if apart.draws_seed else ""
-        said = (
-            f"Since this clip you changed {in_words(changed)}{drawn}: the next one will not tell which of them did it."
-        )
-        return [gr.update(visible=True), said_html(said), gr.update(choices=changed, value=changed[0])]
+        what = f"Since this clip you changed {in_words(changed)}{drawn}"
+        said = said_html(f"{what}: the next one will not tell which of them did it.")
+        return [gr.update(visible=True), said, gr.update(choices=changed, value=changed[0])]
 
     def only(self, kept: str, name: str, *values: Any) -> list[Any]:
-        """Updates for the panel and the controls: the clip's own settings and seed, with one change left."""
+        """Give updates for the panel and the controls: the clip's own settings and seed, with one change left."""
         settings, changed, _ = self._apart(name, values)
         return [gr.update(visible=False), *self._controls.take({**settings, **changed.get(kept, {})})]
 

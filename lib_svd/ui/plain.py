@@ -10,7 +10,7 @@ from lib_svd.ui.clips import error_html
 
 
 def buttons(part: str) -> Any:
-    """Generate; and, since web UIs' own scripts show and hide them, Interrupt and Skip that press txt2img's."""
+    """Show Generate; and, since web UIs' own scripts show and hide them, Interrupt and Skip that press txt2img's."""
     with gr.Row(elem_id=f"{part}_generate_box"):
         for name in ("interrupt", "skip", "interrupting"):
             gr.HTML(
@@ -22,7 +22,7 @@ def buttons(part: str) -> Any:
 
 
 def sentence(text: str) -> Any:
-    """A tab with nothing but a sentence."""
+    """Show a tab with nothing but a sentence."""
     with gr.Blocks(analytics_enabled=False) as blocks:
         gr.HTML(error_html(text))
     return blocks

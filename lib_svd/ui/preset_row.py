@@ -55,11 +55,11 @@ class PresetRow:
         return [self.chosen, self._reason]
 
     def fill(self) -> list[Any]:
-        """The presets there are, the one used last chosen; or why they cannot be read."""
+        """List the presets there are, the one used last chosen; or say why they cannot be read."""
         return self._changing(lambda name: (name, ""))(str(self._studio.host.options[REMEMBERED]))
 
     def wire(self, controls: Controls) -> Any:
-        """Let the list move the controls; the event that does."""
+        """Let the list move the controls; gives the event that does."""
         chosen = self.chosen.input(
             fn=lambda name, model: self.choose(controls, name, model),
             inputs=[self.chosen, controls["checkpoint"]],
@@ -88,14 +88,14 @@ class PresetRow:
         return [said_html(preset.reason), *controls.take({**controls.defaults(model), **preset.settings})]
 
     def share(self) -> list[Any]:
-        """The user's own as JSON, or why they cannot be read."""
+        """Write the user's own as JSON, or say why they cannot be read."""
         try:
             return [self._presets.shared(), ""]
         except BadInput as error:
             return [gr.update(), error_html(str(error))]
 
     def settings(self) -> Mapping[str, Any]:
-        """Of the preset that was used last, for a page that loads."""
+        """Give the settings of the preset that was used last, for a page that loads."""
         try:
             return self._named(str(self._studio.host.options[REMEMBERED])).settings
         except BadInput:  # it was deleted since
@@ -133,12 +133,14 @@ class PresetRow:
         return chosen, f"In the list now: {', '.join(self._presets.take(text)) or 'no more than before'}."
 
     def _used(self, name: str) -> str:
-        """The name itself, which is the one used last from now on."""
+        """Give the name itself, which is the one used last from now on."""
         self._page.remember(REMEMBERED, "" if name == NONE else name)
         return name
 
     def _changing(self, do: Callable[..., tuple[str, str]]) -> Callable[..., list[Any]]:
-        """A handler that does it and lists what there is, or says why not; `do` gives the one chosen, and a word."""
+        """Make a handler that does it and lists what there is, or says why not; `do` gives the one chosen, and a
+        word.
+        """
 
         def changed(chosen: str, *given: Any) -> list[Any]:
             try:

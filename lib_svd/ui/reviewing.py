@@ -89,7 +89,7 @@ class Reviewing:
         return [name, *self.show(name)]
 
     def show(self, name: str) -> list[Any]:
-        """What is known of a clip."""
+        """Show what is known of a clip."""
         entry = self._entry(name)
         if entry is None:
             return [gr.update(visible=False), "", AS_MEASURED, "", *[None for _ in self._marks], "", ""]
@@ -98,12 +98,13 @@ class Reviewing:
         return [gr.update(visible=True), measured, AS_MEASURED, advice, *marks, entry.note, ""]
 
     def advise(self, name: str, said: str) -> str:
-        """The one change to try, as HTML."""
+        """Show the one change to try, as HTML."""
         entry = self._entry(name)
         return "" if entry is None or not entry.measures else advice_html(_advice(entry, said))
 
     def applied(self, controls: Controls, name: str, said: str) -> Sequence[Any]:
-        """The clip's own settings and seed with that one change, so that nothing else differs; or why there is none.
+        """Give the clip's own settings and seed with that one change, so that nothing else differs; or say why there is
+        none.
 
         That is no error of gradio's: where a button is pressed twice, gradio 4.40 is deaf to it after one.
         """

@@ -13,12 +13,12 @@ FILM = "🎬"
 
 
 def button(elem_id: str, is_small: bool) -> Any:
-    """A button that sends a picture to SVD; small ones stand in a row of symbols."""
+    """Show a button that sends a picture to SVD; small ones stand in a row of symbols."""
     return gr.Button(FILM if is_small else "Send to SVD", elem_id=elem_id, elem_classes=["tool"] if is_small else [])
 
 
 def results(part: str, description: Any, shown: Callable[[str], str]) -> None:
-    """Clips under a gallery, shown anew when a job is done: `javascript/svd.js` presses the button then.
+    """Show clips under a gallery, anew when a job is done: `javascript/svd.js` presses the button then.
 
     Not by an event of a component: gradio 4 fires HTML's `change` whenever anything on the page is drawn.
 

@@ -29,7 +29,7 @@ from lib_svd.errors import BadRequest, Busy, Interrupted
 from lib_svd.files import hidden_names, is_left, mark
 from lib_svd.line import Line
 from lib_svd.pages import Job, Queued, bytes_of
-from lib_svd.strangers import text_of
+from lib_svd.strangers import read_json, text_of
 from lib_svd.studio import Studio
 from lib_svd.ui import tab
 from lib_svd.ui.clips import error_html, said_html
@@ -71,10 +71,11 @@ class Choices(dict[str, Any]):
 
     def _read(self) -> dict[str, Any]:
         try:
-            found = json.loads(text_of(self._path.read_bytes()))
+            found = read_json(text_of(self._path.read_bytes()))
         except (OSError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
+        given = found.items() if isinstance(found, dict) else ()
+        return {name: value for name, value in given if isinstance(value, str)}  # choices are names
 
 
 class StandalonePage:
@@ -100,21 +101,24 @@ class StandalonePage:
         self._turning = threading.Lock()  # while one job follows another, so that a stop meets the one it is for
 
     def generate_buttons(self, part: str) -> Any:
-        """Generate, and Interrupt in its place while a clip waits or is being made; Skip would do the same."""
+        """Show Generate, and Interrupt in its place while a clip waits or is being made; Skip would do the same."""
         with gr.Row(elem_id=f"{part}_generate_box"):
             generate = gr.Button("Generate", variant="primary", elem_id=f"{part}_generate")
             gr.Button("Interrupt", variant="stop", elem_id=f"{part}_interrupt")
         return generate
 
     def queued(self, job: Job, extra_outputs: Sequence[Any]) -> Queued:
-        """What the job took is said below what it says."""
+        """Make a handler that waits in this page's line; how long the job took is said below what the job says."""
 
         async def handle(task: str, *values: Any) -> list[Any]:
+            self.tasks.wait(task)
             try:
                 with self._line.place(bytes_of(values)):
-                    self.tasks.wait(task)
                     return await self._line.turn(lambda: self._run(task, job, values), task)
-            except (Busy, Interrupted):
+            except Busy:
+                self.tasks.leave(task)  # else the page that follows it would wait for a sign of it
+                raise
+            except Interrupted:
                 raise
             except Exception as error:
                 log.exception("A job failed")
@@ -123,7 +127,9 @@ class StandalonePage:
         return handle
 
     async def stop_job(self, task: str) -> bool:
-        """All of it is done here, and not on one of the threads that a page is answered on: they may be taken."""
+        """Stop a job. All of it is done here, and not on one of the threads that a page is answered on: they may be
+        taken.
+        """
         with self._turning:
             if self._line.leave(task):
                 self.tasks.leave(task)
@@ -132,17 +138,17 @@ class StandalonePage:
         return True
 
     def url(self, path: Path) -> str:
-        """Gradio serves the folder of the clips, and parts of a file too."""
+        """Say where gradio serves a file of the folder of the clips, and parts of a file too."""
         return f"{FILES}{quote(path.absolute().as_posix())}"
 
     def receive(self, part: str, picture: Any, fields: Sequence[tuple[Any, Callable[[dict[str, str]], Any]]]) -> None:
-        """There is no other tab."""
+        """Do nothing: there is no other tab."""
 
     def send(self, button: Any, target: str, picture: Any) -> None:
-        """There are no targets."""
+        """Do nothing: there are no targets."""
 
     def open_folder(self, folder: Path) -> None:
-        """With what the system opens folders with."""
+        """Open a folder with what the system opens folders with."""
         if sys.platform == "win32":
             os.startfile(folder)
             return
@@ -152,7 +158,7 @@ class StandalonePage:
             log.warning("%s cannot be opened on this machine: %s", folder, error)
 
     def remember(self, name: str, value: Any) -> None:
-        """In the folder of the clips."""
+        """Keep a choice in the folder of the clips."""
         self.choices.keep(name, value)
 
     def close(self) -> None:
@@ -161,7 +167,7 @@ class StandalonePage:
         self.stop.set()
 
     def app(self, studio: Studio, names: Sequence[str] = ()) -> Door:
-        """The page as a web application, behind a door that keeps other sites out.
+        """Make the page a web application, behind a door that keeps other sites out.
 
         Args:
             studio: does the work.
@@ -266,7 +272,7 @@ def own_cache() -> Iterator[None]:
 
 
 def _injected(scripts: Sequence[str]) -> str:
-    """A function for gradio's load event that runs scripts as the page's own, in either version."""
+    """Write a function for gradio's load event that runs scripts as the page's own, in either version."""
     return (
         "() => { for (const text of "
         + json.dumps(scripts)
@@ -276,7 +282,7 @@ def _injected(scripts: Sequence[str]) -> str:
 
 
 def _memory() -> str:
-    """The most memory that was taken so far."""
+    """Say the most memory that was taken so far."""
     import torch
 
     if torch.cuda.is_available():

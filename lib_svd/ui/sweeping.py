@@ -51,7 +51,7 @@ class Sweeping:
         self.inputs = [setting, values]
 
     def build_results(self) -> list[Any]:
-        """The panel below the clip, made where it shall stand; its components."""
+        """Make the panel below the clip, where it shall stand; gives its components."""
         self._results = gr.Column(visible=False, elem_id=f"{self._part}_sweep_results", elem_classes=["svd-tight"])
         with self._results:
             self._table = html(elem_id=f"{self._part}_sweep_table")
@@ -61,7 +61,7 @@ class Sweeping:
         return [self._results, self._table, self.chosen, self.name]
 
     def swept(self, first: Order, label: str, text: str) -> tuple[SavedClip, str, list[Any]]:
-        """Make the clips. Where it is stopped, or one fails, those before it are there.
+        """Make the clips. Where the sweep is stopped, or a clip fails, those before it are there.
 
         Returns:
             The video of all, or the only clip that there is; why there are no more, or ""; updates for the panel.
@@ -94,14 +94,14 @@ class Sweeping:
             event.then(fn=self.choice_of, inputs=[clip, self.name], outputs=[self.chosen], **QUIET)
 
     def choice_of(self, clip: str, name: str) -> Any:
-        """The update of "Show" for the clip that is shown, where the sweep of that path is the last one."""
+        """Give the update of "Show" for the clip that is shown, where the sweep of that path is the last one."""
         if not clip:
             return gr.update(value=ALL)
         swept = clip.startswith(f"{name}-")
         return gr.update(value=clip.removeprefix(f"{name}-").removesuffix(".mp4") if swept else None)
 
     def named(self, shown: str, name: str) -> str:
-        """The path of the clip that is chosen, in the sweep of that path."""
+        """Give the path of the clip that is chosen, in the sweep of that path."""
         return f"{name}.mp4" if shown == ALL else f"{name}-{shown}.mp4"
 
     def _told(self, done: list[jobs.Swept], setting: Setting, first: Order) -> list[Any]:

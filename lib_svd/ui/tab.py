@@ -18,7 +18,7 @@ from lib_svd.checkpoints import made_with
 from lib_svd.clip import Frames, SavedClip
 from lib_svd.errors import BadPicture, BadRequest, Busy, Interrupted, SvdError
 from lib_svd.files import held_name
-from lib_svd.jobs import reopened, restored
+from lib_svd.jobs import opened, reopened, restored
 from lib_svd.jobs.history import Entry
 from lib_svd.pages import Job, Page, Queued
 from lib_svd.request import ClipRequest
@@ -26,26 +26,40 @@ from lib_svd.settings import draw_seed
 from lib_svd.studio import Studio
 from lib_svd.ui.browsing import Browsing
 from lib_svd.ui.clips import clip_html, error_html, notes_html, plays, said_html, time_html
-from lib_svd.ui.compat import COPYABLE, LOSSLESS, NO_SHARING, QUIET, SMALL, html, js, picture_box, readable
+from lib_svd.ui.compat import (
+    COPYABLE,
+    IN_OUR_LINE,
+    LOSSLESS,
+    NO_SHARING,
+    QUIET,
+    SMALL,
+    html,
+    js,
+    picture_box,
+    readable,
+)
 from lib_svd.ui.controls import NO_PROMPT, Controls
+from lib_svd.ui.finishing import FinishPanel
 from lib_svd.ui.framing import Framing
 from lib_svd.ui.offered import Offered
 from lib_svd.ui.one_change import OneChange
 from lib_svd.ui.preset_row import PresetRow
 from lib_svd.ui.reviewing import Reviewing
 from lib_svd.ui.sweeping import ALL, Sweeping
+from lib_svd.ui.tuning import Tuning
 
 LABEL, PART = "SVD", "svd_clip"
-SWEEP = "sweep"  # how names of a sweep's files begin
+SWEEP, SEARCH = "sweep", "search"  # how names of a sweep's files begin, and of drafts
 INFOTEXT_LINES = 6  # in a browser that cannot fit a box to its text
 SHOWN = 6  # components that show a clip; the last one is the sentence about it
+MOST_PICTURES = 64  # of a clip's frames that are shown as pictures; of one that has more every second, third, ...
 SHELF = 4  # clips whose frames are at hand to go on from, and jobs whose end is; the oldest goes first
 
 log = logging.getLogger("svd")
 
 
 def build(studio: Studio, page: Page) -> Any:
-    """The tab as gradio Blocks; models are looked for when the page loads, not now."""
+    """Build the tab as gradio Blocks; models are looked for when the page loads, not now."""
     with gr.Blocks(analytics_enabled=False) as blocks:
         if page.problem:
             html(error_html(page.problem), elem_id=f"{PART}_problem")
@@ -84,7 +98,7 @@ class Tab:
         for hidden in (self._task, self._made, self._infotext):
             hidden.do_not_save_to_config = True
         self._wire()
-        for part in (self._presets, self.controls):
+        for part in (self._presets, self.controls, self._finishing):
             blocks.load(fn=part.fill, inputs=[], outputs=part.filled, **QUIET)
         page.receive(PART, self.framing.picture, self.controls.pastes)
 
@@ -96,6 +110,7 @@ class Tab:
         self.controls = Controls(self._studio, PART, self._page, model_place=first)
         self.controls.begin_with = self._presets.settings
         self._sweeping = Sweeping(self._studio, self._page, PART)
+        self._tuning = Tuning(self._studio, self._page, PART)
 
     def _build_results(self) -> None:
         with gr.Column(variant="panel", elem_id=f"{PART}_results_panel"):
@@ -126,6 +141,8 @@ class Tab:
                 **COPYABLE,
             )
             self._swept = self._sweeping.build_results()
+            self._tuned = self._tuning.build_results()
+            self._finishing = FinishPanel(self._studio, self._page, PART, self._made)
             self._reviewing = Reviewing(self._studio, PART, self._made)
         self._frame = picture_box(f"{PART}_selected_frame", visible=False, label="Selected frame", **LOSSLESS)
 
@@ -135,6 +152,12 @@ class Tab:
         asked = [self._task, self.framing.picture, controls.with_frames, *controls.components]
         made = self._on(self._generate, self._job, asked, shown)
         swept = self._on(sweeping.button, self._sweep, [*asked, *sweeping.inputs], [*self._swept, *shown])
+        tuning = self._tuning
+        tuned = self._on(tuning.button, self._tune, [*asked, tuning.budget], [*self._tuned, *shown])
+        more = [self._task, tuning.name, tuning.budget]
+        further = self._on(tuning.go_on, self._tune_further, more, [*self._tuned, *shown])
+        draft = tuning.chosen.input(fn=self.show_draft, inputs=[tuning.name, tuning.chosen], outputs=shown, **QUIET)
+        tuning.wire(controls)
         choice = [sweeping.chosen, sweeping.name, self._made, self._infotext]
         opened = sweeping.chosen.input(fn=self.show_swept, inputs=choice, outputs=shown, **QUIET)
         returned = self._returned.click(
@@ -145,15 +168,18 @@ class Tab:
         self._gallery.select(fn=self.select, inputs=[self._made], outputs=[self._frame], **QUIET)
         self._continue.click(fn=_taken, inputs=[self._frame], outputs=[self.framing.picture], **QUIET)
         chosen = self._presets.wire(controls)
+        finished = self._on(self._finishing.button, self._finish, [self._task, *self._finishing.inputs], shown)
         brought = [self.framing.picture, *controls.restored, *shown]
         back = self._browsing.wire(self._history, brought, self.restored)
+        opened_there = self._browsing.wire_finish([*shown, self._finishing.panel], self.to_finish)
         gone = self._browsing.trashed.then(
             fn=self.still_there, inputs=[self._made, sweeping.name], outputs=shown, **QUIET
         )
         sweeping.wire([made, opened, back], self._made)
-        shows = [made, swept, opened, returned, back, gone]
+        shows = [made, swept, tuned, further, draft, finished, opened, opened_there, returned, back, gone]
         self._reviewing.wire(shows, controls)
-        begun = [self._generate, sweeping.button]
+        self._finishing.wire(shows)
+        begun = [self._generate, sweeping.button, tuning.button, tuning.go_on]
         self._one_change.wire(begun, shows, [chosen], self.framing.picture, controls)
         controls.reuse.click(fn=_seed_of, inputs=[self._infotext], outputs=[controls["seed"]], **QUIET)
         for target, button in self._sends.items():
@@ -171,8 +197,8 @@ class Tab:
         asked.then(fn=None, inputs=[stopped], outputs=[], **QUIET, **js("svdPressThrough"))
 
     def _on(self, button: Any, job: Job, given: Sequence[Any], outputs: Sequence[Any]) -> Any:
-        """Let a button put a job into the page's queue, once the models are there; the event. What was said of the last
-        job goes at once.
+        """Let a button put a job into the page's queue, once the models are there; gives the event. What was said of
+        the last job goes at once.
         """
         pressed = gr.Button(elem_id=f"{button.elem_id}_now", elem_classes=["svd-hidden"])
         press = f"() => {{ svdPress('{pressed.elem_id}'); svdShowResults('{PART}'); return ['']; }}"
@@ -182,11 +208,12 @@ class Tab:
             inputs=given,
             outputs=outputs,
             show_progress=False,
+            **IN_OUR_LINE,
             **js(f"function() {{ return svdSubmit('{PART}', arguments, {len(given)}); }}"),
         )
 
     def _kept(self, queued: Queued, count: int) -> Queued:
-        """The same, and what its `count` outputs are is kept for a page that is loaded again meanwhile."""
+        """Keep what the `count` outputs of a job are, for a page that is loaded again meanwhile."""
 
         async def kept(task: str, *values: Any) -> Sequence[Any]:
             try:
@@ -204,12 +231,12 @@ class Tab:
         return waiting
 
     def ended(self, task: str) -> Sequence[Any]:
-        """What a job showed that ended after its page was loaded again, unless several others ended since."""
+        """Give what a job showed that ended after its page was loaded again, unless several others ended since."""
         return self._ended.get(task) or _stays()
 
     async def stop(self, task: str) -> str:
-        """Stop the job that a page follows, be it another page's turn; the task's id again where it runs in the host's
-        queue, and the host's own button is to stop it.
+        """Stop the job that a page follows, be it another page's turn; gives the task's id where the host's own button
+        is to stop it, since it runs in the host's queue.
         """
         return "" if not task or await self._page.stop_job(task) else task
 
@@ -235,9 +262,44 @@ class Tab:
 
         return _done(work, len(self._swept) + SHOWN)
 
+    def _tune(self, picture: Image.Image | None, with_frames: bool, *values: Any) -> Sequence[Any]:
+        """Make drafts until the settings are found."""
+        *settings, budget = values
+
+        def work() -> Sequence[Any]:
+            first = self._order(picture, False, settings, SEARCH)
+            with held_name(first.to.out.parent, SEARCH, first.to.out.suffix) as out:
+                return self._drafts(*self._tuning.find(replace(first, to=first.to.renamed(out)), budget))
+
+        return _done(work, len(self._tuned) + SHOWN)
+
+    def _tune_further(self, name: str, budget: float) -> Sequence[Any]:
+        """Make more drafts of a search."""
+        return _done(lambda: self._drafts(*self._tuning.find_more(name, budget)), len(self._tuned) + SHOWN)
+
+    def _drafts(self, best: SavedClip, ended: str, panel: Sequence[Any]) -> Sequence[Any]:
+        *shown, status = self._shown(best)
+        return [*panel, *shown, said_html(ended) + status if ended else status]
+
+    def show_draft(self, name: str, chosen: str) -> Sequence[Any]:
+        """The draft of a search that is chosen."""
+        return _done(lambda: self._shown(self._tuning.draft(name, chosen).saved), SHOWN)
+
+    def _finish(self, *given: Any) -> Sequence[Any]:
+        """Finish a clip, and show what came of it."""
+        return _done(lambda: self._shown(self._finishing.finished(*given)), SHOWN)
+
+    def to_finish(self, entry: Entry) -> Sequence[Any]:
+        """Show a clip of the history, made here or elsewhere, and open the panel; the controls stay as they are.
+
+        Raises:
+            BadInput: the clip cannot be read.
+        """
+        return [*self._shown(opened(entry.video)), gr.update(open=True)]
+
     def show_swept(self, chosen: str, name: str, made: str, infotext: str) -> Sequence[Any]:
-        """One clip of the last sweep, or all of them, unless that is the clip shown: a choice that we make ourselves is
-        told by gradio 4 as the user's, and what was said of the sweep would go.
+        """Show one clip of the last sweep, or all of them, unless that is the clip shown: a choice that we make
+        ourselves is told by gradio 4 as the user's, and what was said of the sweep would go.
         """
         path = self._studio.clip(self._sweeping.named(chosen, name))
         if infotext and made == ("" if chosen == ALL else str(path)):
@@ -254,18 +316,20 @@ class Tab:
         return self._studio.order(request, image, stem=stem, with_frames=with_frames, source=source)
 
     def _shown(self, saved: SavedClip, *, is_grid: bool = False) -> Sequence[Any]:
-        """Outputs for a clip; of several side by side there is none to review, nor a frame to go on from."""
+        """Give outputs for a clip; of several side by side there is none to review, nor a frame to go on from."""
         clip, name = saved.clip, "" if is_grid else str(saved.video)
-        _shelve(self._shelf, name, clip.frames)
-        pictures = [Image.fromarray(frame) for frame in clip.frames]
-        gallery = [str(path) for path in saved.frames] or pictures
+        every = -(-len(clip.frames) // MOST_PICTURES)
+        seen = clip.frames if every == 1 else clip.frames[::every].copy()  # the others need not be kept
+        _shelve(self._shelf, name, seen)
+        gallery: list[Any] = [str(path) for path in saved.frames[::every]] or [Image.fromarray(frame) for frame in seen]
         status = notes_html(saved.notes) + time_html(clip.frames.shape, clip.fps, clip.seconds)
-        last = None if is_grid else pictures[-1]
+        last = None if is_grid else Image.fromarray(clip.frames[-1])
         player = clip_html(self._page.url(saved.video), clip.size, plays=plays(self._studio.host.options))
         return [player, gallery, last, name, clip.infotext, status]
 
     def restored(self, entry: Entry) -> Sequence[Any]:
-        """A clip of the history as if it had just been made: its picture, its settings and all that is shown of it.
+        """Show a clip of the history as if it had just been made: its picture, its settings and all that is shown of
+        it.
 
         Raises:
             BadInput: the clip cannot be read, or carries no settings.
@@ -280,14 +344,14 @@ class Tab:
         return [picture, *self.controls.restore(back.settings), *self._shown(saved)]
 
     def still_there(self, made: str, swept: str) -> Sequence[Any]:
-        """Nothing is shown of a clip that was thrown away, nor of a sweep's side by side."""
+        """Show nothing of a clip that was thrown away, nor of a sweep's side by side."""
         name = made or (self._sweeping.named(ALL, swept) if swept else "")
         if not name or self._studio.clip(name).is_file():
             return _stays()
         return ["", [], None, "", "", said_html(f"{Path(name).name} is in the trash.")]
 
     def select(self, name: str, chosen: gr.SelectData) -> Any:
-        """The frame clicked on, without loss: the gallery's own pictures may be smaller or JPEG."""
+        """Give the frame clicked on, without loss: the gallery's own pictures may be smaller or JPEG."""
         frames = self._shelf.get(name)
         return gr.update() if frames is None else Image.fromarray(frames[chosen.index])
 
@@ -301,7 +365,7 @@ def _small(text: str, name: str) -> Any:
 
 
 def _stays(count: int = SHOWN) -> list[Any]:
-    """Updates that change nothing."""
+    """Give updates that change nothing."""
     return [gr.update() for _ in range(count)]
 
 
@@ -313,7 +377,7 @@ def _shelve(shelf: OrderedDict[str, Any], name: str, what: Any) -> None:
 
 
 def _done(work: Callable[[], Sequence[Any]], count: int) -> Sequence[Any]:
-    """What work gives for `count` outputs; where it fails, what was there stays and the last one says why."""
+    """Give what work gives for `count` outputs; where it fails, what was there stays and the last one says why."""
     stays = _stays(count - 1)
     try:
         return work()
@@ -332,7 +396,7 @@ def _taken(frame: Image.Image | BadPicture | None) -> Any:
 
 
 def _seed_of(infotext: str) -> Any:
-    """The seed of a clip by its settings; nothing where there is no clip yet."""
+    """Read the seed of a clip out of its settings; nothing where there is no clip yet."""
     try:
         return ClipRequest.from_infotext(infotext).seed if infotext else gr.update()
     except BadRequest:

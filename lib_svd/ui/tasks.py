@@ -29,29 +29,29 @@ class Tasks:
         self._number, self._is_watched = 0, False
 
     def wait(self, task: str) -> None:
-        """A task came into the queue."""
+        """Note that a task came into the queue."""
         with self._lock:
             self._waiting.append(task)
 
     def start(self, task: str) -> None:
-        """It is its turn."""
+        """Note that it is a task's turn."""
         with self._lock:
             self._waiting.remove(task)
             self._begin(task)
 
     def leave(self, task: str) -> None:
-        """It does not wait any more, and will not be made."""
+        """Note that a task does not wait any more, and will not be made."""
         with self._lock:
             self._waiting.remove(task)
             self._finished.append(task)
 
     def is_running(self, task: str) -> bool:
-        """Whether it is being made now."""
+        """Tell whether a task is being made now."""
         with self._lock:
             return bool(task) and task == self._task
 
     def finish(self, task: str) -> None:
-        """It is done, or has failed."""
+        """Note that a task is done, or has failed."""
         with self._lock:
             self._finished.append(task)
             self._begin("")
@@ -65,7 +65,7 @@ class Tasks:
                 self._picture, self._number = picture, self._number + 1
 
     def told(self, task: str, number: int, wants_picture: bool) -> dict[str, Any]:
-        """The answer to the page's script.
+        """Answer the page's script.
 
         Args:
             task: its id.
@@ -97,7 +97,7 @@ class Tasks:
 
 
 def _as_url(image: Image.Image) -> str:
-    """A preview as the address of itself."""
+    """Write a preview as the address of itself."""
     stream = io.BytesIO()
     enlarge(image).save(stream, "JPEG", quality=85)
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()

@@ -1,17 +1,19 @@
-"""Frames to an H.264 video that plays everywhere: ffmpeg takes them from its stdin as they come."""
+"""Frames to a video or a moving picture: ffmpeg takes them from its stdin as they come."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from lib_svd.clip import Frames
-from lib_svd.video.ffmpeg import ENCODERS, best_encoder, feed, find_ffmpeg, pixel_format
+from lib_svd.clip import Clip, Frames
+from lib_svd.video.coders import Chosen, choose_coder
+from lib_svd.video.encoding import Encoding
+from lib_svd.video.ffmpeg import feed
+from lib_svd.video.formats import Keeps, Way
 
 # swscale takes bt601 for RGB unless told, and players take bt709 for what is untagged and large: so both are said.
 # The tags are set on the frames, too: since ffmpeg 9 a frame's own tags win over the output options below.
@@ -20,100 +22,128 @@ _TO_BT709 = (
     "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
 )
 _TAGGED_BT709 = ["-color_range", "tv", "-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709"]
-PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
-PROFILES = ("baseline", "main", "high")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Encoding:
-    """How libx264 weighs size, time, and who can play it."""
-
-    crf: int = 17  # 1, which is almost without loss, to 51
-    preset: str = "medium"  # of PRESETS
-    profile: str = "high"  # of PROFILES
-
-    @classmethod
-    def chosen(cls, crf: object, preset: object, profile: object) -> Encoding:
-        """As the user has it in a web UI's own settings for videos; what is not there, or cannot be, is as ever."""
-        usual = cls()
-        return cls(
-            # 0 is lossless, which none of these profiles can be
-            crf=min(51, max(1, int(crf))) if isinstance(crf, (int, float)) else usual.crf,
-            preset=preset if preset in PRESETS else usual.preset,
-            profile=profile if profile in PROFILES else usual.profile,
-        )
+_EVEN = "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0,"
 
 
 def encode(
-    frames: Frames,
-    fps: int,
-    path: Path,
-    *,
-    title: str,
-    comment: str,
-    encoding: Encoding | None = None,
-    patience: float | None = None,
+    clip: Clip, path: Path, encoding: Encoding, *, title: str = "", patience: float | None = None
 ) -> tuple[str, ...]:
-    """Write an mp4: H.264, yuv420p, bt709, a keyframe a second, the index before the pictures.
+    """Write a clip in one of the formats; a keyframe a second where there are such, an mp4's index before its pictures.
 
     `path` is written in place and may be left half written on an error; `save` gives the whole-or-nothing promise.
+    Frames are handed over one by one. Where sides have to be even, the last odd row and column are left out.
 
     Args:
-        frames: [T, H, W, 3] uint8, RGB, T at least 1, H and W even.
-        fps: frames per second, 1..30.
-        path: must not exist.
+        clip: frames [T, H, W, 3] uint8, RGB, T at least 1; its settings go into a comment, where the format has one.
+        path: must not exist; for pictures a pattern such as `%05d.png` in a folder that exists.
+        encoding: the format, and what was chosen for it.
         title: metadata of the file; text without NUL and lone surrogates (see `plain`), of a file name's length.
-        comment: metadata of the file; such text of any length.
-        encoding: None: the usual one.
         patience: seconds until ffmpeg is held to hang; None: a minute, and ten seconds a frame.
 
     Returns:
-        What the user should know: which encoder was used, if not libx264.
+        What the user should know: which encoder was used, if not the usual one.
 
     Raises:
-        FfmpegFailed: ffmpeg is missing, cannot encode H.264, stopped with an error, or hung.
+        FfmpegFailed: ffmpeg is missing, has no encoder for it, stopped with an error, or hung.
         OSError: the comment could not be written beside `path`.
-        ValueError: `frames` is not what it should be.
+        ValueError: the frames are not what they should be.
     """
+    frames, is_deep = clip.frames, encoding.format.is_deep
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or len(frames) == 0:
         raise ValueError(f"frames must be uint8 [T, H, W, 3] with T > 0, not {frames.dtype} {list(frames.shape)}")
-    ffmpeg = find_ffmpeg()
-    encoder, notes = best_encoder(ffmpeg)
-    height, width = frames.shape[1:3]
-    tags_path = path.with_suffix(".tags")
-    tags = ["-f", "ffmetadata", "-i", f"file:{tags_path}", "-map", "0:v:0", "-map_metadata", "1"]
-    tags += ["-metadata", f"title={title}"]
+    chosen, patience = choose_coder(encoding.format), patience or 60 + 10 * len(frames)
+    size, pixels = "{}x{}".format(*clip.size), "rgb48be" if is_deep else "rgb24"
+    asked = [chosen.ffmpeg, "-hide_banner", "-nostats", "-v", "warning", "-n", "-f", "rawvideo", "-pix_fmt", pixels]
+    asked += ["-video_size", size, "-framerate", str(clip.fps), "-i", "pipe:0"]
+
+    def send(words: list[str]) -> None:
+        feed([*asked, *words], (_raw(frame, is_deep) for frame in frames), patience)
+
+    beside = path.with_name("unfinished.extra")  # colours, or the comment
     try:
-        tags_path.write_bytes(written_comment(comment).encode())
-        codec = _codec(encoder, encoding or Encoding(), fps)
-        command = _command(ffmpeg, codec, f"{width}x{height}", fps, tags, path)
-        feed(command, (frame.tobytes() for frame in frames), patience or 60 + 10 * len(frames))
+        if encoding.format.way is Way.PALETTE:
+            _encode_with_palette(send, encoding, chosen, path, beside, clip)
+        else:
+            tags = _tags(encoding, title, plain(clip.infotext), beside)
+            send([*tags, *_codec(encoding, chosen, clip), *_container(encoding, path)])
     finally:
-        tags_path.unlink(missing_ok=True)
-    return notes
+        beside.unlink(missing_ok=True)
+    return chosen.notes
 
 
-def _codec(encoder: str, encoding: Encoding, fps: int) -> list[str]:
-    colours = ["-vf", _TO_BT709.format(pixels=pixel_format(encoder)), *_TAGGED_BT709]
-    how = [word.format(**asdict(encoding)) for word in ENCODERS[encoder]]
-    return [*colours, "-c:v", encoder, *how, "-g", str(fps)]
+def _raw(frame: Frames, is_deep: bool) -> bytes:
+    """A frame's numbers; with 16 bits the highest is 257 times that of 8, and so is every other."""
+    return (frame.astype(">u2") * 257).astype(">u2").tobytes() if is_deep else frame.tobytes()
 
 
-def _command(ffmpeg: str, codec: list[str], size: str, fps: int, tags: list[str], path: Path) -> list[str]:
-    pictures = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", size, "-framerate", str(fps), "-i", "pipe:0"]
-    # ffmpeg before 4.3 writes the mp4's own colour atom only when asked; later ones always do.
-    # `file:` keeps ffmpeg from reading a protocol into a name with a colon.
-    container = ["-movflags", "+faststart+write_colr", "-f", "mp4", f"file:{path}"]
-    return [ffmpeg, "-hide_banner", "-nostats", "-v", "warning", "-n", *pictures, *tags, *codec, *container]
+def _tags(encoding: Encoding, title: str, comment: str, beside: Path) -> list[str]:
+    """Words that give the file its title and its comment, which is written to a file of its own first."""
+    row = encoding.format
+    if row.keeps is not Keeps.COMMENT or (row.most_kept is not None and len(comment.encode()) > row.most_kept):
+        return []
+    beside.write_bytes(written_comment(comment).encode())
+    tags = ["-f", "ffmetadata", "-i", f"file:{beside}", "-map", "0:v:0", "-map_metadata", "1"]
+    return [*tags, "-metadata", f"title={title}"]
+
+
+def _enlarge(clip: Clip) -> str:
+    """The filter that makes squares of pixels, and a comma: frames go through the pipe as they are."""
+    return f"scale=iw*{clip.enlarge}:ih*{clip.enlarge}:flags=neighbor," if clip.enlarge > 1 else ""
+
+
+def _codec(encoding: Encoding, chosen: Chosen, clip: Clip) -> list[str]:
+    row, coder = encoding.format, chosen.coder
+    shape = _enlarge(clip) + (_EVEN if row.is_even else "")
+    if row.is_rgb:
+        colours = ["-vf", f"{shape}format={coder.pixels}"]
+    else:
+        colours = ["-vf", shape + _TO_BT709.format(pixels=coder.pixels), *_TAGGED_BT709]
+    keyframes = ["-g", str(clip.fps)] if row.has_keyframes else []
+    return [*colours, "-c:v", coder.name, *encoding.words(coder), *keyframes]
+
+
+def _container(encoding: Encoding, path: Path) -> list[str]:
+    """`file:` keeps ffmpeg from reading a protocol into a name with a colon."""
+    row = encoding.format
+    name, *more = row.muxer.split()
+    if row.way is Way.PICTURES:
+        return ["-start_number", "0", "-f", name, str(path)]
+    loops = [row.loops, str(_loops(encoding))] if row.loops else []
+    return [*more, *loops, "-f", name, f"file:{path}"]
+
+
+def _loops(encoding: Encoding) -> int:
+    """How the format spells how often it plays; gif counts the times after the first, and says nothing for one."""
+    if encoding.format.muxer == "gif" and encoding.plays:
+        return encoding.plays - 1 or -1
+    return encoding.plays
+
+
+def _encode_with_palette(
+    send: Callable[[list[str]], None], encoding: Encoding, chosen: Chosen, path: Path, palette: Path, clip: Clip
+) -> None:
+    """One palette for the whole clip, found in a first passage, so that nothing of the clip waits for it in memory."""
+    send(["-vf", "palettegen=stats_mode=full", "-frames:v", "1", "-c:v", "png", "-f", "image2", str(palette)])
+    dither = encoding.preset or encoding.format.usual
+    graph = f"[0:v]{_enlarge(clip)}format=rgb24[frames];[frames][1:v]paletteuse=dither={dither}"
+    codec = ["-c:v", chosen.coder.name, "-final_delay", str(_last_delay(clip))]
+    send(["-i", f"file:{palette}", "-lavfi", graph, *codec, *_container(encoding, path)])
+
+
+def _last_delay(clip: Clip) -> int:
+    """Hundredths of a second of a gif's last frame, which ffmpeg would show for as long as the one before it."""
+    count, fps = len(clip.frames), clip.fps
+    begins, ends = ((200 * number + fps) // (2 * fps) for number in (count - 1, count))
+    return max(1, ends - begins)
 
 
 def plain(text: str) -> str:
-    """Text that every container can hold: NUL and lone surrogates, which none can, become U+FFFD."""
+    """Make text that every container can hold: NUL and lone surrogates, which none can, become U+FFFD."""
     return re.sub("[\0\ud800-\udfff]", "\ufffd", text)
 
 
 def written_comment(text: str) -> str:
-    """A comment in ffmpeg's own text form, https://ffmpeg.org/ffmpeg-formats.html#Metadata-2.
+    """Write a comment in ffmpeg's own text form, https://ffmpeg.org/ffmpeg-formats.html#Metadata-2.
 
     It goes through a file since a command line ends at 32,767 characters on Windows. No newline follows: ffmpeg (4.2
     to 9.0, tried) takes one after a backslash as a part of the value, even if the backslash is itself escaped. And
@@ -126,7 +156,9 @@ MOST_TAGS = 1000
 
 
 def read_tags(text: str) -> dict[str, str]:
-    """The tags of the file as a whole from ffmpeg's text form; those of single streams and chapters are left out."""
+    """Read the tags of the file as a whole from ffmpeg's text form; those of single streams and chapters are left
+    out.
+    """
     tags: dict[str, str] = {}
     for line in islice(_lines(text), MOST_TAGS):
         if line.startswith("["):
@@ -138,7 +170,7 @@ def read_tags(text: str) -> dict[str, str]:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """Lines that no backslash joins."""
+    """Part text into lines that no backslash joins."""
     start = 0
     while (end := _plain_place(text, "\n", start)) >= 0:
         yield text[start:end]
@@ -147,7 +179,7 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _plain_place(text: str, mark: str, start: int) -> int:
-    """Where a mark stands that no backslash escapes, as `str.find`; every character is looked at once."""
+    """Find where a mark stands that no backslash escapes, as `str.find`; every character is looked at once."""
     while (place := text.find(mark, start)) >= 0:
         before = text[start:place]
         if (len(before) - len(before.rstrip("\\"))) % 2 == 0:

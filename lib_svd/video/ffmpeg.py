@@ -1,4 +1,4 @@
-"""Find ffmpeg, run it, and say what it can do.
+"""Find ffmpeg and run it.
 
 imageio-ffmpeg brings the binary; without it the one on the PATH serves. Its `write_frames` is not used: it neither
 reads ffmpeg's stderr nor looks at its exit code (imageio_ffmpeg/_io.py, `stderr=None`, no `returncode`), so a full disk
@@ -17,22 +17,9 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import IO, Any, cast
 
 from lib_svd.errors import as_typed
-
-ENCODERS: dict[str, tuple[str, ...]] = {
-    "libx264": ("-preset", "{preset}", "-crf", "{crf}", "-profile:v", "{profile}"),
-    "h264_nvenc": ("-rc", "vbr", "-cq", "19", "-b:v", "0", "-profile:v", "high"),
-    "h264_qsv": ("-global_quality", "19", "-profile:v", "high"),
-    "h264_videotoolbox": ("-b:v", "12M", "-profile:v", "high"),
-    "libopenh264": ("-b:v", "12M", "-profile:v", "high"),
-}
-"""H.264 encoders that ffmpeg may have, best first, with what makes each give about the quality of crf 17.
-
-The first takes an `encode.Encoding`; what the others would make of its numbers is not the same.
-"""
 
 _SHORT = 60.0  # seconds; for calls that only look
 _LONG = 600.0  # for calls that decode
@@ -52,31 +39,8 @@ class FfmpegMissing(FfmpegFailed):
     """There is no ffmpeg, or what is there cannot be started."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Encoders:
-    """What there is to encode with, as a doctor would tell it."""
-
-    path: str | None  # of the ffmpeg binary; None: there is none
-    version: str | None
-    h264: tuple[str, ...]  # names of its H.264 encoders that can be used here, best first
-    problem: str | None  # one sentence, if no clip could be written
-
-
-def encoders() -> Encoders:
-    """Look at the ffmpeg at hand; a missing or broken one is an answer too, nothing is raised."""
-    path = version = None
-    try:
-        path = find_ffmpeg()
-        first_line = run([path, "-version"]).stdout.partition("\n")[0]
-        version = first_line.partition("version ")[2].partition(" ")[0] or None
-        names = listed_encoders(path)
-    except FfmpegFailed as error:
-        return Encoders(path=path, version=version, h264=(), problem=str(error))
-    return Encoders(path=path, version=version, h264=names, problem=None if names else _no_encoder(path))
-
-
 def find_ffmpeg() -> str:
-    """Path of the ffmpeg to use: `IMAGEIO_FFMPEG_EXE`, else imageio-ffmpeg's where it runs, else the one on the PATH.
+    """Find the ffmpeg to use: `IMAGEIO_FFMPEG_EXE`, else imageio-ffmpeg's where it runs, else the one on the PATH.
 
     Raises:
         FfmpegMissing: there is none.
@@ -90,7 +54,8 @@ def find_ffmpeg() -> str:
 
 
 def _brought() -> str | None:
-    """imageio-ffmpeg's binary, or what it finds where its own does not run; None: it is not there, or finds nothing.
+    """Find imageio-ffmpeg's binary, or what it finds where its own does not run; None: it is not there, or finds
+    nothing.
 
     An ImportError, too, is its release 0.4.9 without setuptools, which Python 3.12 no longer brings.
     """
@@ -102,52 +67,8 @@ def _brought() -> str | None:
         return None
 
 
-def listed_encoders(ffmpeg: str) -> tuple[str, ...]:
-    """The keys of ENCODERS that this ffmpeg was built with, best first.
-
-    Raises:
-        FfmpegFailed: it cannot be run.
-    """
-    built_in = set(re.findall(r"^ V\S{5} (\S+)", run([ffmpeg, "-hide_banner", "-encoders"]).stdout, re.MULTILINE))
-    return tuple(name for name in ENCODERS if name in built_in)
-
-
-def best_encoder(ffmpeg: str) -> tuple[str, tuple[str, ...]]:
-    """The H.264 encoder to use, and what the user should know about that choice.
-
-    Raises:
-        FfmpegFailed: none works.
-    """
-    names = listed_encoders(ffmpeg)
-    if "libx264" in names:
-        return "libx264", ()
-    for name in names:
-        if _works(ffmpeg, name):
-            return name, (f"This ffmpeg has no libx264, so the video was encoded with {name}.",)
-    raise FfmpegFailed(_no_encoder(ffmpeg))
-
-
-def _works(ffmpeg: str, encoder: str) -> bool:
-    """Whether an encoder runs: those of graphics cards are listed on machines without the card, too."""
-    picture = ("-f", "lavfi", "-i", "nullsrc=s=256x256:r=5:d=1")  # nvenc refuses less than 145 pixels
-    ending = ("-pix_fmt", pixel_format(encoder), "-c:v", encoder, "-f", "null", "-")
-    return run([ffmpeg, "-v", "error", *picture, *ending], check=False).returncode == 0
-
-
-def pixel_format(encoder: str) -> str:
-    """What 8 bit 4:2:0 is called for an encoder: Quick Sync takes no planar pictures."""
-    return "nv12" if encoder == "h264_qsv" else "yuv420p"
-
-
-def _no_encoder(ffmpeg: str) -> str:
-    return (
-        f"The ffmpeg at {ffmpeg} has no H.264 encoder that works: "
-        "run `pip install --upgrade imageio-ffmpeg` for one that has, or set IMAGEIO_FFMPEG_EXE to it."
-    )
-
-
 def as_they_come(ffmpeg: str) -> tuple[str, str]:
-    """Output options that write each frame once, whatever its time: the older spelling is gone in ffmpeg 9.
+    """Give output options that write each frame once, whatever its time: the older spelling is gone in ffmpeg 9.
 
     Raises:
         FfmpegFailed: it cannot be run.
@@ -157,7 +78,7 @@ def as_they_come(ffmpeg: str) -> tuple[str, str]:
 
 
 def run(command: Sequence[str], *, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run an ffmpeg command that takes no input and ends soon; both outputs as text, its newlines untouched.
+    """Run an ffmpeg command that takes no input and ends soon; gives both outputs as text, its newlines untouched.
 
     Raises:
         FfmpegMissing: it cannot be started.
@@ -169,7 +90,7 @@ def run(command: Sequence[str], *, check: bool = True) -> subprocess.CompletedPr
 
 
 def output(command: Sequence[str]) -> bytes:
-    """What an ffmpeg command that takes no input writes to its stdout, be it large; raises what `run` raises."""
+    """Give what an ffmpeg command that takes no input writes to its stdout, be it large; raises what `run` raises."""
     return _ended(command, _LONG, check=True).stdout
 
 
@@ -306,7 +227,7 @@ def _pour(chunks: Iterable[bytes], stdin: IO[bytes]) -> None:
 
 
 def _went_well(call: Callable[..., object], *what: bytes) -> bool:
-    """Do something to the pipe; whether there was still someone at its other end."""
+    """Do something to the pipe; tell whether there was still someone at its other end."""
     try:
         call(*what)
     except OSError:  # BrokenPipeError; on Windows EINVAL, https://github.com/python/cpython/issues/79935
@@ -321,7 +242,7 @@ def _listen(stderr: IO[bytes], said: deque[str]) -> None:
 
 
 def _why(code: int, said: Iterable[str]) -> str:
-    """How ffmpeg ended, and its last line that means something, less the address that stands before some lines."""
+    """Say how ffmpeg ended, and its last line that means something, less the address that stands before some lines."""
     lines = [re.sub(r"^\[.* @ \w+\] *", "", line).strip() for line in said if not _EMPTY_PHRASES.search(line)]
     lines = [line for line in lines if line]
     how = f"was killed by signal {-code}" if code < 0 else f"stopped with code {code}"
@@ -335,7 +256,7 @@ def _cannot_start(command: Sequence[str], error: OSError) -> FfmpegMissing:
 
 
 def _apart() -> dict[str, Any]:
-    """Popen settings that keep Ctrl-C from ffmpeg, so that only we decide when it ends, and open no window."""
+    """Give Popen settings that keep Ctrl-C from ffmpeg, so that only we decide when it ends, and open no window."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
     return {"start_new_session": True}

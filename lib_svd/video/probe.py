@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 from lib_svd.errors import BadInput, SvdError
@@ -42,12 +43,17 @@ class Probe:
     num_frames: int
     duration: float  # seconds, from the first frame shown to the end of the last
     colour: Colour
-    metadata: dict[str, str]  # tags of the file, such as comment
+    metadata: dict[str, str]  # tags of the file by their names in small letters, such as comment
+    stream: str  # of the file, as ffmpeg's `-map` takes it
     faststart: bool  # an mp4 whose index stands before its pictures, so that it plays while it loads
 
 
-def probe(path: Path) -> Probe:
+def probe(path: Path, *, with_metadata: bool = True) -> Probe:
     """Look into a video file; every frame is counted, none is decoded.
+
+    Args:
+        path: the file.
+        with_metadata: whether to ask for its tags too, which takes as long again.
 
     Raises:
         BadInput: there is no such file, it is no video, or it is damaged.
@@ -57,21 +63,21 @@ def probe(path: Path) -> Probe:
         raise BadInput(f"There is no file {path}: check the name.")
     try:
         source = [find_ffmpeg(), "-hide_banner", "-nostdin", "-i", f"file:{path}"]
-        # Capital V passes over cover pictures. framecrc prints every packet's times, as exact numbers.
-        packets = run([*source, "-map", "0:V:0", "-c", "copy", "-f", "framecrc", "pipe:1"])
-        tags = run([*source, "-f", "ffmetadata", "pipe:1"])
-        metadata = read_tags(tags.stdout)
-        return _read(packets.stderr, packets.stdout, metadata, _starts_fast(path, metadata))
+        # framecrc prints every packet's times, as exact numbers.
+        packets = run([*source, "-map", _stream(path), "-c", "copy", "-f", "framecrc", "pipe:1"])
+        tags = run([*source, "-f", "ffmetadata", "pipe:1"]).stdout if with_metadata else ""
+        metadata = {name.lower(): text for name, text in read_tags(tags).items()}  # mkv shouts
+        return _read(packets.stderr, packets.stdout, metadata, path)
     except FfmpegMissing as error:
         raise SvdError(str(error)) from error
     except (FfmpegFailed, ValueError) as error:
         raise BadInput(f"{path} is not a video that can be read ({error}): choose another file.") from error
 
 
-def _read(said: str, packets: str, metadata: dict[str, str], faststart: bool) -> Probe:
-    """Raises ValueError where ffmpeg saw no moving picture."""
+def _read(said: str, packets: str, metadata: dict[str, str], path: Path) -> Probe:
+    """Read what ffmpeg says of a file; raises ValueError where it saw no moving picture."""
     container = re.search(r"^Input #0, (\S+), from", said, re.MULTILINE)
-    stream = _PICTURES.search(said)
+    stream = next(islice(_PICTURES.finditer(said), int(_stream(path)[-1]), None), None)
     if container is None or stream is None or container[1] == "tty" or container[1].endswith(("_pipe", "image2")):
         raise ValueError("it holds no moving picture")
     # Cut at commas that are in no brackets: `h264 (High) (avc1 / ..), yuv420p(tv, bt709), 72x40 [SAR ..], 7 fps, ..`
@@ -95,8 +101,15 @@ def _read(said: str, packets: str, metadata: dict[str, str], faststart: bool) ->
         duration=float(duration),
         colour=_colour(inside),
         metadata=metadata,
-        faststart=faststart,
+        stream=_stream(path),
+        faststart=_starts_fast(path, metadata),
     )
+
+
+def _stream(path: Path) -> str:
+    """The moving pictures: of an AVIF the second stream, which a still picture comes before; V: no cover pictures."""
+    with path.open("rb") as file:
+        return "0:V:1" if file.read(12)[4:] == b"ftypavis" else "0:V:0"
 
 
 def _is_quarter(said: str) -> bool:
@@ -105,7 +118,7 @@ def _is_quarter(said: str) -> bool:
 
 
 def _timing(packets: str) -> tuple[int, Fraction]:
-    """Number of frames, and seconds from the first one shown to the end of the last, from framecrc's lines."""
+    """Count frames, and seconds from the first one shown to the end of the last, in framecrc's lines."""
     base = re.search(r"^#tb 0: (\d+)/(\d+)$", packets, re.MULTILINE)
     times = re.findall(r"^0, *-?\d+, *(-?\d+), *(\d+),", packets, re.MULTILINE)
     if base is None or not times:
@@ -126,7 +139,7 @@ def _colour(inside: str) -> Colour:
 
 
 def is_faststart(path: Path) -> bool:
-    """Whether a file is an mp4 with its index (moov) before its pictures (mdat).
+    """Tell whether a file is an mp4 with its index (moov) before its pictures (mdat).
 
     Raises:
         ValueError: it is an mp4, but one of its parts is cut short.
@@ -140,7 +153,9 @@ def is_faststart(path: Path) -> bool:
 
 
 def _starts_fast(path: Path, metadata: dict[str, str]) -> bool:
-    """As `is_faststart`; a clip that was not made here and is cut short is read as far as it goes, as players do."""
+    """Tell it as `is_faststart` does; a clip that was not made here and is cut short is read as far as it goes, as
+    players do.
+    """
     try:
         return is_faststart(path)
     except ValueError:
@@ -150,7 +165,7 @@ def _starts_fast(path: Path, metadata: dict[str, str]) -> bool:
 
 
 def _atoms(path: Path) -> Iterator[str]:
-    """Kinds of the outermost parts of an mp4 in order (ISO/IEC 14496-12, 4.2); none for any other file."""
+    """List the kinds of the outermost parts of an mp4 in order (ISO/IEC 14496-12, 4.2); none for any other file."""
     total = path.stat().st_size
     with path.open("rb") as file:
         start = 0

@@ -22,7 +22,7 @@ _MOVING_PICTURES = (".gif", ".webp", ".png", ".apng")
 
 
 def read_frames(path: Path) -> tuple[Frames, float]:
-    """Every frame of a video, a moving picture, or a folder of pictures in the order of their names.
+    """Read every frame of a video, a moving picture, or a folder of pictures in the order of their names.
 
     Returns:
         Frames [T, H, W, 3] uint8, RGB, and frames a second; 0 where nothing says how many.
@@ -43,7 +43,7 @@ def read_frames(path: Path) -> tuple[Frames, float]:
 
 
 def as_made(frames: Frames, size: tuple[int | None, int | None]) -> Frames:
-    """Frames at the size that the clip was made in, where its video shows every pixel as a square.
+    """Bring frames to the size that the clip was made in, where its video shows every pixel as a square.
 
     Args:
         frames: [T, H, W, 3], as the video has them.
@@ -66,7 +66,7 @@ def _from_video(path: Path) -> tuple[Frames, float]:
         ffmpeg = find_ffmpeg()
         source = [ffmpeg, "-hide_banner", "-nostdin", "-v", "error", "-i", f"file:{path}"]
         # Each frame once: else ffmpeg doubles and drops some to keep a steady rate.
-        pictures = ["-map", "0:V:0", *as_they_come(ffmpeg), "-vf", _TO_RGB, "-f", "rawvideo", "-pix_fmt", "rgb24"]
+        pictures = ["-map", about.stream, *as_they_come(ffmpeg), "-vf", _TO_RGB, "-f", "rawvideo", "-pix_fmt", "rgb24"]
         raw = output([*source, *pictures, "pipe:1"])
     except FfmpegMissing as error:
         raise SvdError(str(error)) from error
@@ -93,7 +93,8 @@ def _from_moving_picture(path: Path) -> tuple[Frames, float]:
 
 
 def _paced(lasts: Sequence[int]) -> tuple[list[int], float]:
-    """How often each frame comes at an even pace, and how many come a second; as they stand where no pace fits.
+    """Work out how often each frame comes at an even pace, and how many come a second; as they stand where no pace
+    fits.
 
     Frames that repeat are stored once, longer; gif counts time in hundredths of a second, so that even frames last
     unevenly.

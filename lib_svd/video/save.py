@@ -5,18 +5,24 @@ from __future__ import annotations
 import errno
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from lib_svd.clip import Clip, Frames, SavedClip
 from lib_svd.errors import BadOutput, ClipNotSaved, EncodeFailed, SvdError, as_typed
-from lib_svd.files import NOTED, finish_left, free_names, hidden_names, is_taken, publish_all, publish_together, sync
+from lib_svd.files import NOTED, finish_left, free_names, hidden_names, is_taken, publish_together, sync
 from lib_svd.places import places, second_places
-from lib_svd.video.copies import COPIES, save_copies
-from lib_svd.video.encode import Encoding, encode, plain
-from lib_svd.video.ffmpeg import FfmpegFailed, best_encoder, find_ffmpeg
-from lib_svd.video.probe import probe
+from lib_svd.video.coders import choose_coder
+from lib_svd.video.copies import save_copies
+from lib_svd.video.encode import encode, plain
+from lib_svd.video.encoding import Encoding
+from lib_svd.video.ffmpeg import FfmpegFailed
+from lib_svd.video.formats import FORMATS, MAIN
+from lib_svd.video.made import check_made
+from lib_svd.video.pictures import save_frames, write_frames
 
+USUAL = Encoding()
 MIN_FREE = 16 * 2**20  # bytes; a clip of 25 frames has 1 to 8 MB
 
 
@@ -24,10 +30,10 @@ def save(
     clip: Clip,
     out: Path,
     frames_dir: Path | None = None,
-    copies: Sequence[str] = (),
+    copies: Sequence[Encoding] = (),
     notes: tuple[str, ...] = (),
     *,
-    encoding: Encoding | None = None,
+    encoding: Encoding = USUAL,
 ) -> SavedClip:
     """Write a clip as mp4 with a `.txt` of its settings beside it, and its frames as PNG if asked for.
 
@@ -39,9 +45,9 @@ def save(
         out: name of the video, ending in .mp4, in a folder that exists.
         frames_dir: folder for the frames, new or without pictures of the same names; None: no frames. A folder that is
             called like the video gets whatever name the video gets.
-        copies: kinds of moving pictures to write too, of `copies.COPIES`.
+        copies: other formats to write too.
         notes: what the caller has to tell already.
-        encoding: of the video; None: the usual one.
+        encoding: of the video itself, in formats.MAIN.
 
     Raises:
         EncodeFailed: there is no video; the text says why, and where the frames are kept.
@@ -58,9 +64,10 @@ def save(
 
 
 def _save_video_somewhere(
-    clip: Clip, out: Path, encoding: Encoding | None, *, with_frames: bool, frames_dir: Path | None
+    clip: Clip, out: Path, encoding: Encoding, *, with_frames: bool, frames_dir: Path | None
 ) -> tuple[Path, tuple[Path, ...], tuple[str, ...]]:
-    """The video, in the first of the places that will do; its frames, if it has any beside it; what to tell.
+    """Save the video in the first of the places that will do; gives it, its frames, if it has any beside it, and what
+    to tell.
 
     Raises:
         EncodeFailed: none will do, or ffmpeg does not work.
@@ -79,7 +86,7 @@ def _save_video_somewhere(
 
 
 def _named_otherwise(video: Path, out: Path, failure: Exception | None) -> tuple[str, ...]:
-    """Why a video is not where it was to be; nothing where it is."""
+    """Say why a video is not where it was to be; nothing where it is."""
     if failure is not None:
         why = getattr(failure, "strerror", None) or str(failure).rstrip(".")
         return (f"The clip could not be written to {out.parent} ({why}), so it is saved as {video}.",)
@@ -89,9 +96,9 @@ def _named_otherwise(video: Path, out: Path, failure: Exception | None) -> tuple
 
 
 def _save_video(
-    clip: Clip, out: Path, encoding: Encoding | None, *, with_frames: bool
+    clip: Clip, out: Path, encoding: Encoding, *, with_frames: bool
 ) -> tuple[Path, tuple[Path, ...], tuple[str, ...]]:
-    """The video, its `.txt` and the folder of its frames; returns the names that they got, and what to tell.
+    """Save the video, its `.txt` and the folder of its frames; gives the names that they got, and what to tell.
 
     Frames that find no room are left out, since the video is what counts.
     """
@@ -99,8 +106,8 @@ def _save_video(
     with hidden_names(out.parent) as hidden:
         video, text, folder = hidden(out.suffix), hidden(".txt"), hidden("")
         name = next(free_names(out, (out.suffix, ".txt", NOTED, *([""] if with_frames else []))))
-        notes = encode(clip.shown, clip.fps, video, title=plain(name.stem), comment=infotext, encoding=encoding)
-        _check_made(video, clip)
+        notes = encode(clip, video, encoding, title=plain(name.stem))
+        check_made(video, clip, encoding)
         text.write_bytes(infotext.encode())
         sync(video)
         sync(text)
@@ -114,21 +121,11 @@ def _save_video(
 
 def _are_written(frames: Frames, folder: Path, infotext: str) -> bool:
     try:
-        _write_frames(frames, folder, infotext)
+        write_frames(frames, folder, infotext)
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)  # there may be room for the rest
         return False
     return True
-
-
-def _check_made(video: Path, clip: Clip) -> None:
-    """Raises FfmpegFailed or BadInput unless the file has every frame, at its size and rate."""
-    num_frames, height, width = clip.shown.shape[:3]
-    asked = f"{num_frames} frames of {width}x{height} at {clip.fps:g} fps"
-    found = probe(video)
-    made = f"{found.num_frames} frames of {found.width}x{found.height} at {found.fps:g} fps"
-    if made != asked:
-        raise FfmpegFailed(f"ffmpeg made a video of {made} where {asked} were asked for.")
 
 
 def _frames_kept(clip: Clip, out: Path, frames_dir: Path | None, error: Exception) -> EncodeFailed:
@@ -154,7 +151,7 @@ def _frames_kept(clip: Clip, out: Path, frames_dir: Path | None, error: Exceptio
 
 
 def _save_wanted_frames(clip: Clip, video: Path, wanted: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
-    """The frames of a clip whose video is there, and what to tell.
+    """Save the frames of a clip whose video is there; gives them, and what to tell.
 
     Raises:
         ClipNotSaved: they could not be written anywhere.
@@ -172,7 +169,7 @@ def _save_wanted_frames(clip: Clip, video: Path, wanted: Path) -> tuple[tuple[Pa
 
 
 def _save_frames_somewhere(clip: Clip, wanted: Path, *, new: bool = False) -> tuple[Path, ...]:
-    """Frames into `wanted`, or into a folder of that name in a second place.
+    """Save frames into `wanted`, or into a folder of that name in a second place.
 
     Raises:
         OSError: it could be done nowhere; this is why not in the first place.
@@ -188,49 +185,10 @@ def _save_frames_somewhere(clip: Clip, wanted: Path, *, new: bool = False) -> tu
     raise cast(OSError, failure)
 
 
-def save_frames(frames: Frames, folder: Path, infotext: str) -> tuple[Path, ...]:
-    """Write frames as `00000.png`, `00001.png`, ... with the settings in a `parameters` chunk: all of them or none.
-
-    Args:
-        frames: [T, H, W, 3] uint8, RGB.
-        folder: made when missing; the folder above it must exist.
-        infotext: the settings.
-
-    Raises:
-        FileExistsError: one of the names is taken; that file is as it was.
-        OSError: they cannot be written.
-    """
-    is_new = not is_taken(folder)
-    with hidden_names(folder.parent if is_new else folder) as hidden:
-        made = hidden("") if is_new else hidden("").parent
-        written = _write_frames(frames, made, infotext)
-        if is_new:
-            publish_all([made], [folder])
-        else:
-            publish_all(written, [folder / path.name for path in written])
-    return tuple(folder / path.name for path in written)
-
-
-def _write_frames(frames: Frames, folder: Path, infotext: str) -> list[Path]:
-    folder.mkdir(exist_ok=True)
-    paths = [folder / f"{number:05d}.png" for number in range(len(frames))]
-    for frame, path in zip(frames, paths, strict=True):
-        _save_png(frame, path, infotext)
-    return paths
-
-
-def _save_png(frame: Frames, path: Path, infotext: str) -> None:
-    """One frame [H, W, 3] with its settings; as iTXt where they are more than latin-1, as every web UI does."""
-    from PIL import Image, PngImagePlugin
-
-    chunks = PngImagePlugin.PngInfo()
-    chunks.add_text("parameters", plain(infotext))
-    Image.fromarray(frame).save(path, pnginfo=chunks)
-    sync(path)
-
-
 def _save_frames_near(frames: Frames, wanted: Path, infotext: str, *, new: bool = False) -> tuple[Path, ...]:
-    """Frames into `wanted`, or where that is taken into `wanted-2`, `wanted-3`, ...; with `new`, into a new folder."""
+    """Save frames into `wanted`, or where that is taken into `wanted-2`, `wanted-3`, ...; with `new`, into a new
+    folder.
+    """
     beside = wanted.absolute()  # `.` has no name that a number could follow
     for number in range(1, 1000):
         folder = wanted if number == 1 else beside.with_name(f"{beside.name}-{number}")
@@ -243,7 +201,7 @@ def _save_frames_near(frames: Frames, wanted: Path, infotext: str, *, new: bool 
     raise FileExistsError(f"every folder from {wanted} to {folder.name} is taken")
 
 
-def check_output(out: Path, frames_dir: Path | None) -> tuple[str, ...]:
+def check_output(out: Path, frames_dir: Path | None = None, copies: Sequence[Encoding] = ()) -> tuple[str, ...]:
     """Refuse a clip that `save` could not write, before anything heavy is loaded. Leaves nothing behind.
 
     What a program that was killed left in these folders is finished or removed.
@@ -254,7 +212,8 @@ def check_output(out: Path, frames_dir: Path | None) -> tuple[str, ...]:
     Raises:
         BadOutput: one sentence that says what is wrong with the place, or with ffmpeg, and what to do.
     """
-    for place, check in ((out, _check_video), (frames_dir, _check_frames_dir)):
+    checks = ((out, partial(_check_video, copies=copies)), (frames_dir, _check_frames_dir))
+    for place, check in checks:
         if place is None:
             continue
         try:
@@ -264,7 +223,9 @@ def check_output(out: Path, frames_dir: Path | None) -> tuple[str, ...]:
         except (OSError, ValueError) as error:
             raise BadOutput(_refusal(place, error)) from error
     try:
-        best_encoder(find_ffmpeg())
+        for encoding in (USUAL, *copies):
+            if encoding.format.coders:
+                choose_coder(encoding.format)
     except FfmpegFailed as error:
         raise BadOutput(str(error)) from error
     if any(_has_room(folder) for folder in second_places()):
@@ -274,15 +235,17 @@ def check_output(out: Path, frames_dir: Path | None) -> tuple[str, ...]:
     )
 
 
-def _check_video(out: Path) -> None:
+def _check_video(out: Path, copies: Sequence[Encoding]) -> None:
     if out.is_dir():
         raise BadOutput(f"{out} is a folder: add a name for the clip, such as {out / 'clip.mp4'}.")
-    if (kind := out.suffix.lower()[1:]) in COPIES:
-        advice = f"name it {out.stem}.mp4 and ask for a {kind} beside it, --also {kind}"
-        raise BadOutput(f"{out.name} is no name for a clip, which is a video first: {advice}.")
+    name = next((name for name, row in FORMATS.items() if name != MAIN and out.name.lower().endswith(row.suffix)), "")
+    if name:
+        stem = out.name[: -len(FORMATS[name].suffix)]
+        advice = f"name it {stem}.mp4 and ask for {FORMATS[name].title} beside it, --also {name}"
+        raise BadOutput(f"{out.name} is no name for a clip, which is an H.264 video first: {advice}.")
     if out.suffix.lower() != ".mp4":
         raise BadOutput(f"{out.name} does not end in .mp4, the only kind of video written here: name it so.")
-    _check_folder(out.parent, out.stem)
+    _check_folder(out.parent, out.stem, max((USUAL, *copies), key=lambda each: len(each.format.suffix)))
     for taken in (out, out.with_suffix(".txt"), out.with_suffix(NOTED)):
         if is_taken(taken):
             raise BadOutput(f"{taken} exists already and is not overwritten: choose another name for the clip.")
@@ -299,22 +262,22 @@ def _check_frames_dir(frames_dir: Path) -> None:
         _check_folder(frames_dir, "frames")
 
 
-def _check_folder(folder: Path, stem: str) -> None:
-    """Raises BadOutput or OSError unless a file with a name like `stem` can be made there."""
+def _check_folder(folder: Path, stem: str, longest: Encoding = USUAL) -> None:
+    """Refuse a folder in which no file with a name like `stem` can be made; raises BadOutput or OSError."""
     if not folder.exists():
         raise BadOutput(f"The folder {folder} does not exist: make it first, or choose another.")
     if not folder.is_dir():
         raise BadOutput(f"{folder} is a file, not a folder: choose another place for the clip.")
     # The longest name that may be needed. Permissions say less than a trial, on Windows and network disks above all.
     with hidden_names(folder) as hidden:
-        hidden("").with_name(f"{stem}-svd-0001.mp4").touch(exist_ok=False)
+        hidden("").with_name(f"{stem}-svd-0001{longest.format.suffix}").touch(exist_ok=False)
     free = shutil.disk_usage(folder).free
     if free < MIN_FREE:
         raise BadOutput(f"Only {free / 1e6:.1f} MB are free at {folder}: make room, or choose another disk.")
 
 
 def _has_room(folder: Path) -> bool:
-    """Whether a clip could be written there."""
+    """Tell whether a clip could be written there."""
     try:
         _check_folder(folder, "clip")
     except (BadOutput, OSError):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lib_svd.checkpoints import CONDITIONING, FAMILIES, Checkpoint, Family, describe, recognise
+from lib_svd.checkpoints import CONDITIONING, DEMO, FAMILIES, Checkpoint, Family, describe, recognise
 from lib_svd.checkpoints.metadata import OVERRIDDEN
 from lib_svd.engine import schedule as engine
 from lib_svd.engine.config import DecoderConfig, NetworkConfigs
@@ -68,7 +68,7 @@ def test_a_name_that_tells_nothing_is_assumed_to_be_xt_and_said(tmp_path: Path) 
     assert found.family.name == "svd_xt"
     assert found.notes == (
         "model.safetensors: svd, svd_xt and svd_xt_1_1 cannot be told apart by the file; "
-        "assumed svd_xt; say --variant.",
+        "assumed svd_xt; if it is another, name the file so.",
     )
 
 
@@ -182,12 +182,18 @@ def test_one_end_of_the_guidance_carries_the_other(asked: dict[str, float], guid
     assert (request.min_guidance, request.max_guidance) == guidance
 
 
+def test_a_sentence_calls_the_demo_by_its_name_alone() -> None:
+    demo = recognise(DEMO).family
+    (note,) = demo.complete(ClipRequest(num_frames=9), grid=16)[1]
+    assert note == "Demo, 64 px was trained on 8 frames; with 9 the motion may fall apart."
+
+
 def test_more_frames_than_trained_on_are_noted_and_far_more_refused() -> None:
     svd = FAMILIES["svd"]
 
     assert svd.complete(ClipRequest(num_frames=14), grid=64)[1] == ()
     assert "trained on 14 frames; with 56" in svd.complete(ClipRequest(num_frames=56), grid=64)[1][0]
-    with pytest.raises(BadRequest, match="makes 14 frames and cannot make 57: ask for at most 56"):
+    with pytest.raises(BadRequest, match="makes 14 frames and cannot make 57: set Frames to 56 at most"):
         svd.complete(ClipRequest(num_frames=57), grid=64)
 
 
@@ -199,7 +205,7 @@ def test_steps_are_refused_just_where_the_schedule_has_no_levels(family: Family,
         asked = ClipRequest(sampler=sampler, schedule=schedule, num_steps=num_steps)
         if schedule == "lcm" and num_steps > 40:
             with pytest.raises(
-                BadRequest, match=f"LCM has 40 levels, too few for {num_steps} steps: ask for at most 40"
+                BadRequest, match=f"LCM has 40 levels, too few for {num_steps} steps: set Steps to 40 at most"
             ):
                 family.complete(asked, grid=64)
         else:
@@ -248,7 +254,7 @@ def test_motion_beyond_what_the_file_says_it_was_trained_on_is_noted(tmp_path: P
 
     assert notes(None) == notes(20) == notes(60) == ()
     (note,) = notes(61)
-    assert note.endswith("was trained on motion 20 to 60; with 61 it may fall apart.")
+    assert note.endswith("was trained on Motion 20 to 60; with 61 it may fall apart.")
     assert len(notes(19)) == 1
 
 

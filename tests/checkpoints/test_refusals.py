@@ -159,8 +159,16 @@ CASES: dict[str, tuple[Make, str, str]] = {
     "scaled fp8": (keys_in(native_keys() | {UNET + "out.2.scale_weight": [1]}), "quantised", "plain fp8"),
     "int8": (quantised, "stores", "fp16"),
     # SVD, but not whole
-    "UNet alone": (keys_in(only(native_keys(), UNET)), "no image tower, VAE encoder and VAE decoder", "--companion"),
-    "no VAE": (keys_in(only(native_keys(), UNET, VISION)), "no VAE encoder and VAE decoder", "--companion"),
+    "UNet alone": (
+        keys_in(only(native_keys(), UNET)),
+        "no image tower, VAE encoder and VAE decoder",
+        "put svd_xt.safetensors beside it",
+    ),
+    "no VAE": (
+        keys_in(only(native_keys(), UNET, VISION)),
+        "no VAE encoder and VAE decoder",
+        "put svd_xt.safetensors beside it",
+    ),
     "all but the UNet": (keys_in(without(native_keys(), UNET)), "no UNet", "complete SVD"),
     "missing keys": (keys_in(without(native_keys(), UNET + "middle_block.0.")), "21 tensors missing", "download"),
     "missing start": (keys_in(without(native_keys(), UNET + "input_blocks.0.")), "incomplete", "download"),

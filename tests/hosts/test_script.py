@@ -22,7 +22,7 @@ class HookWithClips:
     def animated(self, job, infotexts, seeds, skipped):
         yield from self.clips
 
-    def keep(self, made, key, description, *, is_first):
+    def keep(self, made, key, description, *, is_first, is_commented):
         return description
 
 

@@ -33,7 +33,10 @@ UNLISTED = {
     "modules.img2img",  # takes its three dozen parameters as one
 }
 """Modules that are not compared."""
-OWN = {"call_queue", "devices", "errors", "options", "paths", "paths_internal", "sd_models", "shared", "shared_state"}
+OWN = {
+    *("call_queue", "devices", "errors", "options", "paths", "paths_internal", "sd_models", "shared", "shared_state"),
+    "upscaler",
+}
 """Modules of `stubs/common` that the adapters use in every host. The others make up a page, which is Forge's."""
 LISTS = {name: (name,) for name in FOLDERS} | {"a1111": ("reforge", "classic")}
 

@@ -264,6 +264,8 @@ def test_a_job_that_waits_leaves_the_queue_alone_and_the_one_that_runs_is_the_ho
         while not begun.is_set():
             await asyncio.sleep(0.01)
         assert not await page.stop_job("task(svd-1)")
+        for unknown in ("task(svd-on-its-way)", ""):
+            assert await page.stop_job(unknown)  # the host's Interrupt would stop the job of somebody else
         go_on.set()
         return await asyncio.gather(jobs[1], jobs[3])
 

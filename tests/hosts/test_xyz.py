@@ -74,8 +74,8 @@ class Webui:
         p = processing.StableDiffusionProcessingTxt2Img(
             outpath_samples=str(self.folder / "pictures"), width=96, height=64
         )
-        p.scripts, p.script_args = self.runner, tuple(values)
         values[0] = 1 + self.runner.selectable_scripts.index(self.plot)
+        p.scripts, p.script_args = self.runner, tuple(values)
         p.steps, p.seed = 1, 5
         shared.state.begin(job="plot")
         return self.runner.run(p, *values)

@@ -16,7 +16,7 @@ from lib_svd.files import free_name, publish
 from lib_svd.jobs import history, reopened, searching
 from lib_svd.request import CompleteRequest
 from lib_svd.review import review
-from lib_svd.video import save
+from lib_svd.video import Encoding, save
 from tests.conftest import snapshot
 from tests.requests import complete
 from tests.review import clips
@@ -313,7 +313,8 @@ def test_the_number_of_a_clip_that_was_thrown_away_is_not_given_out_again(tmp_pa
 def test_a_clip_whose_files_are_not_listed_gives_those_that_carry_its_settings(tmp_path):
     video = tmp_path / "cat.mp4"
     frames = clips.pan(3)
-    saved = save(Clip(frames=frames, fps=7, infotext=complete().infotext()), video, tmp_path / "cat", ["gif"])
+    clip = Clip(frames=frames, fps=7, infotext=complete().infotext())
+    saved = save(clip, video, tmp_path / "cat", [Encoding.read("gif")])
     history.to_trash(video)
     assert sorted(snapshot(tmp_path)) == sorted(
         ["cat.gif", "trash", "trash/cat", "trash/cat.mp4", "trash/cat.txt"]

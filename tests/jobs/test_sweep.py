@@ -18,7 +18,7 @@ from lib_svd.infotext import read_infotext
 from lib_svd.jobs import history
 from lib_svd.progress import Bar
 from lib_svd.request import ClipRequest
-from lib_svd.video import probe
+from lib_svd.video import Encoding, probe
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 MOTION = jobs.sweepable("motion")
@@ -95,7 +95,7 @@ def test_stopping_keeps_what_is_done(swept, tmp_path):
 
 
 def test_all_clips_are_in_one_video_with_what_was_swept(swept, tmp_path):
-    whole = jobs.save_grid(list(swept(MOTION, (30, 90, 200))), MOTION, tmp_path / "all.mp4")
+    whole = jobs.save_grid(list(swept(MOTION, (30, 90, 200))), MOTION, tmp_path / "all.mp4", Encoding())
     found = probe(whole.video)
     assert (found.num_frames, found.width, found.height) == (5, 2 * 96, 2 * (64 + 14))
     assert "SVD motion: 30, 90, 200" in read_infotext(whole.video)

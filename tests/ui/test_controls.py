@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
+from pathlib import Path
 
 import gradio as gr
 import pytest
 
 from lib_svd.errors import BadRequest
+from lib_svd.hosts.standalone import standalone_host
 from lib_svd.request import ClipRequest
 from lib_svd.settings import SETTINGS
+from lib_svd.studio import Studio
 from lib_svd.ui import accordion, tab
 from lib_svd.ui.controls import Controls
 from tests.ui.conftest import parsed, pasted
@@ -207,6 +211,24 @@ def test_without_models_the_page_says_where_to_get_one(empty_studio):
     assert "There is no SVD model yet" in line
     assert "huggingface.co/stabilityai" in line
     assert str(empty_studio.host.folders.model_dirs()[0]) in line
+
+
+def test_a_broken_file_is_said_where_a_model_is_missed_and_folded_away_beside_one(empty_studio, checkpoint_of):
+    folder = empty_studio.host.folders.model_dirs()[0]
+    folder.mkdir()
+    (folder / "svd_xt.safetensors").touch()
+    with gr.Blocks(analytics_enabled=False):
+        controls = Controls(empty_studio, "svd_clip")
+    assert re.search(r"<details open>.*svd_xt.safetensors is empty", controls.fill()[1])
+    shutil.copy(checkpoint_of("svd_xt"), folder / "another.safetensors")
+    assert re.search(r"<details><summary>Files.*svd_xt.safetensors is empty", controls.fill()[1])
+
+
+def test_where_a_model_goes_is_said_whole(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with gr.Blocks(analytics_enabled=False):
+        controls = Controls(Studio(standalone_host("cpu", model_dirs=(Path("models"),))), "svd_clip")
+    assert f"<code>{tmp_path / 'models'}</code>" in controls.fill()[1]
 
 
 def test_the_demo_gives_way_to_a_model_that_is_put_there(empty_studio, checkpoint_of, noting_page):

@@ -104,7 +104,7 @@ def test_choices_are_kept_in_a_file_and_a_damaged_file_is_no_reason_to_stop(tmp_
     path = tmp_path / "new" / "page.json"
     Choices(path).keep("svd_checkpoint", "svd.safetensors")
     assert Choices(path) == {"svd_checkpoint": "svd.safetensors"}
-    for damaged in ("{", "[]", "null"):
+    for damaged in ("{", "[]", "null", "[" * 10_000, '{"svd_checkpoint": ["svd.safetensors"], "svd_preset": 5}'):
         path.write_text(damaged)
         assert Choices(path) == {}
     Choices(path).keep("svd_checkpoint", "a")
@@ -233,6 +233,7 @@ def test_jobs_that_wait_hold_no_thread_and_one_too_many_is_told_so(tmp_path):
         assert len({*threading.enumerate()} - before) == 1
         with pytest.raises(Busy, match=f"^{line.MOST} clips are waiting already: ask again when some are done.$"):
             await handle("one too many")
+        assert page.tasks.told("one too many", -1, False)["completed"]  # so its page has Generate again at once
         state = page.tasks.told("task3", -1, False)
         assert (state["queued"], state["textinfo"]) == (True, f"In queue: 3/{line.MOST - 1}")
         go_on.set()

@@ -32,7 +32,7 @@ def refuse_touch(code: int):
 @pytest.mark.parametrize(
     ("out", "reason"),
     [
-        ("clip.webm", r"clip\.webm does not end in \.mp4"),
+        ("clip.webm", r"name it clip\.mp4 and ask for VP9 \(webm\) beside it, --also webm"),
         ("clip", r"does not end in \.mp4"),
         (".mp4", r"does not end in \.mp4"),
         ("taken.mp4", r"taken\.mp4 exists already .* choose another name"),

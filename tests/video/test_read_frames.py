@@ -13,7 +13,7 @@ from PIL import Image, ImageSequence
 
 from lib_svd.clip import Clip
 from lib_svd.errors import BadInput
-from lib_svd.video import probe, read_frames, save, save_frames
+from lib_svd.video import Encoding, probe, read_frames, save, save_frames
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_a_clip_that_is_read_and_saved_again_keeps_its_colours(tmp_path):
 def test_moving_pictures_last_as_long_as_the_video_and_repeat_what_it_repeats(tmp_path, fps, kind):
     steps = np.array([0, 40, 80, 80, 80, 120, 160, 160, 200, 240])
     frames = np.broadcast_to(steps[:, None, None, None], (10, 64, 96, 3)).astype(np.uint8)
-    saved = save(Clip(frames=frames, fps=fps, infotext="Steps: 1"), tmp_path / "clip.mp4", copies=[kind])
+    saved = save(Clip(frames=frames, fps=fps, infotext="Steps: 1"), tmp_path / "clip.mp4", copies=[Encoding.read(kind)])
     with Image.open(saved.copies[0]) as picture:
         lasts = sum(frame.copy().info["duration"] for frame in ImageSequence.Iterator(picture))  # once it is loaded
     assert abs(lasts / 1000 - len(frames) / fps) <= 0.5 / fps

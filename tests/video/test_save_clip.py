@@ -111,7 +111,7 @@ def x264_settings(video: Path) -> dict[str, str]:
     ],
 )
 def test_a_web_uis_settings_for_videos_are_followed(new_clip, tmp_path, settings, wanted):
-    encoding = Encoding.chosen(*(settings.get(f"video_{name}") for name in ("crf", "preset", "profile")))
+    encoding = Encoding.of_host(*(settings.get(f"video_{name}") for name in ("crf", "preset", "profile")))
     save(new_clip(), tmp_path / "clip.mp4", encoding=encoding)
     found = x264_settings(tmp_path / "clip.mp4")
     assert {name: found[name] for name in wanted} == wanted

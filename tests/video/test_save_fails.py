@@ -20,7 +20,7 @@ from PIL import Image
 from lib_svd.clip import SavedClip
 from lib_svd.errors import ClipNotSaved, EncodeFailed
 from lib_svd.files import publish
-from lib_svd.video import probe, save, save_frames
+from lib_svd.video import Encoding, probe, save, save_frames
 from lib_svd.video.encode import encode
 from lib_svd.video.ffmpeg import FfmpegFailed
 
@@ -136,7 +136,7 @@ def test_frames_are_kept_when_there_is_no_ffmpeg(new_clip, tmp_path, tmp_path_fa
 def test_a_hung_ffmpeg_is_stopped(new_clip, tmp_path, fake_ffmpeg):
     fake_ffmpeg(READ_A_LITTLE + "time.sleep(30)")
     with pytest.raises(FfmpegFailed, match=r"not done after 0\.5 s"):
-        encode(new_clip(20, 256, 256).frames, 7, tmp_path / "clip.mp4", title="", comment="", patience=0.5)
+        encode(new_clip(20, 256, 256), tmp_path / "clip.mp4", Encoding(), patience=0.5)
     assert names(tmp_path) == ["clip.mp4"]
 
 
@@ -328,7 +328,7 @@ def test_a_clip_whose_folder_went_is_whole_in_the_second_place(new_clip, tmp_pat
     if when == "before":
         clip = new_clip()
         harm(folder)
-    saved = save(clip, folder / "clip.mp4", folder / "clip", ["gif"])
+    saved = save(clip, folder / "clip.mp4", folder / "clip", [Encoding.read("gif")])
     assert_in_second_place(saved, data_folder, "o")
     assert [path.parent for path in saved.frames] == [data_folder / "clip"] * len(clip.frames)
     assert all(path.is_file() for path in (*saved.frames, *saved.copies))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -17,6 +18,7 @@ from tests.hosts.smoke.sd import write_sd_checkpoints
 from tests.hosts.smoke.server import ROOT, Server, flags_of, installed
 from tests.hosts.smoke.steps import STEPS
 from tests.hosts.smoke.tried import Tried
+from tests.needs import BROWSERS
 
 
 def main() -> int:
@@ -71,7 +73,8 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--picture", type=Path, default=ROOT / "examples" / "lighthouse.jpg")
     parser.add_argument("--out", type=Path, default=Path("smoke"), help="folder for results and screenshots")
     parser.add_argument("--port", type=int, default=7899)
-    parser.add_argument("--chromium", default="/usr/bin/chromium")
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    parser.add_argument("--chromium", default=browser, required=browser is None, help="the browser, if not on the PATH")
     asked = parser.parse_args()
     asked.host = asked.host.absolute()
     own = asked.host / "venv" / "bin" / "python"

@@ -9,6 +9,7 @@ from base64 import b64decode
 import pytest
 
 from tests.hosts.webpage.conftest import ROOT, serving, wait_for
+from tests.hosts.webpage.driver import Driver
 
 TAB = "svd_clip"
 SMALL = {"prompt": "a hill", "steps": 2, "width": 96, "height": 64, "seed": 5}
@@ -67,6 +68,41 @@ def test_a_clip_can_be_stopped(tab, how):
     wait_for(lambda: tab.text(f"{TAB}_status") != "", 30, lambda: "nothing is said")
     assert tab.see(f"#{TAB}_status .error").count() == 0
     assert tab.see(f"#{TAB}_clip video").count() == 0
+
+
+def test_two_people_stop_their_own_clips(tab, webui, picture):
+    other = Driver(tab.page.context.browser.new_page())
+    other.page.goto(webui.address)
+    other.page.wait_for_function("Object.keys(opts).length > 0")
+    other.open(TAB)
+    other.upload(f"{TAB}_picture", picture)
+    other.page.wait_for_selector(f"#{TAB}_seen img")
+    for each in (tab, other):
+        each.write(f"{TAB}_num_steps", 100)
+        each.write(f"{TAB}_num_frames", 100)
+    says(tab, "Sampling")
+    says(other, "In queue: 1")
+    other.page.click(f"#{TAB}_interrupt")
+    other.finish(TAB)
+    seen(other, f"{TAB}_status", "was taken out of the queue before it was begun")
+    tab.page.wait_for_function("/Sampling/.test(document.querySelector('.progressDiv')?.textContent)")
+
+    for setting, value in (("num_steps", 3), ("num_frames", 5)):
+        other.write(f"{TAB}_{setting}", value)
+    says(other, "In queue: 1")
+    tab.page.click(f"#{TAB}_interrupt")
+    tab.finish(TAB)
+    seen(tab, f"{TAB}_status", "was stopped")
+    other.finish(TAB)
+    seen(other, f"{TAB}_status", "5 frames of 96x64")
+    assert "Steps: 3" in other.read(f"{TAB}_infotext")
+    other.page.close()
+
+
+def says(tab, text):
+    """Press Generate, and wait until the bar says so."""
+    tab.generate(TAB)
+    tab.page.wait_for_function("text => document.querySelector('.progressDiv')?.textContent.includes(text)", arg=text)
 
 
 def test_without_a_picture_a_sentence_says_so(on):

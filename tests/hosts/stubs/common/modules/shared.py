@@ -20,6 +20,7 @@ sd_model = None
 mem_mon = None
 settings_components = None
 tab_names: list[str] = []
+sd_upscalers: list = []
 restricted_opts = {"outdir_samples", "outdir_txt2img_samples"}
 
 options_templates = {

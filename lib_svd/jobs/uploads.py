@@ -1,0 +1,53 @@
+"""Clips that come in over HTTP: kept in a file while they are finished, if they are what can be one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lib_svd.errors import BadInput, BadOutput
+from lib_svd.files import hidden_names
+
+_BEGINS = (  # where, what, and the suffix that says how it is read
+    (4, b"ftyp", ".mp4"),
+    (0, b"\x1a\x45\xdf\xa3", ".mkv"),
+    (0, b"GIF8", ".gif"),
+    (8, b"WEBP", ".webp"),
+    (8, b"AVI ", ".avi"),
+    (0, b"\x89PNG", ".png"),
+)
+HEAD = 16  # bytes that tell
+
+
+def kind_of(head: bytes) -> str:
+    """The suffix for a clip that begins so; by its content, since ffmpeg opens lists of other files by theirs.
+
+    Args:
+        head: HEAD bytes or more.
+
+    Raises:
+        BadInput: it is none of the kinds that are taken.
+    """
+    for place, mark, suffix in _BEGINS:
+        if head[place : place + len(mark)] == mark:
+            return suffix
+    raise BadInput("This is no clip that is taken here: send an mp4, mov, webm, mkv, avi, gif, WebP or APNG file.")
+
+
+@contextmanager
+def kept(content: bytes, folder: Path) -> Iterator[Path]:
+    """A file with a clip, in a hidden folder which goes at the end; what a kill leaves of it the next start removes.
+
+    Raises:
+        BadInput: it is no clip, see `kind_of`.
+        BadOutput: it cannot be written there.
+    """
+    suffix = kind_of(content[:HEAD])
+    try:
+        with hidden_names(folder) as hidden:
+            path = hidden(suffix)
+            path.write_bytes(content)
+            yield path
+    except OSError as error:
+        raise BadOutput(f"The clip cannot be kept in {folder} ({error.strerror or error}): make room there.") from error

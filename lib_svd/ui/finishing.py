@@ -1,0 +1,264 @@
+"""What comes after the clip: the panel that asks for it, says what it will be, and remembers what was chosen."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from lib_svd import video
+from lib_svd.clip import SavedClip
+from lib_svd.errors import BadInput, BadRequest
+from lib_svd.finish.deliveries import DELIVERIES
+from lib_svd.finish.enlarge import upscaler_names
+from lib_svd.finish.finishing import FINISHINGS, Finishing
+from lib_svd.jobs import FinishOrder
+from lib_svd.jobs.uploads import HEAD, kind_of
+from lib_svd.pages import Page
+from lib_svd.settings import Setting
+from lib_svd.studio import Studio
+from lib_svd.ui.clips import error_html, notes_html, said_html
+from lib_svd.ui.compat import NO_RESET, QUIET, answer, html
+
+NONE = "None"  # what a list shows for ""
+OWN = "As chosen below"
+RATES = [NONE, "2x", "4x", "24", "25", "28", "30", "60"]
+COUNTED = ("first", "last", "poster", "crossfade", "length")  # numbers that a slider would be too coarse for
+FOLDED = ("first", "last", "reverse", "hold_first", "hold_last", "size", "fit", "length", "poster")
+KINDS = ["video", ".gif", ".webp", ".png", ".apng", ".mkv"]
+NO_CLIP = "There is no single clip: make one, choose one in the history and press Finish there, or upload one."
+REMEMBERED, COPIES, HOW, EVERY = "svd_finishing", "svd_finishing_copies", "svd_formats", "svd_finish_every"
+
+
+class FinishPanel:
+    """A panel below the clip.
+
+    Args:
+        studio: finishes.
+        page: remembers what was chosen.
+        part: begins every id.
+        clip: the component that holds the path of the clip shown.
+
+    Attributes:
+        button: begins.
+        inputs: components that say what is done to which clip.
+        panel: the panel itself, for who opens it.
+    """
+
+    def __init__(self, studio: Studio, page: Page, part: str, clip: Any) -> None:
+        self._studio, self._page, self._part = studio, page, part
+        self._by_name: dict[str, Any] = {}
+        self._sent = gr.State("")  # a clip that was uploaded; the browser cannot name another file by it
+        self.panel = gr.Accordion("Finish: loop, smooth, enlarge, deliver", open=False, elem_id=f"{part}_finish")
+        with self.panel:
+            self._build()
+        self.inputs = [clip, self._sent, self._copies, self._how, *self._by_name.values()]
+        for each in (self._delivery, self._copies, self._how, self._every, *self._by_name.values()):
+            each.do_not_save_to_config = True  # the page remembers them
+
+    def _build(self) -> None:
+        with gr.Row(elem_classes=["svd-row"]):
+            self._delivery = gr.Dropdown(
+                [OWN, *(each.label for each in DELIVERIES.values())],
+                value=OWN,
+                label="For",
+                info="Sets what is below.",
+                elem_id=f"{self._part}_finish_for",
+                scale=3,
+            )
+            self._upload = gr.UploadButton(
+                "Upload a clip", file_types=KINDS, size="sm", elem_id=f"{self._part}_finish_upload", scale=1
+            )
+        self._row("loop", "crossfade")
+        self._row("smooth", "smoother", "speed")
+        self._row("upscale", "scale")
+        with gr.Accordion("Trim, hold, size", open=False, elem_id=f"{self._part}_finish_more"):
+            self._row("first", "last", "reverse")
+            self._row("hold_first", "hold_last")
+            self._row("size", "fit")
+            self._row("length", "poster")
+        self._copies = gr.Dropdown(
+            video.format_names(),
+            value=list(self._studio.host.options[COPIES]),
+            multiselect=True,
+            label="Write these formats too",
+            info="An H.264 mp4 is always written, which the page plays.",
+            elem_id=f"{self._part}_finish_copies",
+        )
+        self._how = gr.Textbox(
+            str(self._studio.host.options[HOW]),
+            label="How they are written, where not as usual",
+            info="Quality, preset, and how often it plays, each behind a colon.",
+            placeholder="h265:24:slow, webp:80, gif:bayer:x3",
+            max_lines=1,
+            elem_id=f"{self._part}_finish_how",
+        )
+        self._missing = html(elem_id=f"{self._part}_finish_missing", elem_classes=["svd-status"])
+        self._plan = html(elem_id=f"{self._part}_finish_plan")
+        with gr.Row(elem_classes=["svd-row"]):
+            self.button = gr.Button("Finish this clip", elem_id=f"{self._part}_finish_it", scale=2)
+            self._every = gr.Checkbox(
+                bool(self._studio.host.options[EVERY]),
+                label="After every clip",
+                info="The clip itself stays.",
+                elem_id=f"{self._part}_finish_every",
+                scale=1,
+            )
+
+    def _row(self, *names: str) -> None:
+        with gr.Row(elem_classes=["svd-row"]):
+            for name in names:
+                self._by_name[name] = self._component(FINISHINGS[name])
+
+    def _component(self, setting: Setting) -> Any:
+        said = {"label": setting.label, "info": setting.help, "elem_id": f"{self._part}_finish_{setting.name}"}
+        if setting.kind is bool:
+            return gr.Checkbox(setting.default, **said)
+        if setting.name in ("smooth", "upscale"):
+            choices = RATES if setting.name == "smooth" else [NONE, *self._upscalers()]
+            return gr.Dropdown(choices, value=NONE, allow_custom_value=setting.name == "smooth", **said)
+        if setting.choices is not None:
+            return gr.Dropdown(list(setting.choices.values()), value=setting.choices[setting.default], **said)
+        if setting.kind is str:
+            return gr.Textbox(setting.default, max_lines=1, placeholder="1080x1920", **said)
+        if setting.name in COUNTED:
+            return gr.Number(setting.default, precision=0 if setting.kind is int else 1, **said)
+        return gr.Slider(setting.low, setting.high, value=setting.default, step=setting.step, **said, **NO_RESET)
+
+    def wire(self, events: Sequence[Any]) -> None:
+        """Let the panel say what it will do, whenever that or the clip changes.
+
+        Args:
+            events: that show a clip.
+        """
+        sent = self._upload.upload(fn=self.take, inputs=[self._upload], outputs=[self._sent, self._plan], **QUIET)
+        chosen = self._delivery.input(
+            fn=self.deliver,
+            inputs=[self._delivery],
+            outputs=[self._copies, *self._by_name.values()],
+            **QUIET,
+        )
+        for event in events:
+            event.then(fn=lambda: "", inputs=[], outputs=[self._sent], **QUIET)
+        asked = [each.release if isinstance(each, gr.Slider) else each.input for each in self._by_name.values()]
+        asked += [self._copies.input, self._how.blur]
+        told = [*asked, chosen.then, sent.success, *(event.then for event in events)]
+        answer(f"{self._part}_finish_ask", told, self.told, self.inputs, [self._plan])
+        self._every.input(fn=self._keep_every, inputs=[self._every], outputs=[], **QUIET)
+
+    @property
+    def filled(self) -> list[Any]:
+        """The components that `fill` gives updates for."""
+        return [self._every, self._copies, self._how, self._missing, *self._by_name.values()]
+
+    def fill(self) -> list[Any]:
+        """For a page that loads: what was chosen last, and the upscalers that there are now."""
+        options = self._studio.host.options
+        try:
+            last = Finishing.read(str(options[REMEMBERED]))
+        except BadRequest:  # a setting that somebody wrote
+            last = Finishing()
+        why = {name: video.why_not(name) for name in video.format_names()}
+        there = [name for name in why if not why[name]]
+        copies = gr.update(choices=there, value=[name for name in options[COPIES] if name in there])
+        missing = notes_html([f"{name}: {reason}" for name, reason in why.items() if reason])
+        return [bool(options[EVERY]), copies, str(options[HOW]), missing, *self._shown(vars(last))]
+
+    def deliver(self, label: str) -> list[Any]:
+        """The formats and all that is set for a delivery."""
+        chosen = next((each for each in DELIVERIES.values() if each.label == label), None)
+        if chosen is None:
+            return [gr.update() for _ in range(1 + len(self._by_name))]
+        return [list(chosen.copies), *self._shown(vars(Finishing(**chosen.finishing)))]
+
+    def take(self, given: Any) -> list[Any]:
+        """Keep in mind a clip that was uploaded, if it is what can be one; else what is wrong with it."""
+        path = Path(given if isinstance(given, str) else given.name)
+        try:
+            _check_upload(path)
+        except BadInput as error:
+            return ["", error_html(str(error))]
+        return [str(path), ""]
+
+    def told(self, clip: str, sent: str, copies: Sequence[str], how: str, *values: Any) -> Markup:
+        """What will become of the clip, before anything runs; or why that cannot be. And remember what was chosen."""
+        try:
+            finishing = self._read(values)
+            self._keep(finishing, copies, how)
+            if not clip and not sent:
+                return said_html(NO_CLIP)
+            order = self._order(clip, sent, finishing, copies)
+        except BadInput as error:
+            return error_html(str(error))
+        return said_html(f"{order.name}: {order.sentence}") + notes_html(order.notes)
+
+    def finished(self, clip: str, sent: str, copies: Sequence[str], how: str, *values: Any) -> SavedClip:
+        """Finish the clip that was uploaded, or the one that is shown.
+
+        Raises:
+            BadInput: there is none, or this cannot be done to it.
+            what `Studio.finish` raises.
+        """
+        if not clip and not sent:
+            raise BadRequest(NO_CLIP)
+        finishing = self._read(values)
+        self._keep(finishing, copies, how)
+        return self._studio.finish(self._order(clip, sent, finishing, copies))
+
+    def _order(self, clip: str, sent: str, finishing: Finishing, copies: Sequence[str]) -> FinishOrder:
+        path = Path(sent) if sent else self._studio.clip(clip)
+        return self._studio.finish_order(path, finishing, copies or ())
+
+    def _read(self, values: Sequence[Any]) -> Finishing:
+        given = {name: value for name, value in zip(self._by_name, values, strict=True) if value is not None}
+        return Finishing(**{name: _meant(FINISHINGS[name], value) for name, value in given.items()})
+
+    def _shown(self, values: Mapping[str, Any]) -> list[Any]:
+        """Updates for every row."""
+        return [self._update(FINISHINGS[name], values[name]) for name in self._by_name]
+
+    def _update(self, setting: Setting, value: Any) -> Any:
+        if setting.choices is not None:
+            return gr.update(value=setting.choices[value])
+        if setting.name == "upscale":
+            there = self._upscalers()
+            return gr.update(choices=[NONE, *there], value=value if value in there else NONE)
+        return gr.update(value=(value or NONE) if setting.name == "smooth" else value)
+
+    def _upscalers(self) -> list[str]:
+        return upscaler_names(self._studio.host.upscalers)
+
+    def _keep(self, finishing: Finishing, copies: Sequence[str], how: str) -> None:
+        """Remember what was chosen; raises BadRequest where a format cannot be written so."""
+        for each in filter(None, (text.strip() for text in how.split(","))):
+            video.Encoding.read(each)
+        for name, value in ((REMEMBERED, finishing.text), (COPIES, list(copies or ())), (HOW, how)):
+            if self._studio.host.options[name] != value:
+                self._page.remember(name, value)
+
+    def _keep_every(self, is_on: bool) -> None:
+        self._page.remember(EVERY, bool(is_on))
+
+
+def _meant(setting: Setting, value: Any) -> Any:
+    """What a component's value stands for."""
+    if setting.name in ("smooth", "upscale"):
+        return "" if value == NONE else str(value)
+    return setting.read(value) if setting.choices is not None and isinstance(value, str) else value
+
+
+def _check_upload(path: Path) -> None:
+    """Raises BadInput unless a file is what gradio keeps uploads as, and begins as a clip does."""
+    folder = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()).resolve()
+    try:
+        if not path.resolve().is_relative_to(folder):
+            raise BadInput("That file was not uploaded here: choose it again.")
+        with path.open("rb") as file:
+            kind_of(file.read(HEAD))
+    except OSError as error:
+        raise BadInput("The clip is not there any more: choose it again.") from error

@@ -1,0 +1,49 @@
+"""Find my settings, as a user goes: a picture, a budget, drafts with their reasons, and the clip in full."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.tab import (
+    choose_picture,
+    number,
+    open_history,
+    part,
+    request_shown,
+    shoot,
+)
+from tests.browser.test_method import PICTURE
+
+
+def test_settings_are_found_and_the_clip_is_made_in_full(tab_of_a_new_user):
+    tab = tab_of_a_new_user
+    choose_picture(tab, PICTURE)
+    number(tab, "seed", 5)
+    part(tab, "tune").get_by_text("Find my settings: drafts").click()
+    part(tab, "tune_all").click()
+    expect(part(tab, "tune_table", "th a")).to_have_count(3)
+    expect(part(tab, "tune_table", "li")).to_have_count(3)
+    expect(part(tab, "tune_table", "li").first).to_contain_text("To begin with: motion 127. Nothing is wrong.")
+    expect(part(tab, "tune_table", "th a").first).to_have_text("1 (best)")
+    expect(part(tab, "clip", "video")).to_have_attribute("src", re.compile(r"search-svd-0001-draft-1\.mp4"))
+    expect(part(tab, "generate")).to_be_visible()
+    shoot(tab, "tuning-drafts")
+
+    part(tab, "tune_shown").get_by_text("3", exact=True).click()
+    expect(part(tab, "clip", "video")).to_have_attribute("src", re.compile(r"draft-3\.mp4"))
+    draft = request_shown(tab)
+    assert (draft.motion_bucket_id, draft.num_steps) == (152, 2)
+    before = part(tab, "infotext", "textarea").input_value()
+    part(tab, "tune_full").click()
+    expect(part(tab, "infotext", "textarea")).not_to_have_value(before)
+    expect(part(tab, "generate")).to_be_visible()
+    full = request_shown(tab)
+    assert (full.motion_bucket_id, full.num_steps, full.seed) == (152, 10, 5)
+
+    part(tab, "tune_on").click()
+    expect(part(tab, "status")).to_contain_text("There is nothing more to try.")
+    open_history(tab)
+    expect(tab.locator(".svd-card")).to_have_count(4)
+    expect(tab.locator(".svd-card", has_text="draft-2").first).to_contain_text("Draft 2 of a search.")
