@@ -14,7 +14,7 @@ from lib_svd.video import FORMATS, MAIN, Format
 
 PAGE = Path(__file__).with_suffix(".md")
 MEASURED = Path(__file__).parents[1] / "benchmarks" / "results" / "formats.json"
-HEAD = "| name | format | file | quality, presets | settings in | size, PSNR | played by |\n|---|---|---|---|---|---|---|\n"
+HEAD = "| name | format | file | quality, presets | settings in | size, PSNR | played by |\n" + 7 * "|---" + "|\n"
 
 
 def page() -> str:

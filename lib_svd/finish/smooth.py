@@ -7,6 +7,7 @@ frame; what lies between two scenes is the nearer frame; all else a `Smoother` m
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from fractions import Fraction
@@ -21,7 +22,7 @@ from lib_svd.finish.cuts import find_cuts
 from lib_svd.video.ffmpeg import FfmpegFailed, as_they_come, find_ffmpeg, stream
 from lib_svd.video.read import MOST_BYTES
 
-FINEST = 1000  # parts of a frame that a step is a multiple of one of: rates as files give them are no more exact
+FINEST = 100_000  # parts of a frame that a step is a multiple of one of; ffmpeg takes rates of a million parts
 BLOCK = 16  # pixels: minterpolate only blends what lies beyond the last whole block
 LEAST = 32  # pixels a side: minterpolate refuses less
 PATIENCE = 300.0  # seconds a frame
@@ -121,13 +122,14 @@ def _made(source: Sequence[Frames], places: Sequence[Fraction], smoother: Smooth
     """Give the frame at each place."""
     begins = [0, *find_cuts(source), len(source)]
     for first, beyond in pairwise(begins):
-        inside = [place for place in places if first <= place <= beyond - 1]
-        yield from _in_scene(source, inside, first, beyond, smoother)
-        between = (place for place in places if beyond - 1 < place < beyond)
-        yield from (source[math.floor(place + Fraction(1, 2))] for place in between if beyond < len(source))
+        begin, end, after = bisect_left(places, first), bisect_right(places, beyond - 1), bisect_left(places, beyond)
+        yield from _in_scene(source, places[begin:end], first, beyond, smoother)
+        yield from (source[math.floor(place + Fraction(1, 2))] for place in places[end:after])
 
 
-def _in_scene(source: Sequence[Frames], places: list[Fraction], first: int, beyond: int, smoother: Smoother) -> Made:
+def _in_scene(
+    source: Sequence[Frames], places: Sequence[Fraction], first: int, beyond: int, smoother: Smoother
+) -> Made:
     """Give the frames at places within a scene, which goes from frame `first` to the one before `beyond`."""
     grid = places[:-1] if len(places) > 1 and places[-1] == beyond - 1 else places  # the last may be off the grid
     if all(place.denominator == 1 for place in grid):
@@ -142,7 +144,7 @@ def _in_scene(source: Sequence[Frames], places: list[Fraction], first: int, beyo
 class Motion:
     """ffmpeg's minterpolate: the motion of blocks, needs nothing but ffmpeg.
 
-    Its own look for cuts is off, for it takes a single one for motion; it works in YCbCr, within 2 of 255.
+    It does not look for cuts, which are known here, and works in YCbCr, whose rounding is within 2 of 255.
     """
 
     name = "motion"
@@ -177,9 +179,10 @@ def _padded(frame: Frames, size: tuple[int, int]) -> bytes:
 
 
 def _command(ffmpeg: str, padded: tuple[int, int], size: tuple[int, int], places: Sequence[Fraction]) -> list[str]:
-    """Write the command from raw RGB to raw RGB. Time counts in `step`, the way from place to place, and the first one
-    comes at time 1: before it, minterpolate may give another frame, since it rounds the time of the first frame that it
-    gets.
+    """Write the command from raw RGB to raw RGB.
+
+    Its time counts in `step`, the way from place to place, and the first place comes at time 1: before it, minterpolate
+    may give another frame, since it rounds the time of the first frame that it gets.
     """
     step = places[1] - places[0] if len(places) > 1 else places[0] + 1
     tick = math.lcm(step.denominator, places[0].denominator)

@@ -125,7 +125,7 @@ def test_what_is_no_rate_is_refused(which, value):
 
 def test_a_rate_beyond_all_sense_is_refused():
     with pytest.raises(BadRequest, match="choose fewer"):
-        smooth_frames(counted(3), 7, 70_000, Blend())
+        smooth_frames(counted(3), 7, 7_000_000, Blend())
 
 
 def test_what_does_not_fit_in_memory_is_refused_before_it_is_made(monkeypatch):
