@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,12 +16,12 @@ from lib_svd.finish.deliveries import DELIVERIES
 from lib_svd.finish.enlarge import upscaler_names
 from lib_svd.finish.finishing import FINISHINGS, Finishing
 from lib_svd.jobs import FinishOrder
-from lib_svd.jobs.uploads import HEAD, kind_of
 from lib_svd.pages import Page
 from lib_svd.settings import Setting
 from lib_svd.studio import Studio
 from lib_svd.ui.clips import error_html, notes_html, said_html
 from lib_svd.ui.compat import NO_RESET, QUIET, answer, html
+from lib_svd.ui.uploads import find_upload
 
 NONE = "None"  # what a list shows for ""
 OWN = "As chosen below"
@@ -184,9 +182,8 @@ class FinishPanel:
 
     def take(self, given: Any) -> list[Any]:
         """Keep in mind a clip that was uploaded, if it is what can be one; else say what is wrong with it."""
-        path = Path(given if isinstance(given, str) else given.name)
         try:
-            _check_upload(path)
+            path = find_upload(given)
         except BadInput as error:
             return [gr.update(), error_html(str(error))]
         return [str(path), ""]
@@ -259,15 +256,3 @@ def _meant(setting: Setting, value: Any) -> Any:
     if setting.name in ("smooth", "upscale"):
         return "" if value == NONE else str(value)
     return setting.read(value) if setting.choices is not None and isinstance(value, str) else value
-
-
-def _check_upload(path: Path) -> None:
-    """Raises BadInput unless a file is what gradio keeps uploads as, and begins as a clip does."""
-    folder = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()).resolve()
-    try:
-        if not path.resolve().is_relative_to(folder):
-            raise BadInput("That file was not uploaded here: choose it again.")
-        with path.open("rb") as file:
-            kind_of(file.read(HEAD))
-    except OSError as error:
-        raise BadInput("The clip is not there any more: choose it again.") from error

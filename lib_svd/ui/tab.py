@@ -41,6 +41,7 @@ from lib_svd.ui.compat import (
 from lib_svd.ui.controls import NO_PROMPT, Controls
 from lib_svd.ui.finishing import FinishPanel
 from lib_svd.ui.framing import Framing
+from lib_svd.ui.from_file import FromFile
 from lib_svd.ui.offered import Offered
 from lib_svd.ui.one_change import OneChange
 from lib_svd.ui.preset_row import PresetRow
@@ -109,6 +110,7 @@ class Tab:
         self._presets = PresetRow(self._studio, self._page, PART)
         self.controls = Controls(self._studio, PART, self._page, model_place=first)
         self.controls.begin_with = self._presets.settings
+        self._from_file = FromFile(PART)
         self._sweeping = Sweeping(self._studio, self._page, PART)
         self._tuning = Tuning(self._studio, self._page, PART)
 
@@ -167,7 +169,7 @@ class Tab:
         self.framing.wire(controls)
         self._gallery.select(fn=self.select, inputs=[self._made], outputs=[self._frame], **QUIET)
         self._continue.click(fn=_taken, inputs=[self._frame], outputs=[self.framing.picture], **QUIET)
-        chosen = self._presets.wire(controls)
+        moved = [self._presets.wire(controls), self._from_file.wire(controls)]
         finishing = self._finishing
         finished = self._on(finishing.button, self._finish, [self._task, *finishing.inputs], [finishing.other, *shown])
         brought = [self.framing.picture, *controls.restored, *shown]
@@ -182,7 +184,7 @@ class Tab:
         shows.append(finished)
         self._reviewing.wire(shows, controls)
         begun = [self._generate, sweeping.button, tuning.button, tuning.go_on]
-        self._one_change.wire(begun, shows, [chosen], self.framing.picture, controls)
+        self._one_change.wire(begun, shows, moved, self.framing.picture, controls)
         controls.reuse.click(fn=_seed_of, inputs=[self._infotext], outputs=[controls["seed"]], **QUIET)
         for target, button in self._sends.items():
             self._page.send(button, target, self._frame)
