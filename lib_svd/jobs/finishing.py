@@ -16,7 +16,7 @@ from lib_svd.clip import Clip, Frames, SavedClip
 from lib_svd.errors import BadInput, BadRequest, Interrupted
 from lib_svd.files import NOTED, free_names, hidden_names, publish
 from lib_svd.finish.enlarge import upscaler_called
-from lib_svd.finish.finishing import Finishing, finished_of, is_loop, with_finished
+from lib_svd.finish.finishing import FINISHINGS, Finishing, finished_of, is_loop, with_finished
 from lib_svd.finish.plan import Shape, in_words, planned
 from lib_svd.finish.recipe import Tools, finish_frames
 from lib_svd.finish.smooth import Motion, Smoother
@@ -201,9 +201,10 @@ def _check_memory(clip: Shape, made: Shape) -> None:
 
     needed, free = clip.bytes + 2 * made.bytes, psutil.virtual_memory().available
     if needed > free:
+        lower = ", ".join(FINISHINGS[name].called for name in ("scale", "smooth", "length"))
         raise BadRequest(
             f"{made} take {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free: "
-            "take fewer frames, enlarge less, or smooth to a lower rate."
+            f"lower {lower}, or take less of the clip."
         )
 
 

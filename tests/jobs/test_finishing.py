@@ -196,7 +196,9 @@ def test_what_cannot_be_is_refused_before_a_frame_is_read(saved, host, monkeypat
 
 def test_what_would_not_fit_in_memory_is_refused(saved, host, monkeypatch):
     monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 10_000_000}))
-    with pytest.raises(BadRequest, match=r"take 0\.1 GB of memory, and 0\.0 GB are free: take fewer frames"):
+    with pytest.raises(
+        BadRequest, match=r"take 0\.1 GB of memory, and 0\.0 GB are free: lower Times as large, Smooth to"
+    ):
         jobs.finish_order(saved.video, Finishing(length=100.0), host)
 
 
