@@ -27,7 +27,6 @@ NONE = "None"  # what a list shows for ""
 OWN = "As chosen below"
 RATES = [NONE, "2x", "4x", "24", "25", "28", "30", "60"]
 COUNTED = ("first", "last", "poster", "crossfade", "length")  # numbers that a slider would be too coarse for
-FOLDED = ("first", "last", "reverse", "hold_first", "hold_last", "size", "fit", "length", "poster")
 KINDS = ["video", ".gif", ".webp", ".png", ".apng", ".mkv"]
 NO_CLIP = "There is no single clip: make one, choose one in the history and press Finish there, or upload one."
 REMEMBERED, COPIES, HOW, EVERY = "svd_finishing", "svd_finishing_copies", "svd_formats", "svd_finish_every"

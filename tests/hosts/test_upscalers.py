@@ -12,12 +12,16 @@ from PIL import Image
 from safetensors.torch import load, save_file
 from torch import nn
 
-from lib_svd.errors import BadRequest, OutOfMemory, SvdError
+from lib_svd import jobs, video
+from lib_svd.clip import Clip
+from lib_svd.errors import BadRequest, Interrupted, OutOfMemory, SvdError
+from lib_svd.finish.finishing import Finishing
 from lib_svd.hosts.detect import find_host
 from lib_svd.hosts.own_memory import OwnMemory
 from lib_svd.hosts.own_upscalers import BORDER, TILE, FileUpscalers
 from tests.conftest import save_picture
 from tests.hosts.stub_hosts import FOLDERS
+from tests.review import clips
 
 
 @pytest.fixture(params=FOLDERS)
@@ -79,6 +83,31 @@ def test_one_that_fails_says_so(stub, work, said):
     with pytest.raises(SvdError) as error:
         with_upscalers(stub, net=work).upscalers.enlarged("net", Image.new("RGB", (50, 30)), 2)
     assert str(error.value).startswith(said)
+
+
+def test_a_clip_is_finished_by_the_web_uis_own_in_its_queue(stub):
+    """And Interrupt of the web UI stops it between two frames."""
+    busy = []
+
+    def noting(img, model, scale):
+        busy.append(not stub.queue_lock.acquire(blocking=False))
+        return doubled(img, model, scale)
+
+    host = with_upscalers(stub, net=noting)
+    clip = Clip(frames=clips.pan(2), fps=7, infotext="")
+    path = video.save(clip, host.folders.output_dir() / "a.mp4").video
+    made = jobs.finish(jobs.finish_order(path, Finishing(upscale="NET"), host), host)
+    assert made.clip.size == (384, 256)
+    assert busy == [True] * 10
+
+    def interrupting(img, model, scale):
+        stub.shared.state.interrupted = True
+        return doubled(img, model, scale)
+
+    host = with_upscalers(stub, net=interrupting)
+    with pytest.raises(Interrupted):
+        jobs.finish(jobs.finish_order(path, Finishing(upscale="net"), host), host)
+    assert len(list(path.parent.glob("*.mp4"))) == 2
 
 
 class Doubling(nn.Module):

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import save_file
 
 from lib_svd import jobs, video
 from lib_svd.clip import Clip, SavedClip
@@ -22,6 +23,7 @@ from lib_svd.progress import Bar, Stage
 from lib_svd.request import ClipRequest, CompleteRequest
 from lib_svd.testing import FakeQueue, fake_host
 from tests.conftest import snapshot
+from tests.engine.rife import drawn_weights
 from tests.requests import complete
 from tests.review import clips
 
@@ -277,3 +279,15 @@ def test_what_is_noted_can_be_read_by_any_program(saved, host):
     assert (noted["source"], noted["finished"]) == ("a.mp4", "Loop: Ping-pong")
     row = history.entry(made.video).shown()
     assert (row["source"], row["finished"]) == ("a.mp4", "Loop: Ping-pong")
+
+
+def test_rife_is_asked_for_before_anything_runs_and_loaded_when_its_turn_has_come(saved, tmp_path):
+    with pytest.raises(BadInput, match="There is no RIFE model: put rife_v4"):
+        finished(saved.video, fake_host(tmp_path, tmp_path / "models" / "svd"), smooth="2x", smoother="rife")
+    path = tmp_path / "models" / "frame_interpolation" / "rife_v4.26.safetensors"
+    path.parent.mkdir(parents=True)
+    save_file(drawn_weights("RIFE 4.25 or 4.26"), path)
+    host = fake_host(tmp_path, tmp_path / "models" / "svd", svd_review=False)
+    made = finished(saved.video, host, first=1, last=3, smooth="2x", smoother="rife")
+    assert np.array_equal(made.clip.frames[::2], saved.clip.frames[:3])
+    assert "Smoother: RIFE" in history.entry(made.video).finished
