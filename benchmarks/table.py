@@ -63,7 +63,7 @@ def tables(kept: Iterable[Row]) -> dict[str, str]:
             {**MACHINE, **SMOOTHING},
         ),
         "formats": _table(
-            [{**row, "torch": "-", **line} for row in kept if row["kind"] == "formats" for line in row["lines"]],
+            [{**row, **line} for row in kept if row["kind"] == "formats" for line in row["lines"]],
             {**MACHINE, **WRITTEN},
         ),
         "ladder": _table(ladder(), LADDER),
