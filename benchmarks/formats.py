@@ -17,6 +17,7 @@ import tempfile
 import threading
 from contextlib import suppress
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -51,7 +52,8 @@ def main() -> None:
         say(str(line))
         lines.append(line)
     about = {"date": date.today().isoformat(), "revision": git_revision(), "device_name": device_name("cpu")}
-    about |= {"cores": os.cpu_count(), "ffmpeg": encoders().version, "size": options.size, "frames": FEW}
+    about |= {"device": "cpu", "torch": version("torch"), "cores": os.cpu_count()}
+    about |= {"ffmpeg": encoders().version, "size": options.size, "frames": FEW}
     print(json.dumps({"kind": "formats", **about, "repeats": options.repeats, "lines": lines}))
 
 

@@ -15,7 +15,7 @@ from benchmarks.ladder import GB, growth, ladder
 
 HERE = Path(__file__).parent
 README, RESULTS = HERE / "README.md", HERE / "results"
-KINDS = ("clip", "choices", "shortcuts", "roofline", "start", "loading", "presses", "smoothing")
+KINDS = ("clip", "choices", "shortcuts", "roofline", "start", "loading", "presses", "smoothing", "formats")
 
 Row = Mapping[str, Any]
 Columns = Mapping[str, Callable[[Row], str]]
@@ -61,6 +61,10 @@ def tables(kept: Iterable[Row]) -> dict[str, str]:
         "smoothing": _table(
             [{**row, **line} for row in kept if row["kind"] == "smoothing" for line in row["lines"]],
             {**MACHINE, **SMOOTHING},
+        ),
+        "formats": _table(
+            [{**row, **line} for row in kept if row["kind"] == "formats" for line in row["lines"]],
+            {**MACHINE, **WRITTEN},
         ),
         "ladder": _table(ladder(), LADDER),
         "growth": _table(growth(), GROWTH),
@@ -212,6 +216,13 @@ SMOOTHING: Columns = {
     "frames, size": lambda row: "{} frames {}x{}".format(row["frames"], *row["size"]),
     "time over by hand": lambda row: f"{row['wall_ratio']:.2f}",
     "CPU time over by hand": lambda row: f"{row['cpu_ratio']:.2f}",
+}
+WRITTEN: Columns = {
+    "ffmpeg": lambda row: row["ffmpeg"],
+    "frames, size": lambda row: f"{row['frames']} frames {row['size']}",
+    "format": lambda row: row["format"],
+    "CPU time over by hand": lambda row: f"{row['time_ratio']:.2f}",
+    "peak of 400 frames over 25": lambda row: f"{row['peak_ratio']:.2f}",
 }
 SHORTCUT: Columns = {
     "what": lambda line: line["name"],

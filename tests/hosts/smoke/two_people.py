@@ -59,6 +59,9 @@ def _begins(t: Tried, word: str) -> str:
     """Press Generate; what the bar says, as soon as it has that word."""
     t.one("#svd_clip_generate").click()
     t.waits_for("word => document.querySelector('.progressDiv')?.textContent.includes(word)", word)
+    t.waits_for(
+        "document.querySelector('.progressDiv')?.getBoundingClientRect().top >= 0"
+    )  # not cut by the window's edge
     return t.one(".progressDiv").inner_text()
 
 
