@@ -11,7 +11,7 @@ from lib_svd.hosts.webui import WebuiHost
 
 TOLD = ("SVD clips", "SVD error")
 """What a job's description says of its clips; no picture's infotext does."""
-PLOT = "X/Y/Z plot"
+PLOT = "x/y/z plot"  # Classic writes its plot with a capital
 """Gives out its first part's description, which has the clips of all; and writes its own into its grid."""
 
 
@@ -121,7 +121,7 @@ class PictureScript:
             shared.state.job_count = shared.state.job_no + len(job.pictures)
         infotexts = processed.infotexts[processed.index_of_first_image :]
         _skipped()  # pressed for the last picture, it is not for the first clip
-        is_alone = _script_of(p) in ("", PLOT)
+        is_alone = _script_of(p).casefold() in ("", PLOT)
         is_commented = is_alone and p.svd_is_first
         made = []
         with self.host.queue.already_queued():

@@ -217,6 +217,14 @@ def test_a_plot_over_the_hosts_own_settings_shows_every_clip_too(forge):
     assert forge.runner.script("SVD").hook.shown(processed.js()).count("<video") == 2
 
 
+@pytest.mark.parametrize("title", ["X/Y/Z plot", "X/Y/Z Plot"])  # the second one in Classic
+def test_the_infotext_of_no_grid_names_clips_however_the_plot_is_written(forge, monkeypatch, title):
+    monkeypatch.setattr(type(forge.plot), "title", lambda script: title)
+    processed = forge.draws({}, X=("[SVD] Motion", "60, 90"))
+    assert len(clips_of(processed)) == 2
+    assert not any("SVD clips" in text for text in processed.infotexts)
+
+
 def test_the_bar_counts_pictures_and_clips_of_all_cells(forge, monkeypatch):
     from modules import shared
 
