@@ -49,7 +49,8 @@ def finishing_options(command: F) -> F:
     """Add an option for each row of what can be done to a clip; what is not given stays out of `finishing`."""
     for name, setting in reversed(tuple(FINISHINGS.items())):
         kind: dict[str, Any] = {"is_flag": True, "default": None} if setting.kind is bool else {"metavar": "VALUE"}
-        command = click.option(*setting.flags, name, help=_help(setting), **kind)(command)
+        also = ("--fps",) if name == "smooth" else ()  # as most know it
+        command = click.option(*setting.flags, *also, name, help=_help(setting), **kind)(command)
     return command
 
 
@@ -83,7 +84,10 @@ class EncodingType(click.ParamType):
         """Raises BadRequest where there is no such format."""
         from lib_svd.video import Encoding
 
-        return value if isinstance(value, Encoding) else Encoding.read(value)
+        try:
+            return value if isinstance(value, Encoding) else Encoding.read(value)
+        except BadRequest as error:
+            raise BadRequest(f"{param.opts[0] if param else 'The format'}: {error}") from error
 
 
 class Grouped(click.Command):

@@ -46,7 +46,7 @@ class Finishing:
         1, 1000, default=6, unit=" frames")
     smooth: str = row("Smooth to", "Smooth",
         "Frames between the frames: 2x, 4x, or frames a second such as 28.",
-        default="", short="--fps")
+        default="")
     smoother: str = row("Smoother", "Smoother",
         "Motion needs nothing; RIFE needs its file and is better where much moves.",
         default="motion", choices=SMOOTHERS)

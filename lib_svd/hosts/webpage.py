@@ -15,6 +15,7 @@ from fastapi import Depends, HTTPException, Request
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 
 from lib_svd import door
+from lib_svd.errors import Busy
 from lib_svd.hosts.lacking import PAGE, Need, needing
 from lib_svd.hosts.webui import WebuiHost
 from lib_svd.line import Line
@@ -86,9 +87,13 @@ class WebuiPage:
         in_turn = self._wrapped(unless_left, list(extra_outputs)) or unless_left
 
         async def handle(task: str, *values: Any) -> Sequence[Any]:
-            with self._line.place(bytes_of(values)):
-                self._say_queued(task)
-                return await self._line.turn(lambda: in_turn(task, *values), task)
+            self._say_queued(task)
+            try:
+                with self._line.place(bytes_of(values)):
+                    return await self._line.turn(lambda: in_turn(task, *values), task)
+            except Busy:
+                self._say_left(task)  # else the page that follows it would wait for a sign of it
+                raise
 
         return handle
 

@@ -63,7 +63,8 @@ def read_values(setting: Setting, text: str) -> tuple[object, ...]:
     words = [one for word in text.split(",") if word.strip() for one in _each(word.strip())]
     values = tuple(dict.fromkeys(setting.checked(setting.read(word)) for word in words))
     if not 2 <= len(values) <= MOST:
-        raise BadRequest(f"A sweep takes 2 to {MOST} different values, such as 60, 75, 90; {len(values)} are given.")
+        given = "1 is" if len(values) == 1 else f"{len(values)} are"
+        raise BadRequest(f"A sweep takes 2 to {MOST} different values, such as 60, 75, 90; {given} given.")
     return values
 
 

@@ -227,6 +227,7 @@ def test_jobs_that_wait_in_the_tab_hold_one_thread_and_stand_in_the_hosts_queue(
             assert list(progress.pending_tasks) == [f"task(svd-{n})" for n in range(line.MOST)]
             with pytest.raises(Busy, match=f"{line.MOST} clips are waiting already"):
                 await handle("task(svd-more)", 0)
+            assert "task(svd-more)" in progress.finished_tasks  # so its page has Generate again at once
         return await asyncio.gather(*waiting)
 
     assert [outputs[0] for outputs in awaited(told())] == ["clip"] * line.MOST
