@@ -23,9 +23,10 @@ SPREAD = (1.0, 0.8, 1.2)  # of the motion to begin with; of 75 that is 75, 60 an
 TUNED = ("motion_bucket_id", "noise_aug_strength", "min_guidance", "max_guidance", "zoom")
 """Settings that are looked for; steps and size are those of the drafts."""
 
+Proposal = tuple[dict[str, float], str]
+"""Values of TUNED, and why they are tried."""
 Make = Callable[[Order], tuple[SavedClip, Review | None]]
 """Carries out an order, measures the clip and notes it in the history."""
-Change = tuple[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,21 +92,16 @@ def apply_draft(first: Order, draft: Draft, to: Destination) -> Order:
     return replace(made, picture_path=first.picture_path)
 
 
-def _proposals(first: Order, done: Sequence[Draft]) -> Iterator[tuple[dict[str, float], str]]:
-    """Propose what to try next, each by what came of those before, which `done` then holds."""
+def _proposals(first: Order, done: Sequence[Draft]) -> Iterator[Proposal]:
+    """Propose what to try next, each by what came of those before, which `done` then holds; nothing twice."""
     tried = [each.settings for each in done]
-    for settings, reason in (*_beginnings(first), *([(None, "")] * MOST)):
-        if settings is None:
-            found = next((each for each in _steps(first, done) if each[0] not in tried), None)
-            if found is None:
-                return
-            settings, reason = found
-        if settings not in tried:
-            tried.append(settings)
-            yield settings, reason
+    begun = (each for each in _beginnings(first) if each[0] not in tried)
+    while found := next(begun, None) or next((each for each in _steps(first, done) if each[0] not in tried), None):
+        tried.append(found[0])
+        yield found
 
 
-def _beginnings(first: Order) -> Iterator[tuple[dict[str, float], str]]:
+def _beginnings(first: Order) -> Iterator[Proposal]:
     """Give three motions around the one to begin with, within what the model was trained on."""
     family, begin = first.checkpoint.family, {name: getattr(first.request, name) for name in TUNED}
     for factor in SPREAD:
@@ -123,7 +119,7 @@ def _choose_base(done: Sequence[Draft]) -> Draft:
     return next((each for each in reversed(later) if each.rank == best.rank), choose_best(first))
 
 
-def _steps(first: Order, done: Sequence[Draft]) -> Iterator[tuple[dict[str, float], str]]:
+def _steps(first: Order, done: Sequence[Draft]) -> Iterator[Proposal]:
     """List changes to the best draft, for each thing that is wrong with it: what is advised, then half of that."""
     best = _choose_base(done)
     request = CompleteRequest.of(first.request.with_(**best.settings))
@@ -137,7 +133,8 @@ def _steps(first: Order, done: Sequence[Draft]) -> Iterator[tuple[dict[str, floa
             value = setting.checked(round(value) if setting.kind is int else round(value, 3))
             changed = {**best.settings, advice.setting: value}
             if value != now:
-                yield changed, f"{advice.found} {setting.label} {setting.written(value)}: {advice.reason}"
+                said = f"Measured: {FAULTS[fault]}. {setting.label} {setting.written(value)}"
+                yield changed, f"{said}: {advice.reason}"
 
 
 def _make(first: Order, number: int, settings: dict[str, float], reason: str, make: Make) -> Draft:

@@ -133,7 +133,7 @@ def test_every_draft_is_in_the_history_with_its_reason(first, make, tmp_path):
     assert set(notes) == {each.saved.video for each in drafts}
     for number, each in enumerate(drafts, 1):
         assert notes[each.saved.video] == f"Draft {number} of a search. {each.reason} Found: {each.verdict}."
-    assert "drifts from my picture. Guidance, last frame 3.5: Guidance holds the clip" in drafts[3].reason
+    assert drafts[3].reason.startswith("Measured: drifts from my picture. Guidance, last frame 3.5: Guidance holds the")
 
 
 def test_stopping_keeps_the_drafts(first, make):
