@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -157,3 +159,9 @@ def test_a_clip_in_another_format_is_no_clip_of_its_own(own, tmp_path):
     save(clip(), tmp_path / "clip.mp4", copies=copies)
     save(clip(), tmp_path / "holiday.h265.mp4")  # a name that somebody chose
     assert sorted(each.video.name for each in history.entries(tmp_path)) == ["clip.mp4", "holiday.h265.mp4"]
+
+
+def test_the_page_of_formats_is_the_one_that_the_table_gives():
+    path = Path(__file__).parents[2] / "docs" / "formats.py"
+    page = runpy.run_path(str(path))["page"]()
+    assert path.with_suffix(".md").read_text("utf-8") == page, "run: python docs/formats.py"
