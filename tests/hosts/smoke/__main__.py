@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 
 from lib_svd.testing import write_checkpoint
 from tests.hosts.smoke.sd import write_sd_checkpoints
-from tests.hosts.smoke.server import ROOT, Server, flags_of, installed
+from tests.hosts.smoke.server import OFFLINE, ROOT, Server, flags_of, installed
 from tests.hosts.smoke.steps import STEPS
 from tests.hosts.smoke.tried import Tried
 from tests.needs import BROWSERS
@@ -38,6 +38,7 @@ def main() -> int:
         server = Server(asked.host, asked.python, asked.port, asked.out / "host.log", flags)
         try:
             print(f"{asked.host.name} started in {server.wait_started():.0f} s", flush=True)
+            server.call("/sdapi/v1/options", OFFLINE)
             browser = playwright.chromium.launch(executable_path=asked.chromium, args=["--no-sandbox"])
             tried = Tried(server, browser.new_page(viewport={"width": 1400, "height": 1100}), model, sd, asked)
             for step in STEPS:

@@ -69,8 +69,6 @@ def installed(checkout: Path, python: Path, beside: Sequence[Path] = ()) -> Iter
     kept = {name: (checkout / name).read_bytes() for name in CONFIGS if (checkout / name).is_file()}
     place.mkdir(parents=True)
     try:
-        settings = json.loads(kept.get(CONFIGS[0], b"{}"))
-        (checkout / CONFIGS[0]).write_text(json.dumps({**settings, **OFFLINE}))
         for link, folder in others.items():
             link.symlink_to(folder.absolute(), target_is_directory=True)
         for part in PARTS:
