@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from tests.browser.tab import (
     choose_picture,
+    find,
     number,
     open_history,
     part,
@@ -27,7 +28,7 @@ def test_settings_are_found_and_the_clip_is_made_in_full(tab_of_a_new_user):
     expect(part(tab, "tune_table", "li")).to_have_count(3)
     expect(part(tab, "tune_table", "li").first).to_contain_text("To begin with: motion 127. Nothing is wrong.")
     expect(part(tab, "tune_table", "th a").first).to_have_text("1 (best)")
-    expect(part(tab, "clip", "video")).to_have_attribute("src", re.compile(r"search-svd-0001-draft-1\.mp4"))
+    expect(part(tab, "clip", "video")).to_have_attribute("src", re.compile(r"search-svd-\d+-draft-1\.mp4"))
     expect(part(tab, "generate")).to_be_visible()
     shoot(tab, "tuning-drafts")
 
@@ -45,5 +46,5 @@ def test_settings_are_found_and_the_clip_is_made_in_full(tab_of_a_new_user):
     part(tab, "tune_on").click()
     expect(part(tab, "status")).to_contain_text("There is nothing more to try.")
     open_history(tab)
-    expect(tab.locator(".svd-card")).to_have_count(4)
+    find(tab, "draft-2")
     expect(tab.locator(".svd-card", has_text="draft-2").first).to_contain_text("Draft 2 of a search.")
