@@ -222,7 +222,7 @@ WRITTEN: Columns = {
     "frames, size": lambda row: f"{row['frames']} frames {row['size']}",
     "format": lambda row: row["format"],
     "CPU time over by hand": lambda row: f"{row['time_ratio']:.2f}",
-    "peak of 400 frames over 25": lambda row: f"{row['peak_ratio']:.2f}",
+    "peak of 400 frames over 25": lambda row: "-" if row["peak_ratio"] is None else f"{row['peak_ratio']:.2f}",
 }
 SHORTCUT: Columns = {
     "what": lambda line: line["name"],

@@ -1,6 +1,6 @@
 """Write the tables of formats.md from `lib_svd.video.FORMATS`: `python docs/formats.py`, after a change of any row.
 
-Sizes and likeness come from benchmarks/results/formats.json, see benchmarks/formats.py.
+Sizes and likeness come from benchmarks/results/cpu-formats.json, see benchmarks/formats.py.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from lib_svd.video import FORMATS, MAIN, Format
 
 PAGE = Path(__file__).with_suffix(".md")
-MEASURED = Path(__file__).parents[1] / "benchmarks" / "results" / "formats.json"
+MEASURED = Path(__file__).parents[1] / "benchmarks" / "results" / "cpu-formats.json"
 HEAD = "| name | format | file | quality, presets | settings in | size, PSNR | played by |\n" + 7 * "|---" + "|\n"
 
 
