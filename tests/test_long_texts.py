@@ -26,7 +26,7 @@ READERS = {
     "settings": "from lib_svd.request import ClipRequest; read = ClipRequest.from_infotext",
     "tags of a video": "from lib_svd.video.encode import read_tags as read",
     "what ffmpeg says": "from lib_svd.video.probe import _read\n"
-    "read = lambda text: _read(f'Input #0, mp4, from\\n Stream #0:0: Video: {text}', '', {}, True)",
+    "read = lambda text: _read(f'Input #0, mp4, from\\n Stream #0:0: Video: {text}', '', {}, '0:V:0', True)",
     "a model's title": "from pathlib import Path; from lib_svd.checkpoints.naming import _told, FAMILIES\n"
     "read = lambda text: _told(Path('x'), {'modelspec.title': text}, list(FAMILIES.values())[:2], None)",
     "a model's keys": "from lib_svd.checkpoints.diffusers_layout import vision_map\n"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -22,6 +23,7 @@ _TO_BT709 = (
     "setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709"
 )
 _TAGGED_BT709 = ["-color_range", "tv", "-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709"]
+MOST_LOOKED_AT = 4_000_000  # pixels of a clip that its palette is found from
 _EVEN = "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0,"
 
 
@@ -62,7 +64,8 @@ def encode(
     beside = path.with_name("unfinished.extra")  # colours, or the comment
     try:
         if encoding.format.way is Way.PALETTE:
-            _encode_with_palette(send, encoding, chosen, path, beside, clip)
+            _write_palette(clip, beside)
+            send([*_painting(encoding, clip, beside), "-c:v", chosen.coder.name, *_container(encoding, path)])
         else:
             tags = _tags(encoding, title, plain(clip.infotext), beside)
             send([*tags, *_codec(encoding, chosen, clip), *_container(encoding, path)])
@@ -119,17 +122,26 @@ def _loops(encoding: Encoding) -> int:
     return encoding.plays
 
 
-def _encode_with_palette(
-    send: Callable[[list[str]], None], encoding: Encoding, chosen: Chosen, path: Path, palette: Path, clip: Clip
-) -> None:
-    """Encode with one palette for the whole clip, found in a first passage, so that nothing of the clip waits for it in
-    memory.
+def _write_palette(clip: Clip, path: Path) -> None:
+    """Write one palette for the whole clip, a PNG of 16x16 colours.
+
+    It is Pillow's of maximal coverage: palettes of mean colours, as ffmpeg's own, have none of the strongest, and what
+    lies beyond a palette cannot be dithered.
     """
-    send(["-vf", "palettegen=stats_mode=full", "-frames:v", "1", "-c:v", "png", "-f", "image2", str(palette)])
+    from PIL import Image
+
+    step = math.ceil(math.sqrt(clip.frames[..., 0].size / MOST_LOOKED_AT))
+    seen = np.ascontiguousarray(clip.frames[:, ::step, ::step])
+    found = Image.fromarray(seen.reshape(-1, seen.shape[2], 3)).quantize(256, Image.Quantize.MAXCOVERAGE)
+    colours = np.array((found.getpalette() or [])[: 256 * 3], np.uint8).reshape(-1, 3)
+    Image.fromarray(np.resize(colours, (16, 16, 3))).save(path, "png")
+
+
+def _painting(encoding: Encoding, clip: Clip, palette: Path) -> list[str]:
+    """Write the words that let ffmpeg dither with the palette, and show the last frame for its own time."""
     dither = encoding.preset or encoding.format.usual
     graph = f"[0:v]{_enlarge(clip)}format=rgb24[frames];[frames][1:v]paletteuse=dither={dither}"
-    codec = ["-c:v", chosen.coder.name, "-final_delay", str(_last_delay(clip))]
-    send(["-i", f"file:{palette}", "-lavfi", graph, *codec, *_container(encoding, path)])
+    return ["-i", f"file:{palette}", "-lavfi", graph, "-final_delay", str(_last_delay(clip))]
 
 
 def _last_delay(clip: Clip) -> int:

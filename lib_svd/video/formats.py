@@ -21,7 +21,7 @@ class Way(Enum):
     """How a format is written."""
 
     VIDEO = "frames through an encoder"
-    PALETTE = "twice through ffmpeg: once for the colours, once for the pictures"
+    PALETTE = "frames through an encoder, with one palette for all of them"
     PICTURES = "a folder of pictures"
     ZIP = "a zip of pictures"
 

@@ -67,17 +67,17 @@ def probe(path: Path, *, with_metadata: bool = True) -> Probe:
         packets = run([*source, "-map", _stream(path), "-c", "copy", "-f", "framecrc", "pipe:1"])
         tags = run([*source, "-f", "ffmetadata", "pipe:1"]).stdout if with_metadata else ""
         metadata = {name.lower(): text for name, text in read_tags(tags).items()}  # mkv shouts
-        return _read(packets.stderr, packets.stdout, metadata, path)
+        return _read(packets.stderr, packets.stdout, metadata, _stream(path), _starts_fast(path, metadata))
     except FfmpegMissing as error:
         raise SvdError(str(error)) from error
     except (FfmpegFailed, ValueError) as error:
         raise BadInput(f"{path} is not a video that can be read ({error}): choose another file.") from error
 
 
-def _read(said: str, packets: str, metadata: dict[str, str], path: Path) -> Probe:
+def _read(said: str, packets: str, metadata: dict[str, str], place: str, faststart: bool) -> Probe:
     """Read what ffmpeg says of a file; raises ValueError where it saw no moving picture."""
     container = re.search(r"^Input #0, (\S+), from", said, re.MULTILINE)
-    stream = next(islice(_PICTURES.finditer(said), int(_stream(path)[-1]), None), None)
+    stream = next(islice(_PICTURES.finditer(said), int(place[-1]), None), None)
     if container is None or stream is None or container[1] == "tty" or container[1].endswith(("_pipe", "image2")):
         raise ValueError("it holds no moving picture")
     # Cut at commas that are in no brackets: `h264 (High) (avc1 / ..), yuv420p(tv, bt709), 72x40 [SAR ..], 7 fps, ..`
@@ -101,8 +101,8 @@ def _read(said: str, packets: str, metadata: dict[str, str], path: Path) -> Prob
         duration=float(duration),
         colour=_colour(inside),
         metadata=metadata,
-        stream=_stream(path),
-        faststart=_starts_fast(path, metadata),
+        stream=place,
+        faststart=faststart,
     )
 
 
