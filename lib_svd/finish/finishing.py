@@ -62,7 +62,7 @@ class Finishing:
     size: str = row("Size", "Fitted",
         "Width x height that every frame is brought to, such as 1080x1920.",
         default="")
-    fit: str = row("Fit", "Fit",
+    fit: str = row("Fit to that size", "Fit",
         "How frames are brought to that size: what is over is cut off, or bars are added.",
         default="crop", choices=FITS)
     hold_first: float = row("Hold the first frame", "Hold first",
