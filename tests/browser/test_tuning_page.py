@@ -22,6 +22,7 @@ def test_settings_are_found_and_the_clip_is_made_in_full(tab_of_a_new_user):
     tab = tab_of_a_new_user
     choose_picture(tab, PICTURE)
     number(tab, "seed", 5)
+    number(tab, "motion_bucket_id", 127)  # whatever preset somebody chose before
     part(tab, "tune").get_by_text("Find my settings: drafts").click()
     part(tab, "tune_all").click()
     expect(part(tab, "tune_table", "th a")).to_have_count(3)
