@@ -29,7 +29,7 @@ from lib_svd import files
 from lib_svd.clip import Clip
 from lib_svd.latents import save_latents
 
-from lib_svd.video import save
+from lib_svd.video import Encoding, save
 from tests.requests import complete
 
 folder, what, links = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "links"
@@ -53,7 +53,7 @@ def killing_at(step):
 
 def write(here):
     if what == "clip":
-        save(clip, here / "clip.mp4", here / "clip", ["gif"])
+        save(clip, here / "clip.mp4", here / "clip", [Encoding.read("gif")])
     else:
         save_latents(torch.zeros(2, 4, 2, 2), complete(num_frames=2).infotext(), here / "clip.latents.safetensors")
 
