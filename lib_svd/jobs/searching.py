@@ -60,7 +60,8 @@ def _is(told: Any, value: str, setting: Setting | None) -> bool:
             return float(value) == told
     label = None if setting is None or told is None else setting.written(told)
     texts = [str(text) for text in (told, label) if text is not None]
-    return value in {_folded(each) for text in texts for each in (text, unmarked(text)[0])}
+    names = [unmarked(text)[0] for text in texts]  # of a model, without its mark, and without what files end in
+    return value in {_folded(each) for each in (*texts, *names, *(name.removesuffix(".safetensors") for name in names))}
 
 
 def _folded(text: str) -> str:
