@@ -81,7 +81,7 @@ def test_two_people_stop_their_own_clips(tab, webui, picture):
         each.write(f"{TAB}_num_steps", 100)
         each.write(f"{TAB}_num_frames", 100)
     says(tab, "Sampling")
-    tab.page.mouse.wheel(0, 500)
+    tab.page.evaluate("window.scrollBy(0, 500)")  # not by the wheel, which scrolls what it is over
     tab.page.wait_for_function(
         "window.scrollY > 300 && document.querySelector('.progressDiv')?.getBoundingClientRect().top >= 0"
     )
