@@ -18,6 +18,7 @@ from lib_svd.cli.options import (
     Grouped,
     Options,
     host_of,
+    prepare,
     recognised,
     request_options,
     run_options,
@@ -25,7 +26,6 @@ from lib_svd.cli.options import (
     settings,
     tell_errors,
     with_preset,
-    with_speed,
 )
 from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadOutput, BadRequest
@@ -90,9 +90,7 @@ def _animated(options: Options, bar: ProgressBar, said: set[str]) -> Iterator[Sa
     from lib_svd.stages import plan
     from lib_svd.studio import Studio
 
-    checkpoint, host = recognised(options, request), host_of(options, bar.report)
-    checkpoint.family.check_given(settings(options))
-    request = with_speed(request, options["speed"], checkpoint)
+    request, checkpoint, host = prepare(options, request, bar.report)
     with ExitStack() as naming:
         outs = [(picture, naming.enter_context(out_of(options, picture))) for picture in pictures]
         orders = [each for picture, out in outs for each in _orders(options, request, checkpoint, picture, out)]

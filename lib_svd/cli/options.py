@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -146,6 +146,25 @@ def with_preset(request: ClipRequest, name: str | None) -> ClipRequest:
     from lib_svd.presets import Presets
 
     return request.with_(**Presets(OUTPUT_DIR / "presets.json").named(name).settings)
+
+
+def prepare(
+    options: Options, request: ClipRequest, report: Report, swept: Sequence[str] = ()
+) -> tuple[ClipRequest, Checkpoint, Host]:
+    """Find the model and the machine for a request, whose steps are those of the speed that is asked for.
+
+    Args:
+        options: those of `request_options` and `run_options`, among others.
+        request: as the options describe it.
+        report: is told how far a clip is.
+        swept: settings that are given in another way than by options of their own.
+
+    Raises:
+        BadInput: the model is not there, or has no use for a setting that was given.
+    """
+    checkpoint = recognised(options, request)
+    checkpoint.family.check_given([*settings(options), *swept])
+    return with_speed(request, options["speed"], checkpoint), checkpoint, host_of(options, report)
 
 
 def with_speed(request: ClipRequest, name: str | None, checkpoint: Checkpoint) -> ClipRequest:

@@ -13,14 +13,11 @@ from lib_svd.cli.animate import out_of, request_of
 from lib_svd.cli.options import (
     Grouped,
     Options,
-    host_of,
-    recognised,
+    prepare,
     request_options,
     run_options,
     say,
-    settings,
     tell_errors,
-    with_speed,
 )
 from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadRequest
@@ -67,10 +64,8 @@ def _swept(options: Options, bar: ProgressBar, as_json: bool) -> None:
         values = jobs.read_values(setting, options["values"])
     except BadRequest as error:
         raise BadRequest(f"--values: {error}") from error
-    request = request_of(options)
-    checkpoint, host, said = recognised(options, request), host_of(options, bar.report), set[str]()
-    checkpoint.family.check_given([*settings(options), setting.name])
-    request = with_speed(request, options["speed"], checkpoint)
+    request, checkpoint, host = prepare(options, request_of(options), bar.report, [setting.name])
+    said: set[str] = set()
     with out_of(options, options["picture"]) as out:
         first = order(request, options["picture"], checkpoint, Destination(out=out))
         orders = jobs.orders(first, setting, values)

@@ -13,14 +13,11 @@ from lib_svd.cli.animate import out_of, print_clip, request_of
 from lib_svd.cli.options import (
     Grouped,
     Options,
-    host_of,
-    recognised,
+    prepare,
     request_options,
     run_options,
     say,
-    settings,
     tell_errors,
-    with_speed,
 )
 from lib_svd.cli.terminal import tell
 
@@ -57,10 +54,7 @@ def _tune(options: Options, bar: ProgressBar) -> None:
     from lib_svd.studio import Studio
 
     as_json, said = options["as_json"], set[str]()
-    request = request_of(options)
-    checkpoint, host = recognised(options, request), host_of(options, bar.report)
-    checkpoint.family.check_given(settings(options))
-    request = with_speed(request, options["speed"], checkpoint)
+    request, checkpoint, host = prepare(options, request_of(options), bar.report)
     with out_of(options, options["picture"]) as out:
         first = order(request, options["picture"], checkpoint, Destination(out=out))
         say(first.notes, as_json, said)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 
@@ -93,7 +93,7 @@ _BROWSERS = "browsers, players"
 MAIN = "h264"
 """The format of every clip's own video: pages play it, and the history lists it."""
 
-_H264 = (
+_H264_CODERS = (
     Coder(name="libx264", says="-preset {preset} -crf {quality} -profile:v {profile}"),
     # what each gives at about the quality of CRF 17; the scale above means nothing to them
     Coder(name="h264_nvenc", says="-rc vbr -cq 19 -b:v 0 -profile:v high"),
@@ -101,32 +101,53 @@ _H264 = (
     Coder(name="h264_videotoolbox", says="-b:v 12M -profile:v high"),
     Coder(name="libopenh264", says="-b:v 12M -profile:v high"),
 )
+_H264 = Format(
+    title="H.264 (mp4)",
+    suffix=".mp4",
+    coders=_H264_CODERS,
+    muxer=_MP4,
+    quality=Quality(low=1, high=51, usual=17),  # 0 is lossless, which none of the profiles can be
+    presets=X264,
+    usual="medium",
+    profiles=("high", "main", "baseline"),
+    is_even=True,
+    played_by="everything",
+)
+_AV1 = Format(
+    title="AV1 (mp4)",
+    suffix=".av1.mp4",
+    coders=(_SVT, _AOM, _RAV1E),
+    muxer=_MP4,
+    quality=Quality(low=1, high=63, usual=28),
+    presets=SPEEDS,
+    usual="medium",
+    played_by=_BROWSERS,
+)
+_PRORES = Format(
+    title="ProRes 422 HQ (mov)",
+    suffix=".mov",
+    coders=(Coder(name="prores_ks", says="-profile:v 3 -vendor apl0", pixels="yuv422p10le"),),
+    muxer="mov -movflags +faststart+write_colr",
+    most_kept=65_535,  # of a longer comment ffmpeg keeps what is left over of 65,536, without a word
+    has_keyframes=False,
+    played_by="editors, Topaz Video AI",
+)
+_WEBP = Format(
+    title="Animated WebP",
+    suffix=".webp",
+    coders=(Coder(name="libwebp_anim", says="-quality {quality} -compression_level 4", pixels="bgra"),),
+    muxer="webp",
+    quality=Quality(low=0, high=100, usual=90, name="more is better"),
+    keeps=Keeps.EXIF,
+    is_rgb=True,
+    has_keyframes=False,
+    loops="-loop",
+    played_by="browsers",
+)
 
 FORMATS: Mapping[str, Format] = {
-    MAIN: Format(
-        title="H.264 (mp4)",
-        suffix=".mp4",
-        coders=_H264,
-        muxer=_MP4,
-        quality=Quality(low=1, high=51, usual=17),  # 0 is lossless, which none of the profiles can be
-        presets=X264,
-        usual="medium",
-        profiles=("high", "main", "baseline"),
-        is_even=True,
-        played_by="everything",
-    ),
-    "mkv": Format(
-        title="H.264 (mkv)",
-        suffix=".h264.mkv",
-        coders=_H264,
-        muxer="matroska",
-        quality=Quality(low=1, high=51, usual=17),
-        presets=X264,
-        usual="medium",
-        profiles=("high", "main", "baseline"),
-        is_even=True,
-        played_by="VLC, mpv, editors",
-    ),
+    MAIN: _H264,
+    "mkv": replace(_H264, title="H.264 (mkv)", suffix=".h264.mkv", muxer="matroska", played_by="VLC, mpv, editors"),
     "lossless": Format(
         title="H.264 without loss (mp4)",
         suffix=".lossless.mp4",
@@ -149,16 +170,7 @@ FORMATS: Mapping[str, Format] = {
         is_even=True,
         played_by="Apple's programs, players, TVs; not every browser",
     ),
-    "av1": Format(
-        title="AV1 (mp4)",
-        suffix=".av1.mp4",
-        coders=(_SVT, _AOM, _RAV1E),
-        muxer=_MP4,
-        quality=Quality(low=1, high=63, usual=28),
-        presets=SPEEDS,
-        usual="medium",
-        played_by=_BROWSERS,
-    ),
+    "av1": _AV1,
     "webm": Format(
         title="VP9 (webm)",
         suffix=".webm",
@@ -175,16 +187,7 @@ FORMATS: Mapping[str, Format] = {
         usual="medium",
         played_by=_BROWSERS,
     ),
-    "av1-webm": Format(
-        title="AV1 (webm)",
-        suffix=".av1.webm",
-        coders=(_SVT, _AOM, _RAV1E),
-        muxer="webm",
-        quality=Quality(low=1, high=63, usual=28),
-        presets=SPEEDS,
-        usual="medium",
-        played_by=_BROWSERS,
-    ),
+    "av1-webm": replace(_AV1, title="AV1 (webm)", suffix=".av1.webm", muxer="webm"),
     "ffv1": Format(
         title="FFV1 without loss (mkv)",
         suffix=".mkv",
@@ -194,23 +197,12 @@ FORMATS: Mapping[str, Format] = {
         is_exact=True,
         played_by="VLC, mpv, editors, archives",
     ),
-    "prores": Format(
-        title="ProRes 422 HQ (mov)",
-        suffix=".mov",
-        coders=(Coder(name="prores_ks", says="-profile:v 3 -vendor apl0", pixels="yuv422p10le"),),
-        muxer="mov -movflags +faststart+write_colr",
-        most_kept=65_535,  # of a longer comment ffmpeg keeps what is left over of 65,536, without a word
-        has_keyframes=False,
-        played_by="editors, Topaz Video AI",
-    ),
-    "prores4444": Format(
+    "prores": _PRORES,
+    "prores4444": replace(
+        _PRORES,
         title="ProRes 4444 (mov)",
         suffix=".4444.mov",
         coders=(Coder(name="prores_ks", says="-profile:v 4 -vendor apl0", pixels="yuv444p10le"),),
-        muxer="mov -movflags +faststart+write_colr",
-        most_kept=65_535,
-        has_keyframes=False,
-        played_by="editors, Topaz Video AI",
     ),
     "gif": Format(
         title="GIF",
@@ -226,29 +218,14 @@ FORMATS: Mapping[str, Format] = {
         loops="-loop",
         played_by="everything that shows pictures",
     ),
-    "webp": Format(
-        title="Animated WebP",
-        suffix=".webp",
-        coders=(Coder(name="libwebp_anim", says="-quality {quality} -compression_level 4", pixels="bgra"),),
-        muxer="webp",
-        quality=Quality(low=0, high=100, usual=90, name="more is better"),
-        keeps=Keeps.EXIF,
-        is_rgb=True,
-        has_keyframes=False,
-        loops="-loop",
-        played_by="browsers",
-    ),
-    "webp-lossless": Format(
+    "webp": _WEBP,
+    "webp-lossless": replace(
+        _WEBP,
         title="Animated WebP without loss",
         suffix=".lossless.webp",
         coders=(Coder(name="libwebp_anim", says="-lossless 1 -compression_level 4", pixels="bgra"),),
-        muxer="webp",
-        keeps=Keeps.EXIF,
-        is_rgb=True,
+        quality=None,
         is_exact=True,
-        has_keyframes=False,
-        loops="-loop",
-        played_by="browsers",
     ),
     "apng": Format(
         title="APNG, without loss",

@@ -128,12 +128,13 @@ def test_without_ffmpeg_it_is_said_what_to_do(monkeypatch):
         smooth_frames(moving([0, 0.1], 8, 8), 7, 14, Motion())
 
 
-def test_who_stops_it_stops_ffmpeg(started):
+def test_who_stops_it_stops_ffmpeg(programs):
     def stop(done: int, total: int) -> None:
         if done == 2:
             raise Interrupted("Smoothing was stopped.")
 
     with pytest.raises(Interrupted) as stopped:
         smooth_frames(moving(range(30)), 7, 14, Motion(), report=stop)
-    assert [program.poll() is None for program in started] == [False] * len(started)
+    assert programs
+    assert [program.poll() is None for program in programs] == [False] * len(programs)
     del stopped

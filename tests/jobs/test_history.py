@@ -230,7 +230,12 @@ def test_words_find_names_notes_pictures_models_and_settings(tmp_path):
     [
         *("max_guidance=3", "guidance-last=3", "guidance-last=3.0", "MAX-GUIDANCE=3.00"),
         *('sampler="DPM++ 2M"', "sampler=dpmpp_2m", "sampler=DPMPP_2M"),
-        *("checkpoint=svd_xt.safetensors", "Model=svd_xt", 'checkpoint="svd_xt.safetensors [1a2b3c4d5e]"', "1a2b3c4d5e"),
+        *(
+            "checkpoint=svd_xt.safetensors",
+            "Model=svd_xt",
+            'checkpoint="svd_xt.safetensors [1a2b3c4d5e]"',
+            "1a2b3c4d5e",
+        ),
         *("caf\u00e9", "cafe\u0301", "CAFE\u0301", '"two words"', "two words"),
     ],
 )

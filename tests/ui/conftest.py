@@ -16,6 +16,7 @@ with warnings.catch_warnings():  # what gradio's own imports warn of is not ours
 
 from lib_svd.hosts.standalone import standalone_host
 from lib_svd.studio import Studio
+from lib_svd.ui import tab
 
 _PARAMETER = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')  # as web UIs split infotext
 
@@ -116,3 +117,10 @@ def pasted(pastes, parameters: dict[str, str]) -> dict[Any, Any]:
         if value is not None:
             given[component] = type(component.value)(value)
     return given
+
+
+@pytest.fixture
+def built(studio: Studio, noting_page: NotingPage) -> tab.Tab:
+    """The tab's parts; gradio keeps the whole of it behind the blocks."""
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        return tab.Tab(studio, noting_page, blocks)

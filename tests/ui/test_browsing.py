@@ -19,7 +19,6 @@ from lib_svd.errors import BadRequest
 from lib_svd.jobs import history
 from lib_svd.request import ClipRequest
 from lib_svd.review import review
-from lib_svd.ui import tab
 from lib_svd.ui.browsing import CLIPS, DATE, DIRECTIONS, PAGE, SORTS, THROWN_AWAY, Asked
 from lib_svd.ui.choices import FOLLOWING
 from lib_svd.ui.controls import FIRST
@@ -30,12 +29,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning"),  # gradio's own
     pytest.mark.usefixtures("one_thread"),
 ]
-
-
-@pytest.fixture
-def built(studio, noting_page):
-    with gr.Blocks(analytics_enabled=False) as blocks:
-        return tab.Tab(studio, noting_page, blocks)
 
 
 @pytest.fixture

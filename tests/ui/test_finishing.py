@@ -13,7 +13,6 @@ from lib_svd.clip import Clip
 from lib_svd.finish.deliveries import DELIVERIES
 from lib_svd.finish.finishing import FINISHINGS, Finishing
 from lib_svd.jobs import history
-from lib_svd.ui import tab
 from lib_svd.ui.finishing import NO_CLIP
 from tests.requests import complete
 from tests.review import clips
@@ -23,12 +22,6 @@ pytestmark = [
     pytest.mark.usefixtures("one_thread"),
 ]
 SETTINGS = complete(num_frames=10, width=192, height=128, fps=9, seed=5)
-
-
-@pytest.fixture
-def built(studio, noting_page):
-    with gr.Blocks(analytics_enabled=False) as blocks:
-        return tab.Tab(studio, noting_page, blocks)
 
 
 @pytest.fixture

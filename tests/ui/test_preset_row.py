@@ -17,12 +17,6 @@ MODEL = "svd_xt.safetensors"
 
 
 @pytest.fixture
-def built(studio, noting_page):
-    with gr.Blocks(analytics_enabled=False) as blocks:
-        return tab.Tab(studio, noting_page, blocks)
-
-
-@pytest.fixture
 def row(built):
     return built._presets
 

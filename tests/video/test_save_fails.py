@@ -108,10 +108,10 @@ def test_the_way_on_works(new_clip, tmp_path, fake_ffmpeg, ffmpeg):
     assert probe(tmp_path / "clip.mp4").fps == 7
 
 
-def test_frames_are_kept_when_ffmpeg_is_killed_in_the_middle(new_clip, tmp_path, during, started):
+def test_frames_are_kept_when_ffmpeg_is_killed_in_the_middle(new_clip, tmp_path, during, programs):
     plain = new_clip(40, 256, 256)
     with pytest.raises(EncodeFailed, match=r"ffmpeg (was killed|stopped)"):
-        save(during(plain, 20, lambda: started[-1].kill()), tmp_path / "clip.mp4")
+        save(during(plain, 20, lambda: programs[-1].kill()), tmp_path / "clip.mp4")
     assert_only_frames_are_there(tmp_path, plain)
 
 

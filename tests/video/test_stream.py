@@ -39,13 +39,13 @@ def test_no_more_is_asked_for_than_is_taken():
         assert len(asked) <= 8
 
 
-def test_closed_before_its_end_it_leaves_no_program(started):
+def test_closed_before_its_end_it_leaves_no_program(programs):
     with closing(stream(program(COPY), (bytes(100) for _ in count()), 100, 60)) as pieces:
         next(pieces)
-    assert [each.poll() is None for each in started] == [False]
+    assert [each.poll() is None for each in programs] == [False]
 
 
-def test_who_takes_a_piece_has_time(started):
+def test_who_takes_a_piece_has_time(programs):
     with closing(stream(program(COPY), [bytes(100)] * 3, 100, 0.3)) as pieces:
         next(pieces)
         time.sleep(0.6)
