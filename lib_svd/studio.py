@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -31,7 +32,7 @@ from lib_svd.finish.finishing import Finishing
 from lib_svd.jobs import Draft, FinishOrder, Swept, finish, finish_order, history, noted, remembered, sweep, tune
 from lib_svd.latents import SavedLatents
 from lib_svd.places import data_folders
-from lib_svd.ports import Host
+from lib_svd.ports import Host, Queue
 from lib_svd.request import ClipRequest, CompleteRequest
 from lib_svd.review import Review
 from lib_svd.settings import Setting
@@ -65,7 +66,13 @@ class Studio:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self._loaded: Svd | None = None
+        self._loaded: list[Svd] = []  # one at most; shared with those who work in another queue
+
+    def report_to(self, queue: Queue) -> Studio:
+        """Give the same studio, whose work is done and reported in another queue."""
+        other = copy(self)
+        other.host = replace(self.host, queue=queue)
+        return other
 
     def models(self) -> list[Model]:
         """List every SVD model in the host's folders, told by its header; image models beside them are passed over.
@@ -126,8 +133,7 @@ class Studio:
             BadInput: the model is not there.
         """
         checkpoint = self.checkpoint(request.checkpoint)
-        is_loaded = self._loaded is not None and self._loaded.checkpoint.identity == checkpoint.identity
-        return plan(checkpoint, request, self.host.memory, is_loaded=is_loaded)
+        return plan(checkpoint, request, self.host.memory, is_loaded=self._has_loaded(checkpoint))
 
     def order(
         self,
@@ -138,6 +144,7 @@ class Studio:
         with_frames: bool = False,
         source: str = "",
         saved_as: str = "",
+        also: Sequence[str] = (),
     ) -> Order:
         """Check a request and name its files, in the host's folder for clips.
 
@@ -148,6 +155,7 @@ class Studio:
             with_frames: save the frames as pictures too.
             source: the picture's own infotext, to be carried by the clip.
             saved_as: the file that a picture in memory has been saved as.
+            also: formats to write it in too, beside those that every clip is written in.
 
         Raises:
             BadInput: a setting, the picture, the model or the folder; nothing was loaded or written.
@@ -157,7 +165,9 @@ class Studio:
         checkpoint = self.checkpoint(request.checkpoint)
         out = video.free_name(self.output_dir(), stem, ".mp4")
         frames_dir = out.with_suffix("") if with_frames else None
-        to = Destination(out=out, frames_dir=frames_dir, copies=self._copies(), encoding=self._encoding())
+        usual = self._copies()
+        copies = (*usual, *(each for each in self.encodings(also) if each not in usual))
+        to = Destination(out=out, frames_dir=frames_dir, copies=copies, encoding=self._encoding())
         made = order(request, picture, checkpoint, to, source=source)
         return replace(made, picture_path=saved_as) if saved_as else made
 
@@ -293,7 +303,7 @@ class Studio:
 
     def unload(self) -> None:
         """Forget the loaded model; its memory is free once no clip uses it any more."""
-        self._loaded = None
+        self._loaded.clear()
         gc.collect()  # a host's patcher and its network refer to each other
 
     def _encoding(self, name: str = video.MAIN) -> video.Encoding:
@@ -324,10 +334,13 @@ class Studio:
 
     def _load(self, checkpoint: Checkpoint, host: Host) -> Svd:
         """Give the model that is loaded, if it is this one; else the old one goes before the new one comes."""
-        if self._loaded is None or self._loaded.checkpoint.identity != checkpoint.identity:
+        if not self._has_loaded(checkpoint):
             self.unload()
-            self._loaded = load(checkpoint, host)
-        return self._loaded
+            self._loaded.append(load(checkpoint, host))
+        return self._loaded[0]
+
+    def _has_loaded(self, checkpoint: Checkpoint) -> bool:
+        return any(each.checkpoint.identity == checkpoint.identity for each in self._loaded)
 
     def _looked_at(self, path: Path) -> Checkpoint | BadInput:
         """Say what a file is, or why it cannot be used."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lib_svd.jobs.looking import Looked, embedding, look, settings_of_clip
     from lib_svd.jobs.noting import noted, remembered
     from lib_svd.jobs.restoring import Restored, opened, reopened, restored
-    from lib_svd.jobs.sweeping import Swept, grid, orders, read_values, save_grid, sweep, sweepable
+    from lib_svd.jobs.sweeping import Swept, grid, grid_infotext, orders, read_values, save_grid, sweep, sweepable
     from lib_svd.jobs.tuning import Draft, apply_draft, choose_best, tune
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "finish",
     "finish_order",
     "grid",
+    "grid_infotext",
     "history",
     "look",
     "noted",
@@ -48,7 +49,7 @@ _PLACES = {
     "looking": ("Looked", "embedding", "look", "settings_of_clip"),
     "noting": ("noted", "remembered"),
     "restoring": ("Restored", "opened", "reopened", "restored"),
-    "sweeping": ("Swept", "grid", "orders", "read_values", "save_grid", "sweep", "sweepable"),
+    "sweeping": ("Swept", "grid", "grid_infotext", "orders", "read_values", "save_grid", "sweep", "sweepable"),
     "tuning": ("Draft", "apply_draft", "choose_best", "tune"),
 }
 

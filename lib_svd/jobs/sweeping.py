@@ -112,8 +112,14 @@ def save_grid(swept: Sequence[Swept], setting: Setting, out: Path, encoding: vid
     clips = [each.saved.clip for each in swept]
     labels = [f"{setting.label} {setting.written(each.value)}" for each in swept]
     frames = grid([clip.frames for clip in clips], labels)
-    text = f"{setting.infotext}: {', '.join(str(each.value) for each in swept)}\n{clips[0].infotext}"
-    return video.save(Clip(frames=frames, fps=clips[0].fps, infotext=text), out, encoding=encoding)
+    made = Clip(frames=frames, fps=clips[0].fps, infotext=grid_infotext(swept, setting))
+    return video.save(made, out, encoding=encoding)
+
+
+def grid_infotext(swept: Sequence[Swept], setting: Setting) -> str:
+    """Write the infotext of the video of all clips: the values, then the settings of the first."""
+    values = ", ".join(str(each.value) for each in swept)
+    return f"{setting.infotext}: {values}\n{swept[0].saved.clip.infotext}"
 
 
 def grid(clips: Sequence[Frames], labels: Sequence[str]) -> Frames:

@@ -1,0 +1,273 @@
+"""The kinds of job: what each may be asked for, and how it is made, clip by clip, or gone on with after a crash."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from PIL import Image
+
+from lib_svd import jobs
+from lib_svd.animate import Order
+from lib_svd.clip import SavedClip
+from lib_svd.errors import BadRequest
+from lib_svd.files import held_name
+from lib_svd.finish.deliveries import delivery_called
+from lib_svd.finish.finishing import FINISHINGS, Finishing, with_finished
+from lib_svd.jobs import FinishOrder, Swept, reopened, uploads
+from lib_svd.queue.job import Job
+from lib_svd.queue.recovering import find_clip, recover
+from lib_svd.request import ClipRequest
+from lib_svd.settings import SETTINGS, Setting, draw_seed
+from lib_svd.strangers import shown
+from lib_svd.studio import Studio
+
+SENT = "sent.mp4"  # what a clip is called that comes along
+SWEEP = "sweep"  # how the names of a sweep's clips begin
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A job whose turn has come."""
+
+    studio: Studio
+    job: Job
+    content: Path | None  # its picture, or the clip that came along
+    plan: Callable[[Path], None]  # notes the name that its clip is to get, before it is begun
+
+    @property
+    def planned(self) -> Path | None:
+        """The name that its clip was to get, where a program that was ended had begun it."""
+        return Path(self.job.planned) if self.job.planned else None
+
+
+class Kind(Protocol):
+    """A kind of job."""
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """What may stand in its order; its picture, or a clip that comes along, is no part of that."""
+        ...
+
+    def check(self, studio: Studio, order: Mapping[str, Any], content: bytes | None) -> dict[str, Any]:
+        """Give the order as it will be made, its seed drawn.
+
+        Raises:
+            BadInput: it cannot be done; nothing was loaded or written.
+        """
+        ...
+
+    def make(self, task: Task) -> Iterator[SavedClip]:
+        """Make its clips that are not there yet, one after the other.
+
+        Raises:
+            SvdError: one could not be made; those given out before stay.
+        """
+        ...
+
+
+class Animate:
+    """A picture becomes a clip."""
+
+    fields = frozenset({*SETTINGS, "speed", "frames", "also", "source"})
+
+    def check(self, studio: Studio, order: Mapping[str, Any], content: bytes | None) -> dict[str, Any]:
+        """See `Kind.check`."""
+        order = _settle_seed(order)
+        _make_order(studio, order, _open(content))
+        return order
+
+    def make(self, task: Task) -> Iterator[SavedClip]:
+        """See `Kind.make`."""
+        yield _animate(task, _make_order(task.studio, task.job.order, task.content))
+
+
+class Extend:
+    """A clip goes on: one of its frames is animated with the clip's own settings, and from another seed."""
+
+    fields = frozenset({*Animate.fields, "clip", "frame"})
+
+    def check(self, studio: Studio, order: Mapping[str, Any], content: bytes | None) -> dict[str, Any]:
+        """See `Kind.check`."""
+        if content is not None:
+            raise BadRequest('A clip is extended from its own frame: give "clip", its name, and no picture.')
+        order = _settle_seed(order)
+        self._make_order(studio, order)
+        return order
+
+    def make(self, task: Task) -> Iterator[SavedClip]:
+        """See `Kind.make`."""
+        yield _animate(task, self._make_order(task.studio, task.job.order))
+
+    def _make_order(self, studio: Studio, order: Mapping[str, Any]) -> Order:
+        clip = reopened(studio.clip_called(read_text("clip", order.get("clip")))).clip
+        number, count = order.get("frame", -1), len(clip.frames)
+        if type(number) is not int or not -1 <= number < count:
+            raise BadRequest(f'"frame" must be from 0 to {count - 1}, or -1 for the last one, not {shown(number)}.')
+        before = asdict(ClipRequest.from_infotext(clip.infotext))
+        given = {name: value for name, value in before.items() if value is not None}
+        changed = {name: value for name, value in order.items() if name not in ("clip", "frame")}
+        return _make_order(studio, {**given, **changed}, Image.fromarray(clip.frames[number]))
+
+
+class Sweep:
+    """A picture becomes a clip for each of several values of one setting, and one that shows them all."""
+
+    fields = frozenset({*SETTINGS, "speed", "source", "sweep", "values"})
+
+    def check(self, studio: Studio, order: Mapping[str, Any], content: bytes | None) -> dict[str, Any]:
+        """See `Kind.check`."""
+        order = _settle_seed(order)
+        setting, values = self._read_values(order)
+        jobs.orders(self._make_first(studio, order, _open(content)), setting, values)
+        return order
+
+    def make(self, task: Task) -> Iterator[SavedClip]:
+        """See `Kind.make`.
+
+        One that was ended goes on under another number: its first clips keep theirs.
+        """
+        setting, values = self._read_values(task.job.order)
+        done = [reopened(Path(each["path"])) for each in task.job.clips]
+        if len(done) > len(values):
+            return  # the one that shows them all is there too
+        swept = [Swept(value=value, saved=saved, review=None) for value, saved in zip(values, done, strict=False)]
+        first = self._make_first(task.studio, task.job.order, task.content)
+        with held_name(first.to.out.parent, SWEEP, first.to.out.suffix) as out:
+            first = replace(first, to=first.to.renamed(out))
+            orders = jobs.orders(first, setting, values[len(done) :])
+            if task.planned and orders and (found := self._recover(task, task.planned, out, orders[0])):
+                swept.append(Swept(value=values[len(done)], saved=found, review=None))
+                yield found
+                orders = orders[1:]
+            if orders:
+                task.plan(out)
+            for each in task.studio.sweep(orders, setting):
+                swept.append(each)
+                yield each.saved
+            yield self._show_all(task, swept, setting, first)
+
+    def _recover(self, task: Task, planned: Path, out: Path, order: Order) -> SavedClip | None:
+        value = order.to.out.stem.removeprefix(out.stem)
+        return recover(task.studio, order, planned.with_name(f"{planned.stem}{value}{planned.suffix}"))
+
+    def _show_all(self, task: Task, swept: Sequence[Swept], setting: Setting, first: Order) -> SavedClip:
+        text = jobs.grid_infotext(swept, setting)
+        found = find_clip(task.planned, text) if task.planned else None
+        return reopened(found) if found else jobs.save_grid(swept, setting, first.to.out, first.to.encoding)
+
+    def _make_first(self, studio: Studio, order: Mapping[str, Any], picture: Any) -> Order:
+        rest = {name: value for name, value in order.items() if name not in ("sweep", "values")}
+        return _make_order(studio, rest, picture, SWEEP)
+
+    def _read_values(self, order: Mapping[str, Any]) -> tuple[Setting, tuple[object, ...]]:
+        setting = jobs.sweepable(read_text("sweep", order.get("sweep")))
+        values = order.get("values", "")
+        text = ", ".join(map(str, values)) if isinstance(values, list) else read_text("values", values)
+        return setting, jobs.read_values(setting, text)
+
+
+class Finish:
+    """A clip that is there, or comes along, is finished."""
+
+    fields = frozenset({*FINISHINGS, "clip", "for", "also"})
+
+    def check(self, studio: Studio, order: Mapping[str, Any], content: bytes | None) -> dict[str, Any]:
+        """See `Kind.check`."""
+        if (order.get("clip") is None) == (content is None):
+            raise BadRequest('Say which clip: "clip", a name in the folders of clips, or "video", as base64; not both.')
+        with self._hold_order(studio, order, content):
+            return dict(order)
+
+    def make(self, task: Task) -> Iterator[SavedClip]:
+        """See `Kind.make`."""
+        content = task.content.read_bytes() if task.content else None
+        with self._hold_order(task.studio, task.job.order, content) as order:
+            text = with_finished(order.source.infotext, order.finishing, order.name)
+            found = find_clip(task.planned, text) if task.planned else None
+            if found is None:
+                task.plan(order.out)
+            yield task.studio.finish(order) if found is None else reopened(found)
+
+    @contextmanager
+    def _hold_order(self, studio: Studio, order: Mapping[str, Any], content: bytes | None) -> Iterator[FinishOrder]:
+        """Give what can be carried out while the clip that came along, if one did, is kept in a file."""
+        finishing, copies = self._read_finishing(order)
+        if content is None:
+            clip = studio.clip_called(read_text("clip", order.get("clip")))
+            yield studio.finish_order(clip, finishing, copies)
+            return
+        with uploads.kept(content, studio.output_dir()) as path:
+            yield studio.finish_order(path, finishing, copies, name=SENT)
+
+    def _read_finishing(self, order: Mapping[str, Any]) -> tuple[Finishing, list[str]]:
+        delivery = order.get("for")
+        chosen = None if delivery is None else delivery_called(read_text("for", delivery))
+        given = {name: value for name, value in order.items() if name not in ("clip", "for", "also")}
+        finishing = Finishing.from_mapping({**(chosen.finishing if chosen else {}), **given})
+        return finishing, [*dict.fromkeys([*(chosen.copies if chosen else ()), *read_formats(order)])]
+
+
+KINDS: Mapping[str, Kind] = {"animate": Animate(), "extend": Extend(), "sweep": Sweep(), "finish": Finish()}
+"""By the name that programs ask for."""
+
+
+def read_text(name: str, value: Any) -> str:
+    """Give a value that must be text; raises BadRequest where it is none."""
+    if not isinstance(value, str):
+        raise BadRequest(f'"{name}" must be text, not {shown(value)}.')
+    return value
+
+
+def read_formats(order: Mapping[str, Any]) -> list[str]:
+    """Read the formats that a clip is to be written in too; raises BadRequest where they are no such list."""
+    given = order.get("also") or []
+    names = [given] if isinstance(given, str) else given
+    if not isinstance(names, list):
+        raise BadRequest(f'"also" must be a list of formats such as ["gif", "h265:24"], not {shown(given)}.')
+    return [read_text("also", name) for name in names]
+
+
+def _animate(task: Task, order: Order) -> SavedClip:
+    """Make a clip, unless it is there, or its latents are."""
+    found = recover(task.studio, order, task.planned) if task.planned else None
+    if found is not None:
+        return found
+    task.plan(order.to.out)
+    return task.studio.animate(order)
+
+
+def _settle_seed(order: Mapping[str, Any]) -> dict[str, Any]:
+    """Draw a seed where none is given: a job that is made again after a crash gives the same clip."""
+    return {**order, "seed": draw_seed() if order.get("seed") in (None, -1, "-1") else order["seed"]}
+
+
+def _open(content: bytes | None) -> io.BytesIO | None:
+    return None if content is None else io.BytesIO(content)
+
+
+def _make_order(studio: Studio, order: Mapping[str, Any], picture: Any, stem: str = "clip") -> Order:
+    """Hold an order against the picture, the model and the place to write; raises BadInput."""
+    settings = {name: value for name, value in order.items() if name not in ("frames", "also", "source")}
+    return studio.order(
+        studio.request(settings),
+        picture,
+        stem=stem,
+        with_frames=_read_switch("frames", order.get("frames")),
+        source=read_text("source", order.get("source") or ""),
+        also=read_formats(order),
+    )
+
+
+def _read_switch(name: str, value: Any) -> bool:
+    """Read a yes or no, as programs spell it; raises BadRequest for anything else."""
+    spelled = str(value).lower()
+    if spelled in ("true", "1", "yes"):
+        return True
+    if spelled in ("false", "0", "no", "none", ""):
+        return False
+    raise BadRequest(f'"{name}" must be true or false, not {shown(value)}.')
