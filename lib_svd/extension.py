@@ -10,9 +10,10 @@ from lib_svd.errors import SvdError
 from lib_svd.hosts.detect import current_host
 from lib_svd.hosts.webpage import WebuiPage
 from lib_svd.hosts.webui import WebuiHost
+from lib_svd.queue import JobQueue
 from lib_svd.studio import Studio
 
-_kept: list[tuple[WebuiHost, Studio]] = []  # one at most: the loaded model outlives "Reload UI"
+_kept: list[tuple[WebuiHost, Studio, JobQueue]] = []  # one at most: the loaded model outlives "Reload UI"
 
 
 def register() -> type[Any] | None:
@@ -33,14 +34,14 @@ def register() -> type[Any] | None:
         clip, plays = saved.clip, clips.plays(host.options)
         return clips.clip_html(page.url(saved.video), clip.size, clip.infotext, saved.notes, plays=plays)
 
-    host, studio = _host_and_studio()
+    host, studio, queue = _keep_one()
     page = WebuiPage(host, plain.buttons)
     hook = Hook(studio, show)
     page.add_settings(tab.LABEL, options.ROWS)
     page.add_tab(lambda: tab.build(studio, page), plain.sentence, tab.LABEL, tab.PART)
     page.add_send_buttons(send_to.button, tab.PART)
     page.add_results(lambda part, description: send_to.results(part, description, hook.shown))
-    page.add_routes(lambda app, guards: api.add_routes(app, studio, guards))
+    page.add_routes(lambda app, guards: api.add_routes(app, studio, queue, guards))
     page.leave_path(Path(__file__).parents[1])
     add_axes(accordion.AXES, host.lacks)
     script = script_class(host, hook, lambda part: accordion.build(studio, part, page))
@@ -48,10 +49,11 @@ def register() -> type[Any] | None:
     return script
 
 
-def _host_and_studio() -> tuple[WebuiHost, Studio]:
+def _keep_one() -> tuple[WebuiHost, Studio, JobQueue]:
     if not _kept:
         host = current_host()
         if not isinstance(host, WebuiHost):
             raise SvdError("scripts/svd.py is for web UIs; without one run: python -m lib_svd serve.")
-        _kept.append((host, Studio(host)))
+        studio = Studio(host)
+        _kept.append((host, studio, JobQueue(studio)))
     return _kept[0]

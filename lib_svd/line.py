@@ -26,18 +26,12 @@ class _Order:
     left: Future[Any] = field(default_factory=Future)  # ends where the order leaves, with the reason
 
 
-class Line:
-    """Orders one after the other on one thread: with changing ones the allocator's arenas grow from run to run.
+class Room:
+    """How many orders may be held at once, and how much of them."""
 
-    Args:
-        name: of the thread.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._worker = ThreadPoolExecutor(1, name)
-        self._lock = threading.Lock()
+    def __init__(self) -> None:
+        self._counting = threading.Lock()
         self._orders, self._bytes = 0, 0
-        self._waiting: dict[str, _Order] = {}  # those that have a name and may leave still
 
     @contextmanager
     def place(self, size: int) -> Iterator[None]:
@@ -46,15 +40,29 @@ class Line:
         Raises:
             Busy: too many wait, or they hold too much; the first one is always let in.
         """
-        with self._lock:
+        with self._counting:
             if self._orders and (self._orders >= MOST or self._bytes + size > MOST_BYTES):
                 raise Busy(f"{self._orders} clips are waiting already: ask again when some are done.")
             self._orders, self._bytes = self._orders + 1, self._bytes + size
         try:
             yield
         finally:
-            with self._lock:
+            with self._counting:
                 self._orders, self._bytes = self._orders - 1, self._bytes - size
+
+
+class Line(Room):
+    """Orders one after the other on one thread: with changing ones the allocator's arenas grow from run to run.
+
+    Args:
+        name: of the thread.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._worker = ThreadPoolExecutor(1, name)
+        self._lock = threading.Lock()
+        self._waiting: dict[str, _Order] = {}  # those that have a name and may leave still
 
     async def turn(self, work: Callable[[], T], name: str = "") -> T:
         """Wait for the order's turn and give what the work gives; it is done though nobody may wait for it any more.

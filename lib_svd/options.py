@@ -18,12 +18,15 @@ DEFAULTS: dict[str, Any] = {
     "svd_finishing": "",  # what the Finish panel was set to last, as `Finishing.text` has it
     "svd_finishing_copies": [],
     "svd_finish_every": False,
+    "svd_fetch_pictures": False,
     "svd_compile": False,
     "svd_preview": True,
     # of web UIs, which do not all have them
     "save_to_dirs": False,
     "outdir_samples": "",
     "outdir_txt2img_samples": "outputs/txt2img",
+    "outdir_img2img_samples": "outputs/img2img",
+    "outdir_extras_samples": "outputs/extras",
     "outdir_videos": "",
     "live_previews_enable": True,
     "video_crf": None,

@@ -108,6 +108,10 @@ class Folders(Protocol):
         """Say where clips go unless the user says otherwise; the folder is made when missing."""
         ...
 
+    def picture_dirs(self) -> list[Path]:
+        """List the folders in which programs may name pictures, beside those of clips."""
+        ...
+
     def clip_dirs(self) -> list[Path]:
         """List every folder that clips have gone to: the one for new ones first, the one that holds the others last."""
         ...

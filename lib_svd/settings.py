@@ -63,6 +63,7 @@ class Setting:
     choices: Mapping[str, str] | None = None  # label by name
     is_colour: bool = False
     short: str = ""  # a second option of the command line
+    aliases: tuple[str, ...] = ()  # what other programs call it, see `name_meant`
     card: str = ""  # how it stands on a clip's card; "": it does not
     together: str = ""  # what it and others are called that are one thing to the user
     values: str = ""  # to sweep it over, where none are given
@@ -204,16 +205,17 @@ class Settings(Generic[Open]):
         default="", card="{}", groups=SEEN)
     num_frames: int | Open = row("Frames", "SVD frames",
         "Length of the clip. Beyond the model's own number motion may fall apart.",
-        1, 1024, short="--frames", card="{} frames", groups=KEPT | SEEN)
+        1, 1024, short="--frames", aliases=("video_frames",), card="{} frames", groups=KEPT | SEEN)
     fps: int | Open = row("FPS", "SVD fps",
         "Frames per second. 7 suits most clips; more makes less motion a frame.",
         1, 30, card="{} fps", groups=SWEPT | KEPT)
     motion_bucket_id: int | Open = row("Motion", "SVD motion",
         "How much moves. 75 is a good start; try 60, 75, 90. More breaks sooner.",
-        1, 255, short="--motion", card="motion {}", values="60, 75, 90", groups=SWEPT | KEPT)
+        1, 255, short="--motion", aliases=("motion_bucket",), card="motion {}", values="60, 75, 90",
+        groups=SWEPT | KEPT)
     noise_aug_strength: float | Open = row("Augmentation", "SVD augmentation",
         "Noise on the picture. 0.02 is usual, 0.01 to 0.04 sensible; more leaves the picture sooner.",
-        0, 1, step=0.001, short="--augmentation", groups=SWEPT | KEPT)
+        0, 1, step=0.001, short="--augmentation", aliases=("cond_aug",), groups=SWEPT | KEPT)
     min_guidance: float | Open = row("Guidance, first frame", "SVD guidance first",
         "How closely the first frame keeps to the picture.",
         1, 20, step=0.1, groups=SWEPT | KEPT)
@@ -252,7 +254,7 @@ class Settings(Generic[Open]):
         default="exact", choices=DECODES, groups=KEPT | SEEN | DECODING)
     decode_chunk: int = row("Frames decoded at a time", "SVD decode chunk",
         "0 chooses by the memory at hand. Less takes less memory.",
-        0, 1024, default=0, groups=SEEN | DECODING | HARMLESS)
+        0, 1024, default=0, aliases=("decoding_t",), groups=SEEN | DECODING | HARMLESS)
     elevation: float = row("Elevation", "SVD elevation",
         "Height of the camera in degrees.",
         -90, 90, default=10.0, unit=" degrees", only="SV3D_p")
@@ -286,7 +288,7 @@ _CALLED = {
     called: setting
     for setting in SETTINGS.values()
     for called in (
-        *(setting.name, setting.word, *(flag[2:] for flag in setting.flags)),
+        *(setting.name, setting.word, *(flag[2:] for flag in setting.flags), *map(_word, setting.aliases)),
         _word(setting.infotext.removeprefix("SVD ")),
     )
 }
@@ -295,6 +297,14 @@ _CALLED = {
 def setting_called(text: str) -> Setting | None:
     """Find the setting of that name, in code, on the command line, in a clip or in the tab, whole or as one word."""
     return _CALLED.get(_word(text))
+
+
+_ALIASES = {alias: name for name, setting in SETTINGS.items() for alias in setting.aliases}
+
+
+def name_meant(text: str) -> str:
+    """Give the setting's own name for one that other programs use, such as `cond_aug`; any other text as it is."""
+    return _ALIASES.get(text, text)
 
 
 def names_in(group: Group) -> tuple[str, ...]:

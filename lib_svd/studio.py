@@ -133,7 +133,7 @@ class Studio:
             BadInput: the model is not there.
         """
         checkpoint = self.checkpoint(request.checkpoint)
-        return plan(checkpoint, request, self.host.memory, is_loaded=self._has_loaded(checkpoint))
+        return plan(checkpoint, request, self.host.memory, is_loaded=self._find_loaded(checkpoint) is not None)
 
     def order(
         self,
@@ -334,13 +334,15 @@ class Studio:
 
     def _load(self, checkpoint: Checkpoint, host: Host) -> Svd:
         """Give the model that is loaded, if it is this one; else the old one goes before the new one comes."""
-        if not self._has_loaded(checkpoint):
+        loaded = self._find_loaded(checkpoint)
+        if loaded is None:
             self.unload()
-            self._loaded.append(load(checkpoint, host))
-        return self._loaded[0]
+            loaded = load(checkpoint, host)
+            self._loaded.append(loaded)
+        return loaded
 
-    def _has_loaded(self, checkpoint: Checkpoint) -> bool:
-        return any(each.checkpoint.identity == checkpoint.identity for each in self._loaded)
+    def _find_loaded(self, checkpoint: Checkpoint) -> Svd | None:
+        return next((each for each in tuple(self._loaded) if each.checkpoint.identity == checkpoint.identity), None)
 
     def _looked_at(self, path: Path) -> Checkpoint | BadInput:
         """Say what a file is, or why it cannot be used."""

@@ -18,6 +18,7 @@ from PIL import Image
 from lib_svd import api, door, line, video
 from lib_svd.errors import Busy, Interrupted
 from lib_svd.hosts.standalone import standalone_host
+from lib_svd.queue import JobQueue, queue
 from lib_svd.studio import Studio
 from tests.conftest import awaited
 
@@ -34,7 +35,7 @@ def studio(checkpoint, tmp_path) -> Studio:
 @pytest.fixture
 def client(studio) -> TestClient:
     app = FastAPI()
-    api.add_routes(app, studio, [])
+    api.add_routes(app, studio, JobQueue(studio), [])
     return TestClient(app)
 
 
@@ -79,6 +80,12 @@ def test_a_speed_stands_for_the_steps_that_are_not_given(client, picture):
         ({"picture": base64.b64encode(b"no picture").decode()}, "BadPicture", ""),
         ({"motion_bucket_id": 999}, "BadRequest", "Motion must be from 1 to 255"),
         ({"motion": 75}, "BadRequest", "'motion' is not a setting; the settings are"),
+        ({"picture": {"path": "/etc/hostname"}}, "BadPicture", "There is no picture '/etc/hostname' in the folders"),
+        (
+            {"picture": {"url": "http://example.org/a.png"}},
+            "BadRequest",
+            "Pictures are not fetched from addresses here",
+        ),
         ({"speed": "warp"}, "BadRequest", "'warp' is no speed: choose one of best, balanced, draft"),
         ({"speed": "draft", "checkpoint": 7}, "BadRequest", "Model must be text"),
         ({"checkpoint": "gone"}, "BadCheckpoint", "No model is called 'gone'"),
@@ -110,10 +117,10 @@ def test_programs_spell_things_in_more_than_one_way(client, picture):
     assert (refused.status_code, refused.json()["message"]) == (422, "\"frames\" must be true or false, not 'some'.")
 
 
-def test_a_stopped_clip_is_no_failure_of_the_server(studio, picture):
+def test_a_stopped_clip_is_no_failure_of_the_server(client, studio, picture):
     studio.host.queue.interrupted = lambda: True  # type: ignore[method-assign]
-    status, told = api.animating.answer(studio, {"picture": text_of(picture)})
-    assert (status, told["error"]) == (409, "Interrupted")
+    answer = client.post(URL, json={"picture": text_of(picture)})
+    assert (answer.status_code, answer.json()["error"]) == (409, "Interrupted")
 
 
 def test_models_are_listed_with_what_they_were_made_for(client, checkpoint):
@@ -126,14 +133,15 @@ def test_who_is_not_let_in_gets_nothing(studio, picture):
         raise HTTPException(401, "Incorrect username or password")
 
     app = FastAPI()
-    api.add_routes(app, studio, [Depends(closed)])
+    api.add_routes(app, studio, JobQueue(studio), [Depends(closed)])
     client = TestClient(app)
     assert client.get("/svd/v1/models").status_code == 401
     assert client.post("/svd/v1/animate", json={"picture": text_of(picture)}).status_code == 401
 
 
-def test_a_picture_that_is_too_short_to_be_one_is_read_as_a_picture(studio):
-    assert isinstance(api.animating.picture({"picture": base64.b64encode(b"x").decode()}), io.BytesIO)
+def test_a_picture_that_is_too_short_to_be_one_is_read_as_a_picture(client):
+    answer = client.post(URL, json={"picture": base64.b64encode(b"x").decode()})
+    assert (answer.status_code, answer.json()["error"]) == (422, "BadPicture")
 
 
 def order_of(size: int) -> bytes:
@@ -157,7 +165,7 @@ def test_a_body_is_not_read_before_the_password(studio):
         asked.append(str(message.get("status", "")))
 
     app = FastAPI()
-    api.add_routes(app, studio, [Depends(closed)])
+    api.add_routes(app, studio, JobQueue(studio), [Depends(closed)])
     headers = [(b"host", b"localhost"), (b"content-length", b"2"), (b"content-type", b"application/json")]
     scope = {"type": "http", "method": "POST", "path": "/svd/v1/animate", "query_string": b"", "headers": headers}
     awaited(app(scope, receive, send))
@@ -219,6 +227,7 @@ def test_a_picture_of_too_many_pixels_is_refused_by_its_header(client):
 def test_orders_that_wait_hold_no_thread_and_one_too_many_is_told_so(studio, picture, monkeypatch):
     begun, go_on = threading.Event(), threading.Event()
     pictures: list[int] = []
+    monkeypatch.setattr(queue, "MOST_WAITING", line.MOST)
 
     def made(order: object) -> None:
         pictures.append(1)
@@ -229,7 +238,7 @@ def test_orders_that_wait_hold_no_thread_and_one_too_many_is_told_so(studio, pic
     monkeypatch.setattr(studio, "animate", made)
     order, statuses = {"picture": text_of(picture), "checkpoint": "demo"}, []
     app = FastAPI()
-    api.add_routes(app, studio, [])
+    api.add_routes(app, studio, JobQueue(studio), [])
     app.add_api_route("/interrupt", lambda: "stopped")  # on the threads that a web UI answers on
 
     async def ask() -> None:
@@ -239,7 +248,10 @@ def test_orders_that_wait_hold_no_thread_and_one_too_many_is_told_so(studio, pic
             while not begun.is_set():
                 await asyncio.sleep(0.01)
             assert (await client.get("/interrupt")).json() == "stopped"
-            assert (await client.post("/svd/v1/animate", json=order)).status_code == 429
+            while len((await client.get("/svd/v1/jobs")).json()) < line.MOST:
+                await asyncio.sleep(0.01)
+            refused = await client.post("/svd/v1/animate", json=order)
+            assert (refused.status_code, int(refused.headers["Retry-After"]) > 0) == (429, True)
             assert pictures == [1]
             go_on.set()
             statuses.extend(answer.status_code for answer in await asyncio.gather(*waiting))

@@ -12,10 +12,12 @@ from fastapi import Depends, FastAPI, HTTPException
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from lib_svd import api, line, video
+from lib_svd import api, video
 from lib_svd.clip import Clip
+from lib_svd.errors import Busy
 from lib_svd.hosts.standalone import standalone_host
 from lib_svd.jobs import history
+from lib_svd.queue import JobQueue
 from lib_svd.studio import Studio
 from tests.conftest import snapshot
 from tests.requests import complete
@@ -37,7 +39,7 @@ def clip(studio) -> Path:
 
 def client_of(studio: Studio, *guards) -> TestClient:
     app = FastAPI()
-    api.add_routes(app, studio, list(guards))
+    api.add_routes(app, studio, JobQueue(studio), list(guards))
     return TestClient(app)
 
 
@@ -137,9 +139,11 @@ def test_who_is_not_let_in_gets_nothing(studio, clip):
     assert answer.status_code == 401
 
 
-def test_it_waits_in_the_line_of_clips_and_the_line_ends(finish, clip, monkeypatch):
-    monkeypatch.setattr(line, "MOST", 0)
-    monkeypatch.setattr(line.Line, "place", lambda self, size: (_ for _ in ()).throw(line.Busy("32 are waiting.")))
+def test_it_waits_in_the_queue_of_clips_and_the_queue_ends(finish, clip, monkeypatch):
+    def refuse(self, size):
+        raise Busy("200 jobs are waiting already.")
+
+    monkeypatch.setattr(JobQueue, "_check_room", refuse)
     assert finish(clip="a.mp4").status_code == 429
 
 

@@ -7,10 +7,14 @@ import json
 from dataclasses import asdict
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
-from lib_svd.api import animating
+from lib_svd import api
 from lib_svd.hosts.standalone import standalone_host
 from lib_svd.jobs import history
+from lib_svd.queue import JobQueue
+from lib_svd.queue.kinds import read_kind
 from lib_svd.request import ClipRequest
 from lib_svd.studio import Studio
 
@@ -44,8 +48,12 @@ def test_command_line_tab_and_api_leave_the_same_and_say_the_same(by_hand, studi
     assert {**noted, "video": 0, "made": 0, "files": 0} == {**own, "video": 0, "made": 0, "files": 0}
     assert noted["measures"]["flow"] is not None
 
-    status, answer = animating.answer(studio, {**SETTINGS, "picture": _base64(picture)})
-    assert (status, answer.keys() - by_hand.keys()) == (200, {"video"})
+    app, queue = FastAPI(), JobQueue(studio)
+    api.add_routes(app, studio, queue, [])
+    asked = TestClient(app).post("/svd/v1/animate", json={**SETTINGS, "picture": _base64(picture)})
+    queue.close()
+    answer = asked.json()
+    assert (asked.status_code, answer.keys() - by_hand.keys()) == (200, {"video"})
     for found in (by_hand, answer):
         for name in OF_THE_RUN:
             found.pop(name)
@@ -64,8 +72,8 @@ def test_a_seed_that_is_left_open_may_be_any_seed(door, studio, picture, lib_svd
     monkeypatch.setattr("lib_svd.settings.secrets.randbelow", lambda most: asked.append(most) or 7)
     if door == "api":
         open_seed = {name: value for name, value in SETTINGS.items() if name != "seed"}
-        request = animating.request(studio, animating.taken(studio, json.dumps(open_seed).encode()))
-        assert request.seed == 7
+        order = read_kind("animate").check(studio, open_seed, picture.read_bytes())
+        assert order["seed"] == 7
     else:
         ran = lib_svd("animate", picture, "--checkpoint", checkpoint, "--num-frames", 2, "--num-steps", 1, "--json")
         assert json.loads(ran.out)["settings"]["seed"] == 7

@@ -14,6 +14,7 @@ from PIL import Image
 from lib_svd import api
 from lib_svd.errors import BadRequest
 from lib_svd.hosts.standalone import standalone_host
+from lib_svd.queue import JobQueue
 from lib_svd.request import ClipRequest
 from lib_svd.settings import SETTINGS
 from lib_svd.speeds import request_of
@@ -72,7 +73,8 @@ def test_a_speed_that_is_none_is_refused(speed):
 @pytest.fixture
 def client(tmp_path) -> TestClient:
     app = FastAPI()
-    api.add_routes(app, Studio(standalone_host("cpu", output_dir=tmp_path / "clips")), [])
+    studio = Studio(standalone_host("cpu", output_dir=tmp_path / "clips"))
+    api.add_routes(app, studio, JobQueue(studio), [])
     return TestClient(app, raise_server_exceptions=False)
 
 

@@ -30,6 +30,7 @@ from lib_svd import api
 from lib_svd.door import Door
 from lib_svd.errors import Interrupted
 from lib_svd.hosts.standalone import standalone_host
+from lib_svd.queue import JobQueue
 from lib_svd.settings import SETTINGS
 from lib_svd.studio import Studio
 
@@ -136,7 +137,7 @@ async def tried(count: int, seed: int, folder: Path) -> Counter[str]:
 
     studio.animate = now_and_then  # type: ignore[method-assign]
     app = FastAPI()
-    api.add_routes(app, studio, [])
+    api.add_routes(app, studio, JobQueue(studio), [])
     found: Counter[str] = Counter()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=Door(app)), base_url="http://localhost") as client:
         for number in range(count):
@@ -160,8 +161,12 @@ def give_up_rights(name: str) -> None:
     with tempfile.TemporaryDirectory() as apart:
         studio = Studio(standalone_host("cpu", output_dir=Path(apart)))
         made = {"picture": base64.b64encode(picture(random.Random(0))).decode(), "checkpoint": "demo", "num_steps": 1}
-        status, said = api.animating.answer(studio, made)
-        assert status == 200, said
+        queue = JobQueue(studio)
+        queue.open()
+        content = base64.b64decode(made.pop("picture"))
+        ended = queue.await_end(queue.add("animate", made, content).id).result(600)
+        queue.close()
+        assert not ended.message, ended.message
     os.chown(name, NOBODY, NOBODY)
     os.setgroups([])
     os.setgid(NOBODY)

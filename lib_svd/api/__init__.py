@@ -1,6 +1,6 @@
-"""Clips over HTTP, for programs: `POST /svd/v1/animate` and `finish`, `GET /svd/v1/models` and `doctor`.
+"""Clips over HTTP, for programs: `/svd/v1/jobs`, what to ask before, and `POST /svd/v1/animate`, the short way.
 
-Progress and interrupt are the web UI's own: `/sdapi/v1/progress`, `/sdapi/v1/interrupt`.
+Interrupt is the web UI's own too: `/sdapi/v1/interrupt`.
 """
 
 from lib_svd.api.routes import add_routes

@@ -1,75 +1,74 @@
-"""The routes, and the one line in which all orders wait."""
+"""All routes, and what OpenAPI says of them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-from fastapi import Request
-from fastapi.responses import Response
-from starlette.concurrency import run_in_threadpool
-
-from lib_svd import door
-from lib_svd.api import animating, finishing
-from lib_svd.api.wire import Answer, failed, told
-from lib_svd.checkpoints import describe
-from lib_svd.doctor import examine
-from lib_svd.errors import SvdError
-from lib_svd.hosts.lacking import described
-from lib_svd.line import Line
+from lib_svd.api.asking import Asking
+from lib_svd.api.jobs import JobRoutes
+from lib_svd.api.schemas import ClipSent, JobShown, answers, body_of
+from lib_svd.queue import KINDS, JobQueue
+from lib_svd.settings import SETTINGS
 from lib_svd.studio import Studio
 
-T = TypeVar("T")
+ROOT = "/svd/v1"
+TAG = "SVD"
 
 
-def add_routes(app: Any, studio: Studio, guards: list[Any]) -> None:
-    """Add the routes to a FastAPI app.
+def add_routes(app: Any, studio: Studio, queue: JobQueue, guards: list[Any]) -> None:
+    """Add the routes to a FastAPI app, and let the queue begin.
 
     Args:
         app: where to.
-        studio: does the work.
+        studio: makes the clips.
+        queue: in which jobs wait.
         guards: FastAPI dependencies that a caller must satisfy.
     """
-    line = Line("svd-api")
+    jobs, asking = JobRoutes(studio, queue), Asking(studio)
 
-    def models() -> Any:
-        """List every SVD model that can be named, and what it was made for."""
-        return [{"name": model.name, **describe(model.checkpoint)} for model in studio.models()]
+    def add(method: str, path: str, handler: Callable[..., Any], said: dict[int | str, Any], **more: Any) -> None:
+        how = {"methods": [method], "dependencies": guards, "responses": said, "tags": [TAG], "openapi_extra": more}
+        app.add_api_route(f"{ROOT}{path}", handler, response_model=None, **how)
 
-    async def animate(request: Request) -> Response:
-        """Animate a picture; see `animating.answer`. The body is read when the caller has been let in, never before."""
-        return await _in_turn(studio, line, request, animating.taken, animating.answer)
+    reading = (411, 413, 422, 429, 500)
+    add("POST", "/jobs", jobs.add, answers(202, JobShown, *reading), **body_of(*KINDS, with_kind=True))
+    add("GET", "/jobs", jobs.list_jobs, answers(200, list[JobShown]))
+    add("GET", "/jobs/{id}", jobs.show, answers(200, JobShown, 404, 413, 411, 422), **_ask(preview="boolean"))
+    add("DELETE", "/jobs/{id}", jobs.forget, answers(200, JobShown, 404, 411, 413, 422))
+    add("POST", "/jobs/{id}/cancel", jobs.cancel, answers(200, JobShown, 404, 411, 413, 422))
+    add("POST", "/jobs/{id}/move", jobs.move, answers(200, JobShown, 404, 411, 413, 422), **_POSITION)
+    add("GET", "/jobs/{id}/clip", jobs.clip, answers(200, None, 404, 411, 413, 422))
+    add("GET", "/jobs/{id}/frames", jobs.frames, answers(200, None, 404, 411, 413, 422))
+    add("GET", "/jobs/{id}/events", jobs.events, answers(200, None, 404, 411, 413, 422, 429))
+    add("POST", "/animate", jobs.animate, answers(200, ClipSent, 409, *reading), **body_of("animate"))
+    add("POST", "/finish", jobs.finish, answers(200, ClipSent, 409, *reading), **body_of("finish"))
+    add("GET", "/models", asking.models, answers(200, list[dict[str, Any]]))
+    add("GET", "/presets", asking.presets, answers(200, list[dict[str, Any]], 422))
+    add("GET", "/samplers", asking.samplers, answers(200, dict[str, Any]))
+    add("GET", "/review", asking.review, answers(200, dict[str, Any], 422, 500), **_ask(clip="string"))
+    add("POST", "/memory-plan", asking.memory_plan, answers(200, dict[str, Any], *reading), **_plan())
+    add("POST", "/check", asking.check, answers(200, dict[str, Any], *reading), **body_of("animate"))
+    add("GET", "/doctor", asking.doctor, answers(200, dict[str, Any]))
+    queue.open()
 
-    async def finish(request: Request) -> Response:
-        """Finish a clip, in the same line; see `finishing.answer`."""
-        return await _in_turn(studio, line, request, finishing.taken, finishing.answer)
 
-    def doctor() -> Any:
-        """Say what this machine has, and what the web UI lacks."""
-        return {"web UI": described(studio.host), **examine(studio.host.folders.model_dirs())}
-
-    app.add_api_route("/svd/v1/doctor", doctor, methods=["GET"], dependencies=guards)
-    app.add_api_route("/svd/v1/models", models, methods=["GET"], dependencies=guards)
-    app.add_api_route("/svd/v1/animate", animate, methods=["POST"], dependencies=guards)
-    app.add_api_route("/svd/v1/finish", finish, methods=["POST"], dependencies=guards)
+def _ask(**kinds: str) -> dict[str, Any]:
+    """Describe what may stand behind a route's question mark."""
+    return {"parameters": [{"name": name, "in": "query", "schema": {"type": kind}} for name, kind in kinds.items()]}
 
 
-async def _in_turn(
-    studio: Studio,
-    line: Line,
-    request: Request,
-    taken: Callable[[Studio, bytes], T],
-    answer: Callable[[Studio, T], Answer],
-) -> Response:
-    """Give what `answer` gives when it is the order's turn; what cannot be done is said before it waits."""
-    status, why = door.excess(request.headers.raw)
-    answered = told("Refused", why)
-    if not why:
-        try:
-            with line.place(int(request.headers.get("content-length", 0))):
-                order = await run_in_threadpool(taken, studio, await request.body())
-                status, answered = await line.turn(lambda: answer(studio, order))
-        except SvdError as error:
-            status, answered = failed(error)
-    return Response(json.dumps(answered), status, media_type="application/json")
+def _body(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+_POSITION = _body({"position": {"type": "integer", "minimum": 1}}, ["position"])
+
+
+def _plan() -> dict[str, Any]:
+    schema = body_of("animate")["requestBody"]["content"]["application/json"]["schema"]
+    settings = {name: each for name, each in schema["properties"].items() if name in SETTINGS}
+    side = {"type": "integer", "minimum": 1, "maximum": 4096}
+    size = {"type": "array", "items": side, "minItems": 2, "maxItems": 2}
+    return _body({"picture_size": size, **settings}, [])

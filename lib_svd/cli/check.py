@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,22 +30,17 @@ def check(picture: Path, size: str | None, background: str | None, as_json: bool
     with tell_errors(as_json):
         native, grid, colour = _made_for(options)
         width, height = (None, None) if size is None else read_size(size)
-        found = images.read_picture(picture, background or colour)
-        fitted_to = images.working_size(found.image.size, (width or native[0], height or native[1]), grid)
-        fitted = images.fit_picture(found.image, fitted_to, "crop", images.View())
-        concerns = images.check_picture(found.image, fitted, is_transparent=found.is_transparent)
-        tighter = images.tighter_crop(found.image, fitted_to)
+        found = images.examine(picture, (width or native[0], height or native[1]), grid, background or colour)
         if as_json:
-            told = {"concerns": [asdict(each) for each in concerns], "tighter_crop": tighter._asdict()}
-            tell(json.dumps({**told, "size": fitted_to, "notes": [*found.notes, *fitted.notes]}, ensure_ascii=False))
+            tell(json.dumps(found.as_dict(), ensure_ascii=False))
             return
-        for each in concerns:
+        for each in found.concerns:
             tell(f"{each.text} {each.remedy}")
-        if not concerns:
+        if not found.concerns:
             tell("Nothing speaks against it.")
-        tell(" ".join((f"{fitted_to[0]}x{fitted_to[1]} pixels.", *found.notes, *fitted.notes)))
-        if tighter.zoom > 1:
-            x, y, zoom = tighter
+        tell(" ".join((f"{found.size[0]}x{found.size[1]} pixels.", *found.notes)))
+        if found.tighter.zoom > 1:
+            x, y, zoom = found.tighter
             tell(f"A tighter crop round the subject: --focus-x {x} --focus-y {y} --zoom {zoom}.")
 
 

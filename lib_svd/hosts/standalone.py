@@ -33,6 +33,7 @@ def standalone_host(
     options: MutableMapping[str, Any] | None = None,
     stop: threading.Event | None = None,
     upscalers: tuple[Path, ...] = (),
+    picture_dirs: tuple[Path, ...] = (),
 ) -> Host:
     """Make a host of this machine without a web UI.
 
@@ -47,6 +48,7 @@ def standalone_host(
         options: what the user has set, read anew each time.
         stop: set by whoever wants the clip stopped that is being made.
         upscalers: files beside those in the folders with checkpoints.
+        picture_dirs: folders in which programs may name pictures.
 
     Raises:
         BadRequest: the device is not there, or cannot compute so.
@@ -61,7 +63,7 @@ def standalone_host(
         name="stand-alone",
         memory=memory,
         queue=OwnQueue(on_report, stop or threading.Event()),
-        folders=GivenFolders(model_dirs, output_dir),
+        folders=GivenFolders(model_dirs, output_dir, picture_dirs),
         options=ChainMap({} if options is None else options, DEFAULTS),
         upscalers=FileUpscalers(memory, model_dirs, upscalers),
     )
@@ -92,8 +94,8 @@ class OwnQueue:
 class GivenFolders:
     """Folders that were named when the program was started."""
 
-    def __init__(self, model_dirs: tuple[Path, ...], output_dir: Path) -> None:
-        self._model_dirs, self._output_dir = model_dirs, output_dir
+    def __init__(self, model_dirs: tuple[Path, ...], output_dir: Path, picture_dirs: tuple[Path, ...] = ()) -> None:
+        self._model_dirs, self._output_dir, self._picture_dirs = model_dirs, output_dir, picture_dirs
 
     def model_dirs(self) -> list[Path]:
         """Say where checkpoints are looked for."""
@@ -103,6 +105,10 @@ class GivenFolders:
         """Say where clips go; the folder is made when missing."""
         self._output_dir.mkdir(parents=True, exist_ok=True)
         return self._output_dir
+
+    def picture_dirs(self) -> list[Path]:
+        """Give the folders in which programs may name pictures."""
+        return list(self._picture_dirs)
 
     def clip_dirs(self) -> list[Path]:
         """Give the one folder that all clips go to."""

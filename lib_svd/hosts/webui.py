@@ -31,6 +31,7 @@ Around = Callable[[], AbstractContextManager[None]]
 
 BAR_STEPS = 1000  # the host's bar counts in whole steps
 SECONDS_BETWEEN_PREVIEWS = 0.5
+PICTURES = ("outdir_txt2img_samples", "outdir_img2img_samples", "outdir_extras_samples")
 UPSCALER_RUNS = 3  # at most, of a network that enlarges less than is asked for (modules/upscaler.py)
 
 _queued = contextvars.ContextVar("svd_queued", default=False)
@@ -71,6 +72,12 @@ class WebuiFolders:
             folder = folder / date.today().isoformat()
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def picture_dirs(self) -> list[Path]:
+        """List the folders of the web UI's own pictures."""
+        options = self._options
+        named = [options[name] for name in ("outdir_samples", *PICTURES)]
+        return list(dict.fromkeys(self._absolute(folder) for folder in named if folder))
 
     def clip_dirs(self) -> list[Path]:
         """List today's, where the user has a folder for each day; those of other days, and what they are in."""

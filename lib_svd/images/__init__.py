@@ -8,16 +8,19 @@ x = to_tensor(fitted.image)                                            [1, 3, H,
 """
 
 from lib_svd.images.check import Concern, check_picture, subject_box, tighter_crop
+from lib_svd.images.examine import Examined, examine
 from lib_svd.images.fit import Fitted, View, fit_picture, to_tensor, working_size
 from lib_svd.images.read import Picture, check_header, open_picture, read_picture
 
 __all__ = [
     "Concern",
+    "Examined",
     "Fitted",
     "Picture",
     "View",
     "check_header",
     "check_picture",
+    "examine",
     "fit_picture",
     "open_picture",
     "read_picture",

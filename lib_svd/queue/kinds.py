@@ -216,6 +216,13 @@ KINDS: Mapping[str, Kind] = {"animate": Animate(), "extend": Extend(), "sweep": 
 """By the name that programs ask for."""
 
 
+def read_kind(name: Any) -> Kind:
+    """Find the kind of that name; raises BadRequest where there is none."""
+    if not isinstance(name, str) or name not in KINDS:
+        raise BadRequest(f'"kind" must be one of {", ".join(KINDS)}, not {shown(name)}.')
+    return KINDS[name]
+
+
 def read_text(name: str, value: Any) -> str:
     """Give a value that must be text; raises BadRequest where it is none."""
     if not isinstance(value, str):

@@ -13,7 +13,7 @@ from typing import Any
 
 from lib_svd.errors import BadInput, BadRequest, Busy, Interrupted, SvdError
 from lib_svd.queue.job import Job, State, draw_id
-from lib_svd.queue.kinds import KINDS, Task
+from lib_svd.queue.kinds import Task, read_kind
 from lib_svd.queue.live import Live, Overheard
 from lib_svd.queue.shelf import Shelf
 from lib_svd.strangers import shown
@@ -99,7 +99,7 @@ class JobQueue:
             self._changed.notify_all()
         return job
 
-    def list(self) -> list[Job]:
+    def list_jobs(self) -> list[Job]:
         """List what is being made, then what waits in its order, then what has ended, the latest first."""
         with self._changed:
             jobs = list(self._jobs.values())
@@ -124,11 +124,13 @@ class JobQueue:
             is_made = job.id == self._running and not self._jobs[job.id].state.is_end
             return self._overheard.look(wants_preview) if is_made else None
 
-    def count_before(self, job: Job) -> int:
-        """Count the jobs that are made before this one, the one that is being made among them."""
+    def find_position(self, job: Job) -> int | None:
+        """Say when a job is made: 1 is next, 0 is now; None: it has ended."""
         with self._changed:
             waiting = [each.id for each in _sort_waiting(list(self._jobs.values()))]
-            return waiting.index(job.id) + bool(self._running) if job.id in waiting else 0
+            if job.id in waiting:
+                return waiting.index(job.id) + 1
+            return 0 if job.id == self._running else None
 
     def await_end(self, id: str) -> Future[Job]:
         """Give what will be the job when it has ended, be it forgotten meanwhile.
@@ -283,13 +285,6 @@ class JobQueue:
             count, kept = len(self._sizes), sum(self._sizes.values())
         if count and (count >= MOST_WAITING or kept + size > MOST_BYTES):
             raise Busy(f"{count} jobs are waiting already: ask again when some are done.")
-
-
-def read_kind(name: str) -> Any:
-    """Find the kind of that name; raises BadRequest where there is none."""
-    if not isinstance(name, str) or name not in KINDS:
-        raise BadRequest(f'"kind" must be one of {", ".join(KINDS)}, not {shown(name)}.')
-    return KINDS[name]
 
 
 def _resume(job: Job) -> Job:

@@ -24,11 +24,13 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from lib_svd.api import add_routes
 from lib_svd.door import MOST_BYTES, Door
 from lib_svd.errors import BadRequest, Busy, Interrupted
 from lib_svd.files import hidden_names, is_left, mark
 from lib_svd.line import Line
 from lib_svd.pages import Job, Queued, bytes_of
+from lib_svd.queue import JobQueue
 from lib_svd.strangers import read_json, text_of
 from lib_svd.studio import Studio
 from lib_svd.ui import tab
@@ -98,6 +100,7 @@ class StandalonePage:
         self._folder = folder
         self.choices, self.tasks, self.stop = Choices(folder / CHOICES), Tasks(), threading.Event()
         self._line = Line("svd")
+        self._queue: JobQueue | None = None
         self._turning = threading.Lock()  # while one job follows another, so that a stop meets the one it is for
 
     def generate_buttons(self, part: str) -> Any:
@@ -164,6 +167,8 @@ class StandalonePage:
     def close(self) -> None:
         """Stop the clip that is being made, and begin no other."""
         self._line.close()
+        if self._queue is not None:
+            self._queue.close()
         self.stop.set()
 
     def app(self, studio: Studio, names: Sequence[str] = ()) -> Door:
@@ -179,8 +184,11 @@ class StandalonePage:
             html(f"<style>{STYLE.read_text('utf-8')}</style>", elem_classes=["svd-hidden"])
             tab.build(studio, self)  # takes its place here by itself
             blocks.load(fn=None, inputs=[], outputs=[], **js(_injected([path.read_text("utf-8") for path in SCRIPTS])))
-        app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-        app.add_api_route("/internal/progress", self._answer, methods=["POST"])
+        app = FastAPI(title=TITLE, redoc_url=None)
+        app.add_api_route("/internal/progress", self._answer, methods=["POST"], include_in_schema=False)
+        self._queue = JobQueue(studio)
+        self._exclusively = studio.host.queue.exclusively
+        add_routes(app, studio, self._queue, [])
         return Door(OwnOnly(mount(app, blocks, self._folder, theme)), names)
 
     async def _answer(self, request: Request) -> JSONResponse:
@@ -192,16 +200,21 @@ class StandalonePage:
         return JSONResponse(self.tasks.told(task, number, bool(asked.get("live_preview", True))))
 
     def _run(self, task: str, job: Job, values: Sequence[Any]) -> list[Any]:
+        """Run a job when it is its turn among those of the queue too, which no stop of this page is for."""
+        return self._exclusively("svd", lambda: self._run_alone(task, job, values))
+
+    def _run_alone(self, task: str, job: Job, values: Sequence[Any]) -> list[Any]:
         with self._turning:
             if not self._line.begins(task):
                 return []  # nobody waits for it any more
-            self.stop.clear()
             self.tasks.start(task)
         began = time.perf_counter()
         try:
             *outputs, said = job(*values)
         finally:
-            self.tasks.finish(task)
+            with self._turning:
+                self.tasks.finish(task)
+                self.stop.clear()
         took = said_html(f"Time taken: {time.perf_counter() - began:.1f} s. {_memory()}")
         return [*outputs, said + took]
 

@@ -151,10 +151,12 @@ from fastapi.testclient import TestClient
 from lib_svd.api import add_routes
 from lib_svd.hosts.webpage import _guards
 from lib_svd.hosts.standalone import standalone_host
+from lib_svd.queue import JobQueue
 from lib_svd.studio import Studio
 
 app = FastAPI()
-add_routes(app, Studio(standalone_host("cpu")), _guards(Namespace(api_auth="ann:one")))
+studio = Studio(standalone_host("cpu"))
+add_routes(app, studio, JobQueue(studio), _guards(Namespace(api_auth="ann:one")))
 client = TestClient(app)
 known = {"Authorization": "Basic " + base64.b64encode(b"ann:one").decode()}
 for headers in (known, {}):

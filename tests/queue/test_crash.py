@@ -24,7 +24,7 @@ from lib_svd.queue import JobQueue, State
 from lib_svd.studio import Studio
 
 clips, checkpoint, picture, jobs = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
-kills = [int(each) for each in sys.argv[5].split(",")]  # system calls after which a program is killed, one after another
+kills = [int(each) for each in sys.argv[5].split(",")]  # calls of the system after which one is killed
 NAMES = ("mkdir", "link", "rename", "replace", "unlink", "rmdir", "fsync")
 REAL = {name: getattr(os, name) for name in NAMES}
 
@@ -50,7 +50,7 @@ def work(is_first, calls):
     if calls:
         kill_after(calls)
     queue.open()
-    for job in queue.list():
+    for job in queue.list_jobs():
         ended = queue.await_end(job.id).result(120)
         print(ended.title, ended.state.value, ended.message, [each["path"] for each in ended.clips], flush=True)
 

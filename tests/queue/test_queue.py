@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,8 +82,8 @@ def test_jobs_are_made_in_their_order_and_each_has_a_seed_of_its_own(jobs, studi
     gate = Gate(studio)
     first, second, third = (jobs.add("animate", SHORT, content) for _ in range(3))
     assert jobs.move(third.id, 1).state is State.WAITING
-    assert [job.id for job in jobs.list() if job.state is State.WAITING] == [third.id, second.id]
-    assert [jobs.count_before(jobs.find(job.id)) for job in (third, second)] == [1, 2]
+    assert [job.id for job in jobs.list_jobs() if job.state is State.WAITING] == [third.id, second.id]
+    assert [jobs.find_position(jobs.find(job.id)) for job in (third, second)] == [1, 2]
     gate.open()
     made = [ended(jobs, job) for job in (first, second, third)]
     assert [job.state for job in made] == [State.DONE] * 3
@@ -151,7 +152,7 @@ def test_progress_and_preview_of_the_job_that_runs(jobs, content):
 def test_what_cannot_be_done_does_not_come_into_the_queue(jobs, content, tmp_path, kind, order, error, sentence):
     with pytest.raises(error, match=f"^{sentence}"):
         jobs.add(kind, order, content)
-    assert jobs.list() == []
+    assert jobs.list_jobs() == []
     assert not list((tmp_path / "clips").glob("queue/*/*"))
 
 
@@ -208,7 +209,7 @@ def test_the_queue_is_bounded_in_number_and_in_bytes(jobs, studio, content, monk
     gate = Gate(studio)
     monkeypatch.setattr(queue, "MOST_WAITING", 2)
     one, _ = (jobs.add("animate", SHORT, content) for _ in range(2))
-    with pytest.raises(Busy, match="2 jobs are waiting already: ask again when some are done."):
+    with pytest.raises(Busy, match=r"2 jobs are waiting already: ask again when some are done."):
         jobs.add("animate", SHORT, content)
     monkeypatch.setattr(queue, "MOST_WAITING", 9)
     monkeypatch.setattr(queue, "MOST_BYTES", 2 * len(content))
@@ -227,7 +228,7 @@ def test_what_has_ended_is_forgotten_and_its_clips_stay(jobs, content, tmp_path,
     with pytest.raises(NoSuchJob, match="There is no job"):
         jobs.find(made[0].id)
     jobs.forget(made[1].id)
-    assert [job.id for job in jobs.list()] == [made[2].id]
+    assert [job.id for job in jobs.list_jobs()] == [made[2].id]
     assert len(list((tmp_path / "clips").glob("*.mp4"))) == 3
     jobs.forget(made[2].id)
     assert not (tmp_path / "clips" / "queue").exists()
@@ -243,7 +244,7 @@ def test_a_job_moves_to_positions_that_there_are(jobs, studio, content, position
     assert jobs.move(waiting.id, 99).state is State.WAITING
     gate.open()
     done = ended(jobs, waiting)
-    with pytest.raises(BadRequest, match="The job is done: only one that waits can be moved."):
+    with pytest.raises(BadRequest, match=r"The job is done: only one that waits can be moved."):
         jobs.move(done.id, 1)
 
 
@@ -253,7 +254,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_nothing_is_left(studio, con
     jobs = JobQueue(studio)
     with pytest.raises(BadOutput, match=r"The job cannot be kept in .*: make room there"):
         jobs.add("animate", SHORT, content)
-    assert jobs.list() == []
+    assert jobs.list_jobs() == []
 
 
 def test_a_disk_that_is_full_in_mid_queue_costs_no_clip(jobs, content, monkeypatch):
@@ -276,12 +277,10 @@ def test_somebody_elses_file_in_the_queue_stays_and_stops_nothing(studio, conten
     broken = {**json.loads(ours.read_text()), "id": "f" * 16, "place": "first"}
     (own / ("f" * 16 + ".json")).write_text(json.dumps(broken))
     left = own.rename(own.with_name("svd-00000000-1-1-00000000"))  # another machine's, long ago
-    import os
-
     os.utime(left, (0, 0))
     second = JobQueue(studio)
     second.open()
-    assert [each.id for each in second.list()] == [job.id]
+    assert [each.id for each in second.list_jobs()] == [job.id]
     assert ended(second, job).state is State.DONE
     second.close()
     assert {path.name for path in next((tmp_path / "clips" / "queue").iterdir()).iterdir()} >= {"a.json", "c.json"}
@@ -296,9 +295,9 @@ def test_a_program_that_ends_orderly_goes_on_at_the_next_start(studio, content):
         pass
     first.close()
     first._thread.join(30)
-    assert [job.state for job in first.list()] == [State.WAITING, State.WAITING]
-    assert [job.attempts for job in first.list()] == [0, 0]
-    assert {job.id for job in first.list()} == {running.id, waiting.id}
+    assert [job.state for job in first.list_jobs()] == [State.WAITING, State.WAITING]
+    assert [job.attempts for job in first.list_jobs()] == [0, 0]
+    assert {job.id for job in first.list_jobs()} == {running.id, waiting.id}
 
 
 def test_the_noted_settings_are_all_that_a_request_has(jobs, content):

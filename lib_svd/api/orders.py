@@ -1,0 +1,149 @@
+"""Orders as programs send them: JSON or a form, with a picture as base64, by its path, by its address or as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from lib_svd.api.fetching import fetch
+from lib_svd.api.wire import bytes_of, read
+from lib_svd.errors import BadInput, BadPicture, BadRequest
+from lib_svd.finish.finishing import FINISHINGS
+from lib_svd.ports import Host
+from lib_svd.queue.kinds import KINDS, Kind, read_kind
+from lib_svd.settings import SETTINGS, name_meant
+from lib_svd.strangers import is_file, is_text, shown
+
+EXAMPLE = '{"picture": "<base64>", "num_frames": 14}'
+FORM = "multipart/form-data"
+MOST_FIELDS = 100  # of a form
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """An order that was read: a kind of job, what it shall be like, and the file that comes along."""
+
+    kind: str
+    order: Mapping[str, Any]
+    content: bytes | None = None
+    title: str = ""
+
+
+async def read_order(request: Request, host: Host, kind: str = "") -> Asked:
+    """Read an order out of a request whose length has been looked at.
+
+    Args:
+        request: JSON, or a form.
+        host: in whose folders pictures may be named.
+        kind: of job; "": the order says which, and animate where it does not.
+
+    Raises:
+        BadInput: it is no order, or its picture cannot be had.
+    """
+    is_form = request.headers.get("content-type", "").startswith(FORM)
+    fields, title = await _read_form(request) if is_form else (read(await request.body(), EXAMPLE), "")
+    asked = fields.pop("kind", None)
+    kind = kind or ("animate" if asked is None else asked)
+    row = read_kind(kind)
+    fields = {name_meant(name) if row is not KINDS["finish"] else name: value for name, value in fields.items()}
+    order = _read_texts(fields, row) if is_form else fields
+    file = order.pop("video" if row is KINDS["finish"] else "picture", None)
+    content, named = await run_in_threadpool(_read_file, file, row, host)
+    return Asked(kind=kind, order=order, content=content, title=title or named)
+
+
+async def _read_form(request: Request) -> tuple[dict[str, Any], str]:
+    """Read a form's fields, a file as its bytes, several of one name as a list; and the file's own name."""
+    try:
+        async with request.form(max_files=1, max_fields=MOST_FIELDS) as form:
+            found: dict[str, Any] = {}
+            title = ""
+            for name, given in form.multi_items():
+                value: str | bytes = given if isinstance(given, str) else await given.read()
+                if not isinstance(given, str):
+                    title = Path(given.filename or "").name
+                found[name] = [*_list(found[name]), value] if name in found else value
+    except (HTTPException, AssertionError, ValueError, KeyError) as error:
+        why = getattr(error, "detail", error)
+        raise BadRequest(f"The form cannot be read ({why}): send one file and at most {MOST_FIELDS} fields.") from error
+    return found, title if is_text(title) else ""
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _read_texts(fields: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
+    """Read a form's texts as the settings that they stand for."""
+    rows = FINISHINGS if kind is KINDS["finish"] else SETTINGS
+    return {
+        name: rows[name].read(value) if name in rows and isinstance(value, str) else _read_number(name, value)
+        for name, value in fields.items()
+    }
+
+
+def _read_number(name: str, value: Any) -> Any:
+    is_frame = name == "frame" and isinstance(value, str) and value.lstrip("-").isdigit() and len(value) < 10
+    return int(value) if is_frame else value
+
+
+def _read_file(given: Any, kind: Kind, host: Host) -> tuple[bytes | None, str]:
+    """Read the picture, or the clip, that comes along in whatever way; gives its bytes and what it is called."""
+    if given is None or isinstance(given, bytes):
+        return given, ""
+    if isinstance(given, dict) and len(given) == 1 and kind is not KINDS["finish"]:
+        (way, value), *_ = given.items()
+        if way == "path":
+            path = find_picture(host, value)
+            return _read_bytes(path), path.name
+        if way == "url":
+            return fetch(value, is_allowed=bool(host.options["svd_fetch_pictures"])), ""
+    try:
+        return bytes_of(given), ""
+    except ValueError as error:
+        if kind is KINDS["finish"]:
+            what = "The video must be base64 text, with or without data:video/mp4;base64, before it."
+            raise BadInput(what) from error
+        what = 'The picture must be base64 text, with or without data:image/png;base64, before it, or {"path": ...}.'
+        raise BadPicture(what) from error
+
+
+def find_picture(host: Host, name: Any) -> Path:
+    """Find a picture by its path, which must lie in a folder that programs may read; what is elsewhere and what is not
+    there are refused in the same words.
+
+    Raises:
+        BadPicture: there is none.
+    """
+    refused = BadPicture(f"There is no picture {shown(name)} in the folders that programs may read: name one there.")
+    if not isinstance(name, str) or not is_text(name) or "\0" in name or len(name) > 4096:
+        raise refused
+    folders = [*host.folders.clip_dirs(), *host.folders.picture_dirs()]
+    try:
+        paths = [Path(name)] if Path(name).is_absolute() else [folder / name for folder in folders]
+        for path in paths:
+            real = path.resolve()
+            if any(real.is_relative_to(folder.resolve()) for folder in folders) and is_file(real):
+                return real
+    except (OSError, RuntimeError, ValueError) as error:
+        raise refused from error
+    raise refused
+
+
+def _read_bytes(path: Path) -> bytes:
+    from lib_svd.door import MOST_BYTES
+
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise BadPicture(f"The picture {path.name} cannot be read ({error.strerror}): choose another.") from error
+    if len(content) > MOST_BYTES:
+        raise BadPicture(f"The picture {path.name} has more than {MOST_BYTES // 2**20} MB: make it smaller first.")
+    return content

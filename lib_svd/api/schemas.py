@@ -1,0 +1,177 @@
+"""What is sent and what is answered, as OpenAPI shows it: made from the tables of settings, so that it stays true."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from lib_svd.finish.finishing import FINISHINGS
+from lib_svd.queue.kinds import KINDS
+from lib_svd.settings import SETTINGS, Setting
+from lib_svd.speeds import SPEEDS
+
+Schema = dict[str, Any]
+
+
+class Refusal(BaseModel):
+    """What went wrong, as a name and as a sentence for people."""
+
+    error: str
+    message: str
+
+
+class Closed(BaseModel):
+    """Why somebody was not let in."""
+
+    detail: str
+
+
+class ClipShown(BaseModel):
+    """A clip that was made: where it is, and with which settings."""
+
+    path: str
+    frames: list[str]
+    copies: list[str]
+    num_frames: int
+    width: int
+    height: int
+    fps: int
+    settings: dict[str, Any]
+    infotext: str
+    seconds: dict[str, float]
+    notes: list[str]
+
+
+class ClipSent(ClipShown):
+    """The same with the video itself, as base64."""
+
+    video: str
+
+
+class JobShown(BaseModel):
+    """A job: where it is, and what came of it."""
+
+    id: str
+    kind: str
+    title: str
+    state: str = Field(description="waiting, running, done, failed or cancelled")
+    position: int | None = Field(None, description="1 is made next, 0 now")
+    added: str
+    begun: str | None = None
+    ended: str | None = None
+    stage: str | None = None
+    step: int | None = None
+    steps: int | None = None
+    progress: float = Field(description="the share of the job that is done, 0 to 1")
+    eta: float | None = Field(None, description="seconds until it is done")
+    preview: str | None = Field(None, description="a data URL, where it was asked for with ?preview=true")
+    order: dict[str, Any]
+    clips: list[ClipShown]
+    error: Refusal | None = None
+
+
+PICTURE: Schema = {
+    "description": "the file as base64, with or without data:image/png;base64, before it; or where it is",
+    "anyOf": [
+        {"type": "string"},
+        {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]},
+        {"type": "object", "properties": {"url": {"type": "string"}}, "required": ["url"]},
+    ],
+}
+_ALSO: Schema = {
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+    "description": "formats to write it in too, such as gif or h265:24:slow",
+}
+_MORE: Mapping[str, Schema] = {
+    "speed": {"enum": [*SPEEDS], "description": "stands for steps, sampler and schedule that are not given"},
+    "frames": {"type": "boolean", "description": "save the frames as PNG files too"},
+    "also": _ALSO,
+    "source": {"type": "string", "description": "the picture's own infotext, which the clip carries"},
+    "clip": {"type": "string", "description": "the name of a clip of the history"},
+    "frame": {"type": "integer", "minimum": -1, "description": "which frame to go on from; -1 is the last"},
+    "sweep": {"type": "string", "description": "the setting that is swept, such as motion"},
+    "values": {
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": ["number", "string"]}}],
+        "description": "its values, such as [60, 75, 90] or 1-4",
+    },
+    "for": {"type": "string", "description": "what the clip is finished for, such as social"},
+}
+EXAMPLES: Mapping[str, Schema] = {
+    "animate": {"picture": {"path": "00001-1.png"}, "checkpoint": "svd_xt.safetensors", "motion_bucket_id": 75},
+    "extend": {"kind": "extend", "clip": "clip-svd-0001.mp4"},
+    "sweep": {"kind": "sweep", "picture": {"path": "00001-1.png"}, "sweep": "motion", "values": [60, 75, 90]},
+    "finish": {"kind": "finish", "clip": "clip-svd-0001.mp4", "loop": "pingpong", "smooth": "28"},
+}
+
+
+def body_of(*kinds: str, with_kind: bool = False) -> Schema:
+    """Describe the body of a request for jobs of these kinds, as OpenAPI has it."""
+    schemas = [_schema_of(kind, with_kind) for kind in kinds]
+    schema = schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
+    forms = [_form_of(each) for each in schemas]
+    examples = {kind: {"value": EXAMPLES[kind]} for kind in kinds}
+    form = forms[0] if len(forms) == 1 else {"oneOf": forms}
+    content = {"application/json": {"schema": schema, "examples": examples}, "multipart/form-data": {"schema": form}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _schema_of(kind: str, with_kind: bool) -> Schema:
+    rows = FINISHINGS if kind == "finish" else SETTINGS
+    named: Schema = {"kind": {"enum": [kind]}} if with_kind else {}
+    if kind == "finish":
+        named["video"] = {"type": "string", "description": "a clip that comes along, as base64"}
+    elif kind != "extend":
+        named["picture"] = PICTURE
+    for name in sorted(KINDS[kind].fields):
+        named[name] = _field_of(rows[name]) if name in rows else _MORE[name]
+        for alias in rows[name].aliases if name in rows else ():
+            named[alias] = {**_field_of(rows[name]), "description": f"another name of {name}"}
+    needed = {"animate": ["picture"], "sweep": ["picture", "sweep"], "extend": ["clip"], "finish": []}[kind]
+    must = [*(["kind"] if with_kind and kind != "animate" else []), *needed]
+    return {"title": kind, "type": "object", "properties": named, "required": must, "additionalProperties": False}
+
+
+def _field_of(setting: Setting) -> Schema:
+    """Describe what a setting may be."""
+    about: Schema = {"title": setting.label, "description": setting.help}
+    if setting.kind is bool:
+        return {**about, "type": "boolean"}
+    if setting.kind is str:
+        kind: Schema = {"type": "string"} if setting.choices is None else {"enum": [*setting.choices]}
+        pattern = {"pattern": "^#[0-9a-fA-F]{6}$"} if setting.is_colour else {}
+        return _or_null({**about, **kind, **pattern}, setting)
+    low = -1 if setting.name == "seed" else setting.low  # -1 draws one
+    number = "integer" if setting.kind is int else "number"
+    return _or_null({**about, "type": number, "minimum": low, "maximum": setting.high}, setting)
+
+
+def _or_null(schema: Schema, setting: Setting) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]} if setting.is_open or setting.name == "seed" else schema
+
+
+def _form_of(schema: Schema) -> Schema:
+    """Describe the same as a form, in which the file is one and all else is text."""
+    files = {name: {"type": "string", "format": "binary"} for name in ("picture", "video")}
+    named = {name: files.get(name, each) for name, each in schema["properties"].items()}
+    return {**schema, "properties": named}
+
+
+RESPONSES: Mapping[int, Schema] = {
+    401: {"model": Closed, "description": "The web UI asks for a password."},
+    403: {"model": Closed, "description": "Another site asked for it."},
+    404: {"model": Refusal, "description": "There is no such job."},
+    409: {"model": Refusal, "description": "It was stopped, or cannot be done now."},
+    411: {"model": Refusal, "description": "The request does not say how much is sent."},
+    413: {"model": Refusal, "description": "Too much is sent."},
+    422: {"model": Refusal, "description": "It cannot be done, and the sentence says why."},
+    429: {"model": Refusal, "description": "Too many jobs wait: ask again after the seconds of Retry-After."},
+    500: {"model": Refusal, "description": "It could not be done, and the sentence says why."},
+}
+
+
+def answers(good: int, model: Any, *others: int) -> dict[int | str, Any]:
+    """List what a route may answer."""
+    first: Schema = {} if model is None else {"model": model}
+    return {good: first, **{status: RESPONSES[status] for status in (401, 403, *others)}}
