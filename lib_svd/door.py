@@ -7,8 +7,11 @@ name as its Host. Programs send none of these, and are let in.
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import json
 import re
+import secrets
 from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,7 +25,8 @@ Headers = Iterable[tuple[bytes, bytes]]
 THIS_MACHINE = ("127.0.0.1", "localhost", "[::1]")
 MOST_BYTES = 64 * 2**20  # of a body: a picture of 48 MB as base64
 OURS = ("same-origin", "none")  # "none": typed into the address bar, or opened from a bookmark
-FORBIDDEN, NO_LENGTH, TOO_LARGE = 403, 411, 413  # HTTP status
+UNKNOWN, FORBIDDEN, NO_LENGTH, TOO_LARGE = 401, 403, 411, 413  # HTTP status
+SECONDS_BEFORE_NO = 1  # so that passwords are not tried by the thousand
 
 
 def stranger(headers: Headers, names: Collection[str] | None, is_welcome: Callable[[str], bool]) -> str:
@@ -62,10 +66,13 @@ class Door:
     Args:
         app: the other one.
         names: beside this machine's own, under which it may be asked, as an address bar has them.
+        password: who may come in, as `name:password`; then it may be asked under any name, since a browser gives a
+            password to the name alone that it was typed for. "": everybody.
     """
 
-    def __init__(self, app: App, names: Collection[str] = ()) -> None:
+    def __init__(self, app: App, names: Collection[str] = (), password: str = "") -> None:
         self._app, self._names = app, {name.lower() for name in names}
+        self._password = password.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a request, or hand it on."""
@@ -73,6 +80,9 @@ class Door:
             await self._app(scope, receive, send)
             return
         status, why = self._refused(scope)
+        if not why and not self._is_known(scope):
+            status, why = UNKNOWN, "Name and password are wrong, or not given."
+            await asyncio.sleep(SECONDS_BEFORE_NO)
         if not why:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -81,13 +91,27 @@ class Door:
         else:
             body = json.dumps({"error": "Refused", "message": why}).encode()
             start = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+            start += [(b"www-authenticate", b'Basic realm="SVD", charset="UTF-8"')] if status == UNKNOWN else []
             await send({"type": "http.response.start", "status": status, "headers": start})
             await send({"type": "http.response.body", "body": body})
 
     def _refused(self, scope: Scope) -> tuple[int, str]:
         headers = [pair for pair in scope["headers"] if not (_is_opening(scope) and pair[0] == b"sec-fetch-site")]
-        why = stranger(headers, self._names, lambda origin: place(origin) in self._names)
+        names = None if self._password else self._names
+        why = stranger(headers, names, lambda origin: place(origin) in self._names)
         return (FORBIDDEN, why) if why else excess(headers)
+
+    def _is_known(self, scope: Scope) -> bool:
+        """Tell whether a request carries the password (RFC 7617), in a time that tells nothing of it."""
+        if not self._password:
+            return True
+        given = [value for key, value in scope["headers"] if key.lower() == b"authorization"]
+        scheme, _, word = (given[0] if len(given) == 1 else b"").partition(b" ")
+        try:
+            known = base64.b64decode(word.strip(), validate=True)
+        except ValueError:
+            return False
+        return scheme.lower() == b"basic" and secrets.compare_digest(known, self._password)
 
 
 def _is_opening(scope: Scope) -> bool:

@@ -38,7 +38,7 @@ def register() -> type[Any] | None:
     page = WebuiPage(host, plain.buttons)
     hook = Hook(studio, show)
     page.add_settings(tab.LABEL, options.ROWS)
-    page.add_tab(lambda: tab.build(studio, page), plain.sentence, tab.LABEL, tab.PART)
+    page.add_tab(lambda: tab.build(studio, page, queue), plain.sentence, tab.LABEL, tab.PART)
     page.add_send_buttons(send_to.button, tab.PART)
     page.add_results(lambda part, description: send_to.results(part, description, hook.shown))
     page.add_routes(lambda app, guards: api.add_routes(app, studio, queue, guards))

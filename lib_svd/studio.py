@@ -74,6 +74,11 @@ class Studio:
         other.host = replace(self.host, queue=queue)
         return other
 
+    @property
+    def loaded(self) -> Svd | None:
+        """The model that is loaded."""
+        return next(iter(self._loaded), None)
+
     def models(self) -> list[Model]:
         """List every SVD model in the host's folders, told by its header; image models beside them are passed over.
 

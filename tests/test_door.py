@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from fastapi import FastAPI, WebSocket
 from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from lib_svd import door
 from lib_svd.door import MOST_BYTES, Door
 
 OPENED = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
@@ -140,3 +143,34 @@ def test_a_body_says_how_large_it_is_and_is_not_too_large(behind, headers, statu
     answer = client.get("/file", headers={name: value.encode("latin-1") for name, value in headers.items()})
     assert answer.status_code == status
     assert status == 200 or answer.json()["message"].endswith(".")
+
+
+def basic(known: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(known.encode()).decode()}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (basic("ann:open sesame"), 200),
+        ({"Authorization": basic("ann:open sesame")["Authorization"].replace("Basic", "basic")}, 200),
+        (basic("ann:open"), 401),
+        (basic("ann:"), 401),
+        (basic(""), 401),
+        ({"Authorization": "Basic"}, 401),
+        ({"Authorization": "Basic %%%"}, 401),
+        ({"Authorization": "Bearer " + basic("ann:open sesame")["Authorization"][6:]}, 401),
+        ({}, 401),
+    ],
+    ids=str,
+)
+def test_with_a_password_only_who_has_it_comes_in_under_any_name(behind, headers, status, monkeypatch):
+    monkeypatch.setattr(door, "SECONDS_BEFORE_NO", 0)
+    client = TestClient(Door(behind, password="ann:open sesame"), base_url="http://192.168.1.7:7870")
+    answer = client.get("/", headers=headers)
+    assert answer.status_code == status
+    if status == 401:
+        assert answer.headers["www-authenticate"].startswith("Basic")
+        assert answer.json()["message"].endswith(".")
+    other_site = client.get("/", headers={**headers, "Origin": "http://example.org"})
+    assert other_site.status_code == 403

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,15 @@ import click
 
 from lib_svd.cli.options import OUTPUT_DIR, host_of, host_options, model_dirs, tell_errors
 from lib_svd.doctor import page_problem, page_remedy
-from lib_svd.errors import SvdError
+from lib_svd.errors import BadRequest, SvdError
 
+PASSWORD = "SVD_PASSWORD"  # of the environment
+LEAST_PASSWORD = 8  # characters
+PICTURES = "Folder in which programs may name pictures; may be given several times."
+LISTEN = (
+    f"Serve other machines too, to whoever gives this name and the password in the environment's {PASSWORD}. "
+    "Without HTTPS before it, others on the way can read both."
+)
 NAMES = "Another name of the page, such as a proxy's, as the address bar has it; may be given several times."
 
 
@@ -23,16 +32,26 @@ NAMES = "Another name of the page, such as a proxy's, as the address bar has it;
 @click.option("--out", type=Path, default=OUTPUT_DIR, show_default=True, help="Folder for clips.")
 @click.option("--open", "opens_browser", is_flag=True, help="Open the page in a browser.")
 @click.option("--own-name", "names", metavar="NAME", multiple=True, help=NAMES)
+@click.option("--pictures", type=Path, multiple=True, help=PICTURES)
+@click.option("--listen", metavar="NAME", help=LISTEN)
 @host_options
 def serve(
-    port: int, models: tuple[Path, ...], out: Path, opens_browser: bool, names: tuple[str, ...], **options: Any
+    port: int,
+    models: tuple[Path, ...],
+    out: Path,
+    opens_browser: bool,
+    names: tuple[str, ...],
+    pictures: tuple[Path, ...],
+    listen: str | None,
+    **options: Any,
 ) -> None:
-    """Serve a page in which clips are made, for this machine only."""
+    """Serve a page in which clips are made, and the API for programs: for this machine only, or with a password."""
     from lib_svd.studio import Studio
 
     standalone = _ui()
     page = standalone.StandalonePage(out)
     with tell_errors(as_json=False):
+        password = _read_password(listen) if listen is not None else ""
         host = host_of(
             options,
             page.tasks.report,
@@ -40,8 +59,25 @@ def serve(
             model_dirs=tuple(model_dirs(models)),
             output_dir=out,
             stop=page.stop,
+            picture_dirs=tuple(pictures),
         )
-    standalone.serve(Studio(host), page, port, names=names, opens_browser=opens_browser)
+    standalone.serve(Studio(host), page, port, names=names, opens_browser=opens_browser, password=password)
+
+
+def _read_password(name: str) -> str:
+    """Give `name:password`, the password out of the environment or asked for: on a command line all could read it.
+
+    Raises:
+        BadRequest: there is none, or it is too short.
+    """
+    if not name or ":" in name:
+        raise BadRequest(f"--listen {name!r} is no name: choose one without a colon.")
+    given = os.environ.get(PASSWORD, "")
+    if not given and sys.stdin.isatty():
+        given = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    if len(given) < LEAST_PASSWORD:
+        raise BadRequest(f"--listen needs a password of at least {LEAST_PASSWORD} characters: put it into {PASSWORD}.")
+    return f"{name}:{given}"
 
 
 def _ui() -> Any:

@@ -40,7 +40,7 @@ from lib_svd.ui.own_only import OwnOnly
 from lib_svd.ui.tasks import Tasks
 
 TITLE = "SVD for Forge"
-ADDRESS = "127.0.0.1"  # this machine only: there is no password
+ADDRESS, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # this machine only, where there is no password
 CHOICES = "page.json"
 SECONDS_TO_END = 3  # open pages keep their connections as long as they are let
 PACKAGE = Path(__file__).parents[1]
@@ -171,7 +171,7 @@ class StandalonePage:
             self._queue.close()
         self.stop.set()
 
-    def app(self, studio: Studio, names: Sequence[str] = ()) -> Door:
+    def app(self, studio: Studio, names: Sequence[str] = (), password: str = "") -> Door:
         """Make the page a web application, behind a door that keeps other sites out.
 
         Args:
@@ -179,17 +179,17 @@ class StandalonePage:
             names: other names that the page is reached by.
         """
         fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}  # none from the net
+        self._queue = queue = JobQueue(studio)
         theme = gr.themes.Default(**fonts)
         with whole_page(TITLE, theme) as blocks:
             html(f"<style>{STYLE.read_text('utf-8')}</style>", elem_classes=["svd-hidden"])
-            tab.build(studio, self)  # takes its place here by itself
+            tab.build(studio, self, queue)  # takes its place here by itself
             blocks.load(fn=None, inputs=[], outputs=[], **js(_injected([path.read_text("utf-8") for path in SCRIPTS])))
         app = FastAPI(title=TITLE, redoc_url=None)
         app.add_api_route("/internal/progress", self._answer, methods=["POST"], include_in_schema=False)
-        self._queue = JobQueue(studio)
         self._exclusively = studio.host.queue.exclusively
-        add_routes(app, studio, self._queue, [])
-        return Door(OwnOnly(mount(app, blocks, self._folder, theme)), names)
+        add_routes(app, studio, queue, [])
+        return Door(OwnOnly(mount(app, blocks, self._folder, theme)), names, password)
 
     async def _answer(self, request: Request) -> JSONResponse:
         try:
@@ -220,9 +220,15 @@ class StandalonePage:
 
 
 def serve(
-    studio: Studio, page: StandalonePage, port: int, *, names: Sequence[str] = (), opens_browser: bool = False
+    studio: Studio,
+    page: StandalonePage,
+    port: int,
+    *,
+    names: Sequence[str] = (),
+    opens_browser: bool = False,
+    password: str = "",
 ) -> None:
-    """Serve the page on this machine until Ctrl-C.
+    """Serve the page until Ctrl-C: to this machine, or to every one that can reach it and has the password.
 
     Args:
         studio: does the work.
@@ -230,6 +236,7 @@ def serve(
         port: where; 0: anywhere.
         names: other names that the page is reached by, such as a proxy's.
         opens_browser: whether to open it in a browser.
+        password: `name:password`; "": it is served to this machine alone.
 
     Raises:
         BadRequest: the port is taken.
@@ -237,12 +244,12 @@ def serve(
     with socket.socket() as listening, own_cache():
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listening.bind((ADDRESS, port))
+            listening.bind((EVERYWHERE if password else ADDRESS, port))
         except OSError as error:
             raise BadRequest(f"Port {port} cannot be used ({error.strerror}): choose another with --port.") from error
         address = f"http://{ADDRESS}:{listening.getsockname()[1]}"
         config = uvicorn.Config(
-            page.app(studio, names),
+            page.app(studio, names, password),
             log_level="warning",
             timeout_graceful_shutdown=SECONDS_TO_END,
             ws_max_size=MOST_BYTES,  # gradio 3 sends pictures that way
@@ -250,7 +257,8 @@ def serve(
         server = uvicorn.Server(config)
         # A connection that is cut off at the end is logged as an error.
         logging.getLogger("uvicorn.error").addFilter(lambda record: not server.should_exit)
-        print(f"SVD is at {address} (Ctrl-C ends it).", flush=True)
+        others = ", and for others by this machine's name" if password else ""
+        print(f"SVD is at {address}{others} (Ctrl-C ends it).", flush=True)
         if opens_browser:
             webbrowser.open(address)
         try:

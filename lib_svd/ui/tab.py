@@ -21,6 +21,7 @@ from lib_svd.files import held_name
 from lib_svd.jobs import opened, reopened, restored
 from lib_svd.jobs.history import Entry
 from lib_svd.pages import Job, Page, Queued
+from lib_svd.queue import JobQueue
 from lib_svd.request import ClipRequest
 from lib_svd.settings import draw_seed
 from lib_svd.studio import Studio
@@ -45,6 +46,7 @@ from lib_svd.ui.from_file import FromFile
 from lib_svd.ui.offered import Offered
 from lib_svd.ui.one_change import OneChange
 from lib_svd.ui.preset_row import PresetRow
+from lib_svd.ui.queueing import Queueing
 from lib_svd.ui.reviewing import Reviewing
 from lib_svd.ui.sweeping import ALL, Sweeping
 from lib_svd.ui.tuning import Tuning
@@ -59,12 +61,12 @@ SHELF = 4  # clips whose frames are at hand to go on from, and jobs whose end is
 log = logging.getLogger("svd")
 
 
-def build(studio: Studio, page: Page) -> Any:
+def build(studio: Studio, page: Page, queue: JobQueue) -> Any:
     """Build the tab as gradio Blocks; models are looked for when the page loads, not now."""
     with gr.Blocks(analytics_enabled=False) as blocks:
         if page.problem:
             html(error_html(page.problem), elem_id=f"{PART}_problem")
-        Tab(studio, page, blocks)
+        Tab(studio, page, queue, blocks)
     return blocks
 
 
@@ -76,7 +78,7 @@ class Tab:
         controls: for the settings.
     """
 
-    def __init__(self, studio: Studio, page: Page, blocks: Any) -> None:
+    def __init__(self, studio: Studio, page: Page, queue: JobQueue, blocks: Any) -> None:
         self._studio, self._page = studio, page
         self._shelf: OrderedDict[str, Frames] = OrderedDict()
         self._ended: OrderedDict[str, Sequence[Any]] = OrderedDict()  # what the last jobs showed, by their tasks
@@ -89,9 +91,12 @@ class Tab:
                 with gr.Column(scale=5, min_width=400, elem_id=f"{PART}_results"):
                     with gr.Column(elem_id=f"{PART}_actions", elem_classes=["svd-tight"]):
                         self._generate = page.generate_buttons(PART)
+                        self._enqueue = gr.Button("Add to queue", size="sm", elem_id=f"{PART}_enqueue")
                         html(elem_id=f"{PART}_progress")  # the bar comes before it
                     self._one_change = OneChange(studio, PART, self._made)
                     self._build_results()
+            with gr.Tab("Queue", elem_id=f"{PART}_queue") as self._queue_tab:
+                self._queueing = Queueing(studio, queue, page, PART)
             with gr.Tab("History", elem_id=f"{PART}_history") as self._history:
                 self._browsing = Browsing(studio, page, PART)
         tabs.do_not_save_to_config = True  # send-to opens the first one
@@ -166,6 +171,8 @@ class Tab:
             fn=self.ended, inputs=[self._task], outputs=shown, **QUIET, **js(f"() => [svdTaken('{PART}')]")
         )
         self._wire_stop()
+        self._queueing.wire(self._queue_tab)
+        self._enqueue.click(fn=self.enqueue, inputs=asked[1:], outputs=[self._status], **QUIET)
         self.framing.wire(controls)
         self._gallery.select(fn=self.select, inputs=[self._made], outputs=[self._frame], **QUIET)
         self._continue.click(fn=_taken, inputs=[self._frame], outputs=[self.framing.picture], **QUIET)
@@ -243,6 +250,14 @@ class Tab:
         is to stop it, since it runs in the host's queue.
         """
         return "" if not task or await self._page.stop_job(task) else task
+
+    def enqueue(self, picture: Image.Image | BadPicture | None, with_frames: bool, *values: Any) -> Any:
+        """Add a clip to the queue; says where it stands there."""
+        try:
+            settings = self.controls.read(values)
+        except SvdError as error:
+            return error_html(str(error))
+        return self._queueing.add("animate", {**settings, "frames": with_frames}, picture)
 
     def _job(self, picture: Image.Image | None, with_frames: bool, *values: Any) -> Sequence[Any]:
         """Make a clip."""

@@ -132,7 +132,7 @@ def test_a_card_that_is_full_on_arrival_still_gives_the_clip(managed, make, want
 def test_a_card_that_fills_up_at_work_still_gives_the_clip(managed, make, wanted):
     studio = Studio(find_host())
     make(studio)
-    last, failures = studio._loaded.decoder.network.get_submodule("decoder.conv_out"), [1]
+    last, failures = studio.loaded.decoder.network.get_submodule("decoder.conv_out"), [1]
 
     def full(*_) -> None:
         if failures:
@@ -165,7 +165,7 @@ def test_a_clip_stays_within_float8_of_itself(managed, make, wanted):
     managed.gpu.storage = torch.float8_e4m3fn
     studio = Studio(find_host())
     difference = np.abs(make(studio).astype(int) - wanted)
-    held = {weight.dtype for weight in studio._loaded.unet.network.parameters()}
+    held = {weight.dtype for weight in studio.loaded.unet.network.parameters()}
     assert held == {torch.float32, torch.float8_e4m3fn}  # norms and single factors stay
     assert 0 < difference.mean() < 40
 

@@ -15,6 +15,7 @@ with warnings.catch_warnings():  # what gradio's own imports warn of is not ours
     import gradio as gr
 
 from lib_svd.hosts.standalone import standalone_host
+from lib_svd.queue import JobQueue
 from lib_svd.studio import Studio
 from lib_svd.ui import tab
 
@@ -123,4 +124,4 @@ def pasted(pastes, parameters: dict[str, str]) -> dict[Any, Any]:
 def built(studio: Studio, noting_page: NotingPage) -> tab.Tab:
     """The tab's parts; gradio keeps the whole of it behind the blocks."""
     with gr.Blocks(analytics_enabled=False) as blocks:
-        return tab.Tab(studio, noting_page, blocks)
+        return tab.Tab(studio, noting_page, JobQueue(studio), blocks)

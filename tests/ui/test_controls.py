@@ -12,6 +12,7 @@ import pytest
 
 from lib_svd.errors import BadRequest
 from lib_svd.hosts.standalone import standalone_host
+from lib_svd.queue import JobQueue
 from lib_svd.request import ClipRequest
 from lib_svd.settings import SETTINGS
 from lib_svd.studio import Studio
@@ -94,7 +95,7 @@ def test_every_control_says_what_it_does(controls, folded):
 def test_labels_and_ids_are_unique_and_ids_begin_with_the_part(studio, noting_page, build):
     with gr.Blocks(analytics_enabled=False) as blocks:
         if build == "tab":
-            tab.build(studio, noting_page)
+            tab.build(studio, noting_page, JobQueue(studio))
         else:
             accordion.build(studio, "txt2img")
     found = list(inside(blocks))
@@ -271,7 +272,7 @@ def test_choosing_a_model_looks_for_models_once(studio, controls, monkeypatch):
 
 
 def test_building_looks_for_no_model(studio, noting_page):
-    tab.build(Blind(studio), noting_page)
+    tab.build(Blind(studio), noting_page, JobQueue(studio))
     with gr.Blocks(analytics_enabled=False):
         accordion.build(Blind(studio), "txt2img")
         accordion.build(Blind(studio), "img2img")

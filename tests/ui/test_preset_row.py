@@ -8,6 +8,7 @@ import gradio as gr
 import pytest
 
 from lib_svd.presets import Preset
+from lib_svd.queue import JobQueue
 from lib_svd.request import ClipRequest
 from lib_svd.ui import tab
 from lib_svd.ui.preset_row import NONE, REMEMBERED
@@ -54,7 +55,7 @@ def test_the_list_has_those_that_come_along_and_ones_own(row):
 def test_the_one_used_last_is_chosen_and_where_a_new_page_begins(studio, noting_page, options):
     options[REMEMBERED] = "Landscape"
     with gr.Blocks(analytics_enabled=False) as blocks:
-        built = tab.Tab(studio, noting_page, blocks)
+        built = tab.Tab(studio, noting_page, JobQueue(studio), blocks)
     update, reason = built._presets.fill()
     assert update["value"] == "Landscape"
     assert "Water, clouds" in reason

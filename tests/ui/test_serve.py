@@ -302,3 +302,19 @@ def test_what_gradio_copied_is_removed_while_the_page_runs(tmp_path, monkeypatch
         while copied.exists() and time.monotonic() < until:
             time.sleep(0.1)
         assert not copied.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "password", "sentence"),
+    [
+        (["--listen", "ann"], "", "--listen needs a password of at least 8 characters"),
+        (["--listen", "ann"], "short", "--listen needs a password of at least 8 characters"),
+        (["--listen", "a:b"], "long enough", "is no name: choose one without a colon"),
+        (["--listen", ""], "long enough", "is no name"),
+    ],
+)
+def test_others_are_served_with_a_password_alone(lib_svd, here, monkeypatch, words, password, sentence):
+    monkeypatch.setenv("SVD_PASSWORD", password)
+    ran = lib_svd("serve", "--out", here / "clips", *words)
+    assert ran.code == 1
+    assert sentence in ran.err

@@ -97,7 +97,7 @@ def test_what_cannot_be_done_is_a_sentence_and_the_clip_before_stays(generate, s
     found = generate(**changed)
     assert sentence in found.pop("status")
     assert all(update == gr.update() for update in found.values())
-    assert studio._loaded is None
+    assert studio.loaded is None
 
 
 def test_a_picture_that_cannot_be_read_is_said_wherever_it_is_used(generate, built):
