@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import ChainMap
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ NAMES = "Another name of the page, such as a proxy's, as the address bar has it;
 @click.option("--open", "opens_browser", is_flag=True, help="Open the page in a browser.")
 @click.option("--own-name", "names", metavar="NAME", multiple=True, help=NAMES)
 @click.option("--pictures", type=Path, multiple=True, help=PICTURES)
+@click.option("--fetch-pictures", is_flag=True, help="Let programs name pictures by their address in the net.")
 @click.option("--listen", metavar="NAME", help=LISTEN)
 @host_options
 def serve(
@@ -42,6 +44,7 @@ def serve(
     opens_browser: bool,
     names: tuple[str, ...],
     pictures: tuple[Path, ...],
+    fetch_pictures: bool,
     listen: str | None,
     **options: Any,
 ) -> None:
@@ -55,7 +58,7 @@ def serve(
         host = host_of(
             options,
             page.tasks.report,
-            chosen=page.choices,
+            chosen=ChainMap(page.choices, {"svd_fetch_pictures": fetch_pictures}),
             model_dirs=tuple(model_dirs(models)),
             output_dir=out,
             stop=page.stop,

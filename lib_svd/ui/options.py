@@ -34,6 +34,7 @@ ROWS = {
         {"choices": video.format_names()},
     ),
     "svd_finish_every": Row("Finish every clip so; the clip itself stays"),
+    "svd_fetch_pictures": Row("Let programs name pictures by their address in the net, never in this network"),
     "svd_compile": Row("Compile small kernels once after each start: faster on CUDA, where Triton is there"),
     "svd_preview": Row("Show a preview while a clip is being made"),
 }

@@ -316,5 +316,5 @@ def test_what_gradio_copied_is_removed_while_the_page_runs(tmp_path, monkeypatch
 def test_others_are_served_with_a_password_alone(lib_svd, here, monkeypatch, words, password, sentence):
     monkeypatch.setenv("SVD_PASSWORD", password)
     ran = lib_svd("serve", "--out", here / "clips", *words)
-    assert ran.code == 1
+    assert ran.code == 2
     assert sentence in ran.err
