@@ -34,7 +34,7 @@ class Room:
         self._orders, self._bytes = 0, 0
 
     @contextmanager
-    def place(self, size: int) -> Iterator[None]:
+    def hold_place(self, size: int) -> Iterator[None]:
         """Hold a place for an order that keeps so many bytes until it is done.
 
         Raises:
@@ -64,7 +64,7 @@ class Line(Room):
         self._lock = threading.Lock()
         self._waiting: dict[str, _Order] = {}  # those that have a name and may leave still
 
-    async def turn(self, work: Callable[[], T], name: str = "") -> T:
+    async def take_turn(self, work: Callable[[], T], name: str = "") -> T:
         """Wait for the order's turn and give what the work gives; it is done though nobody may wait for it any more.
 
         Args:

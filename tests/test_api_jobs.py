@@ -20,10 +20,10 @@ from PIL import Image
 
 from lib_svd import api
 from lib_svd.api import fetching
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.queue import JobQueue, queue
 from lib_svd.studio import Studio
-from tests.conftest import awaited
+from tests.conftest import await_result
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 JOBS = "/svd/v1/jobs"
@@ -32,7 +32,7 @@ SHORT = {"num_frames": 2, "num_steps": 2}
 
 @pytest.fixture
 def studio(checkpoint, picture, tmp_path) -> Studio:
-    host = standalone_host(
+    host = make_standalone_host(
         "cpu",
         model_dirs=(checkpoint.parent,),
         output_dir=tmp_path / "clips",
@@ -55,11 +55,11 @@ def client(app) -> TestClient:
     return TestClient(app)
 
 
-def text_of(path: Path) -> str:
+def encode_text(path: Path) -> str:
     return base64.b64encode(path.read_bytes()).decode("ascii")
 
 
-def ended(client: TestClient, job: dict[str, Any]) -> dict[str, Any]:
+def await_end(client: TestClient, job: dict[str, Any]) -> dict[str, Any]:
     """The job when it has ended."""
     for _ in range(3000):
         now = client.get(f"{JOBS}/{job['id']}").json()
@@ -70,10 +70,10 @@ def ended(client: TestClient, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_job_is_added_followed_and_its_clip_and_frames_are_given(client, picture, studio):
-    added = client.post(JOBS, json={"picture": text_of(picture), "seed": 3, **SHORT})
+    added = client.post(JOBS, json={"picture": encode_text(picture), "seed": 3, **SHORT})
     assert added.status_code == 202
     assert added.headers["location"] == f"{JOBS}/{added.json()['id']}"
-    job = ended(client, added.json())
+    job = await_end(client, added.json())
     assert (job["state"], job["kind"], job["progress"], job["position"], job["error"]) == (
         "done",
         "animate",
@@ -102,10 +102,10 @@ def test_a_picture_comes_in_several_ways_and_gives_the_same_clip(client, picture
     elif way == "form with path":
         added = client.post(JOBS, data={**order, "kind": "animate"}, files={"picture": picture.read_bytes()})
     else:
-        named = {"base64": text_of(picture), "path": {"path": picture.name}, "whole path": {"path": str(picture)}}
+        named = {"base64": encode_text(picture), "path": {"path": picture.name}, "whole path": {"path": str(picture)}}
         added = client.post(JOBS, json={**order, "picture": named[way]})
     assert added.status_code == 202, added.json()
-    job = ended(client, added.json())
+    job = await_end(client, added.json())
     assert job["state"] == "done", job
     settings = job["clips"][0]["settings"]
     assert (settings["seed"], settings["num_frames"], settings["noise_aug_strength"]) == (3, 2, 0.03)
@@ -126,21 +126,21 @@ def test_other_programs_names_of_settings_are_taken(client, picture, other):
         "motion_bucket": "motion_bucket_id",
         "video_frames": "num_frames",
     }[name]
-    order = {"picture": text_of(picture), "num_steps": 1, "num_frames": 2, name: value}
+    order = {"picture": encode_text(picture), "num_steps": 1, "num_frames": 2, name: value}
     order.pop(own, None)
     job = client.post(JOBS, json=order).json()
     assert job["order"][own] == value
 
 
 def test_every_kind_of_job_by_http(client, picture):
-    first = ended(client, client.post(JOBS, json={"picture": text_of(picture), **SHORT}).json())
+    first = await_end(client, client.post(JOBS, json={"picture": encode_text(picture), **SHORT}).json())
     name = Path(first["clips"][0]["path"]).name
     for order, count in (
         ({"kind": "extend", "clip": name}, 1),
         ({"kind": "finish", "clip": name, "reverse": True}, 1),
         ({"kind": "sweep", "picture": {"path": picture.name}, "sweep": "motion", "values": "60, 90", **SHORT}, 3),
     ):
-        job = ended(client, client.post(JOBS, json=order).json())
+        job = await_end(client, client.post(JOBS, json=order).json())
         assert (job["state"], len(job["clips"])) == ("done", count), job
 
 
@@ -192,7 +192,7 @@ def test_jobs_are_moved_and_cancelled(client, picture, studio):
             assert client.post(f"{JOBS}/{ids[2]}/move", json=wrong).status_code == 422, wrong
         no_clip = client.get(f"{JOBS}/{ids[2]}/clip")
         assert (no_clip.status_code, no_clip.json()["message"]) == (404, "The job has no clip yet: it is waiting.")
-    states = [ended(client, {"id": id})["state"] for id in ids]
+    states = [await_end(client, {"id": id})["state"] for id in ids]
     assert states == ["done", "cancelled", "done", "done"]
 
 
@@ -200,21 +200,21 @@ def test_a_job_is_followed_by_events_until_it_has_ended(app, picture):
     async def follow() -> list[dict[str, Any]]:
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60) as client:
-            order = {"picture": text_of(picture), **SHORT, "num_steps": 12}
+            order = {"picture": encode_text(picture), **SHORT, "num_steps": 12}
             job = (await client.post(JOBS, json=order)).json()
             answer = await client.get(f"{JOBS}/{job['id']}/events")
             assert answer.headers["content-type"].startswith("text/event-stream")
             events = [event for event in answer.text.split("\n\n") if event.startswith("event: job")]
             return [json.loads(event.partition("data: ")[2]) for event in events]
 
-    events = awaited(follow())
+    events = await_result(follow())
     assert events[-1]["state"] == "done"
     shares = [each["progress"] for each in events]
     assert shares == sorted(shares)
 
 
 def test_a_preview_comes_where_it_is_asked_for(client, picture):
-    job = client.post(JOBS, json={"picture": text_of(picture), **SHORT, "num_steps": 60}).json()
+    job = client.post(JOBS, json={"picture": encode_text(picture), **SHORT, "num_steps": 60}).json()
     seen = set()
     while (now := client.get(f"{JOBS}/{job['id']}?preview=true").json())["state"] in ("waiting", "running"):
         seen.add((now["preview"] or "")[:23])
@@ -235,7 +235,7 @@ def test_a_full_queue_says_when_to_ask_again(client, picture, studio, monkeypatc
 
 
 def test_a_job_file_that_names_a_file_elsewhere_gives_nothing_away(client, studio, picture, app):
-    job = ended(client, client.post(JOBS, json={"picture": {"path": picture.name}, **SHORT}).json())
+    job = await_end(client, client.post(JOBS, json={"picture": {"path": picture.name}, **SHORT}).json())
     jobs = next(route for route in app.routes if getattr(route, "path", "") == JOBS).endpoint.__self__._queue
     jobs._change(job["id"], clips=({"path": "/etc/hostname"},))
     for part in ("clip", "frames"):
@@ -274,10 +274,12 @@ def test_what_there_is_to_ask(client, picture, checkpoint):
     assert plan["settings"]["num_frames"] == 3
     assert plan["sentence"].startswith("Memory: about")
     assert client.post("/svd/v1/memory-plan", json={"picture_size": [0, 5]}).status_code == 422
-    check = client.post("/svd/v1/check", json={"checkpoint": checkpoint.name, "picture": text_of(picture)}).json()
+    check = client.post("/svd/v1/check", json={"checkpoint": checkpoint.name, "picture": encode_text(picture)}).json()
     assert check["size"] == [96, 64]
     assert client.post("/svd/v1/check", json={"checkpoint": checkpoint.name}).status_code == 422
-    job = ended(client, client.post(JOBS, json={"picture": text_of(picture), "num_frames": 3, "num_steps": 1}).json())
+    job = await_end(
+        client, client.post(JOBS, json={"picture": encode_text(picture), "num_frames": 3, "num_steps": 1}).json()
+    )
     looked = client.get("/svd/v1/review", params={"clip": Path(job["clips"][0]["path"]).name})
     assert (looked.status_code, looked.json()["num_frames"]) == (200, 3)
     assert client.get("/svd/v1/review", params={"clip": "../x"}).status_code == 422
@@ -365,7 +367,7 @@ def test_a_picture_is_fetched_from_the_number_that_was_looked_at(client, studio,
     monkeypatch.setitem(studio.host.options.maps[0], "svd_fetch_pictures", True)
     monkeypatch.setattr(fetching, "is_public", lambda number: number == "127.0.0.1")
     address = f"http://127.0.0.1:{server.server_port}/a.png?x=1"
-    job = ended(client, client.post(JOBS, json={"picture": {"url": address}, **SHORT}).json())
+    job = await_end(client, client.post(JOBS, json={"picture": {"url": address}, **SHORT}).json())
     assert job["state"] == "done"
     elsewhere = client.post(JOBS, json={"picture": {"url": address.replace("a.png", "b.png")}, **SHORT})
     assert elsewhere.json()["message"].startswith("The picture was not given: status 302")

@@ -16,7 +16,7 @@ import pytest
 
 from lib_svd import video
 from lib_svd.client import Refused, Svd
-from tests.conftest import started
+from tests.conftest import start
 
 SHORT = {"num_frames": 2, "num_steps": 2}
 
@@ -28,7 +28,7 @@ def svd(tmp_path_factory, checkpoint) -> Iterator[Svd]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     words = ["--port", port, "--models", checkpoint.parent, "--out", here / "clips", "--device", "cpu"]
-    server = started("serve", *words, cwd=here, first="import warnings; warnings.simplefilter('ignore')")
+    server = start("serve", *words, cwd=here, first="import warnings; warnings.simplefilter('ignore')")
     svd = Svd(f"http://127.0.0.1:{port}/")
     for _ in range(600):
         try:

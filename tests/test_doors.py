@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from lib_svd import api
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.jobs import history
 from lib_svd.queue import JobQueue
 from lib_svd.queue.kinds import read_kind
@@ -25,7 +25,7 @@ OF_THE_RUN = ("path", "seconds", "copies")
 @pytest.fixture
 def studio(checkpoint, tmp_path):
     """What tab and API use, with its own folder of clips."""
-    host = standalone_host("cpu", "float32", model_dirs=(checkpoint.parent,), output_dir=tmp_path / "clips")
+    host = make_standalone_host("cpu", "float32", model_dirs=(checkpoint.parent,), output_dir=tmp_path / "clips")
     return Studio(host)
 
 
@@ -44,13 +44,13 @@ def test_command_line_tab_and_api_leave_the_same_and_say_the_same(by_hand, studi
     assert {path.suffix for path in here.glob("cat.*")} == {*suffixes, ".gif"}
     assert suffixes == {".mp4", ".txt", ".json"}
 
-    noted, own = (asdict(history.entry(video)) for video in (here / "cat.mp4", saved.video))
+    noted, own = (asdict(history.find_entry(video)) for video in (here / "cat.mp4", saved.video))
     assert {**noted, "video": 0, "made": 0, "files": 0} == {**own, "video": 0, "made": 0, "files": 0}
     assert noted["measures"]["flow"] is not None
 
     app, queue = FastAPI(), JobQueue(studio)
     api.add_routes(app, studio, queue, [])
-    asked = TestClient(app).post("/svd/v1/animate", json={**SETTINGS, "picture": _base64(picture)})
+    asked = TestClient(app).post("/svd/v1/animate", json={**SETTINGS, "picture": _encode_base64(picture)})
     queue.close()
     answer = asked.json()
     assert (asked.status_code, answer.keys() - by_hand.keys()) == (200, {"video"})
@@ -80,5 +80,5 @@ def test_a_seed_that_is_left_open_may_be_any_seed(door, studio, picture, lib_svd
     assert asked == [2**32]
 
 
-def _base64(picture):
+def _encode_base64(picture):
     return base64.b64encode(picture.read_bytes()).decode()

@@ -13,20 +13,20 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from lib_svd import door, images
-from lib_svd.api.jobs import json_of
+from lib_svd.api.jobs import answer_json
 from lib_svd.api.orders import read_order
-from lib_svd.api.wire import failed, read, told
+from lib_svd.api.wire import describe_failure, read, write_error
 from lib_svd.checkpoints import describe
 from lib_svd.doctor import examine
 from lib_svd.errors import BadRequest, SvdError
-from lib_svd.hosts.lacking import described
+from lib_svd.hosts.lacking import describe_host
 from lib_svd.jobs import look
 from lib_svd.line import Room
 from lib_svd.presets import Presets
 from lib_svd.queue.kinds import read_text
 from lib_svd.settings import SAMPLERS, SCHEDULES, name_meant
 from lib_svd.speeds import SPEEDS
-from lib_svd.strangers import shown
+from lib_svd.strangers import quote
 from lib_svd.studio import Studio
 
 LARGEST = 4096  # pixels of a picture's side, where only its size is told
@@ -44,52 +44,52 @@ class Asking:
         self._room = Room()
         self._measuring = threading.Lock()  # measuring takes all cores: one after the other
 
-    def models(self) -> Any:
+    def list_models(self) -> Any:
         """List every SVD model that can be named, and what it was made for."""
-        return [{"name": model.name, **describe(model.checkpoint)} for model in self._studio.models()]
+        return [{"name": model.name, **describe(model.checkpoint)} for model in self._studio.list_models()]
 
-    def doctor(self) -> Any:
+    def examine_machine(self) -> Any:
         """Say what this machine has, and what the web UI lacks."""
         host = self._studio.host
-        return {"web UI": described(host), **examine(host.folders.model_dirs())}
+        return {"web UI": describe_host(host), **examine(host.folders.list_model_dirs())}
 
-    def samplers(self) -> Any:
+    def list_samplers(self) -> Any:
         """List samplers, schedules and speeds: by the name that an order takes, the label of the tab."""
         speeds = {name: speed.label for name, speed in SPEEDS.items()}
         return {"samplers": SAMPLERS, "schedules": SCHEDULES, "speeds": speeds}
 
-    def presets(self) -> Response:
+    def list_presets(self) -> Response:
         """List settings to begin with, the built-in ones and the user's own."""
         try:
-            presets = Presets(self._studio.host.folders.clip_dirs()[-1] / "presets.json").all()
+            presets = Presets(self._studio.host.folders.list_clip_dirs()[-1] / "presets.json").list_all()
         except SvdError as error:
-            return json_of(*failed(error))
-        return json_of(200, [asdict(preset) for preset in presets])
+            return answer_json(*describe_failure(error))
+        return answer_json(200, [asdict(preset) for preset in presets])
 
     async def review(self, request: Request) -> Response:
         """Measure a clip of the history, ?clip=NAME: how much moves, how near it stays, what to try next."""
         try:
-            path = self._studio.clip_called(read_text("clip", request.query_params.get("clip", "")))
+            path = self._studio.find_clip_by_name(read_text("clip", request.query_params.get("clip", "")))
             looked = await run_in_threadpool(self._look, path)
         except SvdError as error:
-            return json_of(*failed(error))
-        advice = looked.advice()
+            return answer_json(*describe_failure(error))
+        advice = looked.advise()
         about = {"num_frames": looked.num_frames, "fps": looked.fps, "size": list(looked.size)}
         said = {"advice": None if advice is None else asdict(advice), "notes": list(looked.notes)}
-        return json_of(200, {"clip": path.name, **about, **looked.review.as_dict(), **said})
+        return answer_json(200, {"clip": path.name, **about, **looked.review.as_dict(), **said})
 
-    async def memory_plan(self, request: Request) -> Response:
+    async def plan_memory(self, request: Request) -> Response:
         """Say what a clip will take, for settings and the "picture_size" [width, height]."""
 
         def work(order: dict[str, Any]) -> dict[str, Any]:
             size = _read_size(order.pop("picture_size", [1024, 576]))
             settings = {name_meant(name): value for name, value in order.items()}
-            complete = self._studio.completed(self._studio.request(settings), size)
-            plan = self._studio.memory_plan(complete)
-            numbers = {"needed": plan.needed, "free": plan.free, "fits": plan.fits, "sentence": plan.sentence()}
+            complete = self._studio.complete_request(self._studio.make_request(settings), size)
+            plan = self._studio.plan_memory(complete)
+            numbers = {"needed": plan.needed, "free": plan.free, "fits": plan.fits, "sentence": plan.write_sentence()}
             return {**numbers, "settings": asdict(complete)}
 
-        return await self._answered(request, lambda: _read_body(request), work)
+        return await self._answer(request, lambda: _read_body(request), work)
 
     async def check(self, request: Request) -> Response:
         """Say what may go wrong with a clip of a picture, with remedies, and where a tighter crop would be."""
@@ -98,8 +98,8 @@ class Asking:
             content = order["content"]
             if content is None:
                 raise BadRequest('There is no picture yet: send it as "picture".')
-            request_of = self._studio.request(order["settings"])
-            checkpoint = self._studio.checkpoint(request_of.checkpoint)
+            request_of = self._studio.make_request(order["settings"])
+            checkpoint = self._studio.find_checkpoint(request_of.checkpoint)
             family = checkpoint.family
             background = request_of.background or family.background
             picture = io.BytesIO(content)
@@ -109,21 +109,21 @@ class Asking:
             asked = await read_order(request, self._studio.host, "animate")
             return {"settings": asked.order, "content": asked.content}
 
-        return await self._answered(request, read_asked, work)
+        return await self._answer(request, read_asked, work)
 
     def _look(self, path: Any) -> Any:
         with self._measuring:
             return look(path)
 
-    async def _answered(self, request: Request, read_asked: Any, work: Any) -> Response:
-        status, why = door.excess(request.headers.raw)
+    async def _answer(self, request: Request, read_asked: Any, work: Any) -> Response:
+        status, why = door.explain_excess(request.headers.raw)
         if why:
-            return json_of(status, told("Refused", why))
+            return answer_json(status, write_error("Refused", why))
         try:
-            with self._room.place(int(request.headers.get("content-length", 0))):
-                return json_of(200, await run_in_threadpool(work, await read_asked()))
+            with self._room.hold_place(int(request.headers.get("content-length", 0))):
+                return answer_json(200, await run_in_threadpool(work, await read_asked()))
         except SvdError as error:
-            return json_of(*failed(error))
+            return answer_json(*describe_failure(error))
 
 
 async def _read_body(request: Request) -> dict[str, Any]:
@@ -132,8 +132,8 @@ async def _read_body(request: Request) -> dict[str, Any]:
 
 def _read_size(value: Any) -> tuple[int, int]:
     if not (isinstance(value, list) and len(value) == 2 and all(type(each) is int for each in value)):
-        raise BadRequest(f'"picture_size" must be [width, height] in pixels, not {shown(value)}.')
+        raise BadRequest(f'"picture_size" must be [width, height] in pixels, not {quote(value)}.')
     width, height = value
     if not (1 <= width <= LARGEST and 1 <= height <= LARGEST):
-        raise BadRequest(f'"picture_size" must be from 1 to {LARGEST} pixels a side, not {shown(value)}.')
+        raise BadRequest(f'"picture_size" must be from 1 to {LARGEST} pixels a side, not {quote(value)}.')
     return width, height

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from lib_svd.door import MOST_BYTES
 from lib_svd.errors import BadPicture, BadRequest
-from lib_svd.strangers import is_text, shown
+from lib_svd.strangers import is_text, quote
 
 SECONDS = 20  # for each step of the connection
 PIECE = 2**16  # bytes
@@ -59,7 +59,7 @@ def _connect(scheme: str, name: str, number: str, port: int) -> socket.socket:
 
 def _read_address(address: Any) -> tuple[str, str, int, str]:
     """Part an address into scheme, name, port and path; raises BadRequest where it is none that is fetched."""
-    refused = BadRequest(f"{shown(address)} is no address of a picture: give one that begins with https:// or http://.")
+    refused = BadRequest(f"{quote(address)} is no address of a picture: give one that begins with https:// or http://.")
     if not isinstance(address, str) or not is_text(address) or not address.isascii() or not address.isprintable():
         raise refused
     try:
@@ -77,10 +77,10 @@ def _find_public(name: str, port: int) -> str:
     try:
         found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise BadRequest(f"{shown(name)} could not be looked up: send the picture itself.") from error
+        raise BadRequest(f"{quote(name)} could not be looked up: send the picture itself.") from error
     numbers = [str(each[4][0]) for each in found]
     if not numbers or not all(is_public(number) for number in numbers):
-        raise BadRequest(f"{shown(name)} is not on the public net, and nothing else is asked: send the picture itself.")
+        raise BadRequest(f"{quote(name)} is not on the public net, and nothing else is asked: send the picture itself.")
     return numbers[0]
 
 

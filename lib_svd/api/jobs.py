@@ -18,12 +18,12 @@ from starlette.concurrency import run_in_threadpool
 
 from lib_svd import door
 from lib_svd.api.orders import read_order
-from lib_svd.api.wire import describe_job, end_of, failed, read, told
+from lib_svd.api.wire import describe_end, describe_failure, describe_job, read, write_error
 from lib_svd.errors import BadRequest, SvdError
-from lib_svd.jobs import reopened
+from lib_svd.jobs import reopen_clip
 from lib_svd.line import Room
 from lib_svd.queue import Job, JobQueue, NoSuchJob
-from lib_svd.strangers import shown
+from lib_svd.strangers import quote
 from lib_svd.studio import Studio
 
 SECONDS_BETWEEN_LOOKS = 0.25  # of those who follow a job
@@ -51,11 +51,11 @@ class JobRoutes:
 
         async def work() -> Response:
             job = await self._add(request, "")
-            answer = json_of(202, self._describe(job))
+            answer = answer_json(202, self._describe(job))
             answer.headers["Location"] = f"/svd/v1/jobs/{job.id}"
             return answer
 
-        return await self._answered(request, work)
+        return await self._answer(request, work)
 
     async def animate(self, request: Request) -> Response:
         """Animate a picture and wait for the clip: a job, in the same queue."""
@@ -67,32 +67,32 @@ class JobRoutes:
 
     async def list_jobs(self, request: Request) -> Response:
         """List all jobs: the one that is made, those that wait, those that have ended."""
-        return json_of(200, [self._describe(job) for job in self._queue.list_jobs()])
+        return answer_json(200, [self._describe(job) for job in self._queue.list_jobs()])
 
     async def show(self, id: str, request: Request) -> Response:
         """Say where a job is: state, stage, step, time left; with ?preview=true a picture of it."""
 
         async def work() -> Response:
             wanted = request.query_params.get("preview", "").lower() in ("true", "1", "yes")
-            return json_of(200, describe_job(self._queue, self._queue.find(id), wants_preview=wanted))
+            return answer_json(200, describe_job(self._queue, self._queue.find(id), wants_preview=wanted))
 
-        return await self._answered(request, work)
+        return await self._answer(request, work)
 
     async def cancel(self, id: str, request: Request) -> Response:
         """Cancel a job that waits or is being made; one that has ended stays as it is."""
 
         async def work() -> Response:
-            return json_of(200, self._describe(self._queue.cancel(id)))
+            return answer_json(200, self._describe(self._queue.cancel(id)))
 
-        return await self._answered(request, work)
+        return await self._answer(request, work)
 
     async def forget(self, id: str, request: Request) -> Response:
         """Cancel a job, or take one that has ended off the list; its clips stay."""
 
         async def work() -> Response:
-            return json_of(200, self._describe(self._queue.forget(id)))
+            return answer_json(200, self._describe(self._queue.forget(id)))
 
-        return await self._answered(request, work)
+        return await self._answer(request, work)
 
     async def move(self, id: str, request: Request) -> Response:
         """Move a job that waits to another position: 1 is made next."""
@@ -100,21 +100,21 @@ class JobRoutes:
         async def work() -> Response:
             position = read(await request.body(), '{"position": 1}').get("position")
             if type(position) is not int:
-                raise BadRequest(f'"position" must be a whole number, 1 for the next job, not {shown(position)}.')
-            return json_of(200, self._describe(self._queue.move(id, position)))
+                raise BadRequest(f'"position" must be a whole number, 1 for the next job, not {quote(position)}.')
+            return answer_json(200, self._describe(self._queue.move(id, position)))
 
-        return await self._answered(request, work)
+        return await self._answer(request, work)
 
-    async def clip(self, id: str, request: Request) -> Response:
+    async def send_clip(self, id: str, request: Request) -> Response:
         """Give the last clip of a job, as an MP4 file."""
 
         async def work() -> Response:
             path = self._find_clip(id)
             return FileResponse(path, media_type="video/mp4", filename=path.name)
 
-        return await self._answered(request, work)
+        return await self._answer(request, work)
 
-    async def frames(self, id: str, request: Request) -> Response:
+    async def send_frames(self, id: str, request: Request) -> Response:
         """Give the frames of a job's last clip as PNG files in a zip: without loss where they were saved."""
 
         async def work() -> Response:
@@ -123,18 +123,20 @@ class JobRoutes:
             headers = {"Content-Disposition": f'attachment; filename="{id}-frames.zip"'}
             return Response(packed, media_type="application/zip", headers=headers)
 
-        return await self._answered(request, work)
+        return await self._answer(request, work)
 
-    async def events(self, id: str, request: Request) -> Response:
+    async def send_events(self, id: str, request: Request) -> Response:
         """Follow a job until it has ended, as server-sent events: each is the job as it is then."""
 
         async def work() -> Response:
             job = self._queue.find(id)
             if self._followers >= MOST_FOLLOWERS:
-                return json_of(429, told("Busy", f"{self._followers} programs follow jobs already: ask again later."))
+                return answer_json(
+                    429, write_error("Busy", f"{self._followers} programs follow jobs already: ask again later.")
+                )
             return StreamingResponse(self._follow(job), media_type="text/event-stream", headers=_UNBUFFERED)
 
-        return await self._answered(request, work)
+        return await self._answer(request, work)
 
     async def _follow(self, job: Job) -> AsyncIterator[str]:
         self._followers += 1
@@ -160,16 +162,16 @@ class JobRoutes:
         async def work() -> Response:
             job = await self._add(request, kind)
             ended = await asyncio.wrap_future(self._queue.await_end(job.id))
-            status, answer = end_of(ended)
+            status, answer = describe_end(ended)
             if status == 200:
-                video = self._studio.clip_called(answer["path"])
+                video = self._studio.find_clip_by_name(answer["path"])
                 answer = {"video": await run_in_threadpool(_write_base64, video), **answer}
-            return json_of(status, answer)
+            return answer_json(status, answer)
 
-        return await self._answered(request, work)
+        return await self._answer(request, work)
 
     async def _add(self, request: Request, kind: str) -> Job:
-        with self._room.place(int(request.headers.get("content-length", 0))):
+        with self._room.hold_place(int(request.headers.get("content-length", 0))):
             asked = await read_order(request, self._studio.host, kind)
             return await run_in_threadpool(self._queue.add, asked.kind, asked.order, asked.content, asked.title)
 
@@ -181,17 +183,17 @@ class JobRoutes:
         if not job.clips:
             why = "has no clip" if job.state.is_end else "has no clip yet"
             raise NoSuchJob(f"The job {why}: it is {job.state.value}.")
-        return self._studio.clip_called(job.clips[-1]["path"])
+        return self._studio.find_clip_by_name(job.clips[-1]["path"])
 
-    async def _answered(self, request: Request, work: Made) -> Response:
+    async def _answer(self, request: Request, work: Made) -> Response:
         """Give what work gives; what cannot be done, or is too large to be read, is said."""
-        status, why = door.excess(request.headers.raw)
+        status, why = door.explain_excess(request.headers.raw)
         if why:
-            return json_of(status, told("Refused", why))
+            return answer_json(status, write_error("Refused", why))
         try:
             return await work()
         except SvdError as error:
-            answer = json_of(*failed(error))
+            answer = answer_json(*describe_failure(error))
             if answer.status_code == 429:
                 answer.headers["Retry-After"] = str(max(1, round(self._queue.wait)))
             return answer
@@ -200,7 +202,7 @@ class JobRoutes:
 _UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}  # else a proxy keeps events back
 
 
-def json_of(status: int, value: Any) -> Response:
+def answer_json(status: int, value: Any) -> Response:
     """Answer with JSON."""
     return Response(json.dumps(value), status, media_type="application/json")
 
@@ -211,7 +213,7 @@ def pack_frames(path: Path) -> bytes:
     Raises:
         BadInput: the clip cannot be read.
     """
-    saved = reopened(path)
+    saved = reopen_clip(path)
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as packed:  # PNG is packed already
         if saved.frames:

@@ -12,13 +12,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from lib_svd.api.fetching import fetch
-from lib_svd.api.wire import bytes_of, read
+from lib_svd.api.wire import decode_base64, read
 from lib_svd.errors import BadInput, BadPicture, BadRequest
 from lib_svd.finish.finishing import FINISHINGS
 from lib_svd.ports import Host
 from lib_svd.queue.kinds import KINDS, Kind, read_kind
 from lib_svd.settings import SETTINGS, name_meant
-from lib_svd.strangers import is_file, is_text, shown
+from lib_svd.strangers import is_file, is_text, quote
 
 EXAMPLE = '{"picture": "<base64>", "num_frames": 14}'
 FORM = "multipart/form-data"
@@ -105,7 +105,7 @@ def _read_file(given: Any, kind: Kind, host: Host) -> tuple[bytes | None, str]:
         if way == "url":
             return fetch(value, is_allowed=bool(host.options["svd_fetch_pictures"])), ""
     try:
-        return bytes_of(given), ""
+        return decode_base64(given), ""
     except ValueError as error:
         if kind is KINDS["finish"]:
             what = "The video must be base64 text, with or without data:video/mp4;base64, before it."
@@ -121,10 +121,10 @@ def find_picture(host: Host, name: Any) -> Path:
     Raises:
         BadPicture: there is none.
     """
-    refused = BadPicture(f"There is no picture {shown(name)} in the folders that programs may read: name one there.")
+    refused = BadPicture(f"There is no picture {quote(name)} in the folders that programs may read: name one there.")
     if not isinstance(name, str) or not is_text(name) or "\0" in name or len(name) > 4096:
         raise refused
-    folders = [*host.folders.clip_dirs(), *host.folders.picture_dirs()]
+    folders = [*host.folders.list_clip_dirs(), *host.folders.list_picture_dirs()]
     try:
         paths = [Path(name)] if Path(name).is_absolute() else [folder / name for folder in folders]
         for path in paths:

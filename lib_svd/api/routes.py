@@ -7,7 +7,7 @@ from typing import Any
 
 from lib_svd.api.asking import Asking
 from lib_svd.api.jobs import JobRoutes
-from lib_svd.api.schemas import ClipSent, JobShown, answers, body_of
+from lib_svd.api.schemas import ClipSent, JobShown, describe_body, list_answers
 from lib_svd.queue import KINDS, JobQueue
 from lib_svd.settings import SETTINGS
 from lib_svd.studio import Studio
@@ -32,24 +32,24 @@ def add_routes(app: Any, studio: Studio, queue: JobQueue, guards: list[Any]) -> 
         app.add_api_route(f"{ROOT}{path}", handler, response_model=None, **how)
 
     reading = (411, 413, 422, 429, 500)
-    add("POST", "/jobs", jobs.add, answers(202, JobShown, *reading), **body_of(*KINDS, with_kind=True))
-    add("GET", "/jobs", jobs.list_jobs, answers(200, list[JobShown]))
-    add("GET", "/jobs/{id}", jobs.show, answers(200, JobShown, 404, 413, 411, 422), **_ask(preview="boolean"))
-    add("DELETE", "/jobs/{id}", jobs.forget, answers(200, JobShown, 404, 411, 413, 422))
-    add("POST", "/jobs/{id}/cancel", jobs.cancel, answers(200, JobShown, 404, 411, 413, 422))
-    add("POST", "/jobs/{id}/move", jobs.move, answers(200, JobShown, 404, 411, 413, 422), **_POSITION)
-    add("GET", "/jobs/{id}/clip", jobs.clip, answers(200, None, 404, 411, 413, 422))
-    add("GET", "/jobs/{id}/frames", jobs.frames, answers(200, None, 404, 411, 413, 422))
-    add("GET", "/jobs/{id}/events", jobs.events, answers(200, None, 404, 411, 413, 422, 429))
-    add("POST", "/animate", jobs.animate, answers(200, ClipSent, 409, *reading), **body_of("animate"))
-    add("POST", "/finish", jobs.finish, answers(200, ClipSent, 409, *reading), **body_of("finish"))
-    add("GET", "/models", asking.models, answers(200, list[dict[str, Any]]))
-    add("GET", "/presets", asking.presets, answers(200, list[dict[str, Any]], 422))
-    add("GET", "/samplers", asking.samplers, answers(200, dict[str, Any]))
-    add("GET", "/review", asking.review, answers(200, dict[str, Any], 422, 500), **_ask(clip="string"))
-    add("POST", "/memory-plan", asking.memory_plan, answers(200, dict[str, Any], *reading), **_plan())
-    add("POST", "/check", asking.check, answers(200, dict[str, Any], *reading), **body_of("animate"))
-    add("GET", "/doctor", asking.doctor, answers(200, dict[str, Any]))
+    add("POST", "/jobs", jobs.add, list_answers(202, JobShown, *reading), **describe_body(*KINDS, with_kind=True))
+    add("GET", "/jobs", jobs.list_jobs, list_answers(200, list[JobShown]))
+    add("GET", "/jobs/{id}", jobs.show, list_answers(200, JobShown, 404, 413, 411, 422), **_ask(preview="boolean"))
+    add("DELETE", "/jobs/{id}", jobs.forget, list_answers(200, JobShown, 404, 411, 413, 422))
+    add("POST", "/jobs/{id}/cancel", jobs.cancel, list_answers(200, JobShown, 404, 411, 413, 422))
+    add("POST", "/jobs/{id}/move", jobs.move, list_answers(200, JobShown, 404, 411, 413, 422), **_POSITION)
+    add("GET", "/jobs/{id}/clip", jobs.send_clip, list_answers(200, None, 404, 411, 413, 422))
+    add("GET", "/jobs/{id}/frames", jobs.send_frames, list_answers(200, None, 404, 411, 413, 422))
+    add("GET", "/jobs/{id}/events", jobs.send_events, list_answers(200, None, 404, 411, 413, 422, 429))
+    add("POST", "/animate", jobs.animate, list_answers(200, ClipSent, 409, *reading), **describe_body("animate"))
+    add("POST", "/finish", jobs.finish, list_answers(200, ClipSent, 409, *reading), **describe_body("finish"))
+    add("GET", "/models", asking.list_models, list_answers(200, list[dict[str, Any]]))
+    add("GET", "/presets", asking.list_presets, list_answers(200, list[dict[str, Any]], 422))
+    add("GET", "/samplers", asking.list_samplers, list_answers(200, dict[str, Any]))
+    add("GET", "/review", asking.review, list_answers(200, dict[str, Any], 422, 500), **_ask(clip="string"))
+    add("POST", "/memory-plan", asking.plan_memory, list_answers(200, dict[str, Any], *reading), **_plan())
+    add("POST", "/check", asking.check, list_answers(200, dict[str, Any], *reading), **describe_body("animate"))
+    add("GET", "/doctor", asking.examine_machine, list_answers(200, dict[str, Any]))
     queue.open()
 
 
@@ -58,17 +58,17 @@ def _ask(**kinds: str) -> dict[str, Any]:
     return {"parameters": [{"name": name, "in": "query", "schema": {"type": kind}} for name, kind in kinds.items()]}
 
 
-def _body(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+def _describe_body(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
     schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-_POSITION = _body({"position": {"type": "integer", "minimum": 1}}, ["position"])
+_POSITION = _describe_body({"position": {"type": "integer", "minimum": 1}}, ["position"])
 
 
 def _plan() -> dict[str, Any]:
-    schema = body_of("animate")["requestBody"]["content"]["application/json"]["schema"]
+    schema = describe_body("animate")["requestBody"]["content"]["application/json"]["schema"]
     settings = {name: each for name, each in schema["properties"].items() if name in SETTINGS}
     side = {"type": "integer", "minimum": 1, "maximum": 4096}
     size = {"type": "array", "items": side, "minItems": 2, "maxItems": 2}
-    return _body({"picture_size": size, **settings}, [])
+    return _describe_body({"picture_size": size, **settings}, [])

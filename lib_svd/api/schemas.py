@@ -106,18 +106,18 @@ EXAMPLES: Mapping[str, Schema] = {
 }
 
 
-def body_of(*kinds: str, with_kind: bool = False) -> Schema:
+def describe_body(*kinds: str, with_kind: bool = False) -> Schema:
     """Describe the body of a request for jobs of these kinds, as OpenAPI has it."""
-    schemas = [_schema_of(kind, with_kind) for kind in kinds]
+    schemas = [_describe_kind(kind, with_kind) for kind in kinds]
     schema = schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
-    forms = [_form_of(each) for each in schemas]
+    forms = [_describe_form(each) for each in schemas]
     examples = {kind: {"value": EXAMPLES[kind]} for kind in kinds}
     form = forms[0] if len(forms) == 1 else {"oneOf": forms}
     content = {"application/json": {"schema": schema, "examples": examples}, "multipart/form-data": {"schema": form}}
     return {"requestBody": {"required": True, "content": content}}
 
 
-def _schema_of(kind: str, with_kind: bool) -> Schema:
+def _describe_kind(kind: str, with_kind: bool) -> Schema:
     rows = FINISHINGS if kind == "finish" else SETTINGS
     named: Schema = {"kind": {"enum": [kind]}} if with_kind else {}
     if kind == "finish":
@@ -125,15 +125,15 @@ def _schema_of(kind: str, with_kind: bool) -> Schema:
     elif kind != "extend":
         named["picture"] = PICTURE
     for name in sorted(KINDS[kind].fields):
-        named[name] = _field_of(rows[name]) if name in rows else _MORE[name]
+        named[name] = _describe_field(rows[name]) if name in rows else _MORE[name]
         for alias in rows[name].aliases if name in rows else ():
-            named[alias] = {**_field_of(rows[name]), "description": f"another name of {name}"}
+            named[alias] = {**_describe_field(rows[name]), "description": f"another name of {name}"}
     needed = {"animate": ["picture"], "sweep": ["picture", "sweep"], "extend": ["clip"], "finish": []}[kind]
     must = [*(["kind"] if with_kind and kind != "animate" else []), *needed]
     return {"title": kind, "type": "object", "properties": named, "required": must, "additionalProperties": False}
 
 
-def _field_of(setting: Setting) -> Schema:
+def _describe_field(setting: Setting) -> Schema:
     """Describe what a setting may be."""
     about: Schema = {"title": setting.label, "description": setting.help}
     if setting.kind is bool:
@@ -141,17 +141,17 @@ def _field_of(setting: Setting) -> Schema:
     if setting.kind is str:
         kind: Schema = {"type": "string"} if setting.choices is None else {"enum": [*setting.choices]}
         pattern = {"pattern": "^#[0-9a-fA-F]{6}$"} if setting.is_colour else {}
-        return _or_null({**about, **kind, **pattern}, setting)
+        return _allow_null({**about, **kind, **pattern}, setting)
     low = -1 if setting.name == "seed" else setting.low  # -1 draws one
     number = "integer" if setting.kind is int else "number"
-    return _or_null({**about, "type": number, "minimum": low, "maximum": setting.high}, setting)
+    return _allow_null({**about, "type": number, "minimum": low, "maximum": setting.high}, setting)
 
 
-def _or_null(schema: Schema, setting: Setting) -> Schema:
+def _allow_null(schema: Schema, setting: Setting) -> Schema:
     return {"anyOf": [schema, {"type": "null"}]} if setting.is_open or setting.name == "seed" else schema
 
 
-def _form_of(schema: Schema) -> Schema:
+def _describe_form(schema: Schema) -> Schema:
     """Describe the same as a form, in which the file is one and all else is text."""
     files = {name: {"type": "string", "format": "binary"} for name in ("picture", "video")}
     named = {name: files.get(name, each) for name, each in schema["properties"].items()}
@@ -171,7 +171,7 @@ RESPONSES: Mapping[int, Schema] = {
 }
 
 
-def answers(good: int, model: Any, *others: int) -> dict[int | str, Any]:
+def list_answers(good: int, model: Any, *others: int) -> dict[int | str, Any]:
     """List what a route may answer."""
     first: Schema = {} if model is None else {"model": model}
     return {good: first, **{status: RESPONSES[status] for status in (401, 403, *others)}}

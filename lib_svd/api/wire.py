@@ -36,7 +36,7 @@ def read(body: bytes, example: str) -> dict[str, Any]:
         raise BadRequest(f"{wanted}; this cannot be read ({error}).") from error
 
 
-def bytes_of(text: Any) -> bytes:
+def decode_base64(text: Any) -> bytes:
     """Decode what base64 text stands for, with what a data URL has before it or without; raises ValueError for any
     other.
     """
@@ -47,14 +47,14 @@ def bytes_of(text: Any) -> bytes:
         raise ValueError(str(error)) from error
 
 
-def failed(error: SvdError) -> Answer:
+def describe_failure(error: SvdError) -> Answer:
     """Say why something was not done."""
     kinds = ((NoSuchJob, MISSING), (BadInput, REFUSED), (Interrupted, STOPPED), (Busy, WAITING))
     status = next((status for kind, status in kinds if isinstance(error, kind)), FAILED)
-    return status, told(type(error).__name__, str(error))
+    return status, write_error(type(error).__name__, str(error))
 
 
-def told(error: str, message: str) -> dict[str, Any]:
+def write_error(error: str, message: str) -> dict[str, Any]:
     """Write an error as programs read it."""
     return {"error": error, "message": message}
 
@@ -79,15 +79,17 @@ def describe_job(queue: JobQueue, job: Job, *, wants_preview: bool = False) -> d
         "preview": live.preview or None if live and wants_preview else None,
         "order": make_showable(dict(job.order)),
         "clips": [dict(clip) for clip in job.clips],
-        "error": told(job.error, job.message) if job.error else None,
+        "error": write_error(job.error, job.message) if job.error else None,
     }
 
 
-def end_of(job: Job) -> Answer:
+def describe_end(job: Job) -> Answer:
     """Answer whoever waited for a job's end: with its last clip, or with what went wrong."""
     if job.state is State.DONE and job.clips:
         return 200, dict(job.clips[-1])
-    return _STATUS_OF.get(job.error, STOPPED if job.state is State.CANCELLED else FAILED), told(job.error, job.message)
+    return _STATUS_OF.get(job.error, STOPPED if job.state is State.CANCELLED else FAILED), write_error(
+        job.error, job.message
+    )
 
 
 _STATUS_OF: Mapping[str, int] = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from lib_svd.cli.options import Options, model_options, recognised, tell_errors
+from lib_svd.cli.options import Options, add_model_options, recognise_model, tell_errors
 from lib_svd.cli.terminal import tell
 from lib_svd.request import ClipRequest, read_size
 
@@ -21,14 +21,14 @@ USUAL = (1024, 576), 64, "#000000"
 @click.option("--checkpoint", help="The model that shall animate it; SVD-XT's size when not given.")
 @click.option("--size", help="What the model was made for, as WxH, in place of naming it.")
 @click.option("--background", help="Shows through transparent parts of the picture; the model's own when not given.")
-@model_options
+@add_model_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(picture: Path, size: str | None, background: str | None, as_json: bool, **options: Any) -> None:
     """Say what may go wrong with a clip of PICTURE, with remedies, and where a tighter crop would be."""
     from lib_svd import images
 
     with tell_errors(as_json):
-        native, grid, colour = _made_for(options)
+        native, grid, colour = _find_made_for(options)
         width, height = (None, None) if size is None else read_size(size)
         found = images.examine(picture, (width or native[0], height or native[1]), grid, background or colour)
         if as_json:
@@ -44,9 +44,9 @@ def check(picture: Path, size: str | None, background: str | None, as_json: bool
             tell(f"A tighter crop round the subject: --focus-x {x} --focus-y {y} --zoom {zoom}.")
 
 
-def _made_for(options: Options) -> tuple[tuple[int, int], int, str]:
+def _find_made_for(options: Options) -> tuple[tuple[int, int], int, str]:
     """Give size, grid and background of the model that is named, or the usual ones."""
     if not options["checkpoint"]:
         return USUAL
-    checkpoint = recognised(options, ClipRequest())
+    checkpoint = recognise_model(options, ClipRequest())
     return checkpoint.family.native_size, checkpoint.size_grid, checkpoint.family.background

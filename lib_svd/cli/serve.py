@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from lib_svd.cli.options import OUTPUT_DIR, host_of, host_options, model_dirs, tell_errors
-from lib_svd.doctor import page_problem, page_remedy
+from lib_svd.cli.options import OUTPUT_DIR, add_host_options, list_model_dirs, make_host, tell_errors
+from lib_svd.doctor import find_page_problem, find_page_remedy
 from lib_svd.errors import BadRequest, SvdError
 
 PASSWORD = "SVD_PASSWORD"  # of the environment
@@ -36,7 +36,7 @@ NAMES = "Another name of the page, such as a proxy's, as the address bar has it;
 @click.option("--pictures", type=Path, multiple=True, help=PICTURES)
 @click.option("--fetch-pictures", is_flag=True, help="Let programs name pictures by their address in the net.")
 @click.option("--listen", metavar="NAME", help=LISTEN)
-@host_options
+@add_host_options
 def serve(
     port: int,
     models: tuple[Path, ...],
@@ -51,15 +51,15 @@ def serve(
     """Serve a page in which clips are made, and the API for programs: for this machine only, or with a password."""
     from lib_svd.studio import Studio
 
-    standalone = _ui()
+    standalone = _import_ui()
     page = standalone.StandalonePage(out)
     with tell_errors(as_json=False):
         password = _read_password(listen) if listen is not None else ""
-        host = host_of(
+        host = make_host(
             options,
             page.tasks.report,
             chosen=ChainMap(page.choices, {"svd_fetch_pictures": fetch_pictures}),
-            model_dirs=tuple(model_dirs(models)),
+            model_dirs=tuple(list_model_dirs(models)),
             output_dir=out,
             stop=page.stop,
             picture_dirs=tuple(pictures),
@@ -83,14 +83,14 @@ def _read_password(name: str) -> str:
     return f"{name}:{given}"
 
 
-def _ui() -> Any:
+def _import_ui() -> Any:
     """Import the module that serves; raises SvdError where this environment has no gradio that can be used."""
-    if problem := page_problem():
+    if problem := find_page_problem():
         raise SvdError(problem)
     try:
         from lib_svd.ui import standalone
     except ImportError as error:
         if (error.name or "").startswith("lib_svd"):
             raise
-        raise SvdError(f"gradio {version('gradio')} cannot be loaded ({error}): run `{page_remedy()}`.") from error
+        raise SvdError(f"gradio {version('gradio')} cannot be loaded ({error}): run `{find_page_remedy()}`.") from error
     return standalone

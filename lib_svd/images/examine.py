@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from lib_svd.images.check import Concern, check_picture, tighter_crop
-from lib_svd.images.fit import View, fit_picture, working_size
+from lib_svd.images.check import Concern, check_picture, find_tighter_crop
+from lib_svd.images.fit import View, choose_working_size, fit_picture
 from lib_svd.images.read import read_picture
 
 
@@ -40,11 +40,11 @@ def examine(source: str | Path | BinaryIO, native: tuple[int, int], grid: int, b
         BadInput: it cannot be read.
     """
     read = read_picture(source, background)
-    size = working_size(read.image.size, native, grid)
+    size = choose_working_size(read.image.size, native, grid)
     fitted = fit_picture(read.image, size, "crop", View())
     return Examined(
         concerns=check_picture(read.image, fitted, is_transparent=read.is_transparent),
-        tighter=tighter_crop(read.image, size),
+        tighter=find_tighter_crop(read.image, size),
         size=size,
         notes=(*read.notes, *fitted.notes),
     )

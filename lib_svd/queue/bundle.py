@@ -7,12 +7,12 @@ import zipfile
 from pathlib import Path
 
 from lib_svd.errors import BadInput, BadOutput, SvdError
-from lib_svd.files import hidden_names, publish_together
+from lib_svd.files import make_hidden_names, publish_together
 from lib_svd.queue.job import Job
 from lib_svd.queue.kinds import read_text
 from lib_svd.queue.queue import MOST_BYTES, MOST_WAITING, JobQueue
 from lib_svd.request import MOST_TEXT
-from lib_svd.strangers import read_json, text_of
+from lib_svd.strangers import decode_text, read_json
 
 JOB, CONTENT = "job.json", "input"  # what a job's two files are called, in a folder of its own
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile)
@@ -29,7 +29,7 @@ def save_jobs(queue: JobQueue, out: Path) -> Path:
     if not jobs:
         raise BadInput("No job waits: there is nothing to save.")
     try:
-        with hidden_names(out.parent) as hidden:
+        with make_hidden_names(out.parent) as hidden:
             unfinished = hidden(out.suffix)
             with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as packed:
                 for number, job in enumerate(jobs, 1):
@@ -61,7 +61,7 @@ def load_jobs(queue: JobQueue, path: Path) -> tuple[list[Job], list[str]]:
                     raise ValueError(f"{name} is too large")
                 content = name.removesuffix(JOB) + CONTENT
                 sent = _read(packed, content, sizes[content]) if content in sizes else None
-                told = read_json(text_of(_read(packed, name, sizes[name])))
+                told = read_json(decode_text(_read(packed, name, sizes[name])))
                 try:
                     added.append(queue.add(told["kind"], dict(told["order"]), sent, read_text("title", told["title"])))
                 except SvdError as error:

@@ -15,15 +15,15 @@ from lib_svd import jobs
 from lib_svd.animate import Order
 from lib_svd.clip import SavedClip
 from lib_svd.errors import BadRequest
-from lib_svd.files import held_name
-from lib_svd.finish.deliveries import delivery_called
-from lib_svd.finish.finishing import FINISHINGS, Finishing, with_finished
-from lib_svd.jobs import FinishOrder, Swept, reopened, uploads
+from lib_svd.files import hold_name
+from lib_svd.finish.deliveries import find_delivery
+from lib_svd.finish.finishing import FINISHINGS, Finishing, add_finished
+from lib_svd.jobs import FinishOrder, Swept, reopen_clip, uploads
 from lib_svd.queue.job import Job
 from lib_svd.queue.recovering import find_clip, recover
 from lib_svd.request import ClipRequest
 from lib_svd.settings import SETTINGS, Setting, draw_seed
-from lib_svd.strangers import shown
+from lib_svd.strangers import quote
 from lib_svd.studio import Studio
 
 SENT = "sent.mp4"  # what a clip is called that comes along
@@ -104,10 +104,10 @@ class Extend:
         yield _animate(task, self._make_order(task.studio, task.job.order))
 
     def _make_order(self, studio: Studio, order: Mapping[str, Any]) -> Order:
-        clip = reopened(studio.clip_called(read_text("clip", order.get("clip")))).clip
+        clip = reopen_clip(studio.find_clip_by_name(read_text("clip", order.get("clip")))).clip
         number, count = order.get("frame", -1), len(clip.frames)
         if type(number) is not int or not -1 <= number < count:
-            raise BadRequest(f'"frame" must be from 0 to {count - 1}, or -1 for the last one, not {shown(number)}.')
+            raise BadRequest(f'"frame" must be from 0 to {count - 1}, or -1 for the last one, not {quote(number)}.')
         before = asdict(ClipRequest.from_infotext(clip.infotext))
         given = {name: value for name, value in before.items() if value is not None}
         changed = {name: value for name, value in order.items() if name not in ("clip", "frame")}
@@ -123,7 +123,7 @@ class Sweep:
         """See `Kind.check`."""
         order = _settle_seed(order)
         setting, values = self._read_values(order)
-        jobs.orders(self._make_first(studio, order, _open(content)), setting, values)
+        jobs.make_orders(self._make_first(studio, order, _open(content)), setting, values)
         return order
 
     def make(self, task: Task) -> Iterator[SavedClip]:
@@ -132,14 +132,14 @@ class Sweep:
         One that was ended goes on under another number: its first clips keep theirs.
         """
         setting, values = self._read_values(task.job.order)
-        done = [reopened(Path(each["path"])) for each in task.job.clips]
+        done = [reopen_clip(Path(each["path"])) for each in task.job.clips]
         if len(done) > len(values):
             return  # the one that shows them all is there too
         swept = [Swept(value=value, saved=saved, review=None) for value, saved in zip(values, done, strict=False)]
         first = self._make_first(task.studio, task.job.order, task.content)
-        with held_name(first.to.out.parent, SWEEP, first.to.out.suffix) as out:
-            first = replace(first, to=first.to.renamed(out))
-            orders = jobs.orders(first, setting, values[len(done) :])
+        with hold_name(first.to.out.parent, SWEEP, first.to.out.suffix) as out:
+            first = replace(first, to=first.to.rename(out))
+            orders = jobs.make_orders(first, setting, values[len(done) :])
             if task.planned and orders and (found := self._recover(task, task.planned, out, orders[0])):
                 swept.append(Swept(value=values[len(done)], saved=found, review=None))
                 yield found
@@ -156,16 +156,16 @@ class Sweep:
         return recover(task.studio, order, planned.with_name(f"{planned.stem}{value}{planned.suffix}"))
 
     def _show_all(self, task: Task, swept: Sequence[Swept], setting: Setting, first: Order) -> SavedClip:
-        text = jobs.grid_infotext(swept, setting)
+        text = jobs.write_grid_infotext(swept, setting)
         found = find_clip(task.planned, text) if task.planned else None
-        return reopened(found) if found else jobs.save_grid(swept, setting, first.to.out, first.to.encoding)
+        return reopen_clip(found) if found else jobs.save_grid(swept, setting, first.to.out, first.to.encoding)
 
     def _make_first(self, studio: Studio, order: Mapping[str, Any], picture: Any) -> Order:
         rest = {name: value for name, value in order.items() if name not in ("sweep", "values")}
         return _make_order(studio, rest, picture, SWEEP)
 
     def _read_values(self, order: Mapping[str, Any]) -> tuple[Setting, tuple[object, ...]]:
-        setting = jobs.sweepable(read_text("sweep", order.get("sweep")))
+        setting = jobs.find_sweepable(read_text("sweep", order.get("sweep")))
         values = order.get("values", "")
         text = ", ".join(map(str, values)) if isinstance(values, list) else read_text("values", values)
         return setting, jobs.read_values(setting, text)
@@ -187,26 +187,26 @@ class Finish:
         """See `Kind.make`."""
         content = task.content.read_bytes() if task.content else None
         with self._hold_order(task.studio, task.job.order, content) as order:
-            text = with_finished(order.source.infotext, order.finishing, order.name)
+            text = add_finished(order.source.infotext, order.finishing, order.name)
             found = find_clip(task.planned, text) if task.planned else None
             if found is None:
                 task.plan(order.out)
-            yield task.studio.finish(order) if found is None else reopened(found)
+            yield task.studio.finish(order) if found is None else reopen_clip(found)
 
     @contextmanager
     def _hold_order(self, studio: Studio, order: Mapping[str, Any], content: bytes | None) -> Iterator[FinishOrder]:
         """Give what can be carried out while the clip that came along, if one did, is kept in a file."""
         finishing, copies = self._read_finishing(order)
         if content is None:
-            clip = studio.clip_called(read_text("clip", order.get("clip")))
+            clip = studio.find_clip_by_name(read_text("clip", order.get("clip")))
             yield studio.finish_order(clip, finishing, copies)
             return
-        with uploads.kept(content, studio.output_dir()) as path:
+        with uploads.keep_upload(content, studio.find_output_dir()) as path:
             yield studio.finish_order(path, finishing, copies, name=SENT)
 
     def _read_finishing(self, order: Mapping[str, Any]) -> tuple[Finishing, list[str]]:
         delivery = order.get("for")
-        chosen = None if delivery is None else delivery_called(read_text("for", delivery))
+        chosen = None if delivery is None else find_delivery(read_text("for", delivery))
         given = {name: value for name, value in order.items() if name not in ("clip", "for", "also")}
         finishing = Finishing.from_mapping({**(chosen.finishing if chosen else {}), **given})
         return finishing, [*dict.fromkeys([*(chosen.copies if chosen else ()), *read_formats(order)])]
@@ -219,14 +219,14 @@ KINDS: Mapping[str, Kind] = {"animate": Animate(), "extend": Extend(), "sweep": 
 def read_kind(name: Any) -> Kind:
     """Find the kind of that name; raises BadRequest where there is none."""
     if not isinstance(name, str) or name not in KINDS:
-        raise BadRequest(f'"kind" must be one of {", ".join(KINDS)}, not {shown(name)}.')
+        raise BadRequest(f'"kind" must be one of {", ".join(KINDS)}, not {quote(name)}.')
     return KINDS[name]
 
 
 def read_text(name: str, value: Any) -> str:
     """Give a value that must be text; raises BadRequest where it is none."""
     if not isinstance(value, str):
-        raise BadRequest(f'"{name}" must be text, not {shown(value)}.')
+        raise BadRequest(f'"{name}" must be text, not {quote(value)}.')
     return value
 
 
@@ -235,7 +235,7 @@ def read_formats(order: Mapping[str, Any]) -> list[str]:
     given = order.get("also") or []
     names = [given] if isinstance(given, str) else given
     if not isinstance(names, list):
-        raise BadRequest(f'"also" must be a list of formats such as ["gif", "h265:24"], not {shown(given)}.')
+        raise BadRequest(f'"also" must be a list of formats such as ["gif", "h265:24"], not {quote(given)}.')
     return [read_text("also", name) for name in names]
 
 
@@ -261,7 +261,7 @@ def _make_order(studio: Studio, order: Mapping[str, Any], picture: Any, stem: st
     """Hold an order against the picture, the model and the place to write; raises BadInput."""
     settings = {name: value for name, value in order.items() if name not in ("frames", "also", "source")}
     return studio.order(
-        studio.request(settings),
+        studio.make_request(settings),
         picture,
         stem=stem,
         with_frames=_read_switch("frames", order.get("frames")),
@@ -277,4 +277,4 @@ def _read_switch(name: str, value: Any) -> bool:
         return True
     if spelled in ("false", "0", "no", "none", ""):
         return False
-    raise BadRequest(f'"{name}" must be true or false, not {shown(value)}.')
+    raise BadRequest(f'"{name}" must be true or false, not {quote(value)}.')

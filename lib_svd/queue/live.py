@@ -72,8 +72,8 @@ class Overheard:
                 self._watched_until = time.monotonic() + WATCHED
             return self._live
 
-    def exclusively(self, job: str, work: Callable[[], T]) -> T:
-        """See `ports.Queue.exclusively`; what was stopped before its turn is not begun."""
+    def run_exclusively(self, job: str, work: Callable[[], T]) -> T:
+        """See `ports.Queue.run_exclusively`; what was stopped before its turn is not begun."""
 
         def begin() -> T:
             with self._lock:
@@ -83,7 +83,7 @@ class Overheard:
                     self._live = replace(self._live, stage="Starting", began=time.monotonic())
             return work()
 
-        return self._queue.exclusively(job, begin)
+        return self._queue.run_exclusively(job, begin)
 
     def report(self, progress: Progress, preview: Preview | None = None) -> None:
         """See `ports.Queue.report`."""
@@ -100,9 +100,9 @@ class Overheard:
             )
         self._queue.report(progress, preview)
 
-    def interrupted(self) -> bool:
-        """See `ports.Queue.interrupted`."""
-        return self._is_stopped or self._queue.interrupted()
+    def is_interrupted(self) -> bool:
+        """See `ports.Queue.is_interrupted`."""
+        return self._is_stopped or self._queue.is_interrupted()
 
 
 def _write_url(image: Image.Image) -> str:

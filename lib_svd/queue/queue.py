@@ -16,7 +16,7 @@ from lib_svd.queue.job import Job, State, draw_id
 from lib_svd.queue.kinds import Task, read_kind
 from lib_svd.queue.live import Live, Overheard
 from lib_svd.queue.shelf import Shelf
-from lib_svd.strangers import shown
+from lib_svd.strangers import quote
 from lib_svd.studio import Studio
 
 MOST_WAITING = 200  # jobs
@@ -42,7 +42,7 @@ class JobQueue:
     def __init__(self, studio: Studio) -> None:
         self._overheard = Overheard(studio.host.queue)
         self._studio = studio.report_to(self._overheard)
-        self._shelf = Shelf(studio.host.folders.clip_dirs()[-1])
+        self._shelf = Shelf(studio.host.folders.list_clip_dirs()[-1])
         self._changed = threading.Condition()  # holds the lock of all that follows
         self._jobs: dict[str, Job] = {}
         self._sizes: dict[str, int] = {}  # bytes that a job keeps on the disk, until it has ended
@@ -115,7 +115,7 @@ class JobQueue:
         """
         with self._changed:
             if id not in self._jobs:
-                raise NoSuchJob(f"There is no job {shown(id)}, or not any more: list the jobs.")
+                raise NoSuchJob(f"There is no job {quote(id)}, or not any more: list the jobs.")
             return self._jobs[id]
 
     def look(self, job: Job, wants_preview: bool = False) -> Live | None:
@@ -166,7 +166,7 @@ class JobQueue:
             if job.state is not State.WAITING:
                 raise BadRequest(f"The job is {job.state.value}: only one that waits can be moved.")
             if position < 1:
-                raise BadRequest(f"A position is 1 for the next job, or more, not {shown(position)}.")
+                raise BadRequest(f"A position is 1 for the next job, or more, not {quote(position)}.")
             waiting = [each for each in _sort_waiting(list(self._jobs.values())) if each.id != id]
             waiting.insert(position - 1, job)
             places = sorted(each.place for each in waiting)

@@ -13,10 +13,10 @@ from lib_svd.clip import SavedClip
 from lib_svd.errors import BadInput
 from lib_svd.files import NOTED, finish_left
 from lib_svd.infotext import read_infotext
-from lib_svd.jobs import remembered, reopened
+from lib_svd.jobs import remember_clip, reopen_clip
 from lib_svd.latents import SUFFIX, SavedLatents, load_latents
-from lib_svd.places import data_folders
-from lib_svd.request import with_source
+from lib_svd.places import list_data_folders
+from lib_svd.request import add_source
 from lib_svd.studio import Studio
 
 _NUMBER = re.compile(r"-svd-(\d{4,})$")
@@ -33,13 +33,13 @@ def recover(studio: Studio, order: Order, planned: Path) -> SavedClip | None:
     Raises:
         what `animate.decode_again` raises.
     """
-    clip = find_clip(planned, with_source(order.request.infotext(), order.source))
+    clip = find_clip(planned, add_source(order.request.write_infotext(), order.source))
     latents = _find_latents(planned, order)
     saved = None
     if clip is not None:
-        saved = reopened(clip)
+        saved = reopen_clip(clip)
         if not clip.with_suffix(NOTED).exists():
-            saved = remembered(saved, order.request, order.picture_path)
+            saved = remember_clip(saved, order.request, order.picture_path)
     elif latents is not None:
         saved = studio.decode_again(latents, order.checkpoint, order.to)
         note = "It was made of the latents that were kept when the program ended."
@@ -53,7 +53,7 @@ def find_clip(planned: Path, infotext: str) -> Path | None:
     """Find the clip with these settings that has got the planned name, or a later number, here or in a second
     place.
     """
-    for path in _named_since(planned, planned.suffix):
+    for path in _list_named_since(planned, planned.suffix):
         with suppress(BadInput):
             if read_infotext(path).strip() == infotext.strip():
                 return path
@@ -61,7 +61,7 @@ def find_clip(planned: Path, infotext: str) -> Path | None:
 
 
 def _find_latents(planned: Path, order: Order) -> SavedLatents | None:
-    for path in _named_since(planned, SUFFIX):
+    for path in _list_named_since(planned, SUFFIX):
         with suppress(BadInput):
             found = load_latents(path)
             if found.request == order.request and found.source == order.source:
@@ -69,11 +69,11 @@ def _find_latents(planned: Path, order: Order) -> SavedLatents | None:
     return None
 
 
-def _named_since(planned: Path, suffix: str) -> Iterator[Path]:
+def _list_named_since(planned: Path, suffix: str) -> Iterator[Path]:
     """List files of a suffix that are called as planned, or got a later number since; numbers only grow."""
     number = _NUMBER.search(planned.stem)
     base, least = _NUMBER.sub("", planned.stem), int(number[1]) if number else 0
-    for folder in (planned.parent, *data_folders()):
+    for folder in (planned.parent, *list_data_folders()):
         finish_left(folder)
         for path in sorted(folder.glob(f"*{suffix}")):
             stem = path.name.removesuffix(suffix)

@@ -45,7 +45,7 @@ class Shelf:
 
     def find_content(self, job: Job) -> Path | None:
         """Give the file with the job's picture or clip; None: it has none."""
-        path = self._path(job, CONTENT)
+        path = self._make_path(job, CONTENT)
         return path if path.is_file() else None
 
     def add(self, job: Job, content: bytes | None) -> None:
@@ -58,7 +58,7 @@ class Shelf:
         try:
             self._own.mkdir(parents=True, exist_ok=True)
             if content is not None:
-                _write(self._path(job, CONTENT), content)
+                _write(self._make_path(job, CONTENT), content)
             self.write(job)
         except OSError as error:
             self.remove(job)
@@ -71,25 +71,25 @@ class Shelf:
         Raises:
             OSError: it cannot be written; what was written before stays.
         """
-        _write(self._path(job, JOB), job.write().encode())
+        _write(self._make_path(job, JOB), job.write().encode())
 
     def drop_content(self, job: Job) -> None:
         """Remove the picture of a job that needs it no more."""
         with suppress(OSError):
-            self._path(job, CONTENT).unlink()
+            self._make_path(job, CONTENT).unlink()
 
     def remove(self, job: Job) -> None:
         """Forget a job; the clips that it made stay."""
         for suffix in (JOB, CONTENT):  # one without its picture could not be made
             with suppress(OSError):
-                self._path(job, suffix).unlink()
+                self._make_path(job, suffix).unlink()
         folder = self._folders.pop(job.id)
         if folder not in self._folders.values():
             with suppress(OSError):
                 folder.rmdir()
                 self._root.rmdir()
 
-    def _path(self, job: Job, suffix: str) -> Path:
+    def _make_path(self, job: Job, suffix: str) -> Path:
         return self._folders[job.id] / f"{job.id}{suffix}"
 
     def _name_folder(self) -> Path:

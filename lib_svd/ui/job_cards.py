@@ -14,7 +14,7 @@ from lib_svd import images
 from lib_svd.errors import SvdError
 from lib_svd.queue import Job, JobQueue, Live, State
 from lib_svd.settings import SETTINGS
-from lib_svd.ui.clips import joined
+from lib_svd.ui.clips import join_html
 
 Url = Callable[[Path], str]
 STATES = {
@@ -31,7 +31,7 @@ SMALL = 240  # pixels of the longer side of a job's picture
 NOTHING = "The queue is empty: choose a picture in Animate, and press Add to queue."
 
 
-def jobs_html(queue: JobQueue, find: Callable[[str], Path | None], url: Url) -> Markup:
+def render_jobs(queue: JobQueue, find: Callable[[str], Path | None], url: Url) -> Markup:
     """Show every job, the one that is made first.
 
     Args:
@@ -44,11 +44,13 @@ def jobs_html(queue: JobQueue, find: Callable[[str], Path | None], url: Url) -> 
     if not jobs:
         return Markup('<p class="svd-said svd-jobs" data-busy="{}">{}</p>').format(busy, NOTHING)
     waiting = [job.id for job in jobs if job.state is State.WAITING]
-    cards = joined(_card(queue, job, waiting, find, url) for job in jobs)
+    cards = join_html(_render_card(queue, job, waiting, find, url) for job in jobs)
     return Markup('<div class="svd-jobs" data-busy="{}">{}</div>').format(busy, cards)
 
 
-def _card(queue: JobQueue, job: Job, waiting: Sequence[str], find: Callable[[str], Path | None], url: Url) -> Markup:
+def _render_card(
+    queue: JobQueue, job: Job, waiting: Sequence[str], find: Callable[[str], Path | None], url: Url
+) -> Markup:
     live = queue.look(job, wants_preview=True)
     parts = [
         Markup('<span class="svd-name">{}</span>').format(job.title or KINDS[job.kind]),
@@ -56,16 +58,16 @@ def _card(queue: JobQueue, job: Job, waiting: Sequence[str], find: Callable[[str
         Markup('<span class="svd-state">{}</span>').format(_tell_state(job, queue.find_position(job))),
         _show_progress(live) if live else Markup(""),
         Markup('<span class="error">{}</span>').format(job.message) if job.state is State.FAILED else Markup(""),
-        joined(_link(Path(each["path"]), find, url) for each in job.clips),
+        join_html(_link(Path(each["path"]), find, url) for each in job.clips),
     ]
-    buttons = joined(_button(act, job) for act in _acts(job, waiting))
+    buttons = join_html(_render_button(act, job) for act in _list_acts(job, waiting))
     preview = live.preview if live else ""
     picture = preview or _shrink(queue, job.id)
     shown = Markup('<img src="{}" alt="">').format(picture) if picture else Markup("")
     return Markup(
         '<div class="svd-job" data-job="{}" data-state="{}">{}<div class="svd-about-job">{}</div>'
         '<div class="svd-acts">{}</div></div>'
-    ).format(job.id, job.state.value, shown, joined(parts), buttons)
+    ).format(job.id, job.state.value, shown, join_html(parts), buttons)
 
 
 @lru_cache(maxsize=256)  # the list is shown every second
@@ -109,7 +111,7 @@ def _link(path: Path, find: Callable[[str], Path | None], url: Url) -> Markup:
     return Markup('<a href="{}" target="_blank">{}</a>').format(url(there), path.name)
 
 
-def _acts(job: Job, waiting: Sequence[str]) -> list[str]:
+def _list_acts(job: Job, waiting: Sequence[str]) -> list[str]:
     if job.state.is_end:
         return ["forget"]
     if job.state is State.RUNNING:
@@ -118,6 +120,6 @@ def _acts(job: Job, waiting: Sequence[str]) -> list[str]:
     return [*moves, "cancel"]
 
 
-def _button(act: str, job: Job) -> Markup:
+def _render_button(act: str, job: Job) -> Markup:
     words = Markup('<button type="button" class="svd-act" data-act="{}" data-job="{}" aria-label="{}: {}">{}</button>')
     return words.format(act, job.id, ACTS[act], job.title or KINDS[job.kind], ACTS[act])

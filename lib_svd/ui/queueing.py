@@ -13,15 +13,15 @@ from markupsafe import Markup
 from PIL import Image
 
 from lib_svd.errors import BadInput, BadPicture, SvdError
-from lib_svd.files import free_name
+from lib_svd.files import find_free_name
 from lib_svd.pages import Page
 from lib_svd.queue import JobQueue, NoSuchJob, State
 from lib_svd.queue.bundle import load_jobs, save_jobs
 from lib_svd.strangers import read_json
 from lib_svd.studio import Studio
-from lib_svd.ui.clips import error_html, said_html
-from lib_svd.ui.compat import QUIET, answer, html, js, readable
-from lib_svd.ui.job_cards import jobs_html
+from lib_svd.ui.clips import render_error, render_remark
+from lib_svd.ui.compat import QUIET, answer, check_picture, make_html, make_js
+from lib_svd.ui.job_cards import render_jobs
 from lib_svd.ui.uploads import find_upload
 
 
@@ -37,8 +37,8 @@ class Queueing:
 
     def __init__(self, studio: Studio, queue: JobQueue, page: Page, part: str) -> None:
         self._studio, self._queue, self._page, self._part = studio, queue, page, part
-        self._said = html(elem_id=f"{part}_queue_said", elem_classes=["svd-status"])
-        self._jobs = html(elem_id=f"{part}_queue_jobs")
+        self._said = make_html(elem_id=f"{part}_queue_said", elem_classes=["svd-status"])
+        self._jobs = make_html(elem_id=f"{part}_queue_jobs")
         self._asked = gr.Textbox("", visible=False, elem_id=f"{part}_queue_asked")
         with gr.Accordion("Save and load the queue", open=False, elem_id=f"{part}_queue_files"):
             self._save = gr.Button("Save what waits as a zip", size="sm", elem_id=f"{part}_queue_save")
@@ -55,7 +55,7 @@ class Queueing:
         name = f"{self._part}_queue_look"
         told = "function() { return svdQueueActs(); }"
         answer(name, [shown.select], self.act, [self._asked], [self._jobs, self._said], told)
-        look = {"fn": None, "inputs": [], "outputs": [], **QUIET, **js(f"() => svdAsk('{name}')")}
+        look = {"fn": None, "inputs": [], "outputs": [], **QUIET, **make_js(f"() => svdAsk('{name}')")}
         saved = self._save.click(fn=self.save, inputs=[], outputs=[self._said], **QUIET)
         loaded = self._file.upload(fn=self.load, inputs=[self._file], outputs=[self._said], **QUIET)
         for event in (saved, loaded):
@@ -70,14 +70,14 @@ class Queueing:
             picture: to animate.
         """
         try:
-            image = None if picture is None else readable(picture)
+            image = None if picture is None else check_picture(picture)
             source = "" if image is None else image.info.get("parameters", "")
-            job = self._queue.add(kind, {**order, "source": source}, None if image is None else _as_png(image))
+            job = self._queue.add(kind, {**order, "source": source}, None if image is None else _write_png(image))
         except SvdError as error:
-            return error_html(str(error))
+            return render_error(str(error))
         position = self._queue.find_position(job)
         where = f"number {position} in the queue" if position else "its turn has come"
-        return said_html(f"Added with seed {job.order['seed']}: {where}.")
+        return render_remark(f"Added with seed {job.order['seed']}: {where}.")
 
     def act(self, asked: str) -> Sequence[Any]:
         """Do what the page's buttons ask for, and show the queue as it is then.
@@ -93,30 +93,30 @@ class Queueing:
             except NoSuchJob:
                 continue  # another page was faster
             except SvdError as error:
-                said = error_html(str(error))
-        return [jobs_html(self._queue, self._find_clip, self._page.url), said]
+                said = render_error(str(error))
+        return [render_jobs(self._queue, self._find_clip, self._page.find_url), said]
 
     def save(self) -> Markup:
         """Write what waits into a zip beside the clips; says where it is."""
         try:
-            path = save_jobs(self._queue, free_name(self._studio.output_dir(), "queue", ".zip"))
+            path = save_jobs(self._queue, find_free_name(self._studio.find_output_dir(), "queue", ".zip"))
         except SvdError as error:
-            return error_html(str(error))
+            return render_error(str(error))
         link = Markup('<p class="svd-said">Saved: <a href="{}" download>{}</a></p>')
-        return link.format(self._page.url(path), path.name)
+        return link.format(self._page.find_url(path), path.name)
 
     def load(self, given: Any) -> Markup:
         """Add the jobs of a zip that was dropped; says how many, and what could not be added."""
         try:
             added, refused = load_jobs(self._queue, find_upload(given, "file"))
         except SvdError as error:
-            return error_html(str(error))
+            return render_error(str(error))
         count = f"{len(added)} jobs were added." if len(added) != 1 else "1 job was added."
-        return said_html(count) + Markup("").join(error_html(each) for each in dict.fromkeys(refused))
+        return render_remark(count) + Markup("").join(render_error(each) for each in dict.fromkeys(refused))
 
     def _find_clip(self, path: str) -> Path | None:
         with suppress(BadInput):
-            return self._studio.clip_called(path)
+            return self._studio.find_clip_by_name(path)
         return None
 
 
@@ -144,7 +144,7 @@ def _read_acts(asked: str) -> list[tuple[str, str]]:
         return []
 
 
-def _as_png(image: Image.Image) -> bytes:
+def _write_png(image: Image.Image) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "PNG", compress_level=1)
     return stream.getvalue()

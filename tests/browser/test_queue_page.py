@@ -6,25 +6,25 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.tab import FEW, LONG, SHOTS, choose_picture, number, open_tab, part
+from tests.browser.tab import FEW, LONG, SHOTS, choose_picture, find_part, open_tab, set_number
 
 
 def add(tab: Page, seed: int, steps: int) -> None:
-    number(tab, "seed", seed)
-    number(tab, "num_steps", steps)
-    part(tab, "enqueue").click()
-    expect(part(tab, "status")).to_contain_text(f"Added with seed {seed}")
+    set_number(tab, "seed", seed)
+    set_number(tab, "num_steps", steps)
+    find_part(tab, "enqueue").click()
+    expect(find_part(tab, "status")).to_contain_text(f"Added with seed {seed}")
 
 
-def card(tab: Page, seed: int) -> Locator:
+def find_card(tab: Page, seed: int) -> Locator:
     return tab.locator(".svd-job", has_text=f"seed {seed},")
 
 
 def press(tab: Page, seed: int, act: str) -> None:
-    card(tab, seed).locator(f"[data-act={act}]").click()
+    find_card(tab, seed).locator(f"[data-act={act}]").click()
 
 
-def seeds_in_order(tab: Page) -> list[int]:
+def list_seeds(tab: Page) -> list[int]:
     found = tab.locator(".svd-job[data-state=waiting]").all_text_contents()
     return [int(seed[1]) for text in found if (seed := re.search(r"seed (\d+),", text))]
 
@@ -35,27 +35,27 @@ def test_clips_wait_in_the_queue_and_each_is_made_moved_or_cancelled(tab, served
     for seed in (802, 803, 804):
         add(tab, seed, FEW)
     open_tab(tab, "Queue")
-    expect(card(tab, 801)).to_have_attribute("data-state", "running")
-    expect(card(tab, 801)).to_contain_text(re.compile(rf"Sampling \d+/{LONG}"))
+    expect(find_card(tab, 801)).to_have_attribute("data-state", "running")
+    expect(find_card(tab, 801)).to_contain_text(re.compile(rf"Sampling \d+/{LONG}"))
     expect(tab.locator(".svd-job[data-state=waiting]")).to_have_count(3)
     press(tab, 804, "up")
-    expect(card(tab, 804)).to_contain_text("number 2")
-    assert seeds_in_order(tab) == [802, 804, 803]
+    expect(find_card(tab, 804)).to_contain_text("number 2")
+    assert list_seeds(tab) == [802, 804, 803]
     press(tab, 803, "cancel")
-    expect(card(tab, 803)).to_have_attribute("data-state", "cancelled")
+    expect(find_card(tab, 803)).to_have_attribute("data-state", "cancelled")
     if SHOTS:
         tab.screenshot(path=f"{SHOTS}/queue.png")
     tab.get_by_text("Save and load the queue").click()
-    part(tab, "queue_save").click()
-    expect(part(tab, "queue_said")).to_contain_text(re.compile(r"Saved: queue-svd-\d{4}\.zip"))
-    name = part(tab, "queue_said").locator("a").text_content()
+    find_part(tab, "queue_save").click()
+    expect(find_part(tab, "queue_said")).to_contain_text(re.compile(r"Saved: queue-svd-\d{4}\.zip"))
+    name = find_part(tab, "queue_said").locator("a").text_content()
     press(tab, 801, "cancel")
-    expect(card(tab, 801)).to_have_attribute("data-state", "cancelled")
+    expect(find_card(tab, 801)).to_have_attribute("data-state", "cancelled")
     for seed in (802, 804):
-        expect(card(tab, seed)).to_have_attribute("data-state", "done")
-        expect(card(tab, seed).locator("a")).to_contain_text(".mp4")
-    part(tab, "queue_file", "input[type=file]").set_input_files(served.folder / str(name))
-    expect(part(tab, "queue_said")).to_contain_text("3 jobs were added.")
+        expect(find_card(tab, seed)).to_have_attribute("data-state", "done")
+        expect(find_card(tab, seed).locator("a")).to_contain_text(".mp4")
+    find_part(tab, "queue_file", "input[type=file]").set_input_files(served.folder / str(name))
+    expect(find_part(tab, "queue_said")).to_contain_text("3 jobs were added.")
     expect(tab.locator(".svd-job[data-state=running]")).to_have_count(1)
     while tab.locator("[data-act=cancel]").count():
         tab.locator("[data-act=cancel]").first.click()
@@ -63,9 +63,9 @@ def test_clips_wait_in_the_queue_and_each_is_made_moved_or_cancelled(tab, served
     while tab.locator("[data-act=forget]").count():
         tab.locator("[data-act=forget]").first.click()
         tab.wait_for_timeout(300)
-    expect(part(tab, "queue_jobs")).to_contain_text("The queue is empty")
+    expect(find_part(tab, "queue_jobs")).to_contain_text("The queue is empty")
 
 
 def test_what_cannot_be_is_said_and_nothing_waits(tab, picture):
-    part(tab, "enqueue").click()
-    expect(part(tab, "status")).to_contain_text("There is no picture yet")
+    find_part(tab, "enqueue").click()
+    expect(find_part(tab, "status")).to_contain_text("There is no picture yet")

@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from lib_svd.errors import BadInput, BadOutput
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.queue import JobQueue, State, bundle
 from lib_svd.queue.bundle import load_jobs, save_jobs
 from lib_svd.studio import Studio
@@ -23,13 +23,13 @@ def queue_in(checkpoint, tmp_path):
     """A queue with a folder of its own, which does not begin by itself."""
 
     def make(name: str) -> JobQueue:
-        host = standalone_host(
+        host = make_standalone_host(
             "cpu",
             model_dirs=(checkpoint.parent,),
             output_dir=tmp_path / name,
             options={"svd_review": False},
         )
-        host.folders.output_dir()
+        host.folders.find_output_dir()
         return JobQueue(Studio(host))
 
     return make
@@ -74,7 +74,7 @@ def test_a_place_that_cannot_be_written_is_said(queue_in, picture, tmp_path):
         save_jobs(here, tmp_path / "gone" / "queue.zip")
 
 
-def zipped(files: dict[str, str]) -> bytes:
+def zip_files(files: dict[str, str]) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as packed:
         for name, text in files.items():
@@ -87,14 +87,14 @@ def zipped(files: dict[str, str]) -> bytes:
     [
         b"",
         b"PK\x03\x04 and no more",
-        zipped({}),
-        zipped({"a.txt": "x"}),
-        zipped({"1/job.json": "{"}),
-        zipped({"1/job.json": "[]"}),
-        zipped({"1/job.json": json.dumps({"kind": "animate", "order": 7, "title": ""})}),
-        zipped({"1/job.json": json.dumps({"kind": "animate", "order": {}})}),
-        zipped({"1/job.json": " " * 3_000_000}),
-        zipped({f"{n}/job.json": "{}" for n in range(300)}),
+        zip_files({}),
+        zip_files({"a.txt": "x"}),
+        zip_files({"1/job.json": "{"}),
+        zip_files({"1/job.json": "[]"}),
+        zip_files({"1/job.json": json.dumps({"kind": "animate", "order": 7, "title": ""})}),
+        zip_files({"1/job.json": json.dumps({"kind": "animate", "order": {}})}),
+        zip_files({"1/job.json": " " * 3_000_000}),
+        zip_files({f"{n}/job.json": "{}" for n in range(300)}),
     ],
     ids=range(10),
 )
@@ -110,6 +110,6 @@ def test_what_is_no_saved_queue_is_refused_in_a_sentence(queue_in, tmp_path, con
 def test_a_zip_of_very_much_is_refused_by_its_list(queue_in, tmp_path, monkeypatch):
     monkeypatch.setattr(bundle, "MOST_BYTES", 1000)
     path = tmp_path / "queue.zip"
-    path.write_bytes(zipped({"1/job.json": "{}", "1/input": "x" * 2000}))
+    path.write_bytes(zip_files({"1/job.json": "{}", "1/input": "x" * 2000}))
     with pytest.raises(BadInput, match="holds no queue"):
         load_jobs(queue_in("there"), path)

@@ -19,7 +19,7 @@ import os, random, signal, sys, threading
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.queue import JobQueue, State
 from lib_svd.studio import Studio
 
@@ -41,7 +41,7 @@ def kill_after(calls):
         setattr(os, name, patched(name))
 
 def work(is_first, calls):
-    host = standalone_host("cpu", model_dirs=(checkpoint.parent,), output_dir=clips, options={"svd_review": False})
+    host = make_standalone_host("cpu", model_dirs=(checkpoint.parent,), output_dir=clips, options={"svd_review": False})
     queue = JobQueue(Studio(host))
     if is_first:
         for seed in range(jobs):
@@ -77,7 +77,7 @@ def run(clips: Path, checkpoint: Path, picture: Path, jobs: int, kills: list[int
     return ran.stdout.splitlines()
 
 
-def seeds_of(clips: Path) -> Counter[int]:
+def count_seeds(clips: Path) -> Counter[int]:
     return Counter(ClipRequest.from_infotext(path.read_text()).seed for path in clips.glob("*.txt"))
 
 
@@ -85,7 +85,7 @@ def test_ten_jobs_and_ten_kills_make_ten_clips_each_once(checkpoint, picture, tm
     clips = tmp_path / "clips"
     said = run(clips, checkpoint, picture, JOBS, [9, 61, 47, 59, 68, 53, 73, 55, 65, 59])
     assert sum(" 9" in line for line in said if line.startswith("child")) >= 5, said  # killed by signal 9
-    assert seeds_of(clips) == Counter(range(JOBS)), said
+    assert count_seeds(clips) == Counter(range(JOBS)), said
     assert len(list(clips.glob("*.mp4"))) == JOBS
     left = [path.name for path in clips.iterdir() if path.suffix not in (".mp4", ".txt", ".json")]
     assert sorted(left) in (["pictures", "queue"], ["queue"]), left
@@ -95,7 +95,7 @@ def test_ten_jobs_and_ten_kills_make_ten_clips_each_once(checkpoint, picture, tm
 def test_a_kill_at_every_few_steps_of_a_clip(checkpoint, picture, tmp_path, step):
     clips = tmp_path / "clips"
     said = run(clips, checkpoint, picture, 2, [step])
-    assert seeds_of(clips) == Counter(range(2)), said
+    assert count_seeds(clips) == Counter(range(2)), said
     assert [path.name for path in clips.glob(".svd-*")] == []
     assert [path.name for path in clips.glob("*.latents.safetensors")] == []
     assert [path.name for path in clips.rglob("*.part")] == []

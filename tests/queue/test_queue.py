@@ -13,7 +13,7 @@ import pytest
 from lib_svd import video
 from lib_svd.errors import BadCheckpoint, BadInput, BadOutput, BadPicture, BadRequest, Busy
 from lib_svd.files import NOTED
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.jobs import history
 from lib_svd.queue import Job, JobQueue, NoSuchJob, State, queue
 from lib_svd.request import ClipRequest
@@ -27,7 +27,7 @@ SHORT = {"num_frames": 2, "num_steps": 2}
 @pytest.fixture
 def studio(checkpoint, tmp_path) -> Studio:
     options = {"svd_review": False}
-    host = standalone_host("cpu", model_dirs=(checkpoint.parent,), output_dir=tmp_path / "clips", options=options)
+    host = make_standalone_host("cpu", model_dirs=(checkpoint.parent,), output_dir=tmp_path / "clips", options=options)
     return Studio(host)
 
 
@@ -49,7 +49,7 @@ class Gate:
 
     def __init__(self, studio: Studio) -> None:
         self._held, self._free = threading.Event(), threading.Event()
-        self._holder = threading.Thread(target=studio.host.queue.exclusively, args=("other", self._hold))
+        self._holder = threading.Thread(target=studio.host.queue.run_exclusively, args=("other", self._hold))
         self._holder.start()
         assert self._held.wait(10)
 
@@ -62,20 +62,20 @@ class Gate:
         self._holder.join()
 
 
-def ended(jobs: JobQueue, job: Job) -> Job:
+def await_end(jobs: JobQueue, job: Job) -> Job:
     return jobs.await_end(job.id).result(60)
 
 
 def test_a_job_becomes_a_clip_that_the_history_knows(jobs, content):
     job = jobs.add("animate", {**SHORT, "seed": 7, "frames": True, "also": ["gif"]}, content)
     assert job.state is State.WAITING
-    done = ended(jobs, job)
+    done = await_end(jobs, job)
     assert (done.state, done.message) == (State.DONE, "")
     (clip,) = done.clips
     assert video.probe(Path(clip["path"])).num_frames == 2
     assert (clip["settings"]["seed"], len(clip["frames"])) == (7, 2)
     assert [Path(copy).suffix for copy in clip["copies"]] == [".gif"]
-    assert history.entry(Path(clip["path"])).settings["seed"] == 7
+    assert history.find_entry(Path(clip["path"])).settings["seed"] == 7
 
 
 def test_jobs_are_made_in_their_order_and_each_has_a_seed_of_its_own(jobs, studio, content):
@@ -85,7 +85,7 @@ def test_jobs_are_made_in_their_order_and_each_has_a_seed_of_its_own(jobs, studi
     assert [job.id for job in jobs.list_jobs() if job.state is State.WAITING] == [third.id, second.id]
     assert [jobs.find_position(jobs.find(job.id)) for job in (third, second)] == [1, 2]
     gate.open()
-    made = [ended(jobs, job) for job in (first, second, third)]
+    made = [await_end(jobs, job) for job in (first, second, third)]
     assert [job.state for job in made] == [State.DONE] * 3
     paths = [Path(job.clips[0]["path"]).name for job in made]
     assert paths == ["clip-svd-0001.mp4", "clip-svd-0003.mp4", "clip-svd-0002.mp4"]
@@ -100,7 +100,7 @@ def test_a_job_that_waits_is_cancelled_and_so_is_one_that_runs(jobs, studio, con
     assert jobs.cancel(waiting.id).state is State.CANCELLED
     assert jobs.cancel(running.id).state is State.CANCELLED  # its turn in the web UI has not come: at once
     gate.open()
-    assert ended(jobs, last).state is State.DONE
+    assert await_end(jobs, last).state is State.DONE
     assert len(list((tmp_path / "clips").glob("*.mp4"))) == 1
     assert jobs.cancel(last.id).state is State.DONE
 
@@ -110,10 +110,10 @@ def test_a_job_in_mid_sampling_is_stopped_and_leaves_nothing(jobs, content, tmp_
     while not (live := jobs.look(jobs.find(job.id))) or live.step < 2 or "Sampling" not in live.stage:
         assert not jobs.find(job.id).state.is_end
     jobs.cancel(job.id)
-    assert ended(jobs, job).state is State.CANCELLED
-    assert ended(jobs, job).message.endswith(".")
+    assert await_end(jobs, job).state is State.CANCELLED
+    assert await_end(jobs, job).message.endswith(".")
     assert [name for name in snapshot(tmp_path / "clips") if "clip" in name] == []
-    assert ended(jobs, jobs.add("animate", SHORT, content)).state is State.DONE
+    assert await_end(jobs, jobs.add("animate", SHORT, content)).state is State.DONE
 
 
 def test_progress_and_preview_of_the_job_that_runs(jobs, content):
@@ -164,8 +164,8 @@ def test_a_picture_that_is_none_does_not_come_into_the_queue(jobs):
 
 
 def test_a_clip_goes_on_from_its_last_frame_with_its_own_settings(jobs, content):
-    first = ended(jobs, jobs.add("animate", {**SHORT, "seed": 3, "motion_bucket_id": 33}, content)).clips[0]
-    second = ended(jobs, jobs.add("extend", {"clip": Path(first["path"]).name, "fps": 9})).clips[0]
+    first = await_end(jobs, jobs.add("animate", {**SHORT, "seed": 3, "motion_bucket_id": 33}, content)).clips[0]
+    second = await_end(jobs, jobs.add("extend", {"clip": Path(first["path"]).name, "fps": 9})).clips[0]
     assert (second["settings"]["motion_bucket_id"], second["fps"], second["num_frames"]) == (33, 9, 2)
     assert second["settings"]["seed"] != 3
     with pytest.raises(BadRequest, match='"frame" must be from 0 to 1'):
@@ -176,7 +176,7 @@ def test_a_clip_goes_on_from_its_last_frame_with_its_own_settings(jobs, content)
 
 def test_a_sweep_is_a_job_of_several_clips(jobs, content):
     order = {**SHORT, "sweep": "motion", "values": [60, 90], "seed": 4}
-    done = ended(jobs, jobs.add("sweep", order, content))
+    done = await_end(jobs, jobs.add("sweep", order, content))
     assert (done.state, done.message) == (State.DONE, "")
     assert [Path(clip["path"]).name for clip in done.clips] == [
         *("sweep-svd-0001-60.mp4", "sweep-svd-0001-90.mp4", "sweep-svd-0001.mp4"),
@@ -185,12 +185,12 @@ def test_a_sweep_is_a_job_of_several_clips(jobs, content):
 
 
 def test_a_clip_is_finished_as_a_job(jobs, content):
-    made = ended(jobs, jobs.add("animate", {**SHORT, "num_frames": 4}, content)).clips[0]
+    made = await_end(jobs, jobs.add("animate", {**SHORT, "num_frames": 4}, content)).clips[0]
     name = Path(made["path"]).name
-    there = ended(jobs, jobs.add("finish", {"clip": name, "loop": "pingpong"}))
-    sent = ended(jobs, jobs.add("finish", {"loop": "pingpong"}, Path(made["path"]).read_bytes()))
+    there = await_end(jobs, jobs.add("finish", {"clip": name, "loop": "pingpong"}))
+    sent = await_end(jobs, jobs.add("finish", {"loop": "pingpong"}, Path(made["path"]).read_bytes()))
     assert [job.clips[0]["num_frames"] for job in (there, sent)] == [6, 6]
-    assert history.entry(Path(there.clips[0]["path"])).source == name
+    assert history.find_entry(Path(there.clips[0]["path"])).source == name
 
 
 def test_a_failure_is_a_sentence_and_the_next_job_is_made(jobs, studio, content, monkeypatch):
@@ -199,10 +199,10 @@ def test_a_failure_is_a_sentence_and_the_next_job_is_made(jobs, studio, content,
 
     with monkeypatch.context() as patched:
         patched.setattr(Studio, "animate", fail)
-        failed = ended(jobs, jobs.add("animate", SHORT, content))
+        failed = await_end(jobs, jobs.add("animate", SHORT, content))
     assert (failed.state, failed.error) == (State.FAILED, "RuntimeError")
     assert failed.message == "The job could not be done (RuntimeError: the cable was pulled): the log has more."
-    assert ended(jobs, jobs.add("animate", SHORT, content)).state is State.DONE
+    assert await_end(jobs, jobs.add("animate", SHORT, content)).state is State.DONE
 
 
 def test_the_queue_is_bounded_in_number_and_in_bytes(jobs, studio, content, monkeypatch):
@@ -218,13 +218,13 @@ def test_the_queue_is_bounded_in_number_and_in_bytes(jobs, studio, content, monk
     jobs.forget(one.id)
     third = jobs.add("animate", SHORT, content)
     gate.open()
-    assert ended(jobs, third).state is State.DONE
+    assert await_end(jobs, third).state is State.DONE
     assert 0 < jobs.wait <= 3600
 
 
 def test_what_has_ended_is_forgotten_and_its_clips_stay(jobs, content, tmp_path, monkeypatch):
     monkeypatch.setattr(queue, "MOST_ENDED", 2)
-    made = [ended(jobs, jobs.add("animate", SHORT, content)) for _ in range(3)]
+    made = [await_end(jobs, jobs.add("animate", SHORT, content)) for _ in range(3)]
     with pytest.raises(NoSuchJob, match="There is no job"):
         jobs.find(made[0].id)
     jobs.forget(made[1].id)
@@ -243,7 +243,7 @@ def test_a_job_moves_to_positions_that_there_are(jobs, studio, content, position
         jobs.move(waiting.id, position)
     assert jobs.move(waiting.id, 99).state is State.WAITING
     gate.open()
-    done = ended(jobs, waiting)
+    done = await_end(jobs, waiting)
     with pytest.raises(BadRequest, match=r"The job is done: only one that waits can be moved."):
         jobs.move(done.id, 1)
 
@@ -258,13 +258,13 @@ def test_a_folder_that_cannot_be_written_is_said_and_nothing_is_left(studio, con
 
 
 def test_a_disk_that_is_full_in_mid_queue_costs_no_clip(jobs, content, monkeypatch):
-    def full(*given):
+    def fill_up(*given):
         raise OSError(28, "No space left on device")
 
     job = jobs.add("animate", {**SHORT, "num_steps": 20}, content)
-    monkeypatch.setattr("lib_svd.queue.shelf._write", full)
-    assert ended(jobs, job).state is State.DONE
-    assert Path(ended(jobs, job).clips[0]["path"]).is_file()
+    monkeypatch.setattr("lib_svd.queue.shelf._write", fill_up)
+    assert await_end(jobs, job).state is State.DONE
+    assert Path(await_end(jobs, job).clips[0]["path"]).is_file()
 
 
 def test_somebody_elses_file_in_the_queue_stays_and_stops_nothing(studio, content, tmp_path):
@@ -281,7 +281,7 @@ def test_somebody_elses_file_in_the_queue_stays_and_stops_nothing(studio, conten
     second = JobQueue(studio)
     second.open()
     assert [each.id for each in second.list_jobs()] == [job.id]
-    assert ended(second, job).state is State.DONE
+    assert await_end(second, job).state is State.DONE
     second.close()
     assert {path.name for path in next((tmp_path / "clips" / "queue").iterdir()).iterdir()} >= {"a.json", "c.json"}
 
@@ -301,6 +301,6 @@ def test_a_program_that_ends_orderly_goes_on_at_the_next_start(studio, content):
 
 
 def test_the_noted_settings_are_all_that_a_request_has(jobs, content):
-    clip = ended(jobs, jobs.add("animate", SHORT, content)).clips[0]
+    clip = await_end(jobs, jobs.add("animate", SHORT, content)).clips[0]
     assert Path(clip["path"]).with_suffix(NOTED).is_file()
     assert ClipRequest.from_infotext(clip["infotext"]).num_frames == 2

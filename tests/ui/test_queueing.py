@@ -29,22 +29,22 @@ def panel(studio, queue, noting_page) -> Queueing:
         return Queueing(studio, queue, noting_page, "svd_clip")
 
 
-def ids_in(html: str) -> list[str]:
+def list_ids(html: str) -> list[str]:
     return re.findall(r'class="svd-job" data-job="(\w+)"', html)
 
 
 def test_the_panel_shows_what_waits_and_its_buttons_act(panel, queue, picture):
     first, second, third = (queue.add("animate", {**SHORT, "seed": n}, picture.read_bytes()) for n in (1, 2, 3))
     shown, _ = panel.act("")
-    assert ids_in(shown) == [first.id, second.id, third.id]
+    assert list_ids(shown) == [first.id, second.id, third.id]
     assert "seed 1," in shown
     shown, _ = panel.act(json.dumps([["up", third.id]]))
-    assert ids_in(shown) == [first.id, third.id, second.id]
+    assert list_ids(shown) == [first.id, third.id, second.id]
     shown, _ = panel.act(json.dumps([["down", first.id], ["cancel", second.id]]))
-    assert ids_in(shown)[:2] == [third.id, first.id]
+    assert list_ids(shown)[:2] == [third.id, first.id]
     assert queue.find(second.id).state is State.CANCELLED
     shown, said = panel.act(json.dumps([["forget", second.id], ["forget", second.id]]))
-    assert ids_in(shown) == [third.id, first.id]
+    assert list_ids(shown) == [third.id, first.id]
     assert said == ""
 
 
@@ -52,7 +52,7 @@ def test_the_panel_shows_what_waits_and_its_buttons_act(panel, queue, picture):
 def test_what_no_button_sends_does_nothing(panel, queue, picture, asked):
     job = queue.add("animate", SHORT, picture.read_bytes())
     shown, _ = panel.act(asked)
-    assert ids_in(shown) == [job.id]
+    assert list_ids(shown) == [job.id]
 
 
 def test_titles_are_text(panel, queue, picture):
@@ -71,7 +71,7 @@ def test_a_queue_is_saved_beside_the_clips_and_what_cannot_be_is_said(panel, que
     assert "No job waits" in panel.save()
     queue.add("animate", SHORT, picture.read_bytes())
     assert "queue-svd-0001.zip" in panel.save()
-    assert (studio.output_dir() / "queue-svd-0001.zip").is_file()
+    assert (studio.find_output_dir() / "queue-svd-0001.zip").is_file()
     assert "was not uploaded here" in panel.load("/etc/hostname")
 
 
