@@ -66,8 +66,8 @@ def remembered(saved: SavedClip, settings: ClipRequest, picture: str = "", measu
         measured: None: it was not measured.
     """
     notes = list(saved.notes)
-    files = _files(saved)
-    _tried("noted", lambda: history.remember(saved.video, settings, picture, measured, files), notes)
+    files, seconds = _files(saved), saved.clip.seconds
+    _tried("noted", lambda: history.remember(saved.video, settings, picture, measured, files, seconds), notes)
     return replace(saved, notes=tuple(notes))
 
 
