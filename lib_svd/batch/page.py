@@ -31,8 +31,9 @@ h2 { font-size: 1.1rem; margin: 32px 0 12px; }
 h3 { font-size: 1rem; margin: 0; }
 p { margin: 0; }
 .faint { color: var(--faint); font-size: .875rem; }
-.counts { display: flex; flex-wrap: wrap; gap: 8px; margin: 16px 0 0; padding: 0; list-style: none; }
-.counts li { flex: 1 0 104px; padding: 8px 12px; background: var(--card); border: 1px solid var(--line);
+.counts { display: grid; grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); gap: 8px; margin: 16px 0 0;
+  padding: 0; list-style: none; }
+.counts li { padding: 8px 12px; background: var(--card); border: 1px solid var(--line);
   border-radius: 8px; }
 .counts b { display: block; font-size: 1.4rem; line-height: 1.2; font-variant-numeric: tabular-nums; }
 .counts .good b { color: var(--good); }

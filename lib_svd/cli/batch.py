@@ -156,7 +156,9 @@ class _Wishes:
     def __init__(self, options: Options, pictures: Container[str] | None) -> None:
         from lib_svd.batch.table import Row, read_table
 
-        self._options = {**options, "seed": None} if options["seed"] == "-1" else options  # as web UIs spell a new one
+        is_own = (options["seed"] or "").strip() == "-1"  # as web UIs spell a new one: here the picture's own
+        self._options = {**options, "seed": None} if is_own else options
+        self._has_seed = not is_own and (options["seed"] or options["like"]) is not None
         self._request = request_of(self._options)
         self._checkpoints: dict[str, Checkpoint] = {}
         self._usual = self._wish({})
@@ -181,7 +183,7 @@ class _Wishes:
         """Ask for these settings, on top of the command line's; raises BadInput where the model cannot do that."""
         from lib_svd.batch.item import Wish
 
-        has_seed = given.get("seed", self._options["seed"] or self._options["like"]) is not None
+        has_seed = given["seed"] is not None if "seed" in given else self._has_seed
         given = {name: value for name, value in given.items() if name != "seed" or value is not None}
         checkpoint = self._checkpoint(given.get("checkpoint", ""))
         checkpoint.family.check_given([*settings(self._options), *given])

@@ -37,10 +37,11 @@ class Teller:
     def __init__(self, options: Options, bar: ProgressBar) -> None:
         self._options, self._as_json, self._bar = options, options["as_json"], bar
         self._said: set[str] = set()
+        self._failed, self._seconds = 0, list[float]()  # clips that failed, and what each took that was made
 
     def report(self, progress: Progress, preview: Preview | None = None) -> None:
         """Show how far the clip is that is being made, and which it is."""
-        number = len(self._tried()) + 1
+        number = self._ended + 1
         self._bar.report(replace(progress, clip=number, clips=number + len(self.batch.waiting)), preview)
 
     def add(self, folder: Path, names: Sequence[str]) -> None:
@@ -54,12 +55,17 @@ class Teller:
 
     def tell(self, outcome: Outcome) -> None:
         """Say what became of a clip; of one that is there already in JSON alone."""
+        self._failed += outcome.state is State.FAILED
+        self._seconds += [outcome.seconds] if outcome.state is State.MADE else []
         if self._as_json:
             tell(json.dumps(_as_dict(outcome), ensure_ascii=False))
         elif outcome.state is State.MADE:
-            say(outcome.said, self._as_json, self._said)
-            made = f"{outcome.picture}: {outcome.clip}, {outcome.seconds:.1f} s"
-            tell(f"[{self._count()}] {made}{self._left()}")
+            for note in outcome.said:
+                if note not in self._said:
+                    tell(f"{outcome.picture}: {note}", err=True)
+            self._said.update(outcome.said)
+            count = f"{self._ended} of {self._ended + len(self.batch.waiting)}"
+            tell(f"[{count}] {outcome.picture}: {outcome.clip}, {outcome.seconds:.1f} s{self._left()}")
         elif outcome.clip is None and not self._options["dry_run"]:
             tell(f"{outcome.picture}: {' '.join(outcome.said)}", err=True)
 
@@ -71,13 +77,20 @@ class Teller:
 
     def tell_plan(self, host: Host) -> int:
         """List what would be made, what is there, and what cannot be used; gives the exit code."""
-        for outcome in self.batch.outcomes if self._as_json else ():
-            if outcome.state is State.PLANNED:
-                self.tell(outcome)
-        for row in () if self._as_json else read_rows(self.batch.outcomes):
+        if self._as_json:
+            for outcome in self.batch.outcomes:
+                if outcome.state is State.PLANNED:
+                    self.tell(outcome)
+            return self._tell_counts()
+        rows = read_rows(self.batch.outcomes)
+        for row in rows:
             told = row.said if row.clip is None and row.said else row.brief
             tell(f"{row.picture}: {row.state.value}{'' if row.clip is None else f', {row.clip}'}. {told}")
         self.tell_memory(host)
+        took = [row.seconds for row in rows if row.seconds]
+        if took and self.batch.waiting:
+            time = tqdm.format_interval(len(self.batch.waiting) * sum(took) / len(took))
+            self._say(f"Time: about {time}, by the clips that are there already.")
         return self._tell_counts()
 
     def write_report(self) -> Path:
@@ -90,27 +103,26 @@ class Teller:
         return self._tell_counts(self.write_report())
 
     def _tell_counts(self, page: Path | None = None) -> int:
-        counts = Counter(each.state.value for each in self.batch.outcomes)
+        found = Counter(each.state for each in self.batch.outcomes)
+        counts = {state.value: found[state] for state in State if found[state]}
         where = "" if page is None else f" Report: {page}"
         if self._as_json:
             tell(json.dumps({"counts": counts, "report": None if page is None else str(page)}))
         else:
             tell(f"{', '.join(f'{count} {state}' for state, count in counts.items()) or 'Nothing to do'}.{where}")
-        return FAILED if counts[State.FAILED.value] + counts[State.BAD.value] else 0
+        return FAILED if found[State.FAILED] + found[State.BAD] else 0
 
-    def _tried(self) -> list[Outcome]:
-        """List the clips that were begun and ended."""
-        return [each for each in self.batch.outcomes if each.state in (State.MADE, State.FAILED)]
-
-    def _count(self) -> str:
-        done = len(self._tried())
-        return f"{done} of {done + len(self.batch.waiting)}"
+    @property
+    def _ended(self) -> int:
+        """How many clips were begun and ended."""
+        return self._failed + len(self._seconds)
 
     def _left(self) -> str:
         """Say how long the rest will take, as long as there is one."""
-        seconds = [each.seconds for each in self._tried() if each.state is State.MADE]
         waiting = len(self.batch.waiting)
-        return f"; {tqdm.format_interval(waiting * sum(seconds) / len(seconds))} left" if waiting else ""
+        if not waiting:
+            return ""
+        return f"; {tqdm.format_interval(waiting * sum(self._seconds) / len(self._seconds))} left"
 
     def _say(self, sentence: str) -> None:
         say((sentence,), self._as_json or self._options["quiet"], self._said)

@@ -19,7 +19,7 @@ from tests.conftest import save_picture, snapshot
 from tests.test_kills import needs_fork
 
 ROOT = Path(__file__).parents[2]
-EVERY = 7  # of the moments one in so many; all of them were tried
+EVERY = 10  # of the moments one in so many; all of them were tried
 BATCH_UNTIL_KILLED = """
 import json, os, signal, sys
 from pathlib import Path

@@ -53,7 +53,7 @@ def test_a_setting_is_called_by_its_name_its_label_its_flag_or_as_clips_do(path,
 
 def test_every_setting_has_a_column_under_every_name(path):
     for name, setting in SETTINGS.items():
-        value = {str: "#123456", int: "32", float: "1.0"}[setting.kind]
+        value = "#123456" if setting.kind is str else f"{setting.low:g}"
         value = next(iter(setting.choices)) if setting.choices else value
         for title in (name, setting.label, *setting.flags):
             (row,) = read(path, f'Picture;"{title}"\na.png;{value}')

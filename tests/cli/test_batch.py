@@ -185,12 +185,14 @@ def test_a_bad_picture_is_reported_and_passed_over(run, pictures):
     (pictures / "broken.png").write_bytes(whole[: len(whole) // 2])
     (pictures / "letter.jpg").write_text("Dear Sir")
     save_picture(pictures / "icon.gif", 16, 16)
+    Image.new("1", (9000, 9000)).save(pictures / "poster.png")
     code, outcomes, end = run()
-    assert (code, end["counts"]) == (1, {"passed over": 3, "made": 2})
+    assert (code, end["counts"]) == (1, {"passed over": 4, "made": 2})
     said = {each["picture"]: each["notes"][0] for each in outcomes if each["state"] == "passed over"}
     assert "incomplete or damaged" in said["broken.png"]
     assert "a text file, not a picture" in said["letter.jpg"]
     assert "at least 32 pixels" in said["icon.gif"]
+    assert "at most 70 megapixels" in said["poster.png"]
     with Path("out/report.csv").open(newline="", encoding="utf-8") as file:
         rows = {row["picture"]: row for row in csv.DictReader(file)}
     assert rows["broken.png"]["said"] == said["broken.png"]
@@ -239,7 +241,10 @@ def test_a_dry_run_says_what_there_is_to_do_and_writes_nothing(run, pictures, ch
     assert "3 frames, 7 fps, motion 75" in lines[1]
     assert "Memory: about " in ran.err
     run()
-    assert "cat 9.PNG: there already, out/cat 9-" in lib_svd(*words).out
+    save_picture(pictures / "new.png", 90, 90)
+    ran = lib_svd(*words)
+    assert "cat 9.PNG: there already, out/cat 9-" in ran.out
+    assert "Time: about 00:0" in ran.err
 
 
 def test_a_line_a_clip_has_its_number_and_the_time_that_is_left(pictures, checkpoint, lib_svd):
