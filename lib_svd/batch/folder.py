@@ -74,7 +74,7 @@ class Folder:
             BadInput: the folder is not there, or cannot be looked into.
         """
         now = time.monotonic()
-        stamps = dict(self._stamps())
+        stamps = dict(self._list_stamps())
         before = self._seen
         self._seen = {
             name: before[name] if before.get(name, ((), 0))[0] == stamp else (stamp, now)
@@ -85,13 +85,13 @@ class Folder:
         self._taken.update(settled)
         return sorted(new, key=pad_numbers)
 
-    def _stamps(self) -> Iterator[tuple[str, Stamp]]:
+    def _list_stamps(self) -> Iterator[tuple[str, Stamp]]:
         for place, folders, files in os.walk(self.path, onerror=self._refuse):
             here = Path(place)
             folders[:] = [each for each in folders if self._recursive and self._is_looked_into(here / each)]
             for file in files:
                 if Path(file).suffix.lower() in PICTURES and not file.startswith("."):
-                    yield from _stamp(here / file, (here / file).relative_to(self.path).as_posix())
+                    yield from _take_stamp(here / file, (here / file).relative_to(self.path).as_posix())
 
     def _refuse(self, error: OSError) -> None:
         """Raise BadInput for a folder that cannot be looked into, unless it is one below that has gone meanwhile."""
@@ -114,7 +114,7 @@ def check_apart(folder: Path, clips: Path) -> None:
         raise BadInput(f"{folder} cannot hold both pictures and clips: name another folder with --out-dir.")
 
 
-def _stamp(path: Path, name: str) -> Iterator[tuple[str, Stamp]]:
+def _take_stamp(path: Path, name: str) -> Iterator[tuple[str, Stamp]]:
     """Give a file's name and stamp; nothing where it is no plain file, or has gone meanwhile."""
     try:
         status = path.stat()

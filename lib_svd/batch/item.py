@@ -41,7 +41,7 @@ class Item:
     @property
     def key(self) -> str:
         """What tells the clip from all others."""
-        return key_of(self.digest, self.request)
+        return derive_key(self.digest, self.request)
 
     def read_content(self) -> bytes:
         """Read the picture's bytes.
@@ -72,7 +72,7 @@ def look(picture: Path, name: str, wishes: Sequence[Wish]) -> list[Item]:
         BadInput: it is no picture that can be used.
     """
     size = images.read_picture(picture).image.size
-    digest = _digest(picture)
+    digest = _hash_file(picture)
     items = []
     for wish in wishes:
         seed = wish.request.seed if wish.has_seed else derive_seed(digest, wish.take)
@@ -81,7 +81,7 @@ def look(picture: Path, name: str, wishes: Sequence[Wish]) -> list[Item]:
     return items
 
 
-def key_of(digest: str, request: CompleteRequest) -> str:
+def derive_key(digest: str, request: CompleteRequest) -> str:
     """Tell a clip from all others: the same for the same picture and frames, whatever model and picture are called.
 
     Args:
@@ -98,7 +98,7 @@ def derive_seed(digest: str, take: int) -> int:
     return int(hashlib.sha256(f"{digest} {take}".encode()).hexdigest()[:8], 16)
 
 
-def _digest(picture: Path) -> str:
+def _hash_file(picture: Path) -> str:
     """Work out the SHA-256 of a file's bytes; raises BadPicture where it cannot be read any more."""
     digest = hashlib.sha256()
     try:

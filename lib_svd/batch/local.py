@@ -42,7 +42,7 @@ class LocalWorker:
     def make(self, item: Item) -> Outcome:
         """Make a clip; decode it where its latents are there, note it where the clip itself is."""
         began = time.monotonic()
-        saved = self._make(item, self._order(item))
+        saved = self._make(item, self._make_order(item))
         return Outcome(
             picture=item.name,
             state=State.MADE,
@@ -62,8 +62,8 @@ class LocalWorker:
             return self._studio.note(asked, reopened(clip))
         return self._studio.animate(asked, self._shelf.find_latents(item))
 
-    def _order(self, item: Item) -> Order:
+    def _make_order(self, item: Item) -> Order:
         """Order a clip of the very bytes that the item was told by; raises BadInput."""
-        to = Destination(out=self._shelf.free_name(item), copies=self._copies, enlarge=self._enlarge)
+        to = Destination(out=self._shelf.choose_name(item), copies=self._copies, enlarge=self._enlarge)
         made = order(item.request, io.BytesIO(item.read_content()), item.checkpoint, to)
         return replace(made, picture_path=str(item.picture.absolute()))

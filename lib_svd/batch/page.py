@@ -80,50 +80,54 @@ def render_page(rows: Sequence[Row], title: str, folder: Path) -> str:
         title: of the page.
         folder: where the page will be.
     """
-    failed = [_failed(row) for row in rows if row.state in NO_CLIP]
-    clips = [_card(row, row.clip, folder) for row in rows if row.clip is not None]
+    failed = [_render_failure(row) for row in rows if row.state in NO_CLIP]
+    clips = [_render_card(row, row.clip, folder) for row in rows if row.clip is not None]
     planned = [LINE.format(row.picture, row.brief) for row in rows if row.state is State.PLANNED]
-    parts = (_part("What failed", LIST, failed), _part("Clips", CLIPS, clips), _part("Not made yet", LIST, planned))
+    parts = (
+        _render_part("What failed", LIST, failed),
+        _render_part("Clips", CLIPS, clips),
+        _render_part("Not made yet", LIST, planned),
+    )
     return DOCUMENT.format(
         generator=GENERATOR,
         title=title,
         style=STYLE,
         when=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
-        counts=_counts(rows),
+        counts=_render_counts(rows),
         parts=_join(parts),
     )
 
 
-def _counts(rows: Iterable[Row]) -> Markup:
+def _render_counts(rows: Iterable[Row]) -> Markup:
     """Say how many there are of each state; of what went well always, of the rest where there is any."""
     counts = Counter(row.state for row in rows)
     shown = [state for state in State if counts[state] or state in (State.MADE, State.THERE, State.FAILED)]
     return Markup("<ul class=counts>{}</ul>").format(
-        _join(COUNT.format(_tone(state, counts[state]), counts[state], state.value) for state in shown)
+        _join(COUNT.format(_choose_tone(state, counts[state]), counts[state], state.value) for state in shown)
     )
 
 
-def _tone(state: State, count: int) -> str:
+def _choose_tone(state: State, count: int) -> str:
     if not count:
         return ""
     return "bad" if state in NO_CLIP else "good" if state is State.MADE else ""
 
 
-def _part(title: str, around: Markup, inside: Sequence[Markup]) -> Markup:
+def _render_part(title: str, around: Markup, inside: Sequence[Markup]) -> Markup:
     """Put what there is below a heading; nothing where there is nothing."""
     return (
         Markup("<section><h2>{}</h2>{}</section>").format(title, around.format(_join(inside))) if inside else Markup()
     )
 
 
-def _failed(row: Row) -> Markup:
+def _render_failure(row: Row) -> Markup:
     return Markup("<li><h3>{}</h3><p>{}</p><p class=faint>{}</p></li>").format(row.picture, row.said, row.brief)
 
 
-def _card(row: Row, clip: Path, folder: Path) -> Markup:
+def _render_card(row: Row, clip: Path, folder: Path) -> Markup:
     """Show a clip with what is known of it."""
-    url, took = _url(clip, folder), f", {row.seconds:.1f} s" if row.seconds else ""
-    told = [Markup("<p>{}</p>").format(_advice(row)), FAINT.format(row.brief)]
+    url, took = _make_url(clip, folder), f", {row.seconds:.1f} s" if row.seconds else ""
+    told = [Markup("<p>{}</p>").format(_render_advice(row)), FAINT.format(row.brief)]
     told += [FAINT.format(row.said)] if row.said else []
     return CARD.format(
         url=url,
@@ -132,11 +136,11 @@ def _card(row: Row, clip: Path, folder: Path) -> Markup:
         clip=clip.name,
         state=f"{row.state.value}{took}",
         told=_join(told),
-        measures=_join(_measure(each, row.measures) for each in MEASURES if each.name in BRIEF and row.measures),
+        measures=_join(_render_measure(each, row.measures) for each in MEASURES if each.name in BRIEF and row.measures),
     )
 
 
-def _advice(row: Row) -> Markup:
+def _render_advice(row: Row) -> Markup:
     if not row.measures:
         return Markup("Not measured.")
     if row.advice is None:
@@ -144,7 +148,7 @@ def _advice(row: Row) -> Markup:
     return Markup("{} <b>{}</b> {}").format(row.advice.found, row.advice.sentence, row.advice.reason)
 
 
-def _measure(measure: Measure, measures: Measures) -> Markup:
+def _render_measure(measure: Measure, measures: Measures) -> Markup:
     band = measure.band(measures)
     fault = Markup(" class=fault") if band is not None and band.fault else ""
     number = measure.bare_number(measures) + (" %" if measure.unit_shown.startswith("%") else "")
@@ -152,7 +156,7 @@ def _measure(measure: Measure, measures: Measures) -> Markup:
     return cells.format(measure.about, measure.title, number, fault, measure.word(measures))
 
 
-def _url(clip: Path, folder: Path) -> str:
+def _make_url(clip: Path, folder: Path) -> str:
     """Say where a browser finds a clip from the page; one in a second place by its whole path."""
     return quote(os.fsencode(clip.name)) if clip.parent == folder else clip.absolute().as_uri()
 

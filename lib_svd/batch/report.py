@@ -58,7 +58,7 @@ def write_report(folder: Path, rows: Sequence[Row], title: str) -> Path:
     Raises:
         BadOutput: they cannot be written.
     """
-    for name, text in ((TABLE, _table(rows)), (PAGE, render_page(rows, title, folder))):
+    for name, text in ((TABLE, _write_table(rows)), (PAGE, render_page(rows, title, folder))):
         path = folder / name
         try:
             with hidden_names(folder) as hidden:
@@ -71,7 +71,7 @@ def write_report(folder: Path, rows: Sequence[Row], title: str) -> Path:
     return folder / PAGE
 
 
-def _table(rows: Sequence[Row]) -> str:
+def _write_table(rows: Sequence[Row]) -> str:
     """Write a row a clip, with every setting and measure; text that would be a formula begins with an apostrophe."""
     text = StringIO(newline="")
     writer = csv.writer(text)

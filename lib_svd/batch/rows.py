@@ -32,10 +32,10 @@ class Row:
 
 def read_rows(outcomes: Iterable[Outcome]) -> list[Row]:
     """Tell of each outcome, with what is noted beside its clip, in the natural order of the pictures."""
-    return [_row(each) for each in sorted(outcomes, key=lambda each: pad_numbers(each.picture))]
+    return [_read_row(each) for each in sorted(outcomes, key=lambda each: pad_numbers(each.picture))]
 
 
-def _row(outcome: Outcome) -> Row:
+def _read_row(outcome: Outcome) -> Row:
     said = " ".join(outcome.said)
     if outcome.item is None:
         return Row(picture=outcome.picture, state=outcome.state, said=said)

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lib_svd.batch.item import KEY_DIGITS, Item, key_of
+from lib_svd.batch.item import KEY_DIGITS, Item, derive_key
 from lib_svd.errors import BadInput
 from lib_svd.files import NOTED, finish_left, free_names, hidden_names, is_left
 from lib_svd.latents import SUFFIX, SavedLatents, load_latents
@@ -30,25 +30,27 @@ class Shelf:
 
     def find_clips(self) -> dict[str, Path]:
         """Find every clip by its key."""
-        return {match["key"]: self.folder / match[0] for match in map(_CLIP.fullmatch, _names(self.folder)) if match}
+        return {
+            match["key"]: self.folder / match[0] for match in map(_CLIP.fullmatch, _list_names(self.folder)) if match
+        }
 
-    def free_name(self, item: Item) -> Path:
+    def choose_name(self, item: Item) -> Path:
         """Name a clip that is not there yet: after its picture, with its key."""
         stem = make_showable(Path(item.name).stem).encode()[:LONGEST_STEM].decode(errors="ignore")
         return next(free_names(self.folder / f"{stem}-{item.key}.mp4", [".mp4", ".txt", NOTED]))
 
     def find_latents(self, item: Item) -> SavedLatents | None:
         """Read what a program that was killed kept of a clip; None: it kept nothing that can be used."""
-        for path in self._latents({item.key}):
+        for path in self._list_latents({item.key}):
             with suppress(BadInput):
                 saved = load_latents(path)
-                if key_of(item.digest, saved.request) == item.key:
+                if derive_key(item.digest, saved.request) == item.key:
                     return saved
         return None
 
     def drop_latents(self, keys: Container[str]) -> None:
         """Remove what was kept of clips that are done."""
-        for path in self._latents(keys):
+        for path in self._list_latents(keys):
             with suppress(OSError):
                 path.unlink()
 
@@ -65,9 +67,11 @@ class Shelf:
             others = (claimed.parent for claimed in self.folder.glob(f".svd-*/{key}") if claimed != mine)
             yield not any(map(_is_held, others))
 
-    def _latents(self, keys: Container[str]) -> list[Path]:
+    def _list_latents(self, keys: Container[str]) -> list[Path]:
         folders = [self.folder, *data_folders()]
-        found = ((folder, match) for folder in folders for match in map(_LATENTS.fullmatch, _names(folder)) if match)
+        found = (
+            (folder, match) for folder in folders for match in map(_LATENTS.fullmatch, _list_names(folder)) if match
+        )
         return [folder / match[0] for folder, match in found if match["key"] in keys]
 
 
@@ -83,7 +87,7 @@ def _is_held(folder: Path) -> bool:
         return False
 
 
-def _names(folder: Path) -> list[str]:
+def _list_names(folder: Path) -> list[str]:
     """List what is in a folder; nothing where it is not there."""
     try:
         with os.scandir(folder) as found:

@@ -43,13 +43,13 @@ def read_table(path: Path, pictures: Container[str] | None, check: Callable[[Row
     """
     rows: list[Row] = []
     mistakes: list[str] = []
-    header, *lines = _lines(path)
-    columns = _columns(path, header, mistakes)
+    header, *lines = _read_lines(path)
+    columns = _read_columns(path, header, mistakes)
     for number, cells in enumerate(lines, 2):  # as spreadsheets count, the header is row 1
         if not any(cell.strip() for cell in cells):
             continue
         try:
-            row = _row(cells, columns, pictures, mistakes, f"{path.name}, row {number}")
+            row = _read_row(cells, columns, pictures, mistakes, f"{path.name}, row {number}")
             if row is not None:
                 check(row)
                 rows.append(row)
@@ -68,7 +68,7 @@ def fold_name(name: str) -> str:
     return unicodedata.normalize("NFC", name.replace("\\", "/").removeprefix("./"))
 
 
-def _lines(path: Path) -> list[list[str]]:
+def _read_lines(path: Path) -> list[list[str]]:
     """Read the cells of each row, of the header at least.
 
     Raises:
@@ -76,7 +76,7 @@ def _lines(path: Path) -> list[list[str]]:
     """
     try:
         text = text_of(path.read_bytes())
-        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text)))
+        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=_guess_separator(text)))
     except (OSError, ValueError, csv.Error) as error:
         why = getattr(error, "strerror", None) or error
         raise BadRequest(f"{path} cannot be read as a table ({why}): save it as CSV with UTF-8.") from error
@@ -85,13 +85,13 @@ def _lines(path: Path) -> list[list[str]]:
     return lines
 
 
-def _separator(text: str) -> str:
+def _guess_separator(text: str) -> str:
     """Tell what is between the columns: that by which the first row has the most titles that mean something."""
     first = text.partition("\n")[0]
-    return max(SEPARATORS, key=lambda each: sum(bool(_column(title)[0]) for title in first.split(each)))
+    return max(SEPARATORS, key=lambda each: sum(bool(_read_column(title)[0]) for title in first.split(each)))
 
 
-def _columns(path: Path, header: Sequence[str], mistakes: list[str]) -> list[tuple[str, Read | None]]:
+def _read_columns(path: Path, header: Sequence[str], mistakes: list[str]) -> list[tuple[str, Read | None]]:
     """Give the title of each column, and how its cells are read; None: they name the picture, or are passed over.
 
     Raises:
@@ -101,7 +101,7 @@ def _columns(path: Path, header: Sequence[str], mistakes: list[str]) -> list[tup
     names: set[str] = set()
     last = max((number for number, title in enumerate(header, 1) if title.strip()), default=0)
     for title in header[:last]:
-        name, read = _column(title)
+        name, read = _read_column(title)
         if not name:
             advice = f"call it {PICTURE}, {SIZE} or as a setting, see docs/settings.md"
             mistakes.append(f"{path.name}, row 1, column {shown(title)}: this is no setting: {advice}.")
@@ -114,7 +114,7 @@ def _columns(path: Path, header: Sequence[str], mistakes: list[str]) -> list[tup
     return columns
 
 
-def _column(title: str) -> tuple[str, Read | None]:
+def _read_column(title: str) -> tuple[str, Read | None]:
     """Say what a column is for, "" for nothing, and how its cells are read."""
     word = title.strip().lower()
     if word == PICTURE:
@@ -129,7 +129,7 @@ def _column(title: str) -> tuple[str, Read | None]:
     return setting.name, lambda text: {setting.name: setting.checked(setting.read(text))}
 
 
-def _row(
+def _read_row(
     cells: Sequence[str],
     columns: Sequence[tuple[str, Read | None]],
     pictures: Container[str] | None,
@@ -148,7 +148,7 @@ def _row(
         text = cell.strip()
         try:
             if title.strip().lower() == PICTURE:
-                picture = _picture(text, pictures)
+                picture = _read_name(text, pictures)
             elif text and read is not None:
                 settings |= read(text)
         except BadRequest as error:
@@ -156,7 +156,7 @@ def _row(
     return Row(picture=picture, settings=settings) if len(mistakes) == before else None
 
 
-def _picture(text: str, pictures: Container[str] | None) -> str:
+def _read_name(text: str, pictures: Container[str] | None) -> str:
     """Read which picture a row is for; raises BadRequest where there is no such picture."""
     name = fold_name(text)
     if not name or (pictures is not None and name not in pictures):

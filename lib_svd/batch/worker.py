@@ -38,7 +38,7 @@ class Worker(Protocol):
     def make(self, item: Item) -> Outcome:
         """Make a clip, and have it in the folder of clips, noted in the history, when this returns.
 
-        The clip's name ends in the item's key, see `Shelf.free_name`, and it appears whole or not at all.
+        The clip's name ends in the item's key, see `Shelf.choose_name`, and it appears whole or not at all.
 
         Raises:
             Interrupted: the user stopped it; the batch ends.

@@ -161,12 +161,12 @@ class _Wishes:
         self._has_seed = not is_own and (options["seed"] or options["like"]) is not None
         self._request = request_of(self._options)
         self._checkpoints: dict[str, Checkpoint] = {}
-        self._usual = self._wish({})
+        self._usual = self._make_wish({})
         self._rows: dict[str, list[Wish]] = {}
         alike: Counter[str] = Counter()
 
         def check(row: Row) -> Wish:
-            return self._wish(row.settings)
+            return self._make_wish(row.settings)
 
         for row in read_table(options["table"], pictures, check) if options["table"] else ():
             told = f"{row.picture} {sorted(row.settings.items())}"
@@ -179,19 +179,19 @@ class _Wishes:
 
         return self._rows.get(fold_name(name), [self._usual])
 
-    def _wish(self, given: Mapping[str, Any]) -> Wish:
+    def _make_wish(self, given: Mapping[str, Any]) -> Wish:
         """Ask for these settings, on top of the command line's; raises BadInput where the model cannot do that."""
         from lib_svd.batch.item import Wish
 
         has_seed = given["seed"] is not None if "seed" in given else self._has_seed
         given = {name: value for name, value in given.items() if name != "seed" or value is not None}
-        checkpoint = self._checkpoint(given.get("checkpoint", ""))
+        checkpoint = self._find_checkpoint(given.get("checkpoint", ""))
         checkpoint.family.check_given([*settings(self._options), *given])
         request = with_speed(self._request.with_(**given), self._options["speed"], checkpoint)
         checkpoint.family.complete(request, grid=checkpoint.size_grid)
         return Wish(request=request, checkpoint=checkpoint, has_seed=has_seed)
 
-    def _checkpoint(self, name: str) -> Checkpoint:
+    def _find_checkpoint(self, name: str) -> Checkpoint:
         """Find the model of that name; "" is the command line's."""
         if name not in self._checkpoints:
             options = {**self._options, "checkpoint": name} if name else self._options

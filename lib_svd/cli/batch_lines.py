@@ -58,14 +58,14 @@ class Teller:
         self._failed += outcome.state is State.FAILED
         self._seconds += [outcome.seconds] if outcome.state is State.MADE else []
         if self._as_json:
-            tell(json.dumps(_as_dict(outcome), ensure_ascii=False))
+            tell(json.dumps(_describe(outcome), ensure_ascii=False))
         elif outcome.state is State.MADE:
             for note in outcome.said:
                 if note not in self._said:
                     tell(f"{outcome.picture}: {note}", err=True)
             self._said.update(outcome.said)
             count = f"{self._ended} of {self._ended + len(self.batch.waiting)}"
-            tell(f"[{count}] {outcome.picture}: {outcome.clip}, {outcome.seconds:.1f} s{self._left()}")
+            tell(f"[{count}] {outcome.picture}: {outcome.clip}, {outcome.seconds:.1f} s{self._tell_left()}")
         elif outcome.clip is None and not self._options["dry_run"]:
             tell(f"{outcome.picture}: {' '.join(outcome.said)}", err=True)
 
@@ -117,7 +117,7 @@ class Teller:
         """How many clips were begun and ended."""
         return self._failed + len(self._seconds)
 
-    def _left(self) -> str:
+    def _tell_left(self) -> str:
         """Say how long the rest will take, as long as there is one."""
         waiting = len(self.batch.waiting)
         if not waiting:
@@ -128,7 +128,7 @@ class Teller:
         say((sentence,), self._as_json or self._options["quiet"], self._said)
 
 
-def _as_dict(outcome: Outcome) -> dict[str, Any]:
+def _describe(outcome: Outcome) -> dict[str, Any]:
     """Describe what became of a clip; fit for JSON."""
     return {
         "picture": outcome.picture,

@@ -29,7 +29,7 @@ class Faked:
         self.asked.append(item.name)
         if (fault := self.faults.pop(Path(item.name).stem, None)) is not None:
             raise fault
-        clip = self.shelf.free_name(item)
+        clip = self.shelf.choose_name(item)
         for suffix in (".mp4", ".json"):
             clip.with_suffix(suffix).touch()
         return Outcome(picture=item.name, state=State.MADE, item=item, clip=clip, seconds=1)

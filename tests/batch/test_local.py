@@ -63,7 +63,7 @@ def made(item, tmp_path, sampled):
 
 
 def test_kept_latents_are_decoded_and_the_clip_is_noted_as_any_other(shelf, item, sampled, made):
-    name = shelf.free_name(item).with_suffix("")
+    name = shelf.choose_name(item).with_suffix("")
     for number, latents in enumerate((sampled[0] * 0, sampled[0])):
         request = item.request if number else item.request.with_(seed=1)  # the first ones are of another clip
         save_latents(latents, request.infotext(), name.with_name(f"{name.name}-{number + 2}.latents.safetensors"))
@@ -77,7 +77,7 @@ def test_kept_latents_are_decoded_and_the_clip_is_noted_as_any_other(shelf, item
 
 
 def test_latents_that_are_damaged_cost_no_more_than_sampling_again(shelf, item, sampled, made):
-    name = shelf.free_name(item)
+    name = shelf.choose_name(item)
     name.with_name(f"{name.stem}.latents.safetensors").write_bytes(b"damaged")
     outcome = worker_of(shelf).make(item)
     assert len(sampled) == 2
@@ -119,7 +119,7 @@ def test_a_clip_is_claimed_by_one_and_by_nobody_once_its_program_is_gone(shelf, 
 
 @pytest.mark.parametrize("name", ["x" * 240, "é" * 120, "\udcff", "a.b", "-x-svd-0007"])
 def test_a_clip_is_named_after_its_picture_as_far_as_disks_take_it(shelf, item, name):
-    path = shelf.free_name(replace(item, name=f"more/{name}.png"))
+    path = shelf.choose_name(replace(item, name=f"more/{name}.png"))
     path.touch()
     assert len(path.with_suffix(".latents.safetensors").name.encode()) < 200
     assert shelf.find_clips() == {item.key: path}

@@ -219,7 +219,7 @@ def test_a_picture_without_room_is_noted_and_the_next_one_is_made(run, monkeypat
 
 
 def test_a_fault_that_nobody_foresaw_costs_one_clip(run, monkeypatch, caplog):
-    monkeypatch.setattr("lib_svd.batch.local.LocalWorker._order", lambda *_: 1 / 0)
+    monkeypatch.setattr("lib_svd.batch.local.LocalWorker._make_order", lambda *_: 1 / 0)
     code, outcomes, _ = run()
     assert (code, states(outcomes)) == (1, [("cat 9.PNG", "failed"), ("cat 10.png", "failed")])
     assert outcomes[0]["notes"] == [
