@@ -18,7 +18,7 @@ NEEDED = {
 """Module to what pip installs for it."""
 
 
-def missing() -> list[str]:
+def find_missing() -> list[str]:
     """Requirements of the modules that cannot be found."""
     return [requirement for module, requirement in NEEDED.items() if importlib.util.find_spec(module) is None]
 
@@ -32,6 +32,6 @@ def install(requirements: list[str]) -> None:
         )
 
 
-if __name__ == "__main__" and (lacking := missing()):
+if __name__ == "__main__" and (lacking := find_missing()):
     print(f"SVD for Forge adds {', '.join(lacking)}.")
     install(lacking)

@@ -17,12 +17,12 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from benchmarks.clip import add_condition_options, conditions, difference, order_of, say
+from benchmarks.clip import add_condition_options, describe_conditions, measure_difference, order_of, say
 from benchmarks.meter import Stages
-from benchmarks.ours import Ours, network_of
+from benchmarks.ours import Ours, find_network
 from benchmarks.side import AUGMENTATION, FPS, MAX_GUIDANCE, MIN_GUIDANCE, MOTION, Order
 from lib_svd.engine import attention, guidance, schedule
-from lib_svd.engine.conditioning import Conditioning, motion_vector
+from lib_svd.engine.conditioning import Conditioning, embed_motion
 from lib_svd.engine.precond import Denoiser
 from lib_svd.engine.unet import UNet
 from lib_svd.engine.vae import VaeDecoder
@@ -54,35 +54,40 @@ def main() -> None:
     found: list[dict[str, Any]] = []
     for what in options.only:
         with torch.inference_mode():
-            found += _measured(MAKERS[what](side, order), side, options.repeats, loaded)
-    row = {"kind": "choices", **conditions(order, options.revision), "repeats": options.repeats, "choices": found}
+            found += _measure(MAKERS[what](side, order), side, options.repeats, loaded)
+    row = {
+        "kind": "choices",
+        **describe_conditions(order, options.revision),
+        "repeats": options.repeats,
+        "choices": found,
+    }
     print(json.dumps(row))
 
 
-def branches(side: Ours, order: Order) -> list[Choice]:
+def time_branches(side: Ours, order: Order) -> list[Choice]:
     """One step with guidance."""
     return [
-        Choice("guidance branches", "at once", _step(side, order, halves=False)),
-        Choice("guidance branches", "in turn", _step(side, order, halves=True)),
+        Choice("guidance branches", "at once", _make_step(side, order, halves=False)),
+        Choice("guidance branches", "in turn", _make_step(side, order, halves=True)),
     ]
 
 
 def decode(side: Ours, order: Order) -> list[Choice]:
     """Latents to frames."""
     chunks = [order.frames, *(chunk for chunk in (8, 4, 2, 1) if chunk < order.frames)]
-    network = cast(VaeDecoder, network_of(side.svd.decoder))
-    latents = _noise(order.frames, 4, order).to(side.host.memory.device(), side.svd.decoder.dtype)
+    network = cast(VaeDecoder, find_network(side.svd.decoder))
+    latents = _draw_noise(order.frames, 4, order).to(side.host.memory.get_device(), side.svd.decoder.dtype)
 
     def work(chunk: int) -> Tensor:
-        return torch.cat([frames.float().cpu() for frames in network.frames(latents, chunk)])
+        return torch.cat([frames.float().cpu() for frames in network.decode_frames(latents, chunk)])
 
     return [Choice("frames decoded at a time", str(chunk), partial(work, chunk)) for chunk in chunks]
 
 
-def chunk_bytes(side: Ours, order: Order) -> list[Choice]:
+def time_chunk_bytes(side: Ours, order: Order) -> list[Choice]:
     """One step, with what a transformer works on at a time bounded."""
     name = "CPU_CHUNK_BYTES" if order.device == "cpu" else "GPU_CHUNK_BYTES"
-    before, step = getattr(attention, name), _step(side, order, halves=False)
+    before, step = getattr(attention, name), _make_step(side, order, halves=False)
 
     def work(bound: int) -> Tensor:
         setattr(attention, name, bound)
@@ -95,13 +100,13 @@ def chunk_bytes(side: Ours, order: Order) -> list[Choice]:
     return [Choice("transformer chunk", f"{size // MEGABYTE} MB", partial(work, size)) for size in sizes]
 
 
-MAKERS = {"branches": branches, "decode": decode, "chunk_bytes": chunk_bytes}
+MAKERS = {"branches": time_branches, "decode": decode, "chunk_bytes": time_chunk_bytes}
 
 
-def _measured(choices: Sequence[Choice], side: Ours, repeats: int, loaded: int) -> list[dict[str, Any]]:
+def _measure(choices: Sequence[Choice], side: Ours, repeats: int, loaded: int) -> list[dict[str, Any]]:
     """Every choice in turns, after one round to warm up; each result held against the first choice's."""
     first = choices[0].work().float().cpu()
-    rounds = repeats if side.host.memory.device().type == "cpu" else repeats + 1
+    rounds = repeats if side.host.memory.get_device().type == "cpu" else repeats + 1
     apart: dict[str, float] = {}
     for _ in range(rounds):
         for choice in choices:
@@ -110,35 +115,35 @@ def _measured(choices: Sequence[Choice], side: Ours, repeats: int, loaded: int) 
             result = choice.work()
             stages.end()
             choice.stages.append(stages)
-            apart[choice.choice] = difference(result.float().cpu().numpy(), first.numpy())["rms"]
+            apart[choice.choice] = measure_difference(result.float().cpu().numpy(), first.numpy())["rms"]
             del result
             say(f"{choice.what}: {choice.choice}: {stages.seconds} {stages.cpu_seconds} {stages.peaks}")
-    return [_figures(choice, repeats, loaded, apart[choice.choice]) for choice in choices]
+    return [_compute_figures(choice, repeats, loaded, apart[choice.choice]) for choice in choices]
 
 
-def _figures(choice: Choice, repeats: int, loaded: int, rms: float) -> dict[str, Any]:
+def _compute_figures(choice: Choice, repeats: int, loaded: int, rms: float) -> dict[str, Any]:
     kept = choice.stages[-repeats:]
     peak = min(stages.peaks["work"] for stages in kept)
     return {
         "what": choice.what,
         "choice": choice.choice,
-        "seconds": _median([stages.seconds["work"] for stages in kept]),
-        "cpu_seconds": _median([stages.cpu_seconds["work"] for stages in kept]),
+        "seconds": _take_median([stages.seconds["work"] for stages in kept]),
+        "cpu_seconds": _take_median([stages.cpu_seconds["work"] for stages in kept]),
         "peak": peak,
         "working": peak - loaded,
         "rms": rms,
     }
 
 
-def _step(side: Ours, order: Order, *, halves: bool) -> Callable[[], Tensor]:
+def _make_step(side: Ours, order: Order, *, halves: bool) -> Callable[[], Tensor]:
     """One step of a clip."""
     embed = side.svd.configs.unet.context_dim
-    start = _noise(1, 4, order)
-    clip = Conditioning(torch.ones(1, 1, embed), start, motion_vector(FPS, MOTION, AUGMENTATION))
+    start = _draw_noise(1, 4, order)
+    clip = Conditioning(torch.ones(1, 1, embed), start, embed_motion(FPS, MOTION, AUGMENTATION))
     sigmas = schedule.karras(order.steps)
-    device = side.host.memory.device()
+    device = side.host.memory.get_device()
     denoise = Denoiser(
-        cast(UNet, network_of(side.svd.unet)),
+        cast(UNet, find_network(side.svd.unet)),
         clip,
         sigmas,
         guidance.linear(MIN_GUIDANCE, MAX_GUIDANCE, order.frames),
@@ -146,16 +151,16 @@ def _step(side: Ours, order: Order, *, halves: bool) -> Callable[[], Tensor]:
         dtype=side.svd.unet.dtype,
         halves=halves,
     )
-    x = (_noise(order.frames, 4, order) * 700).to(device)
+    x = (_draw_noise(order.frames, 4, order) * 700).to(device)
     return lambda: denoise(x, sigmas[0])
 
 
-def _noise(count: int, channels: int, order: Order) -> Tensor:
+def _draw_noise(count: int, channels: int, order: Order) -> Tensor:
     g = torch.Generator().manual_seed(2)
     return torch.randn(count, channels, order.height // 8, order.width // 8, generator=g)
 
 
-def _median(values: Sequence[float]) -> float:
+def _take_median(values: Sequence[float]) -> float:
     return float(f"{statistics.median(values):.4g}")
 
 

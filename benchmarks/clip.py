@@ -25,29 +25,34 @@ import torch
 
 from benchmarks.scales import SCALES
 from benchmarks.side import Order
-from benchmarks.worker import Worker, started
+from benchmarks.worker import Worker, start
 
 Row = dict[str, Any]
 
 
 def main() -> None:
     """Measure and print."""
-    options = _options()
+    options = _read_options()
     order = order_of(options)
-    row = {"kind": "clip", **conditions(order, options.revision), "peer": options.peer, "repeats": options.repeats}
+    row = {
+        "kind": "clip",
+        **describe_conditions(order, options.revision),
+        "peer": options.peer,
+        "repeats": options.repeats,
+    }
     row |= compare(order, options.peer, options.repeats, quiet=options.json_only)
     print(json.dumps(row))
     if not options.json_only:
-        say(summary(row))
+        say(write_summary(row))
 
 
 def compare(order: Order, peer: str, repeats: int, *, quiet: bool = False) -> Row:
     """Figures of both, their ratios, and how far apart what they computed is."""
-    tell = _silent if quiet else say
+    tell = _ignore if quiet else say
     with ExitStack() as stack:
         workers = {
-            "ours": stack.enter_context(started("ours", replace(order, compiled=None))),
-            "theirs": stack.enter_context(started(peer, order)),
+            "ours": stack.enter_context(start("ours", replace(order, compiled=None))),
+            "theirs": stack.enter_context(start(peer, order)),
         }
         loaded, made = {}, {}
         for name, worker in workers.items():
@@ -57,56 +62,56 @@ def compare(order: Order, peer: str, repeats: int, *, quiet: bool = False) -> Ro
         if order.device == "cuda" or order.compiled:
             for name, worker in workers.items():
                 tell(f"{name}: warming up")
-                worker.do("clip")
-        clips = _in_turns(workers, repeats, tell)
-    ours, theirs = (figures(clips[name], loaded[name]) for name in ("ours", "theirs"))
+                worker.do("make_clip")
+        clips = _run_in_turns(workers, repeats, tell)
+    ours, theirs = (compute_figures(clips[name], loaded[name]) for name in ("ours", "theirs"))
     return {
         "ours": ours,
         "theirs": theirs,
         "ratio": {
-            kind: {key: _rounded(ours[kind][key] / max(1e-9, theirs[kind][key])) for key in ours[kind]}
+            kind: {key: _round(ours[kind][key] / max(1e-9, theirs[kind][key])) for key in ours[kind]}
             for kind in ("seconds", "cpu_seconds", "bytes")
         },
-        "difference": {name: difference(made["ours"][name], made["theirs"][name]) for name in made["ours"]},
+        "difference": {name: measure_difference(made["ours"][name], made["theirs"][name]) for name in made["ours"]},
     }
 
 
-def figures(clips: Sequence[Mapping[str, Any]], loaded: int) -> Row:
+def compute_figures(clips: Sequence[Mapping[str, Any]], loaded: int) -> Row:
     """Of one side: medians of seconds over the repeats, and the smallest peaks, for what an allocator keeps from the
     clip before is not what a clip needs."""
     stages = clips[0]["seconds"]
     peaks = {stage: min(clip["peaks"][stage] for clip in clips) for stage in stages}
     peak = min(max(clip["peaks"].values()) for clip in clips)
     return {
-        "seconds": _medians([clip["seconds"] for clip in clips], [clip["steps"] for clip in clips]),
-        "cpu_seconds": _medians([clip["cpu_seconds"] for clip in clips], [clip["cpu_steps"] for clip in clips]),
+        "seconds": _take_medians([clip["seconds"] for clip in clips], [clip["steps"] for clip in clips]),
+        "cpu_seconds": _take_medians([clip["cpu_seconds"] for clip in clips], [clip["cpu_steps"] for clip in clips]),
         "bytes": {**peaks, "peak": peak, "loaded": loaded, "working": peak - loaded},
-        "steps": [[_rounded(step) for step in clip["steps"]] for clip in clips],
+        "steps": [[_round(step) for step in clip["steps"]] for clip in clips],
     }
 
 
-def _medians(stages: Sequence[Mapping[str, float]], steps: Sequence[Sequence[float]]) -> dict[str, float]:
+def _take_medians(stages: Sequence[Mapping[str, float]], steps: Sequence[Sequence[float]]) -> dict[str, float]:
     found = {stage: statistics.median(clip[stage] for clip in stages) for stage in stages[0]}
     found["step"] = statistics.median(step for clip in steps for step in clip)
     found["clip"] = statistics.median(sum(clip.values()) for clip in stages)
-    return {name: _rounded(value) for name, value in found.items()}
+    return {name: _round(value) for name, value in found.items()}
 
 
-def difference(ours: np.ndarray, theirs: np.ndarray) -> dict[str, float]:
+def measure_difference(ours: np.ndarray, theirs: np.ndarray) -> dict[str, float]:
     """Largest, and root mean square over that of theirs."""
     apart = ours.astype(np.float64) - theirs.astype(np.float64)
     scale = float(np.sqrt(np.mean(theirs.astype(np.float64) ** 2)))
-    return {"max": _rounded(float(np.abs(apart).max())), "rms": _rounded(float(np.sqrt(np.mean(apart**2))) / scale)}
+    return {"max": _round(float(np.abs(apart).max())), "rms": _round(float(np.sqrt(np.mean(apart**2))) / scale)}
 
 
-def conditions(order: Order, revision: str | None) -> Row:
+def describe_conditions(order: Order, revision: str | None) -> Row:
     """All that the figures depend on."""
     scale = SCALES[order.scale]
     return {
         "date": datetime.date.today().isoformat(),
-        "revision": revision or git_revision(),
+        "revision": revision or find_revision(),
         "device": order.device,
-        "device_name": device_name(order.device),
+        "device_name": name_device(order.device),
         "threads": order.threads or torch.get_num_threads(),
         "torch": torch.__version__,
         "diffusers": version("diffusers"),
@@ -122,7 +127,7 @@ def conditions(order: Order, revision: str | None) -> Row:
     }
 
 
-def summary(row: Mapping[str, Any]) -> str:
+def write_summary(row: Mapping[str, Any]) -> str:
     """A few lines for people."""
     lines = [f"{'':22}{'ours':>12}{'theirs':>12}{'ratio':>8}"]
     for kind, unit, by in (("seconds", "s", 1.0), ("cpu_seconds", "s", 1.0), ("bytes", "MB", 1e6)):
@@ -138,14 +143,14 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def git_revision(checkout: Path = Path()) -> str:
+def find_revision(checkout: Path = Path()) -> str:
     """Of a working tree; -dirty where it differs from it."""
     describe = ["git", "describe", "--always", "--dirty", "--exclude=*"]
     found = subprocess.run(describe, cwd=checkout, capture_output=True, text=True, check=False)
     return found.stdout.strip() or "unknown"
 
 
-def device_name(device: str) -> str:
+def name_device(device: str) -> str:
     """Of the GPU or the CPU."""
     if device == "cuda":
         return torch.cuda.get_device_name()
@@ -154,18 +159,18 @@ def device_name(device: str) -> str:
     return match[1] if match else platform.machine()
 
 
-def _in_turns(workers: Mapping[str, Worker], repeats: int, tell: Any) -> dict[str, list[Row]]:
+def _run_in_turns(workers: Mapping[str, Worker], repeats: int, tell: Any) -> dict[str, list[Row]]:
     """A B A B: what slows the machine down for a while then slows both."""
     clips: dict[str, list[Row]] = {name: [] for name in workers}
     for i in range(repeats):
         for name, worker in workers.items():
-            clips[name].append(worker.do("clip"))
+            clips[name].append(worker.do("make_clip"))
             took = clips[name][-1]
             tell(f"{name}: clip {i + 1} of {repeats}: {sum(took['seconds'].values()):.1f} s, {took}")
     return clips
 
 
-def _options() -> argparse.Namespace:
+def _read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.clip", description=__doc__)
     parser.add_argument("--peer", choices=["diffusers"], default="diffusers")
     parser.add_argument(
@@ -208,11 +213,11 @@ def order_of(options: argparse.Namespace) -> Order:
     )
 
 
-def _rounded(value: float) -> float:
+def _round(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _silent(text: str) -> None:
+def _ignore(text: str) -> None:
     pass
 
 

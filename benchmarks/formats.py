@@ -26,9 +26,9 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from benchmarks.clip import device_name, git_revision, say
+from benchmarks.clip import find_revision, name_device, say
 from lib_svd.clip import Clip, Frames
-from lib_svd.video import FORMATS, Encoding, encoders, read_frames, why_not
+from lib_svd.video import FORMATS, Encoding, explain_why_not, find_encoders, read_frames
 from lib_svd.video import copies as copying
 from lib_svd.video import encode as encoding_frames
 from lib_svd.video.formats import Way
@@ -46,18 +46,18 @@ def main() -> None:
     width, height = map(int, options.size.split("x"))
     lines = []
     for name in FORMATS:
-        if why_not(name) or FORMATS[name].way is Way.ZIP:
+        if explain_why_not(name) or FORMATS[name].way is Way.ZIP:
             continue
         line = {"format": name, **_measure(name, (width, height), options.repeats)}
         say(str(line))
         lines.append(line)
-    about = {"date": date.today().isoformat(), "revision": git_revision(), "device_name": device_name("cpu")}
+    about = {"date": date.today().isoformat(), "revision": find_revision(), "device_name": name_device("cpu")}
     about |= {"device": "cpu", "torch": version("torch"), "cores": os.cpu_count()}
-    about |= {"ffmpeg": encoders().version, "size": options.size, "frames": FEW}
+    about |= {"ffmpeg": find_encoders().version, "size": options.size, "frames": FEW}
     print(json.dumps({"kind": "formats", **about, "repeats": options.repeats, "lines": lines}))
 
 
-def pan(count: int, size: tuple[int, int]) -> Frames:
+def make_pan(count: int, size: tuple[int, int]) -> Frames:
     """Windows of one tall picture, each a row further down: as many frames as one likes take the memory of one."""
     width, height = size
     with Image.open(PICTURE) as picture:
@@ -69,44 +69,47 @@ def _measure(name: str, size: tuple[int, int], repeats: int) -> dict[str, Any]:
     ratios = []
     for turn in range(repeats):
         with tempfile.TemporaryDirectory() as folder:
-            sides = {_ours: 0.0, _plain: 0.0}
-            for side in sorted(sides, key=lambda each: (each is _ours) == bool(turn % 2)):
+            sides = {_time_ours: 0.0, _time_plain: 0.0}
+            for side in sorted(sides, key=lambda each: (each is _time_ours) == bool(turn % 2)):
                 sides[side] = side(name, size, Path(folder))
-            ratios.append(sides[_ours] / sides[_plain])
+            ratios.append(sides[_time_ours] / sides[_time_plain])
             made = Path(folder, f"clip{FORMATS[name].suffix}")
             files = list(made.rglob("*.png")) or [made]
-            found = {"bytes": sum(each.stat().st_size for each in files), "psnr": _psnr(made, pan(FEW, size))}
-    peaks = [_peak(name, size, count) for count in (FEW, MANY)]
+            found = {
+                "bytes": sum(each.stat().st_size for each in files),
+                "psnr": _measure_psnr(made, make_pan(FEW, size)),
+            }
+    peaks = [_measure_peak(name, size, count) for count in (FEW, MANY)]
     return {"time_ratio": statistics.median(ratios), "peak_ratio": peaks[1] / peaks[0], **found}
 
 
-def _ours(name: str, size: tuple[int, int], folder: Path) -> float:
-    clip = Clip(frames=pan(FEW, size), fps=7, infotext="Steps: 25, SVD frames: 25")
-    began = _cpu_seconds()
+def _time_ours(name: str, size: tuple[int, int], folder: Path) -> float:
+    clip = Clip(frames=make_pan(FEW, size), fps=7, infotext="Steps: 25, SVD frames: 25")
+    began = _count_cpu_seconds()
     _write(clip, name, folder)
-    return _cpu_seconds() - began
+    return _count_cpu_seconds() - began
 
 
-def _plain(name: str, size: tuple[int, int], folder: Path) -> float:
+def _time_plain(name: str, size: tuple[int, int], folder: Path) -> float:
     """What ffmpeg is told by us, told by hand."""
     said: list[list[str]] = []
-    clip = Clip(frames=pan(FEW, size), fps=7, infotext="Steps: 25, SVD frames: 25")
+    clip = Clip(frames=make_pan(FEW, size), fps=7, infotext="Steps: 25, SVD frames: 25")
     (folder / "plain").mkdir()
     with patch.object(encoding_frames, "feed", lambda words, *_: said.append(words)):
         encoding_frames.encode(clip, folder / "plain" / f"%05d{FORMATS[name].suffix}", Encoding.read(name))
     deep = FORMATS[name].is_deep
     raw, tags = folder / "frames.raw", folder / "plain" / "unfinished.extra"
-    raw.write_bytes(b"".join(encoding_frames._raw(frame, deep) for frame in clip.frames))
-    tags.write_text(encoding_frames.written_comment(clip.infotext))
-    began = _cpu_seconds()
+    raw.write_bytes(b"".join(encoding_frames._pack_frame(frame, deep) for frame in clip.frames))
+    tags.write_text(encoding_frames.write_comment(clip.infotext))
+    began = _count_cpu_seconds()
     for words in said:
         if tags.exists() and "palettegen=stats_mode=full" in words:
             tags.unlink()
         subprocess.run([str(raw) if word == "pipe:0" else word for word in words], check=True, capture_output=True)
-    return _cpu_seconds() - began
+    return _count_cpu_seconds() - began
 
 
-def _cpu_seconds() -> float:
+def _count_cpu_seconds() -> float:
     """Of this process and of those that it started and that have ended: other programs do not count."""
     return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
@@ -116,9 +119,9 @@ def _write(clip: Clip, name: str, folder: Path) -> None:
     copying._WAYS.get(FORMATS[name].way, copying._write_file)(clip, path, Encoding.read(name), "clip")
 
 
-def _peak(name: str, size: tuple[int, int], count: int) -> int:
+def _measure_peak(name: str, size: tuple[int, int], count: int) -> int:
     """Most bytes that an ffmpeg held that was started meanwhile, looked at a thousand times a second."""
-    clip = Clip(frames=pan(count, size), fps=7, infotext="Steps: 25, SVD frames: 25")
+    clip = Clip(frames=make_pan(count, size), fps=7, infotext="Steps: 25, SVD frames: 25")
     peaks, done = [0], threading.Event()
 
     def look() -> None:
@@ -138,7 +141,7 @@ def _peak(name: str, size: tuple[int, int], count: int) -> int:
     return 1024 * max(peaks)
 
 
-def _psnr(made: Path, frames: Frames) -> float | None:
+def _measure_psnr(made: Path, frames: Frames) -> float | None:
     """Decibels; None: equal to the bit, or it cannot be read here."""
     if made.is_dir():
         return None

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from benchmarks.scales import SCALES
-from lib_svd.animate import completed
+from lib_svd.animate import complete_request
 from lib_svd.checkpoints import FAMILIES, Checkpoint
 from lib_svd.engine.unet import UNet
 from lib_svd.engine.vae import VaeDecoder, VaeEncoder
@@ -27,7 +27,7 @@ CLIPS = ((14, 1024, 576), (25, 1024, 576), (50, 1024, 576), (25, 768, 768), (25,
 ROOMY = 200 * GB
 
 
-def card(free: int, weights: str = "float16") -> OwnMemory:
+def make_card(free: int, weights: str = "float16") -> OwnMemory:
     """A GPU of so many free bytes, in half precision; it is only named, and none is needed."""
     return OwnMemory(torch.device("cuda"), torch.float16, in_float8=weights == "float8", budget=free)
 
@@ -35,10 +35,10 @@ def card(free: int, weights: str = "float16") -> OwnMemory:
 class _Released(Checkpoint):
     @property
     def parameters(self) -> dict[Part, int]:
-        return _weights()
+        return _count_weights()
 
 
-def released() -> Checkpoint:
+def make_released() -> Checkpoint:
     """The released model with 25 frames, without a file."""
     return _Released(
         path=Path("svd_xt.safetensors"),
@@ -52,35 +52,35 @@ def released() -> Checkpoint:
     )
 
 
-def ladder() -> Iterator[dict[str, Any]]:
+def measure_ladder() -> Iterator[dict[str, Any]]:
     """25 frames of 1024x576 on every card, and 14 on the smallest; there in float8 too."""
     for free in CARDS:
         smallest = free == min(CARDS)
         for weights in ("float16", "float8") if smallest else ("float16",):
             for frames in (25, 14) if smallest else (25,):
-                yield _row(free * GB, frames, 1024, 576, weights)
+                yield _make_row(free * GB, frames, 1024, 576, weights)
 
 
-def growth() -> Iterator[dict[str, Any]]:
+def measure_growth() -> Iterator[dict[str, Any]]:
     """Clips of several lengths and sizes where there is room for everything at once, and the least they can do with."""
-    return ({**_row(ROOMY, *clip), "least": _least(*clip)} for clip in CLIPS)
+    return ({**_make_row(ROOMY, *clip), "least": _find_least(*clip)} for clip in CLIPS)
 
 
-def _least(frames: int, width: int, height: int) -> int:
+def _find_least(frames: int, width: int, height: int) -> int:
     """Bytes of the smallest card, in steps of 100 MB, on which nothing is swapped."""
     sizes = range(0, ROOMY, GB // 10)
-    return sizes[bisect_left(sizes, True, key=lambda free: not _row(free, frames, width, height)["plan"].swapped)]
+    return sizes[bisect_left(sizes, True, key=lambda free: not _make_row(free, frames, width, height)["plan"].swapped)]
 
 
-def _row(free: int, frames: int, width: int, height: int, weights: str = "float16") -> dict[str, Any]:
-    model = released()
-    request, _ = completed(ClipRequest(num_frames=frames, width=width, height=height), (width, height), model)
-    found = plan(model, request, card(free, weights))
+def _make_row(free: int, frames: int, width: int, height: int, weights: str = "float16") -> dict[str, Any]:
+    model = make_released()
+    request, _ = complete_request(ClipRequest(num_frames=frames, width=width, height=height), (width, height), model)
+    found = plan(model, request, make_card(free, weights))
     return {"free": free, "weights": weights, "frames": frames, "size": (width, height), "plan": found}
 
 
 @cache
-def _weights() -> dict[Part, int]:
+def _count_weights() -> dict[Part, int]:
     configs = SCALES["full"].configs
     with torch.device("meta"):
         networks: dict[Part, torch.nn.Module] = {

@@ -21,9 +21,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from benchmarks.clip import device_name, git_revision, say
+from benchmarks.clip import find_revision, name_device, say
 from benchmarks.scales import SCALES
-from lib_svd.testing import random_weights
+from lib_svd.testing import make_random_weights
 
 HERE = Path(__file__).parents[1]
 WAYS = (("float16", "float16"), ("float32", "float16"), ("float16", "float32"))
@@ -32,9 +32,10 @@ import json, sys, time
 from pathlib import Path
 import torch
 from lib_svd.checkpoints import load, recognise
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts import standalone
 
-host = standalone_host(device="cpu", dtype=sys.argv[2])
+make_host = getattr(standalone, "make_standalone_host", None) or standalone.standalone_host  # its name before
+host = make_host(device="cpu", dtype=sys.argv[2])
 peak = lambda: 1024 * int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 torch.ones(9).half()
 checkpoint = recognise(sys.argv[1])
@@ -52,29 +53,29 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=8, help="loadings of each, for each way and place")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        lines = list(_lines(Path(folder, "svd.safetensors"), options.scale, options.before, options.repeats))
-    about = {"date": date.today().isoformat(), "revision": git_revision(), "before": git_revision(options.before)}
-    about |= {"device": "cpu", "device_name": device_name("cpu"), "torch": torch.__version__, "cores": os.cpu_count()}
+        lines = list(_measure_lines(Path(folder, "svd.safetensors"), options.scale, options.before, options.repeats))
+    about = {"date": date.today().isoformat(), "revision": find_revision(), "before": find_revision(options.before)}
+    about |= {"device": "cpu", "device_name": name_device("cpu"), "torch": torch.__version__, "cores": os.cpu_count()}
     print(json.dumps({"kind": "loading", **about, "scale": options.scale, "repeats": options.repeats, "lines": lines}))
 
 
-def _lines(path: Path, scale: str, before: Path, repeats: int) -> Iterator[dict[str, str | float]]:
+def _measure_lines(path: Path, scale: str, before: Path, repeats: int) -> Iterator[dict[str, str | float]]:
     for stored, computed in WAYS:
-        tensors = random_weights(SCALES[scale].configs)
+        tensors = make_random_weights(SCALES[scale].configs)
         save_file({key: tensors.pop(key).to(getattr(torch, stored)) for key in list(tensors)}, path)
         os.sync()
         for place in ("cache", "disk"):
             pairs = []
             for turn in range(repeats):
                 order = (HERE, before) if turn % 2 else (before, HERE)
-                pairs.append({checkout: _loaded(checkout, path, computed, place) for checkout in order})
+                pairs.append({checkout: _time_load(checkout, path, computed, place) for checkout in order})
             ratios = [statistics.median(pair[HERE][i] / pair[before][i] for pair in pairs) for i in range(3)]
             say(f"{stored} as {computed} from the {place}: {ratios}; {[list(pair.values()) for pair in pairs]}")
             names = ("wall_ratio", "cpu_ratio", "peak_ratio")
             yield {"stored": stored, "computed": computed, "from": place, **dict(zip(names, ratios, strict=True))}
 
 
-def _loaded(checkout: Path, path: Path, computed: str, place: str) -> list[float]:
+def _time_load(checkout: Path, path: Path, computed: str, place: str) -> list[float]:
     """Seconds, CPU seconds and bytes at the peak, with the code of a checkout."""
     with path.open("rb") as file:
         if place == "disk":

@@ -22,11 +22,11 @@ class Memory:
 
     def held(self) -> int:
         """Bytes now."""
-        return torch.cuda.memory_allocated(self.device) if self._on_gpu else _resident("VmRSS")
+        return torch.cuda.memory_allocated(self.device) if self._on_gpu else _read_resident("VmRSS")
 
     def peak(self) -> int:
         """Most bytes since `forget`."""
-        return torch.cuda.max_memory_allocated(self.device) if self._on_gpu else _resident("VmHWM")
+        return torch.cuda.max_memory_allocated(self.device) if self._on_gpu else _read_resident("VmHWM")
 
     def forget(self) -> None:
         """Let the peak begin anew from what is held."""
@@ -61,12 +61,12 @@ class Stages:
         self.end()
         self.memory.forget()
         self._stage = stage
-        self._began = self._ticked = _clocks()
+        self._began = self._ticked = _read_clocks()
 
     def tick(self) -> None:
         """One step of the current stage is done."""
         self.memory.wait()
-        before, self._ticked = self._ticked, _clocks()
+        before, self._ticked = self._ticked, _read_clocks()
         self.steps.append(self._ticked[0] - before[0])
         self.cpu_steps.append(self._ticked[1] - before[1])
 
@@ -74,14 +74,14 @@ class Stages:
         """End the last stage."""
         self.memory.wait()
         if self._stage:
-            wall, cpu = _clocks()
+            wall, cpu = _read_clocks()
             self.seconds[self._stage] = wall - self._began[0]
             self.cpu_seconds[self._stage] = cpu - self._began[1]
             self.peaks[self._stage] = self.memory.peak()
         self._stage = ""
 
 
-def _clocks() -> tuple[float, float]:
+def _read_clocks() -> tuple[float, float]:
     """On the wall, and of this process."""
     return time.perf_counter(), time.process_time()
 
@@ -93,7 +93,7 @@ def _trim() -> None:
         trim(0)
 
 
-def _resident(name: str) -> int:
+def _read_resident(name: str) -> int:
     if not STATUS.exists():
         return 0
     match = re.search(rf"^{name}:\s+(\d+) kB", STATUS.read_text(encoding="ascii"), re.MULTILINE)

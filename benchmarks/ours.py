@@ -23,15 +23,15 @@ from benchmarks.side import (
     MIN_GUIDANCE,
     MOTION,
     Order,
-    arrays,
-    picture,
+    convert_to_arrays,
+    make_picture,
 )
 from lib_svd import images
 from lib_svd.checkpoints import FAMILIES, Checkpoint, Svd
-from lib_svd.engine.conditioning import motion_vector
+from lib_svd.engine.conditioning import embed_motion
 from lib_svd.engine.unet import UNet
 from lib_svd.engine.vae import VaeDecoder, VaeEncoder
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.ports import Resident
 from lib_svd.progress import Progress, Stage
 from lib_svd.request import ClipRequest
@@ -43,12 +43,12 @@ class Ours:
 
     def __init__(self, order: Order) -> None:
         self.order = order
-        self.host = standalone_host(order.device, order.dtype, on_report=self._reported)
-        self.memory = Memory(self.host.memory.device())
+        self.host = make_standalone_host(order.device, order.dtype, on_report=self._report)
+        self.memory = Memory(self.host.memory.get_device())
         scale = SCALES[order.scale]
         keeping = self.host.memory
-        parts = weights.our_networks(scale, {part: keeping.dtype(part) for part in weights.PARTS})
-        residents = {part: keeping.adopt(network, keeping.dtype(part)) for part, network in parts.items()}
+        parts = weights.build_our_networks(scale, {part: keeping.choose_dtype(part) for part in weights.PARTS})
+        residents = {part: keeping.adopt(network, keeping.choose_dtype(part)) for part, network in parts.items()}
         checkpoint = Checkpoint(
             path=Path("random"),
             family=FAMILIES["svd_xt"],
@@ -61,27 +61,27 @@ class Ours:
         )
         self.svd = Svd(checkpoint=checkpoint, residents=residents)
         for resident in residents.values():
-            with resident.on_gpu(0):
+            with resident.bring_to_gpu(0):
                 pass  # weights arrive now, as the peer's do
         self._stages = Stages(self.memory)
 
     @torch.inference_mode()
     def check(self, inputs: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
         """See `Side`."""
-        svd, device = self.svd, self.host.memory.device()
-        unet, decoder = cast(UNet, network_of(svd.unet)), cast(VaeDecoder, network_of(svd.decoder))
-        encoder, tower = cast(VaeEncoder, network_of(svd.encoder)), network_of(svd.vision)
+        svd, device = self.svd, self.host.memory.get_device()
+        unet, decoder = cast(UNet, find_network(svd.unet)), cast(VaeDecoder, find_network(svd.decoder))
+        encoder, tower = cast(VaeEncoder, find_network(svd.encoder)), find_network(svd.vision)
         x = {name: tensor.to(device, svd.unet.dtype) for name, tensor in inputs.items()}
-        vector = motion_vector(FPS, MOTION, AUGMENTATION).to(device)
-        tables = unet.tables(inputs["c_noise"].to(device), vector, x["context"], self.order.frames)
-        return arrays(
+        vector = embed_motion(FPS, MOTION, AUGMENTATION).to(device)
+        tables = unet.make_tables(inputs["c_noise"].to(device), vector, x["context"], self.order.frames)
+        return convert_to_arrays(
             unet=unet(x["x"].flatten(0, 1), tables, 0),
             encoder=encoder.start_latent(inputs["picture"].to(device, svd.encoder.dtype)),
-            decoder=torch.cat(list(decoder.frames(x["latents"], CHECKED_FRAMES))),
+            decoder=torch.cat(list(decoder.decode_frames(x["latents"], CHECKED_FRAMES))),
             vision=tower(x["tower"]),
         )
 
-    def clip(self) -> Stages:
+    def make_clip(self) -> Stages:
         """See `Side`."""
         o = self.order
         asked = ClipRequest(
@@ -99,11 +99,11 @@ class Ours:
         request, _ = FAMILIES["svd_xt"].complete(asked, grid=1)
         forgetful = replace(self.svd, _remembered=OrderedDict())  # each clip is as the first one of its picture
         run = Run(forgetful, request, self.host)
-        still = picture(o)
+        still = make_picture(o)
         self._stages = stages = Stages(self.memory)
         with torch.inference_mode():
             stages.begin("encode")
-            clip = condition(run, images.to_tensor(still))
+            clip = condition(run, images.convert_to_tensor(still))
             stages.begin("sample")
             latents = sample(run, clip)
             stages.begin("decode")
@@ -113,12 +113,12 @@ class Ours:
             raise RuntimeError(f"not the clip that was to be measured: {frames.shape} {run.notes}")
         return stages
 
-    def _reported(self, progress: Progress, preview: object) -> None:
+    def _report(self, progress: Progress, preview: object) -> None:
         if progress.stage is Stage.SAMPLING and progress.done:
             self._stages.tick()
 
 
-def network_of(resident: Resident) -> nn.Module:
+def find_network(resident: Resident) -> nn.Module:
     """On its device."""
-    with resident.on_gpu(0) as network:
+    with resident.bring_to_gpu(0) as network:
         return cast(nn.Module, network)

@@ -22,8 +22,8 @@ from benchmarks.side import (
     MIN_GUIDANCE,
     MOTION,
     Order,
-    arrays,
-    picture,
+    convert_to_arrays,
+    make_picture,
 )
 from lib_svd.engine.config import LATENT_SCALE
 
@@ -37,12 +37,12 @@ class Diffusers:
         self.memory = Memory(self.device)
         parts = {
             name: weights.fill_peer(network, self.dtype).to(self.device)
-            for name, network in weights.peer_networks(SCALES[order.scale]).items()
+            for name, network in weights.build_peer_networks(SCALES[order.scale]).items()
         }
         for name, module in parts["unet"].named_modules():
             if isinstance(module, nn.GroupNorm) and "_res_block." in name:
                 module.eps = 1e-5  # the reference's; diffusers has 1e-6 in most blocks
-        self.pipe = _pipeline(parts)
+        self.pipe = _build_pipeline(parts)
         if order.compiled:
             self.pipe.unet = torch.compile(self.pipe.unet, mode=order.compiled)
 
@@ -53,32 +53,32 @@ class Diffusers:
         time_ids = torch.tensor([[FPS - 1, MOTION, AUGMENTATION]] * 2, dtype=torch.float32, device=self.device)
         vae = self.pipe.vae
         eager = getattr(self.pipe.unet, "_orig_mod", self.pipe.unet)
-        made = arrays(
+        made = convert_to_arrays(
             unet=eager(x["x"], inputs["c_noise"][0].to(self.device), x["context"], time_ids).sample.flatten(0, 1),
             decoder=vae.decode(x["latents"] / LATENT_SCALE, num_frames=CHECKED_FRAMES).sample,
             vision=self.pipe.image_encoder(x["tower"]).image_embeds[:, None],
         )
         vae.to(torch.float32)  # as the pipeline does
-        made |= arrays(encoder=vae.encode(inputs["picture"].to(self.device)).latent_dist.mode())
+        made |= convert_to_arrays(encoder=vae.encode(inputs["picture"].to(self.device)).latent_dist.mode())
         vae.to(self.dtype)
         return made
 
-    def clip(self) -> Stages:
+    def make_clip(self) -> Stages:
         """See `Side`."""
-        o, stages, still = self.order, Stages(self.memory), picture(self.order)
+        o, stages, still = self.order, Stages(self.memory), make_picture(self.order)
         prepare = type(self.pipe).prepare_latents
 
-        def sampling_begins(*positional: Any, **named: Any) -> Tensor:
+        def begin_sampling(*positional: Any, **named: Any) -> Tensor:
             stages.begin("sample")
             return prepare(self.pipe, *positional, **named)
 
-        def step_ends(pipe: Any, step: int, t: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        def end_step(pipe: Any, step: int, t: Any, tensors: dict[str, Any]) -> dict[str, Any]:
             stages.tick()
             if step == o.steps - 1:
                 stages.begin("decode")
             return tensors
 
-        self.pipe.prepare_latents = sampling_begins
+        self.pipe.prepare_latents = begin_sampling
         stages.begin("encode")
         self.pipe(
             still,
@@ -93,13 +93,13 @@ class Diffusers:
             noise_aug_strength=AUGMENTATION,
             decode_chunk_size=o.decode_chunk or None,
             generator=torch.Generator().manual_seed(0),
-            callback_on_step_end=step_ends,
+            callback_on_step_end=end_step,
         )
         stages.end()
         return stages
 
 
-def _pipeline(parts: Mapping[str, Any]) -> Any:
+def _build_pipeline(parts: Mapping[str, Any]) -> Any:
     """With the scheduler's settings of the released folder."""
     scheduler = EulerDiscreteScheduler(
         beta_start=0.00085,

@@ -26,7 +26,7 @@ from lib_svd.ui.standalone import StandalonePage
 def main(folder: Path, name: str, picture: str, count: int) -> None:
     """Build the tab, use it, and print what it took."""
     logging.disable(logging.CRITICAL)
-    make_host = getattr(standalone, "standalone_host", None) or standalone.StandaloneHost  # as it was called before
+    make_host = getattr(standalone, "make_standalone_host", None) or standalone.standalone_host  # its name before
     studio = Studio(make_host("cpu", model_dirs=(folder,), output_dir=folder / "clips"))
     blocks, hook = tab.build(studio, StandalonePage(folder)), Hook(studio, str)
     given = {"svd_clip_picture": Image.open(picture).convert("RGB"), "svd_clip_checkpoint": name}
@@ -40,11 +40,11 @@ def main(folder: Path, name: str, picture: str, count: int) -> None:
     presses: dict[str, Callable[[], Any]] = {
         "a slider of the crop": lambda: _ask(blocks, ["svd_clip_preview"], given),
         "choosing a model": lambda: _ask(blocks, ["svd_clip_follow", "svd_clip_preview"], given),
-        "the hook, before a picture": lambda: hook.started(
+        "the hook, before a picture": lambda: (getattr(hook, "start", None) or hook.started)(
             lambda values: (True, {"checkpoint": name}, False), (), (512, 512), {}
         ),
     }
-    print(json.dumps({what: _took(press, count, looks) for what, press in presses.items()}))
+    print(json.dumps({what: _time_presses(press, count, looks) for what, press in presses.items()}))
 
 
 def _ask(blocks: Any, names: Sequence[str], given: Mapping[str, Any]) -> None:
@@ -55,7 +55,7 @@ def _ask(blocks: Any, names: Sequence[str], given: Mapping[str, Any]) -> None:
         answer.fn(*(given.get(block.elem_id, getattr(block, "value", None)) for block in answer.inputs))
 
 
-def _took(press: Callable[[], Any], count: int, looks: dict[str, int]) -> list[float]:
+def _time_presses(press: Callable[[], Any], count: int, looks: dict[str, int]) -> list[float]:
     """Seconds, headers and folders of one press, once all that is remembered is remembered."""
     press()
     before, seconds = dict(looks), []

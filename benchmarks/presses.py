@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.clip import device_name, git_revision, say
+from benchmarks.clip import find_revision, name_device, say
 from benchmarks.scales import SCALES
 from lib_svd.checkpoints import networks
 from lib_svd.checkpoints.strict import PREFIXES
@@ -42,9 +42,9 @@ def main() -> None:
         write_hole(Path(folder, FULL))
         for number in range(2):
             write_checkpoint(Path(folder, f"narrow_{number}.safetensors"), seed=number)
-        lines = list(_lines(Path(folder), options.before, options.repeats))
-    about = {"date": date.today().isoformat(), "revision": git_revision(), "before": git_revision(options.before)}
-    about |= {"device": "cpu", "device_name": device_name("cpu"), "torch": torch.__version__, "cores": os.cpu_count()}
+        lines = list(_measure_lines(Path(folder), options.before, options.repeats))
+    about = {"date": date.today().isoformat(), "revision": find_revision(), "before": find_revision(options.before)}
+    about |= {"device": "cpu", "device_name": name_device("cpu"), "torch": torch.__version__, "cores": os.cpu_count()}
     print(json.dumps({"kind": "presses", **about, "repeats": options.repeats, "lines": lines}))
 
 
@@ -52,7 +52,7 @@ def write_hole(path: Path) -> None:
     """Write a file of SVD-XT's full size, of which the header alone takes room on the disk."""
     header, end = {}, 0
     for part, prefix in PREFIXES.items():
-        for name, shape in networks.shapes(part, SCALES["full"].configs).items():
+        for name, shape in networks.list_shapes(part, SCALES["full"].configs).items():
             in_file = [*shape, 1] if shape[2:] == (3, 1) else list(shape)
             begin, end = end, end + 2 * math.prod(shape)
             header[prefix + name] = {"dtype": "F16", "shape": in_file, "data_offsets": [begin, end]}
@@ -61,11 +61,11 @@ def write_hole(path: Path) -> None:
     os.truncate(path, 8 + len(text) + end)
 
 
-def _lines(folder: Path, before: Path, repeats: int) -> Iterator[dict[str, str | float]]:
+def _measure_lines(folder: Path, before: Path, repeats: int) -> Iterator[dict[str, str | float]]:
     pairs = []
     for turn in range(repeats):
         order = (HERE, before) if turn % 2 else (before, HERE)
-        pairs.append({checkout: _pressed(checkout, folder) for checkout in order})
+        pairs.append({checkout: _time_presses(checkout, folder) for checkout in order})
     for what in pairs[0][HERE]:
         now, then = ([pair[side][what] for pair in pairs] for side in (HERE, before))
         ratio = statistics.median(ours[0] / theirs[0] for ours, theirs in zip(now, then, strict=True))
@@ -76,7 +76,7 @@ def _lines(folder: Path, before: Path, repeats: int) -> Iterator[dict[str, str |
         yield {"press": what, "cpu_ratio": round(ratio, 3), **counts}
 
 
-def _pressed(checkout: Path, folder: Path) -> dict[str, list[float]]:
+def _time_presses(checkout: Path, folder: Path) -> dict[str, list[float]]:
     """CPU seconds, headers and folders read by each press, with the code of a checkout."""
     program = Path(__file__).with_name("pressed.py").read_text("utf-8")
     words = [sys.executable, "-W", "ignore", "-c", program, str(folder), FULL, str(PICTURE), str(PRESSES)]

@@ -24,10 +24,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 from torch.utils.flop_counter import flop_registry
 
-from benchmarks.clip import git_revision
+from benchmarks.clip import find_revision
 from benchmarks.gpu_like import META, GpuKernels
 from benchmarks.scales import SCALES
-from benchmarks.weights import peer_networks
+from benchmarks.weights import build_peer_networks
 from lib_svd.engine import fused
 from lib_svd.engine.unet import UNet
 from lib_svd.engine.vae import VaeDecoder
@@ -93,78 +93,82 @@ class Counter(TorchDispatchMode):
         kind = next((kind for kind, names in KINDS.items() if name in names), "sums")
         if name == "addcmul" and taken[0].dtype != taken[1].dtype:
             kind = "norms"  # the float32 multiply-add of half numbers
-        moved = READS.get(name, 1) * _bytes(taken[0]) + sum(map(_bytes, taken[1:])) + sum(map(_bytes, made))
+        moved = (
+            READS.get(name, 1) * _count_bytes(taken[0])
+            + sum(map(_count_bytes, taken[1:]))
+            + sum(map(_count_bytes, made))
+        )
         self.counts[kind].add(flops, moved)
 
-    def attended(self, q: Tensor, k: Tensor, v: Tensor) -> None:
+    def note_attention(self, q: Tensor, k: Tensor, v: Tensor) -> None:
         """Scores and their product with v."""
         self.note("attention", [q, k, v], [q], 4 * q.numel() * k.shape[-2])
 
 
-def _bytes(x: Tensor) -> int:
+def _count_bytes(x: Tensor) -> int:
     return x.numel() * x.element_size()
 
 
 @contextmanager
-def _as_one_kernel(counter: Counter) -> Iterator[None]:
+def _count_as_one_kernel(counter: Counter) -> Iterator[None]:
     """What is compiled counts as one kernel a function: inputs once (a norm's twice), the result once."""
 
-    def counted(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def count_calls(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         def call(x: Tensor, *more: Any) -> Tensor:
             counter.note(function.__name__.strip("_"), [x], [x[..., : x.shape[-1] // 2] if not more else x])
             return torch.empty_like(x) if more else x.new_empty(*x.shape[:-1], x.shape[-1] // 2)
 
         return call
 
-    with fused.compiled(), patch.object(fused, "fused", counted):
+    with fused.compile_inside(), patch.object(fused, "fuse", count_calls):
         yield
 
 
-def _counted(work: Callable[[], object], around: Callable[[Counter], AbstractContextManager[None]]) -> dict[str, Count]:
+def _count(work: Callable[[], object], around: Callable[[Counter], AbstractContextManager[None]]) -> dict[str, Count]:
     counter = Counter()
     with ExitStack() as inside:
-        for each in (META, torch.no_grad(), around(counter), GpuKernels(counter.attended), counter):
+        for each in (META, torch.no_grad(), around(counter), GpuKernels(counter.note_attention), counter):
             inside.enter_context(each)
         work()
     return counter.counts
 
 
-def _half(network: nn.Module, layout: torch.memory_format) -> nn.Module:
+def _halve(network: nn.Module, layout: torch.memory_format) -> nn.Module:
     return network.to(META, HALF).to(memory_format=layout).eval()
 
 
-def _zeros(*shape: int, dtype: torch.dtype = HALF) -> Tensor:
+def _make_zeros(*shape: int, dtype: torch.dtype = HALF) -> Tensor:
     return torch.zeros(shape, dtype=dtype, device=META)
 
 
-def _our_step() -> Callable[[], object]:
+def _build_our_step() -> Callable[[], object]:
     scale = SCALES["full"]
     with META:
-        unet = _half(UNet(scale.configs.unet), torch.channels_last)
+        unet = _halve(UNet(scale.configs.unet), torch.channels_last)
         with torch.no_grad():
-            vector, context = _zeros(1, 768, dtype=torch.float32), _zeros(2, 1, scale.embed)
-            tables = unet.tables(_zeros(1, dtype=torch.float32), vector, context, FRAMES)
-    x = _zeros(2 * FRAMES, 8, HEIGHT // 8, WIDTH // 8).contiguous(memory_format=torch.channels_last)
+            vector, context = _make_zeros(1, 768, dtype=torch.float32), _make_zeros(2, 1, scale.embed)
+            tables = unet.make_tables(_make_zeros(1, dtype=torch.float32), vector, context, FRAMES)
+    x = _make_zeros(2 * FRAMES, 8, HEIGHT // 8, WIDTH // 8).contiguous(memory_format=torch.channels_last)
     return lambda: unet(x, tables, 0)
 
 
-def _our_decode() -> Callable[[], object]:
+def _build_our_decode() -> Callable[[], object]:
     with META:
-        decoder = _half(VaeDecoder(SCALES["full"].configs.decoder), torch.channels_last)
-    latents = _zeros(FRAMES, 4, HEIGHT // 8, WIDTH // 8)
-    return lambda: list(decoder.frames(latents, FRAMES))
+        decoder = _halve(VaeDecoder(SCALES["full"].configs.decoder), torch.channels_last)
+    latents = _make_zeros(FRAMES, 4, HEIGHT // 8, WIDTH // 8)
+    return lambda: list(decoder.decode_frames(latents, FRAMES))
 
 
-def _their_step() -> Callable[[], object]:
+def _build_their_step() -> Callable[[], object]:
     scale = SCALES["full"]
-    unet = _half(peer_networks(scale)["unet"], torch.contiguous_format)
-    x, context = _zeros(2, FRAMES, 8, HEIGHT // 8, WIDTH // 8), _zeros(2, 1, scale.embed)
-    return lambda: unet(x, _zeros(1, dtype=torch.float32), context, _zeros(2, 3, dtype=torch.float32))
+    unet = _halve(build_peer_networks(scale)["unet"], torch.contiguous_format)
+    x, context = _make_zeros(2, FRAMES, 8, HEIGHT // 8, WIDTH // 8), _make_zeros(2, 1, scale.embed)
+    return lambda: unet(x, _make_zeros(1, dtype=torch.float32), context, _make_zeros(2, 3, dtype=torch.float32))
 
 
-def _their_decode() -> Callable[[], object]:
-    vae = _half(peer_networks(SCALES["full"])["vae"], torch.contiguous_format)
-    latents = _zeros(FRAMES, 4, HEIGHT // 8, WIDTH // 8)
+def _build_their_decode() -> Callable[[], object]:
+    vae = _halve(build_peer_networks(SCALES["full"])["vae"], torch.contiguous_format)
+    latents = _make_zeros(FRAMES, 4, HEIGHT // 8, WIDTH // 8)
     return lambda: vae.decode(latents, num_frames=FRAMES)
 
 
@@ -172,20 +176,20 @@ def main() -> None:
     """Count and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.roofline", description=__doc__)
     parser.add_argument("--revision", help="what to write for it, where git does not say")
-    revision = parser.parse_args().revision or git_revision()
+    revision = parser.parse_args().revision or find_revision()
     about = {"date": date.today().isoformat(), "revision": revision, "device": "meta", "device_name": CHIP}
     rates = {"flops_a_second": RATE, "bytes_a_second": BANDWIDTH, "frames": FRAMES, "size": [WIDTH, HEIGHT]}
-    print(json.dumps({"kind": "roofline", **about, "torch": torch.__version__, **rates, "stages": counted_stages()}))
+    print(json.dumps({"kind": "roofline", **about, "torch": torch.__version__, **rates, "stages": count_stages()}))
 
 
-def counted_stages() -> dict[str, dict[str, dict[str, Any]]]:
+def count_stages() -> dict[str, dict[str, dict[str, Any]]]:
     """By stage, then by who computes it, then by kind of operation: calls, flops, bytes, seconds."""
-    stages = {"a step": (_our_step, _their_step), "decoding": (_our_decode, _their_decode)}
+    stages = {"a step": (_build_our_step, _build_their_step), "decoding": (_build_our_decode, _build_their_decode)}
     made = {
         stage: {
-            "ours": _counted(ours(), lambda _: nullcontext()),
-            "--compile": _counted(ours(), _as_one_kernel),
-            "diffusers": _counted(theirs(), lambda _: nullcontext()),
+            "ours": _count(ours(), lambda _: nullcontext()),
+            "--compile": _count(ours(), _count_as_one_kernel),
+            "diffusers": _count(theirs(), lambda _: nullcontext()),
         }
         for stage, (ours, theirs) in stages.items()
     }

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.clip import device_name, git_revision, say
+from benchmarks.clip import find_revision, name_device, say
 from lib_svd import images
 from lib_svd.animate import Destination, order
 from lib_svd.checkpoints import DEMO, Svd, load, recognise
 from lib_svd.clip import Frames
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest
 from lib_svd.stages import Run, condition, decode, sample
@@ -60,47 +60,47 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.shortcuts", description=__doc__)
     parser.add_argument("--revision", help="what to write for it, where git does not say")
-    revision = parser.parse_args().revision or git_revision()
+    revision = parser.parse_args().revision or find_revision()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        of_demo, of_reference = _errors(DEMO, {}), _errors(_reference(Path(folder)), REFERENCE)
+        of_demo, of_reference = _measure_errors(DEMO, {}), _measure_errors(_find_reference(Path(folder)), REFERENCE)
     rows = [{"name": name, **of_demo[name], "reference_psnr": of_reference[name]["psnr"]} for name in of_demo]
-    about = {"date": date.today().isoformat(), "revision": revision, "device": "cpu", "device_name": device_name("cpu")}
+    about = {"date": date.today().isoformat(), "revision": revision, "device": "cpu", "device_name": name_device("cpu")}
     print(json.dumps({"kind": "shortcuts", **about, "torch": torch.__version__, "shortcuts": rows}))
 
 
-def _reference(folder: Path) -> Path:
+def _find_reference(folder: Path) -> Path:
     """The checkpoint that the reference tensors were made with."""
     networks = GoldenSet(GOLDEN, "A").networks
     return write_tiny(folder / "svd_xt.safetensors", networks.keys, networks.seed)
 
 
-def _errors(checkpoint: Path, size: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _measure_errors(checkpoint: Path, size: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Of every shortcut with a model."""
-    model, host = recognise(checkpoint), standalone_host("cpu", "float32")
+    model, host = recognise(checkpoint), make_standalone_host("cpu", "float32")
     svd = load(model, host)
     made = {}
     for name, settings in SHORTCUTS.items():
         say(f"{checkpoint.name}: {name}")
-        made[name] = [_clip(svd, host, picture, {**settings, **size}) for picture in UNSEEN.values()]
+        made[name] = [_make_clip(svd, host, picture, {**settings, **size}) for picture in UNSEEN.values()]
     for name, weights in ((SCALED, "float8"), (PLAIN, "auto")):
         say(f"{checkpoint.name}: {name}")
-        host = standalone_host("cpu", "float32", weights=weights)
+        host = make_standalone_host("cpu", "float32", weights=weights)
         svd = load(model, host)
         if name == PLAIN:
             _round_to_float8(svd)
-        made[name] = [_clip(svd, host, picture, {**WHOLE, **size}) for picture in UNSEEN.values()]
+        made[name] = [_make_clip(svd, host, picture, {**WHOLE, **size}) for picture in UNSEEN.values()]
     whole = next(iter(made.values()))
-    return {name: _row(clips, whole) for name, clips in made.items()}
+    return {name: _make_row(clips, whole) for name, clips in made.items()}
 
 
-def _clip(svd: Svd, host: Host, picture: Path, settings: dict[str, Any]) -> tuple[Frames, float]:
+def _make_clip(svd: Svd, host: Host, picture: Path, settings: dict[str, Any]) -> tuple[Frames, float]:
     """Frames, and seconds of CPU time that sampling took."""
     request = ClipRequest(seed=SEED, motion_bucket_id=MOTION, **settings)
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         ordered = order(request, picture, svd.checkpoint, Destination(out=Path(folder) / "clip.mp4"))
         run = Run(svd, ordered.request, host)
-        given = condition(run, images.to_tensor(ordered.picture.image))
+        given = condition(run, images.convert_to_tensor(ordered.picture.image))
         began = time.process_time()
         latents = sample(run, given)
         return decode(run, latents), time.process_time() - began
@@ -108,21 +108,21 @@ def _clip(svd: Svd, host: Host, picture: Path, settings: dict[str, Any]) -> tupl
 
 def _round_to_float8(svd: Svd) -> None:
     """Round every matrix of the UNet as a web UI does that keeps them in float8."""
-    with svd.unet.on_gpu(0) as network:
+    with svd.unet.bring_to_gpu(0) as network:
         for layer in network.modules():
             if isinstance(layer, (torch.nn.Linear, torch.nn.Conv2d)):
                 layer.weight.data = layer.weight.data.to(torch.float8_e4m3fn).to(layer.weight.dtype)
 
 
-def _row(clips: list[tuple[Frames, float]], whole: list[tuple[Frames, float]]) -> dict[str, Any]:
-    errors = [_psnr(a, b) for (a, _), (b, _) in zip(clips, whole, strict=True)]
+def _make_row(clips: list[tuple[Frames, float]], whole: list[tuple[Frames, float]]) -> dict[str, Any]:
+    errors = [_measure_psnr(a, b) for (a, _), (b, _) in zip(clips, whole, strict=True)]
     seconds, of_whole = (sum(took for _, took in each) for each in (clips, whole))
     same = clips is whole
     mean, least = (None, None) if same else (round(statistics.mean(errors), 1), round(min(errors), 1))
     return {"psnr": mean, "least_psnr": least, "cpu_ratio": round(seconds / of_whole, 2)}
 
 
-def _psnr(a: Frames, b: Frames) -> float:
+def _measure_psnr(a: Frames, b: Frames) -> float:
     """10 log10(255^2 / mean squared difference), dB."""
     return float(10 * np.log10(255**2 / max(1e-9, np.mean((a.astype(float) - b) ** 2))))
 

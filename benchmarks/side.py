@@ -45,7 +45,7 @@ class Side(Protocol):
         """What each network makes of `check_inputs`."""
         ...
 
-    def clip(self) -> Stages:
+    def make_clip(self) -> Stages:
         """Make a clip, from a picture to 8-bit frames in host memory: stages encode, sample, decode."""
         ...
 
@@ -64,12 +64,12 @@ def check_inputs(order: Order) -> dict[str, Tensor]:
     }
 
 
-def picture(order: Order) -> Image.Image:
+def make_picture(order: Order) -> Image.Image:
     """Smooth noise of the working size."""
     small = np.random.RandomState(0).randint(0, 256, (9, 16, 3), dtype=np.uint8)
     return Image.fromarray(small).resize((order.width, order.height), Image.Resampling.BICUBIC)
 
 
-def arrays(**tensors: Tensor) -> dict[str, np.ndarray]:
+def convert_to_arrays(**tensors: Tensor) -> dict[str, np.ndarray]:
     """Results to compare, float32."""
     return {name: tensor.float().cpu().numpy() for name, tensor in tensors.items()}

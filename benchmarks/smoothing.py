@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.clip import device_name, git_revision, say
+from benchmarks.clip import find_revision, name_device, say
 from lib_svd.clip import Frames
 from lib_svd.finish.smooth import Motion, smooth_frames
 from lib_svd.video.ffmpeg import find_ffmpeg, run
@@ -49,50 +49,50 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=4, help="turns of each, for each length")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        lines = list(_lines(Path(folder, "frames.rgb"), options.repeats))
-    about = {"date": date.today().isoformat(), "revision": git_revision(), "device": "cpu"}
+        lines = list(_measure_lines(Path(folder, "frames.rgb"), options.repeats))
+    about = {"date": date.today().isoformat(), "revision": find_revision(), "device": "cpu"}
     about |= {
-        "device_name": device_name("cpu"),
+        "device_name": name_device("cpu"),
         "torch": torch.__version__,
         "cores": os.cpu_count(),
-        "ffmpeg": _version(),
+        "ffmpeg": _find_version(),
     }
     print(json.dumps({"kind": "smoothing", **about, "size": SIZE, "repeats": options.repeats, "lines": lines}))
 
 
-def _lines(raw: Path, repeats: int) -> Iterator[dict[str, float]]:
+def _measure_lines(raw: Path, repeats: int) -> Iterator[dict[str, float]]:
     for length in LENGTHS:
-        frames = _pan(length)
+        frames = _make_pan(length)
         raw.write_bytes(frames.tobytes())
-        both: tuple[Callable[[], None], ...] = (lambda: _ours(frames), lambda: _by_hand(raw))  # noqa: B023 (called here)
-        turns = [_turn(both, swapped=bool(number % 2)) for number in range(repeats)]
+        both: tuple[Callable[[], None], ...] = (lambda: _smooth_ours(frames), lambda: _smooth_by_hand(raw))  # noqa: B023 (called here)
+        turns = [_run_in_turn(both, swapped=bool(number % 2)) for number in range(repeats)]
         wall = statistics.median(ours.wall / theirs.wall for ours, theirs in turns)
         cpu = statistics.median(ours.cpu / theirs.cpu for ours, theirs in turns)
         say(f"{length} frames: seconds {wall:.3f}, CPU time {cpu:.3f} of by hand; {turns}")
         yield {"frames": length, "wall_ratio": round(wall, 3), "cpu_ratio": round(cpu, 3)}
 
 
-def _turn(both: tuple[Callable[[], None], ...], *, swapped: bool) -> tuple[Took, ...]:
-    took = [_took(each) for each in (both[::-1] if swapped else both)]
+def _run_in_turn(both: tuple[Callable[[], None], ...], *, swapped: bool) -> tuple[Took, ...]:
+    took = [_time(each) for each in (both[::-1] if swapped else both)]
     return tuple(took[::-1] if swapped else took)
 
 
-def _took(work: Callable[[], None]) -> Took:
-    cpu, began = _cpu(), time.perf_counter()
+def _time(work: Callable[[], None]) -> Took:
+    cpu, began = _read_cpu(), time.perf_counter()
     work()
-    return Took(time.perf_counter() - began, _cpu() - cpu)
+    return Took(time.perf_counter() - began, _read_cpu() - cpu)
 
 
-def _cpu() -> float:
+def _read_cpu() -> float:
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
-def _ours(frames: Frames) -> None:
+def _smooth_ours(frames: Frames) -> None:
     smooth_frames(frames, *RATES, Motion())
 
 
-def _by_hand(raw: Path) -> None:
+def _smooth_by_hand(raw: Path) -> None:
     source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "{}x{}".format(*SIZE), "-r", str(RATES[0]), "-i", str(raw)]
     sink = ["-vf", BY_HAND, "-f", "rawvideo", "-pix_fmt", "rgb24", "-y", os.devnull]
     return subprocess.run(
@@ -100,7 +100,7 @@ def _by_hand(raw: Path) -> None:
     ).returncode
 
 
-def _pan(length: int) -> Frames:
+def _make_pan(length: int) -> Frames:
     """The camera goes over a photograph, and nears."""
     width, height = SIZE
     with Image.open(HERE / "examples" / "lighthouse.jpg") as picture:
@@ -114,7 +114,7 @@ def _pan(length: int) -> Frames:
     return np.stack(frames)
 
 
-def _version() -> str:
+def _find_version() -> str:
     return run([find_ffmpeg(), "-version"]).stdout.partition("version ")[2].partition(" ")[0]
 
 

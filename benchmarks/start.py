@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import torch
 
-from benchmarks.clip import device_name, git_revision, say
+from benchmarks.clip import find_revision, name_device, say
 
 HERE = Path(__file__).parents[1]
 BUSY = "while True: pass"
@@ -42,38 +42,38 @@ def main() -> None:
     parser.add_argument("before", type=Path, help="the other checkout")
     parser.add_argument("--repeats", type=int, default=5, help="clips of each, alone and beside")
     options = parser.parse_args()
-    lines = [_line(beside, count, options.before, options.repeats) for beside, count in BESIDE.items()]
-    about = {"date": date.today().isoformat(), "revision": git_revision(), "before": git_revision(options.before)}
-    about |= {"device": "cpu", "device_name": device_name("cpu"), "torch": torch.__version__, "cores": os.cpu_count()}
+    lines = [_measure_line(beside, count, options.before, options.repeats) for beside, count in BESIDE.items()]
+    about = {"date": date.today().isoformat(), "revision": find_revision(), "before": find_revision(options.before)}
+    about |= {"device": "cpu", "device_name": name_device("cpu"), "torch": torch.__version__, "cores": os.cpu_count()}
     print(json.dumps({"kind": "start", **about, "repeats": options.repeats, "lines": lines}))
 
 
-def _line(beside: str, count: int, before: Path, repeats: int) -> dict[str, str | float]:
-    with _busy(count):
-        pairs = [(_clip(HERE), _clip(before)) for _ in range(repeats)]
+def _measure_line(beside: str, count: int, before: Path, repeats: int) -> dict[str, str | float]:
+    with _keep_busy(count):
+        pairs = [(_make_clip(HERE), _make_clip(before)) for _ in range(repeats)]
     wall = statistics.median(now.wall / then.wall for now, then in pairs)
     cpu = statistics.median(now.cpu / then.cpu for now, then in pairs)
     say(f"beside {beside}: seconds {wall:.2f}, CPU time {cpu:.2f} of before; {pairs}")
     return {"beside": beside, "wall_ratio": round(wall, 2), "cpu_ratio": round(cpu, 2)}
 
 
-def _clip(checkout: Path) -> Took:
+def _make_clip(checkout: Path) -> Took:
     """Make the demo's clip with the code of a checkout."""
     with tempfile.TemporaryDirectory() as folder:
         words = ["animate", HERE / "examples" / "lighthouse.jpg", "--checkpoint", "demo", "--seed", "1"]
         command = [sys.executable, "-m", "lib_svd", *map(str, words), "--out", str(Path(folder, "clip.mp4"))]
-        before, began = _cpu_of_children(), time.perf_counter()
+        before, began = _read_cpu_of_children(), time.perf_counter()
         subprocess.run(command, cwd=checkout, check=True, capture_output=True)
-        return Took(time.perf_counter() - began, _cpu_of_children() - before)
+        return Took(time.perf_counter() - began, _read_cpu_of_children() - before)
 
 
-def _cpu_of_children() -> float:
+def _read_cpu_of_children() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 @contextmanager
-def _busy(count: int) -> Iterator[None]:
+def _keep_busy(count: int) -> Iterator[None]:
     """So many processes that each keep a core busy."""
     running = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(count)]
     try:

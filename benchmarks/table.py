@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ladder import GB, growth, ladder
+from benchmarks.ladder import GB, measure_growth, measure_ladder
 
 HERE = Path(__file__).parent
 README, RESULTS = HERE / "README.md", HERE / "results"
@@ -21,15 +21,15 @@ Row = Mapping[str, Any]
 Columns = Mapping[str, Callable[[Row], str]]
 
 
-def rows() -> list[Row]:
+def read_rows() -> list[Row]:
     """Every row that is kept, in the order of the files' names."""
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))]
 
 
-def written(readme: str, kept: Iterable[Row]) -> str:
+def write_tables(readme: str, kept: Iterable[Row]) -> str:
     """The README with the text between each pair of markers made anew."""
     kept = list(kept)
-    for name, table in tables(kept).items():
+    for name, table in make_tables(kept).items():
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
         before, _, rest = readme.partition(begin)
         _, found, after = rest.partition(end)
@@ -39,45 +39,47 @@ def written(readme: str, kept: Iterable[Row]) -> str:
     return readme
 
 
-def tables(kept: Iterable[Row]) -> dict[str, str]:
+def make_tables(kept: Iterable[Row]) -> dict[str, str]:
     """Each table by its name."""
     clips = [row for row in kept if row["kind"] == "clip"]
-    choices = [line for row in kept if row["kind"] == "choices" for line in _choice_lines(row)]
+    choices = [line for row in kept if row["kind"] == "choices" for line in _list_choice_lines(row)]
     return {
-        "gpu": _table([row for row in clips if row["device"] != "cpu"], {**CONDITIONS, **SECONDS, **MEMORY, **SAME}),
-        "cpu": _table([row for row in clips if row["device"] == "cpu"], {**CONDITIONS, **RATIOS, **SAME}),
-        "choices": _table(choices, {**CONDITIONS, **CHOICE}),
-        "start": _table(
+        "gpu": _make_table(
+            [row for row in clips if row["device"] != "cpu"], {**CONDITIONS, **SECONDS, **MEMORY, **SAME}
+        ),
+        "cpu": _make_table([row for row in clips if row["device"] == "cpu"], {**CONDITIONS, **RATIOS, **SAME}),
+        "choices": _make_table(choices, {**CONDITIONS, **CHOICE}),
+        "start": _make_table(
             [{**row, **line} for row in kept if row["kind"] == "start" for line in row["lines"]], {**MACHINE, **START}
         ),
-        "loading": _table(
+        "loading": _make_table(
             [{**row, **line} for row in kept if row["kind"] == "loading" for line in row["lines"]],
             {**MACHINE, **LOADING},
         ),
-        "presses": _table(
+        "presses": _make_table(
             [{**row, **line} for row in kept if row["kind"] == "presses" for line in row["lines"]],
             {**MACHINE, **PRESSED},
         ),
-        "smoothing": _table(
+        "smoothing": _make_table(
             [{**row, **line} for row in kept if row["kind"] == "smoothing" for line in row["lines"]],
             {**MACHINE, **SMOOTHING},
         ),
-        "formats": _table(
+        "formats": _make_table(
             [{**row, **line} for row in kept if row["kind"] == "formats" for line in row["lines"]],
             {**MACHINE, **WRITTEN},
         ),
-        "ladder": _table(ladder(), LADDER),
-        "growth": _table(growth(), GROWTH),
-        "shortcuts": _table(
+        "ladder": _make_table(measure_ladder(), LADDER),
+        "growth": _make_table(measure_growth(), GROWTH),
+        "shortcuts": _make_table(
             [line for row in kept if row["kind"] == "shortcuts" for line in row["shortcuts"]], SHORTCUT
         ),
-        "roofline": _table(
-            [line for row in kept if row["kind"] == "roofline" for line in _floor_lines(row)], {**FLOOR, **FLOORS}
+        "roofline": _make_table(
+            [line for row in kept if row["kind"] == "roofline" for line in _list_floor_lines(row)], {**FLOOR, **FLOORS}
         ),
     }
 
 
-def _table(kept: Iterable[Row], columns: Columns) -> str:
+def _make_table(kept: Iterable[Row], columns: Columns) -> str:
     lines = [[text(row) for text in columns.values()] for row in kept]
     if not lines:
         return "\nNo row yet.\n"
@@ -85,58 +87,58 @@ def _table(kept: Iterable[Row], columns: Columns) -> str:
     return "\n" + "\n".join(f"| {' | '.join(cells)} |" for cells in head + lines) + "\n"
 
 
-def _choice_lines(row: Row) -> list[Row]:
+def _list_choice_lines(row: Row) -> list[Row]:
     """One line a choice, each with the first of its kind as measure."""
     first = {choice["what"]: choice for choice in reversed(row["choices"])}
     return [{**row, "choice": choice, "first": first[choice["what"]]} for choice in row["choices"]]
 
 
-def _floor_lines(row: Row) -> Iterable[Row]:
+def _list_floor_lines(row: Row) -> Iterable[Row]:
     """One line a kind of operation, then one for all of a stage."""
     for stage, by in row["stages"].items():
         for kind in by["ours"]:
             yield {"stage": stage, "what": kind, **{who: kinds[kind] for who, kinds in by.items()}}
-        yield {"stage": stage, "what": "all", **{who: _summed(kinds.values()) for who, kinds in by.items()}}
+        yield {"stage": stage, "what": "all", **{who: _sum(kinds.values()) for who, kinds in by.items()}}
 
 
-def _summed(counts: Iterable[Row]) -> Row:
+def _sum(counts: Iterable[Row]) -> Row:
     counts = list(counts)
     return {name: sum(count[name] for count in counts) for name in counts[0]}
 
 
-def _floor(who: str) -> Callable[[Row], str]:
+def _show_floor(who: str) -> Callable[[Row], str]:
     return lambda line: "{}, {:.1f}, {:.0f}, {:.0f}".format(
         line[who]["calls"], line[who]["flops"] / 1e12, line[who]["bytes"] / 1e9, 1000 * line[who]["seconds"]
     )
 
 
-def _both(kind: str, key: str, unit: float, digits: int) -> Callable[[Row], str]:
+def _show_both(kind: str, key: str, unit: float, digits: int) -> Callable[[Row], str]:
     """Ours / theirs (ratio)."""
 
-    def text(row: Row) -> str:
+    def write_both(row: Row) -> str:
         ours, theirs = row["ours"][kind][key] / unit, row["theirs"][kind][key] / unit
         return f"{ours:.{digits}f} / {theirs:.{digits}f} ({row['ratio'][kind][key]:.2f})"
 
-    return text
+    return write_both
 
 
-def _ratio(kind: str, key: str) -> Callable[[Row], str]:
+def _show_ratio(kind: str, key: str) -> Callable[[Row], str]:
     return lambda row: f"{row['ratio'][kind][key]:.2f}"
 
 
-def _wall_and_cpu(key: str) -> Callable[[Row], str]:
+def _show_wall_and_cpu(key: str) -> Callable[[Row], str]:
     return lambda row: f"{row['ratio']['seconds'][key]:.2f}, CPU time {row['ratio']['cpu_seconds'][key]:.2f}"
 
 
-def _against(row: Row) -> str:
+def _show_against(row: Row) -> str:
     return f"{row['peer']} {row['diffusers']}" + (f", {row['compiled']}" if row["compiled"] else "")
 
 
-def _chunk(row: Row) -> str:
+def _show_chunk(row: Row) -> str:
     return str(row["decode_chunk"]) if row.get("decode_chunk") else "default"
 
 
-def _choice_ratio(kind: str) -> Callable[[Row], str]:
+def _show_choice_ratio(kind: str) -> Callable[[Row], str]:
     return lambda row: f"{row['choice'][kind] / row['first'][kind]:.2f}"
 
 
@@ -152,23 +154,23 @@ CONDITIONS: Columns = {
     "revision": lambda row: f"{row['revision']}, {row['date']}",
 }
 SECONDS: Columns = {
-    "against": _against,
-    "decoded at a time": _chunk,
-    **{f"s {name}": _both("seconds", key, 1, 3 if key == "step" else 2) for name, key in STAGES.items()},
+    "against": _show_against,
+    "decoded at a time": _show_chunk,
+    **{f"s {name}": _show_both("seconds", key, 1, 3 if key == "step" else 2) for name, key in STAGES.items()},
 }
 MEMORY: Columns = {
-    "peak GB sampling": _both("bytes", "sample", 1e9, 2),
-    "peak GB": _both("bytes", "peak", 1e9, 2),
-    "peak GB beside the weights": _both("bytes", "working", 1e9, 2),
+    "peak GB sampling": _show_both("bytes", "sample", 1e9, 2),
+    "peak GB": _show_both("bytes", "peak", 1e9, 2),
+    "peak GB beside the weights": _show_both("bytes", "working", 1e9, 2),
 }
 RATIOS: Columns = {
-    "against": _against,
-    "decoded at a time": _chunk,
-    **{name: _wall_and_cpu(key) for name, key in STAGES.items()},
-    "peak sampling": _ratio("bytes", "sample"),
-    "peak decoding": _ratio("bytes", "decode"),
-    "peak": _ratio("bytes", "peak"),
-    "peak beside the weights": _ratio("bytes", "working"),
+    "against": _show_against,
+    "decoded at a time": _show_chunk,
+    **{name: _show_wall_and_cpu(key) for name, key in STAGES.items()},
+    "peak sampling": _show_ratio("bytes", "sample"),
+    "peak decoding": _show_ratio("bytes", "decode"),
+    "peak": _show_ratio("bytes", "peak"),
+    "peak beside the weights": _show_ratio("bytes", "working"),
 }
 SAME: Columns = {
     "UNet apart, max (rms)": lambda row: "{max:.1e} ({rms:.1e})".format(**row["difference"]["unet"]),
@@ -176,10 +178,10 @@ SAME: Columns = {
 CHOICE: Columns = {
     "what": lambda row: row["choice"]["what"],
     "choice": lambda row: row["choice"]["choice"],
-    "time over the first": _choice_ratio("seconds"),
-    "CPU time over the first": _choice_ratio("cpu_seconds"),
-    "peak over the first": _choice_ratio("peak"),
-    "beside the weights over the first": _choice_ratio("working"),
+    "time over the first": _show_choice_ratio("seconds"),
+    "CPU time over the first": _show_choice_ratio("cpu_seconds"),
+    "peak over the first": _show_choice_ratio("peak"),
+    "beside the weights over the first": _show_choice_ratio("working"),
     "result apart, rms": lambda row: f"{row['choice']['rms']:.1e}",
 }
 
@@ -227,14 +229,14 @@ WRITTEN: Columns = {
 SHORTCUT: Columns = {
     "what": lambda line: line["name"],
     "CPU time of sampling": lambda line: f"{line['cpu_ratio']:.2f}",
-    "PSNR, dB: mean": lambda line: _decibels(line["psnr"]),
-    "least": lambda line: _decibels(line["least_psnr"]),
-    "reference tensors' weights: mean": lambda line: _decibels(line["reference_psnr"]),
+    "PSNR, dB: mean": lambda line: _write_decibels(line["psnr"]),
+    "least": lambda line: _write_decibels(line["least_psnr"]),
+    "reference tensors' weights: mean": lambda line: _write_decibels(line["reference_psnr"]),
 }
 
 
 FLOOR: Columns = {"stage": lambda line: line["stage"], "operations": lambda line: line["what"]}
-FLOORS: Columns = {f"{who}: calls, TFLOP, GB, ms": _floor(who) for who in ("ours", "--compile", "diffusers")}
+FLOORS: Columns = {f"{who}: calls, TFLOP, GB, ms": _show_floor(who) for who in ("ours", "--compile", "diffusers")}
 CLIP: Columns = {
     "frames": lambda row: str(row["frames"]),
     "size": lambda row: "{}x{}".format(*row["size"]),
@@ -255,13 +257,13 @@ GROWTH: Columns = {
 }
 
 
-def _decibels(value: float | None) -> str:
+def _write_decibels(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
 
 
 def main() -> None:
     """Write README.md."""
-    README.write_text(written(README.read_text(encoding="utf-8"), rows()), encoding="utf-8")
+    README.write_text(write_tables(README.read_text(encoding="utf-8"), read_rows()), encoding="utf-8")
 
 
 if __name__ == "__main__":

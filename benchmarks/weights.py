@@ -12,16 +12,16 @@ from torch import Tensor, nn
 
 from benchmarks.scales import Scale
 from lib_svd.checkpoints import networks
-from lib_svd.checkpoints.diffusers_layout import Origin, unet_map, vae_map, vision_map
+from lib_svd.checkpoints.diffusers_layout import Origin, map_unet, map_vae, map_vision
 from lib_svd.checkpoints.native_layout import PARTS, split
 from lib_svd.ports import Part
 
 UNIT = math.sqrt(3)  # a uniform number on (-1, 1) times this has variance 1
 BIAS, GAIN, MIX, PLACE = 0.1, 0.2, 1.5, 0.5
-MAPS = {"unet": unet_map, "vae": vae_map, "image_encoder": vision_map}
+MAPS = {"unet": map_unet, "vae": map_vae, "image_encoder": map_vision}
 
 
-def peer_networks(scale: Scale) -> dict[str, Any]:
+def build_peer_networks(scale: Scale) -> dict[str, Any]:
     """The peer's three networks on the meta device: names and shapes, no memory."""
     from diffusers import AutoencoderKLTemporalDecoder, UNetSpatioTemporalConditionModel
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
@@ -37,7 +37,7 @@ def peer_networks(scale: Scale) -> dict[str, Any]:
 def fill_peer(network: nn.Module, dtype: torch.dtype) -> nn.Module:
     """Give one of the peer's networks its weights, in place."""
     network.load_state_dict(
-        {name: _drawn(name, tuple(weight.shape), dtype) for name, weight in network.state_dict().items()},
+        {name: _draw(name, tuple(weight.shape), dtype) for name, weight in network.state_dict().items()},
         strict=True,
         assign=True,
     )
@@ -48,11 +48,11 @@ def fill_peer(network: nn.Module, dtype: torch.dtype) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
-def our_networks(scale: Scale, dtypes: Mapping[Part, torch.dtype]) -> dict[Part, nn.Module]:
+def build_our_networks(scale: Scale, dtypes: Mapping[Part, torch.dtype]) -> dict[Part, nn.Module]:
     """Our four networks with the same weights, by the maps that read a diffusers folder."""
     shapes: dict[str, dict[str, tuple[int, ...]]] = {}
     origins: dict[str, tuple[str, Origin]] = {}
-    for name, network in peer_networks(scale).items():
+    for name, network in build_peer_networks(scale).items():
         shapes[name] = {key: tuple(weight.shape) for key, weight in network.state_dict().items()}
         origins |= {native: (name, origin) for native, origin in MAPS[name](shapes[name]).items()}
     parts = split(origins).parts
@@ -63,22 +63,24 @@ def our_networks(scale: Scale, dtypes: Mapping[Part, torch.dtype]) -> dict[Part,
         weights = {}
         for name, key in parts[part].items():
             home, origin = origins[key]
-            weights[name] = _ours(origin, shapes[home], tuple(wanted[name].shape), dtypes[part])
+            weights[name] = _convert(origin, shapes[home], tuple(wanted[name].shape), dtypes[part])
         network.load_state_dict(weights, strict=True, assign=True)
         filled[part] = network
     return filled
 
 
-def _ours(origin: Origin, shapes: Mapping[str, tuple[int, ...]], shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+def _convert(
+    origin: Origin, shapes: Mapping[str, tuple[int, ...]], shape: tuple[int, ...], dtype: torch.dtype
+) -> Tensor:
     """One of our weights; convolutions in channels-last memory, as they are loaded from files."""
-    drawn = torch.cat([_drawn(key, shapes[key], dtype) for key in origin.keys])
+    drawn = torch.cat([_draw(key, shapes[key], dtype) for key in origin.keys])
     if origin.transform == "transpose":
         drawn = drawn.T.contiguous()
     layout = torch.channels_last if len(shape) == 4 else torch.contiguous_format
     return drawn.reshape(shape).contiguous(memory_format=layout)
 
 
-def _drawn(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+def _draw(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """A weight that keeps activations near 1 through the whole depth."""
     middle, spread = _spread(name, shape)
     generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))

@@ -34,7 +34,7 @@ class Worker:
 
 
 @contextmanager
-def started(side: str, order: Order) -> Iterator[Worker]:
+def start(side: str, order: Order) -> Iterator[Worker]:
     """A process for `side`, ended with the block."""
     context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
     ours, theirs = context.Pipe()
@@ -73,16 +73,16 @@ class _Work:
         """Bytes held right after."""
         if self.order.threads:
             torch.set_num_threads(self.order.threads)
-        self.side = _made(self.name, self.order)
+        self.side = _make_side(self.name, self.order)
         return self.side.memory.held()
 
     def check(self) -> dict[str, Any]:
         """See `Side.check`."""
         return self.side.check(check_inputs(self.order))
 
-    def clip(self) -> dict[str, Any]:
+    def make_clip(self) -> dict[str, Any]:
         """Figures of one clip."""
-        stages = self.side.clip()
+        stages = self.side.make_clip()
         return {
             "seconds": stages.seconds,
             "steps": stages.steps,
@@ -92,7 +92,7 @@ class _Work:
         }
 
 
-def _made(name: str, order: Order) -> Side:
+def _make_side(name: str, order: Order) -> Side:
     if name == "ours":
         from benchmarks.ours import Ours
 

@@ -17,27 +17,34 @@ MEASURED = Path(__file__).parents[1] / "benchmarks" / "results" / "cpu-formats.j
 HEAD = "| name | format | file | quality, presets | settings in | size, PSNR | played by |\n" + 7 * "|---" + "|\n"
 
 
-def page() -> str:
+def write_page() -> str:
     """Give the page with its table as the formats are now."""
     found = {line["format"]: line for line in json.loads(MEASURED.read_text("utf-8"))["lines"]}
-    rows = "".join(_row(name, row, found.get(name)) for name, row in FORMATS.items())
+    rows = "".join(_write_row(name, row, found.get(name)) for name, row in FORMATS.items())
     return re.sub(r"\| name \|.*?\n(?!\|)", lambda _: f"{HEAD}{rows}", PAGE.read_text("utf-8"), flags=re.DOTALL)
 
 
-def _row(name: str, row: Format, measured: dict[str, Any] | None) -> str:
+def _write_row(name: str, row: Format, measured: dict[str, Any] | None) -> str:
     title = f"{row.title}, every clip's own" if name == MAIN else row.title
-    cells = (f"`{name}`", title, f"`clip{row.suffix}`", _choices(row), row.keeps.value, _measured(row, measured))
+    cells = (
+        f"`{name}`",
+        title,
+        f"`clip{row.suffix}`",
+        _write_choices(row),
+        row.keeps.value,
+        _write_measured(row, measured),
+    )
     return f"| {' | '.join(cells)} | {row.played_by} |\n"
 
 
-def _choices(row: Format) -> str:
+def _write_choices(row: Format) -> str:
     quality = row.quality and f"{row.quality.low:g} to {row.quality.high:g}, {row.quality.usual:g} ({row.quality.name})"
     presets = row.presets and f"{', '.join(row.presets)}: {row.usual}"
     profiles = row.profiles and f"{', '.join(row.profiles)}: {row.profiles[0]}"
     return "; ".join(filter(None, (quality, presets, profiles, row.loops and "`x3` plays thrice"))) or "nothing"
 
 
-def _measured(row: Format, measured: dict[str, Any] | None) -> str:
+def _write_measured(row: Format, measured: dict[str, Any] | None) -> str:
     if measured is None:
         return "not measured"
     size = f"{measured['bytes'] / 1e6:.2f} MB"
@@ -45,4 +52,4 @@ def _measured(row: Format, measured: dict[str, Any] | None) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), "utf-8")
+    PAGE.write_text(write_page(), "utf-8")

@@ -12,20 +12,20 @@ PAGE = Path(__file__).with_suffix(".md")
 HEAD = "| setting | option | range | default | what it does |\n|---|---|---|---|---|\n"
 
 
-def page() -> str:
+def write_page() -> str:
     """The page with its table as the settings are now."""
-    rows = "".join(_row(setting) for setting in SETTINGS.values())
+    rows = "".join(_write_row(setting) for setting in SETTINGS.values())
     return re.sub(r"\| setting \|.*?\n(?!\|)", lambda _: f"{HEAD}{rows}", PAGE.read_text("utf-8"), flags=re.DOTALL)
 
 
-def _row(setting: Setting) -> str:
+def _write_row(setting: Setting) -> str:
     flags = ("--size",) if setting.together == "Size" else setting.flags
     options = ", ".join(f"`{flag}`" for flag in flags)
     only = f" {setting.only} only." if setting.only else ""
-    return f"| {setting.label} | {options} | {setting.reach} | {_default(setting)} | {setting.help}{only} |\n"
+    return f"| {setting.label} | {options} | {setting.reach} | {_write_default(setting)} | {setting.help}{only} |\n"
 
 
-def _default(setting: Setting) -> str:
+def _write_default(setting: Setting) -> str:
     if setting.name == "seed":
         return "drawn"
     if setting.together == "Size":
@@ -37,4 +37,4 @@ def _default(setting: Setting) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), "utf-8")
+    PAGE.write_text(write_page(), "utf-8")

@@ -27,7 +27,7 @@ def main() -> None:
             said, code = doctor.report([], as_json="--json" in sys.argv)
             print(said)
             sys.exit(code)
-        sys.exit(f"Error: {doctor.problem() or error}")
+        sys.exit(f"Error: {doctor.find_problem() or error}")
 
 
 def _write_out_what_cannot_be_shown() -> None:
@@ -35,12 +35,12 @@ def _write_out_what_cannot_be_shown() -> None:
     `\u732b`.
     """
 
-    def written(error: UnicodeError) -> tuple[str, int]:
+    def write_out(error: UnicodeError) -> tuple[str, int]:
         if not isinstance(error, UnicodeEncodeError):
             raise error
         return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
-    codecs.register_error("svd.written_out", written)
+    codecs.register_error("svd.written_out", write_out)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # there may be no terminal at all
             stream.reconfigure(errors="svd.written_out")

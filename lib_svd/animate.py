@@ -15,9 +15,17 @@ from lib_svd import images, video
 from lib_svd.checkpoints import Checkpoint, Svd, load
 from lib_svd.clip import Clip, SavedClip
 from lib_svd.errors import BadInput, BadOutput, BadRequest, spell
-from lib_svd.latents import SUFFIX, SavedLatents, check_latents, kept, save_latents, save_latents_somewhere, telling
+from lib_svd.latents import (
+    SUFFIX,
+    SavedLatents,
+    check_latents,
+    keep_latents,
+    save_latents,
+    save_latents_somewhere,
+    tell_how_to_go_on,
+)
 from lib_svd.ports import Host
-from lib_svd.request import ClipRequest, CompleteRequest, marked, with_source
+from lib_svd.request import ClipRequest, CompleteRequest, add_mark, add_source
 from lib_svd.stages import Run, condition, decode, sample
 
 MOST_SHOWN = 4096  # pixels of a video's longer side, which decoders of H.264 still take
@@ -40,13 +48,13 @@ class Destination:
         """Whether the folder of frames is called like the video, and gets whatever name that gets."""
         return self.frames_dir == self.out.with_suffix("")
 
-    def renamed(self, out: Path) -> Destination:
+    def rename(self, out: Path) -> Destination:
         """Give the same forms under another name."""
         return replace(self, out=out, frames_dir=out.with_suffix("") if self.has_own_frames else self.frames_dir)
 
-    def numbered(self, word: object) -> Destination:
+    def append_word(self, word: object) -> Destination:
         """Give the same forms under a name that ends in a word: `clip-3.mp4`."""
-        return self.renamed(self.out.with_name(f"{self.out.stem}-{word}{self.out.suffix}"))
+        return self.rename(self.out.with_name(f"{self.out.stem}-{word}{self.out.suffix}"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +70,9 @@ class Order:
     picture_path: str = ""  # where the picture is, if it is a file
     notes: tuple[str, ...] = ()  # what the user should know before they wait
 
-    def with_seed(self, seed: int, to: Destination) -> Order:
+    def reseed(self, seed: int, to: Destination) -> Order:
         """Order the same clip from other noise, under another name."""
-        return replace(self, request=self.request.with_(seed=seed), to=to)
+        return replace(self, request=self.request.replace(seed=seed), to=to)
 
 
 def order(
@@ -91,7 +99,7 @@ def order(
     if to.latents_path is not None:
         check_latents(to.latents_path)
     read = images.read_picture(picture, request.background or checkpoint.family.background)
-    complete, notes = completed(request, read.image.size, checkpoint)
+    complete, notes = complete_request(request, read.image.size, checkpoint)
     size = (complete.width, complete.height)
     if to.enlarge * max(size) > MOST_SHOWN:
         most = MOST_SHOWN // max(size)
@@ -112,7 +120,7 @@ def order(
     )
 
 
-def completed(
+def complete_request(
     request: ClipRequest, picture_size: tuple[int, int], checkpoint: Checkpoint
 ) -> tuple[CompleteRequest, tuple[str, ...]]:
     """Work out every setting as it will be for a picture of this (width, height), and what the user should know of
@@ -122,9 +130,9 @@ def completed(
         BadRequest: the model cannot do that.
     """
     family, grid = checkpoint.family, checkpoint.size_grid
-    auto_size = images.working_size(picture_size, family.native_size, grid)
+    auto_size = images.choose_working_size(picture_size, family.native_size, grid)
     complete, notes = family.complete(request, grid=grid, auto_size=auto_size)
-    return complete.with_(checkpoint=marked(checkpoint.path.absolute().name, checkpoint.mark)), notes
+    return complete.replace(checkpoint=add_mark(checkpoint.path.absolute().name, checkpoint.mark)), notes
 
 
 def animate(order: Order, host: Host, load: Load = load) -> SavedClip:
@@ -143,17 +151,17 @@ def animate(order: Order, host: Host, load: Load = load) -> SavedClip:
 
     def work() -> SavedClip:
         run = Run(load(order.checkpoint, host), order.request, host)
-        with torch.inference_mode(), run.compiled():
-            with run.timed("condition"):
-                clip = condition(run, images.to_tensor(order.picture.image))
-            with run.timed("sample"):
+        with torch.inference_mode(), run.compile_inside():
+            with run.time_stage("condition"):
+                clip = condition(run, images.convert_to_tensor(order.picture.image))
+            with run.time_stage("sample"):
                 latents = sample(run, clip)
-            infotext = with_source(order.request.infotext(), order.source)
+            infotext = add_source(order.request.write_infotext(), order.source)
             _save_wanted(run, latents, infotext, order.to.latents_path)
-            with kept(latents, infotext, order.to.out, _again(order.checkpoint, order.to)) as out:
-                return _finished(run, latents, order.to.renamed(out), source=order.source, notes=order.notes)
+            with keep_latents(latents, infotext, order.to.out, _write_command(order.checkpoint, order.to)) as out:
+                return _decode_and_save(run, latents, order.to.rename(out), source=order.source, notes=order.notes)
 
-    return host.queue.exclusively("svd", work)
+    return host.queue.run_exclusively("svd", work)
 
 
 def decode_again(saved: SavedLatents, checkpoint: Checkpoint, host: Host, to: Destination) -> SavedClip:
@@ -174,10 +182,14 @@ def decode_again(saved: SavedLatents, checkpoint: Checkpoint, host: Host, to: De
 
     def work() -> SavedClip:
         run = Run(load(checkpoint, host, ("decoder",)), saved.request, host)
-        with torch.inference_mode(), run.compiled(), telling(lambda: saved.path, _again(checkpoint, to)):
-            return _finished(run, saved.latents, to, source=saved.source, notes=notes)
+        with (
+            torch.inference_mode(),
+            run.compile_inside(),
+            tell_how_to_go_on(lambda: saved.path, _write_command(checkpoint, to)),
+        ):
+            return _decode_and_save(run, saved.latents, to, source=saved.source, notes=notes)
 
-    return host.queue.exclusively("svd", work)
+    return host.queue.run_exclusively("svd", work)
 
 
 def _check_fit(saved: SavedLatents, checkpoint: Checkpoint) -> None:
@@ -190,7 +202,7 @@ def _check_fit(saved: SavedLatents, checkpoint: Checkpoint) -> None:
         raise BadInput(f"{checkpoint.path.name} cannot decode these latents: give {spell('', '--checkpoint ')}{name}.")
 
 
-def _again(checkpoint: Checkpoint, to: Destination) -> list[str]:
+def _write_command(checkpoint: Checkpoint, to: Destination) -> list[str]:
     """Write the words of the command line that make of kept latents what was asked for."""
     words = ["--checkpoint", str(checkpoint.path), *(word for copy in to.copies for word in ("--also", str(copy)))]
     if to.frames_dir is not None and not to.has_own_frames:
@@ -210,12 +222,12 @@ def _save_wanted(run: Run, latents: Tensor, infotext: str, path: Path | None) ->
         run.notes.append(str(error) if kept_as is None else f"{error} They are kept in {kept_as}.")
 
 
-def _finished(
+def _decode_and_save(
     run: Run, latents: Tensor, to: Destination, *, source: str = "", notes: tuple[str, ...] = ()
 ) -> SavedClip:
     """Decode latents and save the clip."""
-    with run.timed("decode"):
+    with run.time_stage("decode"):
         frames = decode(run, latents)
-    infotext = with_source(run.request.infotext(), source)
+    infotext = add_source(run.request.write_infotext(), source)
     clip = Clip(frames=frames, fps=run.request.fps, infotext=infotext, seconds=run.seconds, enlarge=to.enlarge)
     return video.save(clip, to.out, to.frames_dir, to.copies, notes=(*notes, *run.notes), encoding=to.encoding)

@@ -42,7 +42,7 @@ MISSING = "missing"
 def report(model_dirs: list[Path], *, as_json: bool) -> tuple[str, int]:
     """Write what `examine` finds, as lines or as JSON, with the program's exit code: 1 where packages are missing."""
     found = examine(model_dirs)
-    said = json.dumps(found, indent=2, ensure_ascii=False) if as_json else as_lines(found)
+    said = json.dumps(found, indent=2, ensure_ascii=False) if as_json else write_lines(found)
     return said, int(found["problem"] != "none")
 
 
@@ -54,54 +54,54 @@ def examine(model_dirs: list[Path]) -> dict[str, Any]:
         "lib_svd": __version__,
         "python": f"{platform.python_version()}, {sys.executable}",
         "system": platform.platform(),
-        "device": _told(_device),
-        "memory": _told(_memory),
-        "ffmpeg": _told(_ffmpeg),
-        "models": _told(lambda: _models(model_dirs)),
+        "device": _look_or_explain(_describe_device),
+        "memory": _look_or_explain(_describe_memory),
+        "ffmpeg": _look_or_explain(_describe_ffmpeg),
+        "models": _look_or_explain(lambda: _list_models(model_dirs)),
         "model folders": [str(folder) for folder in model_dirs],
-        "packages": {name: _installed(name) for name in PACKAGES},
-        "page": page_problem() or f"gradio {version('gradio')}",
-        "problem": problem() or "none",
+        "packages": {name: _find_version(name) for name in PACKAGES},
+        "page": find_page_problem() or f"gradio {version('gradio')}",
+        "problem": find_problem() or "none",
     }
 
 
-def problem() -> str | None:
+def find_problem() -> str | None:
     """Say in a sentence that Python is too old or packages are missing, and what to do; None: all is there."""
     if sys.version_info < OLDEST_PYTHON:
         return f"Python {platform.python_version()} is too old: it must be 3.10 or newer."
-    missing = [name for name in PACKAGES if _installed(name) == MISSING]
+    missing = [name for name in PACKAGES if _find_version(name) == MISSING]
     if not missing:
         return None
-    return f"{', '.join(missing)} cannot be found by {sys.executable}: {_remedy(missing)}."
+    return f"{', '.join(missing)} cannot be found by {sys.executable}: {_write_remedy(missing)}."
 
 
-def page_problem() -> str | None:
+def find_page_problem() -> str | None:
     """Say in a sentence why the page cannot be shown with this gradio, and what to do; None: it should work."""
-    found = _installed("gradio")
+    found = _find_version("gradio")
     if found == MISSING:
-        return f"The page needs gradio, which is not installed: run `{page_remedy()}`."
+        return f"The page needs gradio, which is not installed: run `{find_page_remedy()}`."
     numbers = tuple(int(number) for number in re.findall(r"\d+", found)[:2])
     if numbers < OLDEST_GRADIO:
-        return f"gradio {found} is too old for the page: run `{page_remedy()}`."
+        return f"gradio {found} is too old for the page: run `{find_page_remedy()}`."
     if numbers[0] > NEWEST_GRADIO:
-        return f"gradio {found} is newer than the page knows: run `{page_remedy()}`."
-    starlette = _installed("starlette")
+        return f"gradio {found} is newer than the page knows: run `{find_page_remedy()}`."
+    starlette = _find_version("starlette")
     if numbers[0] < 5 and re.match(r"[1-9]", starlette):  # it takes other arguments for a page than gradio 4 gives it
-        return f"gradio {found} cannot show a page with starlette {starlette}: run `{page_remedy()}`."
+        return f"gradio {found} cannot show a page with starlette {starlette}: run `{find_page_remedy()}`."
     return None
 
 
-def page_remedy() -> str:
+def find_page_remedy() -> str:
     """Give the command that brings a gradio for the page."""
     return f'{shlex.quote(sys.executable)} -m pip install "{PAGE}"'
 
 
-def as_lines(found: dict[str, Any], indent: str = "") -> str:
+def write_lines(found: dict[str, Any], indent: str = "") -> str:
     """Write names and values below each other; groups are indented."""
     lines = []
     for name, value in found.items():
         if isinstance(value, dict):
-            lines += [f"{indent}{name}:", as_lines(value, indent + "  ")]
+            lines += [f"{indent}{name}:", write_lines(value, indent + "  ")]
         elif isinstance(value, list):
             lines += [f"{indent}{name}:", *(f"{indent}  {entry}" for entry in value or ["none"])]
         else:
@@ -109,7 +109,7 @@ def as_lines(found: dict[str, Any], indent: str = "") -> str:
     return "\n".join(lines)
 
 
-def _remedy(missing: list[str]) -> str:
+def _write_remedy(missing: list[str]) -> str:
     """Say what to type to have the packages that are missing."""
     checkout = Path(__file__).parents[1]
     environment = checkout / ".venv"
@@ -123,7 +123,7 @@ def _remedy(missing: list[str]) -> str:
     return f"run `{python} -m pip install {what}`"
 
 
-def _told(look: Callable[[], Any]) -> Any:
+def _look_or_explain(look: Callable[[], Any]) -> Any:
     """Give what there is to see, or say which package it cannot be seen without."""
     try:
         return look()
@@ -131,35 +131,37 @@ def _told(look: Callable[[], Any]) -> Any:
         return f"not known without {error.name}" if error.name else f"not known: {error}"
 
 
-def _device() -> dict[str, Any]:
-    from lib_svd.hosts.standalone import standalone_host
+def _describe_device() -> dict[str, Any]:
+    from lib_svd.hosts.standalone import make_standalone_host
 
-    memory = standalone_host().memory
+    memory = make_standalone_host().memory
     return {
-        "would be used": str(memory.device()),
-        "name": _device_name(memory.device()),
-        "memory free": _gigabytes(memory.capacity()),
-        "dtypes": {part: _short(memory.dtype(part)) for part in ("vision", "encoder", "unet", "decoder")},
+        "would be used": str(memory.get_device()),
+        "name": _name_device(memory.get_device()),
+        "memory free": _write_gigabytes(memory.count_capacity()),
+        "dtypes": {
+            part: _shorten_dtype(memory.choose_dtype(part)) for part in ("vision", "encoder", "unet", "decoder")
+        },
     }
 
 
-def _device_name(device: Any) -> str:
+def _name_device(device: Any) -> str:
     import torch
 
     return torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
 
 
-def _memory() -> dict[str, str]:
+def _describe_memory() -> dict[str, str]:
     import psutil
 
     memory = psutil.virtual_memory()
-    return {"in all": _gigabytes(memory.total), "free": _gigabytes(memory.available)}
+    return {"in all": _write_gigabytes(memory.total), "free": _write_gigabytes(memory.available)}
 
 
-def _ffmpeg() -> dict[str, Any]:
+def _describe_ffmpeg() -> dict[str, Any]:
     from lib_svd import video
 
-    found = video.encoders()
+    found = video.find_encoders()
     return {
         "path": found.path or "none",
         "version": found.version or "none",
@@ -168,22 +170,22 @@ def _ffmpeg() -> dict[str, Any]:
     }
 
 
-def _models(folders: list[Path]) -> list[str]:
+def _list_models(folders: list[Path]) -> list[str]:
     from lib_svd.checkpoints import find_checkpoints
 
     there = (path for path in find_checkpoints(folders) if path.is_dir() or path.stat().st_size)
     return [os.fsencode(path).decode("utf-8", "backslashreplace") for path in there]
 
 
-def _gigabytes(number: int) -> str:
+def _write_gigabytes(number: int) -> str:
     return f"{number / 1e9:.1f} GB"
 
 
-def _short(dtype: Any) -> str:
+def _shorten_dtype(dtype: Any) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _installed(name: str) -> str:
+def _find_version(name: str) -> str:
     """Give the version of a package; of one whose module came some other way, only that it is there."""
     try:
         return version(name)

@@ -65,9 +65,7 @@ class OutOfMemory(SvdError):
     @classmethod
     def on(cls, device: str) -> OutOfMemory:
         """Say that a clip was too large for a device of that type, such as "cuda"."""
-        return cls(
-            f"{device} has no room for this clip: choose {fewer_or_smaller()}, or close other programs that use it."
-        )
+        return cls(f"{device} has no room for this clip: choose {name_savings()}, or close other programs that use it.")
 
 
 class NotFinite(SvdError):
@@ -105,17 +103,17 @@ def spell(label: str, flag: str) -> str:
     return flag if _by_flag.get() else label
 
 
-def fewer_or_smaller() -> str:
+def name_savings() -> str:
     """Name what makes a clip take less memory, for a sentence that begins with "choose"."""
     return f"fewer {spell('frames', '--frames')} or a smaller {spell('size', '--size')}"
 
 
-def in_words(names: Iterable[str]) -> str:
+def join_names(names: Iterable[str]) -> str:
     """Join at least one name for a sentence: `a, b and c`."""
     *others, last = names
     return " and ".join(filter(None, (", ".join(others), last)))
 
 
-def as_typed(command: Sequence[str]) -> str:
+def quote_command(command: Sequence[str]) -> str:
     """Write a command as a user would type it into a shell."""
     return subprocess.list2cmdline(command) if sys.platform == "win32" else shlex.join(command)

@@ -7,7 +7,7 @@ from typing import Any
 
 from lib_svd.clip import SavedClip
 from lib_svd.errors import SvdError
-from lib_svd.hosts.detect import current_host
+from lib_svd.hosts.detect import get_current_host
 from lib_svd.hosts.webpage import WebuiPage
 from lib_svd.hosts.webui import WebuiHost
 from lib_svd.studio import Studio
@@ -25,32 +25,32 @@ def register() -> type[Any] | None:
     """
     from lib_svd import api
     from lib_svd.hook import Hook
-    from lib_svd.hosts.script import script_class
+    from lib_svd.hosts.script import make_script_class
     from lib_svd.hosts.xyz import add_axes
     from lib_svd.ui import accordion, clips, options, plain, send_to, tab
 
     def show(saved: SavedClip) -> str:
-        clip, plays = saved.clip, clips.plays(host.options)
-        return clips.clip_html(page.url(saved.video), clip.size, clip.infotext, saved.notes, plays=plays)
+        clip, plays = saved.clip, clips.describe_playing(host.options)
+        return clips.render_clip(page.find_url(saved.video), clip.size, clip.infotext, saved.notes, plays=plays)
 
-    host, studio = _host_and_studio()
-    page = WebuiPage(host, plain.buttons)
+    host, studio = _find_host_and_studio()
+    page = WebuiPage(host, plain.make_buttons)
     hook = Hook(studio, show)
     page.add_settings(tab.LABEL, options.ROWS)
-    page.add_tab(lambda: tab.build(studio, page), plain.sentence, tab.LABEL, tab.PART)
-    page.add_send_buttons(send_to.button, tab.PART)
-    page.add_results(lambda part, description: send_to.results(part, description, hook.shown))
+    page.add_tab(lambda: tab.build(studio, page), plain.show_sentence, tab.LABEL, tab.PART)
+    page.add_send_buttons(send_to.show_button, tab.PART)
+    page.add_results(lambda part, description: send_to.show_results(part, description, hook.render))
     page.add_routes(lambda app, guards: api.add_routes(app, studio, guards))
     page.leave_path(Path(__file__).parents[1])
     add_axes(accordion.AXES, host.lacks)
-    script = script_class(host, hook, lambda part: accordion.build(studio, part, page))
+    script = make_script_class(host, hook, lambda part: accordion.build(studio, part, page))
     host.lacks.tell()
     return script
 
 
-def _host_and_studio() -> tuple[WebuiHost, Studio]:
+def _find_host_and_studio() -> tuple[WebuiHost, Studio]:
     if not _kept:
-        host = current_host()
+        host = get_current_host()
         if not isinstance(host, WebuiHost):
             raise SvdError("scripts/svd.py is for web UIs; without one run: python -m lib_svd serve.")
         _kept.append((host, Studio(host)))

@@ -28,13 +28,13 @@ _OLD = 24 * 3600  # seconds after which another machine's unfinished files are h
 
 
 @contextmanager
-def hidden_names(folder: Path) -> Iterator[Callable[[str], Path]]:
+def make_hidden_names(folder: Path) -> Iterator[Callable[[str], Path]]:
     """Name unfinished files in `folder`: gives a function of the suffix; what is left of them is removed at the end.
 
     They are in a hidden folder whose name tells which program it belongs to, so that `finish_left` knows what a kill
     left. The files are made by whoever opens them, so that they get the permissions the user is used to.
     """
-    hidden = _new_hidden(folder)
+    hidden = _make_hidden(folder)
     hidden.mkdir()
     try:
         yield lambda suffix: hidden / f"unfinished{suffix}"
@@ -51,7 +51,7 @@ def finish_left(folder: Path) -> None:
         with suppress(OSError, ValueError, TypeError, AttributeError):  # what is no list of names is not ours
             if not is_left(hidden):
                 continue
-            mine = hidden.rename(_new_hidden(folder))  # so that no other start finishes it too
+            mine = hidden.rename(_make_hidden(folder))  # so that no other start finishes it too
             _finish(mine)
             shutil.rmtree(mine)
 
@@ -107,14 +107,14 @@ def publish_together(hidden: Sequence[Path], out: Path) -> tuple[Path, ...]:
     """Give files that belong together `out`'s name, each with its own suffix; if one is taken, the next free name.
 
     Args:
-        hidden: whole files, of one call of `hidden_names`; one without a suffix may be a folder.
+        hidden: whole files, of one call of `make_hidden_names`; one without a suffix may be a folder.
         out: the name of the last one.
 
     Returns:
         The names given, in the order of `hidden`.
     """
     suffixes = [path.suffix for path in hidden]
-    for each in free_names(out, [*suffixes, NOTED]):
+    for each in find_free_names(out, [*suffixes, NOTED]):
         names = tuple(each.with_suffix(suffix) for suffix in suffixes)
         try:
             publish_all(hidden, names)
@@ -125,7 +125,7 @@ def publish_together(hidden: Sequence[Path], out: Path) -> tuple[Path, ...]:
 
 
 def publish_all(hidden: Sequence[Path], names: Sequence[Path]) -> None:
-    """Give whole files, of one call of `hidden_names`, their names, all or none; a kill meanwhile is finished later.
+    """Give whole files, of one call of `make_hidden_names`, their names, all or none; after a kill, later.
 
     Raises:
         FileExistsError: a name is taken; a file whose fellow finds no place becomes hidden again.
@@ -152,35 +152,35 @@ def is_taken(path: Path) -> bool:
 
 
 def is_numbered(path: Path) -> bool:
-    """Tell whether a name is one that `free_name` gives."""
+    """Tell whether a name is one that `find_free_name` gives."""
     return _NUMBERED.search(path.stem) is not None
 
 
-def free_names(out: Path, suffixes: Sequence[str]) -> Iterator[Path]:
+def find_free_names(out: Path, suffixes: Sequence[str]) -> Iterator[Path]:
     """Name files that belong together: `out` where it is free, then numbered names, each free when it is given."""
     if not any(is_taken(out.with_suffix(suffix)) for suffix in suffixes):
         yield out
     stem = _NUMBERED.sub("", out.stem)
     for _ in range(100):
-        yield free_name(out.parent, stem, out.suffix)
+        yield find_free_name(out.parent, stem, out.suffix)
 
 
-def free_name(folder: Path, stem: str, suffix: str) -> Path:
+def find_free_name(folder: Path, stem: str, suffix: str) -> Path:
     """Give the next numbered name in `folder`: `stem-svd-0001.mp4`, one above the highest number there of any
     suffix.
     """
-    return folder / f"{stem}-svd-{max(_numbers(folder, stem), default=0) + 1:04d}{suffix}"
+    return folder / f"{stem}-svd-{max(_read_numbers(folder, stem), default=0) + 1:04d}{suffix}"
 
 
 @contextmanager
-def held_name(folder: Path, stem: str, suffix: str) -> Iterator[Path]:
+def hold_name(folder: Path, stem: str, suffix: str) -> Iterator[Path]:
     """Give the next numbered name, which until the end nobody else is given: for files that are written one after the
     other.
 
     Where nothing can be written to `folder`, it is not held.
     """
     with ExitStack() as holding:
-        while not _hold(name := free_name(folder, stem, suffix), stem, holding):
+        while not _hold(name := find_free_name(folder, stem, suffix), stem, holding):
             time.sleep(_WAIT * random.random())
         yield name
 
@@ -189,27 +189,27 @@ def _hold(name: Path, stem: str, holding: ExitStack) -> bool:
     """Mark a name until `holding` ends, and tell whether nobody else has; of two at once both may see the other's."""
     with ExitStack() as trying:
         try:
-            trying.enter_context(hidden_names(name.parent))("").with_name(name.stem).touch()
+            trying.enter_context(make_hidden_names(name.parent))("").with_name(name.stem).touch()
         except OSError:
             return True
-        if _numbers(name.parent, stem).count(int(name.stem.rpartition("-")[2])) > 1:
+        if _read_numbers(name.parent, stem).count(int(name.stem.rpartition("-")[2])) > 1:
             return False
         holding.push(trying.pop_all())
         return True
 
 
-def _numbers(folder: Path, stem: str) -> list[int]:
+def _read_numbers(folder: Path, stem: str) -> list[int]:
     """Read the number of every file called `stem-svd-0001...`, in the trash too, and of every such name that is
     held.
     """
     numbered = re.compile(re.escape(stem) + r"-svd-(\d{4,})(?!\d)", re.IGNORECASE)
-    names = _names(folder)
-    names += _names(folder / TRASH)
-    names += [held for name in names if name.startswith(".svd-") for held in _names(folder / name)]
+    names = _list_names(folder)
+    names += _list_names(folder / TRASH)
+    names += [held for name in names if name.startswith(".svd-") for held in _list_names(folder / name)]
     return [int(match[1]) for match in map(numbered.match, names) if match]
 
 
-def _names(folder: Path) -> list[str]:
+def _list_names(folder: Path) -> list[str]:
     """List all that is in a folder; nothing where it is not there, or not any more."""
     try:
         return [path.name for path in folder.iterdir()]
@@ -217,13 +217,13 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def _new_hidden(folder: Path) -> Path:
+def _make_hidden(folder: Path) -> Path:
     return folder / f".{mark()}{secrets.token_hex(4)}"
 
 
 def mark() -> str:
     """Give what the name of a folder ends in, but for eight characters more, so that `is_left` knows whose it is."""
-    return f"svd-{_machine()}-{os.getpid()}-{_began(os.getpid())}-"
+    return f"svd-{_name_machine()}-{os.getpid()}-{_find_start(os.getpid())}-"
 
 
 def is_left(folder: Path) -> bool:
@@ -232,7 +232,7 @@ def is_left(folder: Path) -> bool:
     if named is None or folder.is_symlink() or not folder.is_dir():
         return False
     machine, pid, began = named[1], int(named[2]), int(named[3])
-    if machine != _machine():
+    if machine != _name_machine():
         return folder.stat().st_mtime < time.time() - _OLD
     import psutil
 
@@ -245,12 +245,12 @@ def is_left(folder: Path) -> bool:
 
 
 @cache
-def _machine() -> str:
+def _name_machine() -> str:
     return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 
 
 @cache
-def _began(pid: int) -> int:
+def _find_start(pid: int) -> int:
     """Tell when a process that runs was started, seconds since 1970."""
     import psutil
 

@@ -59,7 +59,7 @@ class Hook:
         self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._refusal = ""
 
-    def started(
+    def start(
         self,
         read: Read,
         values: Sequence[Any],
@@ -86,18 +86,18 @@ class Hook:
             if puts_together:
                 raise BadRequest(PARTS.format(puts_together))
             settings = {**settings, **changes}
-            request = self._studio.request(settings)
-            complete = self._studio.completed(request, size)
+            request = self._studio.make_request(settings)
+            complete = self._studio.complete_request(request, size)
         except BadInput as error:
-            return PictureJob(settings={}, with_frames=False, parameters={}, problems=[_told(error)])
-        parameters = complete.parameters()
+            return PictureJob(settings={}, with_frames=False, parameters={}, problems=[_write_error(error)])
+        parameters = complete.write_parameters()
         left_open = {"SVD seed": "seed" in settings, "SVD size": request.width is not None}
         for label, is_set in left_open.items():
             if not is_set:
                 del parameters[label]
         return PictureJob(settings=settings, with_frames=with_frames, parameters=parameters, problems=[])
 
-    def animated(
+    def animate(
         self, job: PictureJob, infotexts: Sequence[str], seeds: Sequence[int], skipped: Callable[[], bool]
     ) -> Iterator[SavedClip | str]:
         """Make clips one after the other, each with the seed of its picture unless one was set; or say why there is
@@ -109,13 +109,13 @@ class Hook:
         said = ""
         for number, picture in enumerate(job.pictures):
             source = infotexts[number] if number < len(infotexts) else ""
-            seed, notes = _seed_of(int(seeds[number % len(seeds)]))
+            seed, notes = _fit_seed(int(seeds[number % len(seeds)]))
             try:
-                request = self._studio.request({"seed": seed, **job.settings})
+                request = self._studio.make_request({"seed": seed, **job.settings})
                 order = self._studio.order(
                     request,
                     picture,
-                    stem=_stem(picture),
+                    stem=_read_stem(picture),
                     with_frames=job.with_frames,
                     source=source,
                     saved_as=getattr(picture, "already_saved_as", None) or "",
@@ -127,7 +127,7 @@ class Hook:
                 if not skipped():
                     return
             except SvdError as error:
-                if said != (said := _told(error)):  # of a batch, what goes for all pictures is said once
+                if said != (said := _write_error(error)):  # of a batch, what goes for all pictures is said once
                     yield said
             except Exception as error:
                 log.exception("A picture could not be animated")
@@ -144,7 +144,7 @@ class Hook:
         is_first: bool = True,
         is_commented: bool = True,
     ) -> dict[str, Any]:
-        """Remember what `animated` gave, by the time stamp that the host knows the job by.
+        """Remember what `animate` gave, by the time stamp that the host knows the job by.
 
         Of a whole plot a host gives out the first cell's description and comments. So later cells add to that very
         description, and what could not be done there is told beside the clips.
@@ -179,9 +179,9 @@ class Hook:
 
         It is shown until a job begins, since a busy page asks too early, and more than once.
         """
-        self._refusal = f"<p>{escape(_told(error))}</p>"
+        self._refusal = f"<p>{escape(_write_error(error))}</p>"
 
-    def shown(self, description: str) -> str:
+    def render(self, description: str) -> str:
         """Show what became of a job as HTML, "" if that is nothing.
 
         Args:
@@ -195,16 +195,16 @@ class Hook:
             return ""
 
 
-def _seed_of(seed: int) -> tuple[int, tuple[str, ...]]:
+def _fit_seed(seed: int) -> tuple[int, tuple[str, ...]]:
     """Give a clip's seed for a picture's, which may be larger in some web UIs, and a note where it is another."""
     own = seed % (MAX_SEED + 1)
     return own, () if own == seed else (f"The picture's seed {seed} is beyond those of clips: {own} is taken.",)
 
 
-def _told(error: SvdError) -> str:
+def _write_error(error: SvdError) -> str:
     return f"Animate with SVD: {error}"
 
 
-def _stem(picture: Image.Image) -> str:
+def _read_stem(picture: Image.Image) -> str:
     """Read the name of the file that a host has saved a picture as."""
     return Path(getattr(picture, "already_saved_as", None) or "clip").stem

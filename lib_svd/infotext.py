@@ -11,7 +11,7 @@ from PIL import Image
 from lib_svd import video
 from lib_svd.errors import BadInput
 from lib_svd.request import MOST_TEXT
-from lib_svd.strangers import text_of
+from lib_svd.strangers import decode_text
 
 _EXIF, _USER_COMMENT = 0x8769, 0x9286
 
@@ -25,8 +25,8 @@ def read_infotext(path: Path) -> str:
     if not path.is_file():
         raise BadInput(f"{path} is not there: name a clip, a frame or a .txt file with settings.")
     try:
-        text = _READERS.get(path.suffix.lower(), _from_video)(path)
-        if "SVD " not in text and (beside := _beside(path)).is_file():
+        text = _READERS.get(path.suffix.lower(), _read_video)(path)
+        if "SVD " not in text and (beside := _find_beside(path)).is_file():
             text = read_start(beside)
     except (OSError, ValueError, SyntaxError, KeyError, zipfile.BadZipFile, Image.DecompressionBombError) as error:
         raise BadInput(
@@ -37,7 +37,7 @@ def read_infotext(path: Path) -> str:
     return text
 
 
-def _beside(path: Path) -> Path:
+def _find_beside(path: Path) -> Path:
     """Find the .txt of the clip that a file is the same as, in another format."""
     suffixes = [row.suffix for row in video.FORMATS.values() if path.name.lower().endswith(row.suffix)]
     suffix = max(suffixes, key=len, default=path.suffix)
@@ -51,29 +51,29 @@ def read_start(path: Path) -> str:
         OSError, ValueError: it cannot be read, or is no text.
     """
     with path.open("rb") as file:
-        return text_of(file.read(4 * MOST_TEXT))[: MOST_TEXT + 1].replace("\r\n", "\n")
+        return decode_text(file.read(4 * MOST_TEXT))[: MOST_TEXT + 1].replace("\r\n", "\n")
 
 
-def _from_picture(path: Path | BinaryIO) -> str:
+def _read_picture(path: Path | BinaryIO) -> str:
     """Read a picture's settings, wherever web UIs put them."""
     with Image.open(path) as picture:
         texts = {**picture.info, **getattr(picture, "text", {})}
         if "parameters" in texts:
             return str(texts["parameters"])
         if picture.format == "GIF":
-            return text_of(bytes(picture.info.get("comment", b"")))
+            return decode_text(bytes(picture.info.get("comment", b"")))
         comment = picture.getexif().get_ifd(_EXIF).get(_USER_COMMENT, b"")
         return bytes(comment)[8:].decode("utf-16-be") if bytes(comment[:7]) == b"UNICODE" else ""
 
 
-def _from_zip(path: Path) -> str:
+def _read_zip(path: Path) -> str:
     with zipfile.ZipFile(path) as packed, packed.open(packed.namelist()[0]) as first:
-        return _from_picture(first)  # type: ignore[arg-type]
+        return _read_picture(first)  # type: ignore[arg-type]
 
 
-def _from_video(path: Path) -> str:
+def _read_video(path: Path) -> str:
     return video.probe(path).metadata.get("comment", "")
 
 
 _PICTURES = (".png", ".apng", ".webp", ".gif", ".jpg", ".jpeg")
-_READERS = {".txt": read_start, ".zip": _from_zip, **dict.fromkeys(_PICTURES, _from_picture)}
+_READERS = {".txt": read_start, ".zip": _read_zip, **dict.fromkeys(_PICTURES, _read_picture)}

@@ -10,10 +10,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lib_svd.errors import BadInput, BadOutput, BadRequest, DecodeFailed, Interrupted, SvdError, as_typed
-from lib_svd.files import NOTED, finish_left, free_names, hidden_names, is_numbered, is_taken, publish_all, sync
-from lib_svd.places import places
-from lib_svd.request import CompleteRequest, source_of
+from lib_svd.errors import BadInput, BadOutput, BadRequest, DecodeFailed, Interrupted, SvdError, quote_command
+from lib_svd.files import (
+    NOTED,
+    find_free_names,
+    finish_left,
+    is_numbered,
+    is_taken,
+    make_hidden_names,
+    publish_all,
+    sync,
+)
+from lib_svd.places import list_places
+from lib_svd.request import CompleteRequest, read_source
 from lib_svd.tensor_file import Damaged, read_contents, read_into
 
 SUFFIX = ".latents.safetensors"
@@ -40,7 +49,7 @@ def check_latents(path: Path) -> None:
     if not path.parent.is_dir():
         raise BadOutput(f"The folder {path.parent} for the latents is not there: make it first, or choose another.")
     finish_left(path.parent)
-    with _refusing(path), hidden_names(path.parent) as hidden:
+    with _explain_failures(path), make_hidden_names(path.parent) as hidden:
         hidden("").with_name(path.name).touch()
         if is_taken(path):
             raise FileExistsError
@@ -55,7 +64,7 @@ def save_latents(latents: Tensor, infotext: str, path: Path) -> Path:
     from safetensors.torch import save_file
 
     tensors = {"latents": latents.detach().to("cpu", torch.float32).contiguous()}
-    with _refusing(path), hidden_names(path.parent) as hidden:
+    with _explain_failures(path), make_hidden_names(path.parent) as hidden:
         unfinished = hidden(".safetensors")
         save_file(tensors, unfinished, metadata={"parameters": infotext})
         sync(unfinished)
@@ -64,7 +73,7 @@ def save_latents(latents: Tensor, infotext: str, path: Path) -> Path:
 
 
 @contextmanager
-def _refusing(path: Path) -> Iterator[None]:
+def _explain_failures(path: Path) -> Iterator[None]:
     """Turn what goes wrong inside while latents are written to `path` into a sentence."""
     try:
         yield
@@ -96,30 +105,30 @@ def load_latents(path: Path) -> SavedLatents:
             infotext, entry = contents.metadata["parameters"], contents.tensors["latents"]
             request = CompleteRequest.from_infotext(infotext)
             if entry.dtype != "F32" or len(entry.shape) != 4 or entry.shape[0] != request.num_frames:
-                raise _no_latents(path)
+                raise _explain_no_latents(path)
             latents = torch.empty(entry.shape, dtype=torch.float32)
             file.seek(entry.begin)
             read_into(file, latents.view(-1).view(torch.uint8).numpy().data)
     except (OSError, EOFError, Damaged, KeyError, BadRequest) as error:
-        raise _no_latents(path) from error
+        raise _explain_no_latents(path) from error
     if not bool(latents.isfinite().all()):
         raise BadInput(f"{path} holds NaN or infinity: it is damaged, sample the clip again.")
-    return SavedLatents(latents, request, path, source_of(infotext))
+    return SavedLatents(latents, request, path, read_source(infotext))
 
 
-def _no_latents(path: Path) -> BadInput:
+def _explain_no_latents(path: Path) -> BadInput:
     return BadInput(f"{path} holds no latents of a clip: give a file that --save-latents wrote.")
 
 
 @contextmanager
-def kept(latents: Tensor, infotext: str, out: Path, again: Sequence[str]) -> Iterator[Path]:
+def keep_latents(latents: Tensor, infotext: str, out: Path, again: Sequence[str]) -> Iterator[Path]:
     """Keep the latents beside `out`, or in a second place, until the work inside is done; gives the clip's name.
 
     Args:
         latents: of the clip.
         infotext: of the clip.
         out: the clip's name.
-        again: words of the command line that make the same of them, see `telling`.
+        again: words of the command line that make the same of them, see `tell_how_to_go_on`.
 
     That is `out`, or the next number where `out` is a numbered name and was taken since it was chosen. A program that
     is killed leaves the latents too. A user who stops the work wants nothing left.
@@ -129,14 +138,14 @@ def kept(latents: Tensor, infotext: str, out: Path, again: Sequence[str]) -> Ite
     """
     path, name = save_latents_somewhere(latents, infotext, out)
 
-    def where() -> Path | None:
+    def find_kept() -> Path | None:
         nonlocal path
         if path is not None and not path.is_file():  # its folder went meanwhile
             path, _ = save_latents_somewhere(latents, infotext, name)
         return path
 
     try:
-        with telling(where, again):
+        with tell_how_to_go_on(find_kept, again):
             yield name
     except (KeyboardInterrupt, Interrupted):
         _remove(path)
@@ -145,7 +154,7 @@ def kept(latents: Tensor, infotext: str, out: Path, again: Sequence[str]) -> Ite
 
 
 @contextmanager
-def telling(where: Callable[[], Path | None], again: Sequence[str]) -> Iterator[None]:
+def tell_how_to_go_on(where: Callable[[], Path | None], again: Sequence[str]) -> Iterator[None]:
     """Let an error of the work inside say how to go on from latents that are on disk, if they are.
 
     Args:
@@ -163,7 +172,7 @@ def telling(where: Callable[[], Path | None], again: Sequence[str]) -> Iterator[
         path = where()
         if path is None:
             raise
-        command = as_typed(["python", "-m", "lib_svd", "animate", "--from-latents", str(path), *again])
+        command = quote_command(["python", "-m", "lib_svd", "animate", "--from-latents", str(path), *again])
         advice = f"Sampling is not lost, this goes on from there: {command}"
         if isinstance(error, SvdError):
             raise type(error)(f"{error} {advice}") from error
@@ -177,8 +186,8 @@ def save_latents_somewhere(latents: Tensor, infotext: str, out: Path) -> tuple[P
         The file, None where there is no room for it anywhere, which must not stop what may still go well; and the
         clip's name.
     """
-    for folder in places(out.parent):
-        for each in _names(folder / out.name):
+    for folder in list_places(out.parent):
+        for each in _list_free_names(folder / out.name):
             try:
                 path = save_latents(latents, infotext, each.with_name(each.stem + SUFFIX))
             except BadOutput as error:
@@ -189,10 +198,10 @@ def save_latents_somewhere(latents: Tensor, infotext: str, out: Path) -> tuple[P
     return None, out
 
 
-def _names(out: Path) -> Iterator[Path]:
+def _list_free_names(out: Path) -> Iterator[Path]:
     """Give a numbered name as long as nothing at all is called so, then the next numbers; else `clip`, `clip-2`, ..."""
     if is_numbered(out):
-        yield from free_names(out, [SUFFIX, out.suffix, ".txt", NOTED, ""])
+        yield from find_free_names(out, [SUFFIX, out.suffix, ".txt", NOTED, ""])
     else:
         yield out
         yield from (out.with_stem(f"{out.stem}-{number}") for number in range(2, 1000))

@@ -40,7 +40,7 @@ class Line:
         self._waiting: dict[str, _Order] = {}  # those that have a name and may leave still
 
     @contextmanager
-    def place(self, size: int) -> Iterator[None]:
+    def hold_place(self, size: int) -> Iterator[None]:
         """Hold a place for an order that keeps so many bytes until it is done.
 
         Raises:
@@ -56,7 +56,7 @@ class Line:
             with self._lock:
                 self._orders, self._bytes = self._orders - 1, self._bytes - size
 
-    async def turn(self, work: Callable[[], T], name: str = "") -> T:
+    async def take_turn(self, work: Callable[[], T], name: str = "") -> T:
         """Wait for the order's turn and give what the work gives; it is done though nobody may wait for it any more.
 
         Args:

@@ -35,11 +35,11 @@ class Page(Protocol):
         """Whether the browser's user may open a folder on the server's screen."""
         ...
 
-    def generate_buttons(self, part: str) -> Any:
+    def add_generate_buttons(self, part: str) -> Any:
         """Show Generate, Interrupt and Skip with the ids `{part}_generate`, `_interrupt`, `_skip`; give Generate."""
         ...
 
-    def queued(self, job: Job, extra_outputs: Sequence[Any]) -> Queued:
+    def queue_job(self, job: Job, extra_outputs: Sequence[Any]) -> Queued:
         """Make a click handler that runs `job` in the page's queue, and holds no thread while it waits for its turn.
 
         Args:
@@ -60,7 +60,7 @@ class Page(Protocol):
         """
         ...
 
-    def url(self, path: Path) -> str:
+    def find_url(self, path: Path) -> str:
         """Say where the browser gets a file that was made here."""
         ...
 
@@ -87,6 +87,6 @@ class Page(Protocol):
         ...
 
 
-def bytes_of(values: Iterable[Any]) -> int:
+def count_bytes(values: Iterable[Any]) -> int:
     """Count what a job's inputs keep in memory while it waits, as far as it matters: pictures' pixels."""
     return sum(4 * value.width * value.height for value in values if isinstance(value, Image.Image))

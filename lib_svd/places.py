@@ -10,15 +10,15 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def data_folders() -> list[Path]:
+def list_data_folders() -> list[Path]:
     """Give the second place, in the user's own data folder, which need not be there; none for a user without a home."""
     try:
-        return [_data_folder()]
+        return [_find_data_folder()]
     except RuntimeError:
         return []
 
 
-def _data_folder() -> Path:
+def _find_data_folder() -> Path:
     above: str | Path
     if sys.platform == "win32":
         above = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
@@ -29,9 +29,9 @@ def _data_folder() -> Path:
     return Path(above).absolute() / "svd-for-forge" / "clips"
 
 
-def second_places() -> Iterator[Path]:
+def list_second_places() -> Iterator[Path]:
     """Give folders that are there, best first; the last one is new, and goes again if nothing came into it."""
-    for folder in data_folders():
+    for folder in list_data_folders():
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             yield folder
@@ -44,7 +44,7 @@ def second_places() -> Iterator[Path]:
                 fresh.rmdir()  # not where something is in it
 
 
-def places(first: Path) -> Iterator[Path]:
+def list_places(first: Path) -> Iterator[Path]:
     """Give folders to write to, until one will do: the one that was asked for, then the second places."""
     yield first
-    yield from second_places()
+    yield from list_second_places()

@@ -30,11 +30,11 @@ class Resident(Protocol):
     device: torch.device  # where it computes
     dtype: torch.dtype  # in which it computes
 
-    def room(self) -> int:
+    def count_room(self) -> int:
         """Say how many bytes work could take beside this network's weights, other models evicted."""
         ...
 
-    def on_gpu(self, working_bytes: int) -> AbstractContextManager[nn.Module]:
+    def bring_to_gpu(self, working_bytes: int) -> AbstractContextManager[nn.Module]:
         """Make the network able to run inside the context, with `working_bytes` left beside its weights.
 
         Raises:
@@ -50,41 +50,41 @@ class Resident(Protocol):
 class Memory(Protocol):
     """Where networks are, and what they compute in."""
 
-    def device(self) -> torch.device:
+    def get_device(self) -> torch.device:
         """Say where networks compute."""
         ...
 
-    def dtype(self, part: Part) -> torch.dtype:
+    def choose_dtype(self, part: Part) -> torch.dtype:
         """Say what a network computes in: float32, float16 or bfloat16."""
         ...
 
-    def storage(self, part: Part) -> torch.dtype:
-        """Say what a network's matrices are read into: `dtype(part)`, or a smaller one that the host's layers cast
-        from.
+    def choose_storage(self, part: Part) -> torch.dtype:
+        """Say what a network's matrices are read into: `choose_dtype(part)`, or a smaller one that the host's layers
+        cast from.
         """
         ...
 
-    def bytes_a_weight(self, part: Part) -> int:
+    def count_bytes_a_weight(self, part: Part) -> int:
         """Say how many bytes a number of the network's matrices waits in."""
         ...
 
-    def capacity(self) -> int:
+    def count_capacity(self) -> int:
         """Say how many bytes of the device one network and its work could take, everybody else evicted."""
         ...
 
-    def building(self, dtype: torch.dtype) -> AbstractContextManager[None]:
+    def swap_layers(self, dtype: torch.dtype) -> AbstractContextManager[None]:
         """Enter a context in which a network is built: the host may swap `torch.nn` layers for its own."""
         ...
 
     def adopt(self, network: nn.Module, dtype: torch.dtype) -> Resident:
-        """Hand a filled network over to the host's memory management; `dtype` is what it computes in."""
+        """Hand a filled network over to the host's memory management; `choose_dtype` is what it computes in."""
         ...
 
 
 class Queue(Protocol):
     """Whose turn it is, and what the user sees and says meanwhile."""
 
-    def exclusively(self, job: str, work: Callable[[], T]) -> T:
+    def run_exclusively(self, job: str, work: Callable[[], T]) -> T:
         """Run `work` in the host's queue; gives its result, or raises the very exception that it raised."""
         ...
 
@@ -92,7 +92,7 @@ class Queue(Protocol):
         """Show progress, and a preview if one is wanted."""
         ...
 
-    def interrupted(self) -> bool:
+    def is_interrupted(self) -> bool:
         """Tell whether the user asked to stop."""
         ...
 
@@ -100,15 +100,15 @@ class Queue(Protocol):
 class Folders(Protocol):
     """Where models are, and where clips go."""
 
-    def model_dirs(self) -> list[Path]:
+    def list_model_dirs(self) -> list[Path]:
         """List the folders to look for SVD checkpoints in, the first one for downloads."""
         ...
 
-    def output_dir(self) -> Path:
+    def find_output_dir(self) -> Path:
         """Say where clips go unless the user says otherwise; the folder is made when missing."""
         ...
 
-    def clip_dirs(self) -> list[Path]:
+    def list_clip_dirs(self) -> list[Path]:
         """List every folder that clips have gone to: the one for new ones first, the one that holds the others last."""
         ...
 
@@ -124,11 +124,11 @@ class Options(Protocol):
 class Upscalers(Protocol):
     """Networks that make a picture larger."""
 
-    def names(self) -> list[str]:
+    def list_names(self) -> list[str]:
         """List what they are called, in the order in which they are shown."""
         ...
 
-    def named(self, text: str) -> str:
+    def find_name(self, text: str) -> str:
         """Give the name that is meant, in whatever letters it is written; nothing is loaded.
 
         Raises:
@@ -136,11 +136,11 @@ class Upscalers(Protocol):
         """
         ...
 
-    def enlarged(self, name: str, picture: Image.Image, scale: float) -> Image.Image:
+    def enlarge(self, name: str, picture: Image.Image, scale: float) -> Image.Image:
         """Make an RGB picture larger, `scale` times at least unless the network cannot.
 
         Args:
-            name: one of `names`.
+            name: one of `list_names`.
             picture: RGB.
             scale: times as large as each side shall be, 1 or more.
 
@@ -152,7 +152,7 @@ class Upscalers(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """The program around us: a web UI, a command line, or whoever embeds us (see `testing.fake_host`)."""
+    """The program around us: a web UI, a command line, or whoever embeds us (see `testing.make_fake_host`)."""
 
     name: str
     memory: Memory

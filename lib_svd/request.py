@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 
 from lib_svd.errors import BadRequest, spell
 from lib_svd.settings import MAX_SEED, SETTINGS, Open, Setting, Settings
-from lib_svd.strangers import shown
+from lib_svd.strangers import quote
 
 MOST_TEXT = 1_000_000  # characters of an infotext, with the prompt of the picture that it may carry
 MOST_PAIRS = 5_000  # colons in it; a prompt with weights has some hundred
@@ -35,7 +35,7 @@ class ClipRequest(Settings[Open]):
             value = getattr(self, name)
             if value is None and setting.is_open:
                 continue
-            object.__setattr__(self, name, setting.checked(value))
+            object.__setattr__(self, name, setting.check(value))
         if (self.width is None) != (self.height is None):
             raise BadRequest("Give width and height together, or neither for the model's own size.")
         low, high = self.min_guidance, self.max_guidance
@@ -47,48 +47,48 @@ class ClipRequest(Settings[Open]):
             rule = spell("begin below the sigma where it ends", "have a --guidance-low below --guidance-high")
             raise BadRequest(f"Guidance must {rule}: {bounds}.")
 
-    def infotext(self) -> str:
+    def write_infotext(self) -> str:
         """Write the settings in one line, `Steps: 25, Sampler: Euler, ...`; `from_infotext` reads it back without
         loss.
         """
-        parts = [(s.infotext, s.written(getattr(self, name))) for name, s in SETTINGS.items() if name not in _SIZE]
+        parts = [(s.infotext, s.write(getattr(self, name))) for name, s in SETTINGS.items() if name not in _SIZE]
         if self.width is not None:
             parts.insert(4, ("Size", f"{self.width}x{self.height}"))
         return ", ".join(f"{label}: {text}" for label, text in parts if text is not None)
 
     @classmethod
     def from_infotext(cls: type[R], text: str) -> R:
-        """Read what `infotext` wrote; labels of other tools in the same line are passed over.
+        """Read what `write_infotext` wrote; labels of other tools in the same line are passed over.
 
         Of a picture that was animated as it was generated, whose own steps, size and seed stand there too, those of the
-        clip are read (see `parameters`); its seed is the picture's where it had none of its own.
+        clip are read (see `write_parameters`); its seed is the picture's where it had none of its own.
 
         Raises:
             BadRequest: a value cannot be read or is out of range, or the text is too long to be settings.
         """
         if not _is_bounded(text):
             raise BadRequest(f"Settings have at most {MOST_TEXT:,} characters and {MOST_PAIRS:,} colons, not more.")
-        pairs = _pairs(text)
+        pairs = _read_pairs(text)
         is_picture = "SVD steps" in pairs
-        label_of = _picture_label if is_picture else attrgetter("infotext")
+        label_of = _make_picture_label if is_picture else attrgetter("infotext")
         labels = {name: label_of(setting) for name, setting in SETTINGS.items()}
         values: dict[str, Any] = {
-            name: SETTINGS[name].read(_unquoted(pairs[label])) for name, label in labels.items() if label in pairs
+            name: SETTINGS[name].read(_unquote(pairs[label])) for name, label in labels.items() if label in pairs
         }
         size = "SVD size" if is_picture else "Size"
         if size in pairs:
-            values["width"], values["height"] = read_size(_unquoted(pairs[size]))
+            values["width"], values["height"] = read_size(_unquote(pairs[size]))
         if is_picture and "seed" not in values and re.fullmatch(r"\s*\d{1,20}\s*", pairs.get("Seed", "")):
             values["seed"] = int(pairs["Seed"]) % (MAX_SEED + 1)
         return cls(**values)
 
-    def parameters(self) -> dict[str, str]:
+    def write_parameters(self) -> dict[str, str]:
         """Write the settings for the infotext of a picture that has steps, a seed and a size of its own: `SVD steps`,
         ...
         """
-        texts = {_picture_label(setting): setting.written(getattr(self, name)) for name, setting in SETTINGS.items()}
+        texts = {_make_picture_label(setting): setting.write(getattr(self, name)) for name, setting in SETTINGS.items()}
         found = {label: text for label, text in texts.items() if text is not None}
-        width, height = (found.pop(_picture_label(SETTINGS[name]), None) for name in _SIZE)
+        width, height = (found.pop(_make_picture_label(SETTINGS[name]), None) for name in _SIZE)
         return found if width is None else {**found, "SVD size": f"{width}x{height}"}
 
     @classmethod
@@ -100,10 +100,10 @@ class ClipRequest(Settings[Open]):
         """
         for name in values:
             if name not in SETTINGS:
-                raise BadRequest(f"{shown(name)} is not a setting; the settings are {', '.join(sorted(SETTINGS))}.")
+                raise BadRequest(f"{quote(name)} is not a setting; the settings are {', '.join(sorted(SETTINGS))}.")
         return cls(**values)
 
-    def with_(self: R, **changes: Any) -> R:
+    def replace(self: R, **changes: Any) -> R:
         """Make a copy with some settings changed, checked again."""
         return replace(self, **changes)
 
@@ -133,7 +133,7 @@ class CompleteRequest(ClipRequest[NoReturn]):
         return cls(**{name: getattr(request, name) for name in SETTINGS})
 
 
-def settings_of(parameters: Mapping[str, str]) -> dict[str, Any]:
+def pick_settings(parameters: Mapping[str, str]) -> dict[str, Any]:
     """Take settings out of infotext that a host has split into labels and values: a picture's, or a clip's own.
 
     Hosts split sizes in two (`Size-1`, `Size-2`). Values that cannot be read are left out, as hosts do.
@@ -142,22 +142,22 @@ def settings_of(parameters: Mapping[str, str]) -> dict[str, Any]:
         return {}
     is_picture = "SVD steps" in parameters
     width, height = (parameters.get(f"{'SVD size' if is_picture else 'Size'}-{i}") for i in (1, 2))
-    label_of = _picture_label if is_picture else attrgetter("infotext")
+    label_of = _make_picture_label if is_picture else attrgetter("infotext")
     texts = {name: parameters.get(label_of(setting)) for name, setting in SETTINGS.items()}
     found: dict[str, Any] = {}
     for name, text in {**texts, "width": width, "height": height}.items():
         if text is not None:
             with suppress(BadRequest):
-                found[name] = SETTINGS[name].checked(SETTINGS[name].read(text))
+                found[name] = SETTINGS[name].check(SETTINGS[name].read(text))
     return found
 
 
-def _picture_label(setting: Setting) -> str:
+def _make_picture_label(setting: Setting) -> str:
     """Give the label that a setting has in the infotext of a picture."""
     return setting.infotext if setting.infotext.startswith("SVD ") else f"SVD {setting.infotext.lower()}"
 
 
-def with_source(infotext: str, source: str) -> str:
+def add_source(infotext: str, source: str) -> str:
     """Add the infotext of the picture that a clip was made from to the clip's own; `from_infotext` passes it over.
 
     One with which the clip's own could not be read any more is left out.
@@ -166,22 +166,22 @@ def with_source(infotext: str, source: str) -> str:
     return carried if _is_bounded(carried) else infotext
 
 
-def source_of(infotext: str) -> str:
-    """Read what `with_source` added; "" where it added nothing."""
-    return values_in(infotext).get("SVD picture", "")
+def read_source(infotext: str) -> str:
+    """Read what `add_source` added; "" where it added nothing."""
+    return read_values(infotext).get("SVD picture", "")
 
 
-def values_in(text: str) -> dict[str, str]:
+def read_values(text: str) -> dict[str, str]:
     """Read every value of an infotext by its label, `Steps: 25, ...`; none of a text that is too long to be one."""
-    return {label: _unquoted(value) for label, value in _pairs(text).items()} if _is_bounded(text) else {}
+    return {label: _unquote(value) for label, value in _read_pairs(text).items()} if _is_bounded(text) else {}
 
 
-def marked(name: str, mark: str) -> str:
+def add_mark(name: str, mark: str) -> str:
     """Write what a clip calls its model: `svd_xt.safetensors [1a2b3c4d5e]`."""
     return f"{name} [{mark}]"
 
 
-def unmarked(name: str) -> tuple[str, str]:
+def split_mark(name: str) -> tuple[str, str]:
     """Part what a clip calls its model into the name and the mark, "" where it has none."""
     found = _MARKED.fullmatch(name)
     return (found[1], found[2]) if found else (name, "")
@@ -197,7 +197,7 @@ def read_size(text: str) -> tuple[int | None, int | None]:
         return None, None
     match = re.fullmatch(r"\s*(\d{1,5})\s*[x×]\s*(\d{1,5})\s*", text)
     if match is None:
-        what = f"{spell('Size', '--size')} {shown(text)} cannot be read"
+        what = f"{spell('Size', '--size')} {quote(text)} cannot be read"
         raise BadRequest(f"{what}: write width x height, such as 1024x576, or auto.")
     return int(match[1]), int(match[2])
 
@@ -213,19 +213,19 @@ def _is_bounded(text: str) -> bool:
     return len(text) <= MOST_TEXT and text.count(":") <= MOST_PAIRS
 
 
-def _pairs(text: str) -> dict[str, str]:
+def _read_pairs(text: str) -> dict[str, str]:
     """Read values by label; from colon to colon, so that nothing is read twice, whatever the text."""
     found, at = {}, 0
     while (colon := text.find(":", at)) >= 0:
         label = _LABEL.search(text[max(at, colon - _LONGEST_LABEL) : colon])
         at = colon + 1
         if label is not None and (value := _VALUE.match(text, at)):
-            end = _quoted_end(text, value.start(1)) or value.end()
+            end = _find_quoted_end(text, value.start(1)) or value.end()
             found[label[0]], at = text[value.start(1) : end], end
     return found
 
 
-def _quoted_end(text: str, start: int) -> int:
+def _find_quoted_end(text: str, start: int) -> int:
     """Find where a quoted value ends, if a comma or the line's end follows its quote; 0: none begins there."""
     at = start + 1
     while text.startswith('"', start) and (quote := text.find('"', at)) >= 0:
@@ -236,7 +236,7 @@ def _quoted_end(text: str, start: int) -> int:
     return 0
 
 
-def _unquoted(value: str) -> str:
+def _unquote(value: str) -> str:
     value = value.rstrip()
     if not value.startswith('"'):
         return value

@@ -12,7 +12,7 @@ from enum import Flag, auto
 from typing import TYPE_CHECKING, Any, Generic, get_args, get_type_hints
 
 from lib_svd.errors import BadRequest, spell
-from lib_svd.strangers import MOST_DIGITS, is_text, shown
+from lib_svd.strangers import MOST_DIGITS, is_text, quote
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -103,42 +103,42 @@ class Setting:
     @property
     def word(self) -> str:
         """Its label as one word: `guidance-first-frame`."""
-        return _word(self.label)
+        return _make_word(self.label)
 
-    def checked(self, value: Any) -> Any:
+    def check(self, value: Any) -> Any:
         """Give the value in its own type.
 
         Raises:
             BadRequest: wrong type, not finite, out of range, not among the choices.
         """
         if self.kind is str:
-            return self._checked_text(value)
+            return self._check_text(value)
         if self.kind is bool:
-            return self._checked_switch(value)
+            return self._check_switch(value)
         if not _is_number(value) or (self.kind is int and value != int(value)):
             what = "a whole number" if self.kind is int else "a number"
-            raise BadRequest(f"{self.called} must be {what}, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be {what}, not {quote(value)}.")
         if not self.low <= value <= self.high:  # before it is converted: a whole number may be larger than any float
-            raise BadRequest(f"{self.called} must be from {self.reach}, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be from {self.reach}, not {quote(value)}.")
         return self.kind(value)
 
-    def _checked_switch(self, value: Any) -> bool:
+    def _check_switch(self, value: Any) -> bool:
         if not isinstance(value, bool):
-            raise BadRequest(f"{self.called} must be true or false, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be true or false, not {quote(value)}.")
         return value
 
-    def _checked_text(self, value: Any) -> str:
+    def _check_text(self, value: Any) -> str:
         if not isinstance(value, str):
-            raise BadRequest(f"{self.called} must be text, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be text, not {quote(value)}.")
         if self.choices is not None and value not in self.choices:
-            raise BadRequest(f"{self.called} must be one of {self.reach}, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be one of {self.reach}, not {quote(value)}.")
         if self.is_colour and not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
-            raise BadRequest(f"{self.called} must be a colour such as #ffffff, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be a colour such as #ffffff, not {quote(value)}.")
         if len(value) > LONGEST_TEXT or not is_text(value):
-            raise BadRequest(f"{self.called} must be at most {LONGEST_TEXT} characters of text, not {shown(value)}.")
+            raise BadRequest(f"{self.called} must be at most {LONGEST_TEXT} characters of text, not {quote(value)}.")
         return value
 
-    def written(self, value: Any) -> str | None:
+    def write(self, value: Any) -> str | None:
         """Write the value as infotext; None stands for a setting that is left to the model."""
         if value is None or value == "":
             return None
@@ -148,7 +148,7 @@ class Setting:
         return json.dumps(text, ensure_ascii=False) if re.search(r'[,:"\n\\]|^\s|\s$', text) else text
 
     def read(self, text: str) -> Any:
-        """Read what `written` wrote.
+        """Read what `write` wrote.
 
         Raises:
             BadRequest: the text is not a value of this setting.
@@ -164,7 +164,7 @@ class Setting:
                 raise ValueError
             return convert(text)
         except ValueError:
-            raise BadRequest(f"{self.called} must be a number, not {shown(text)}.") from None
+            raise BadRequest(f"{self.called} must be a number, not {quote(text)}.") from None
 
 
 def row(label: str, infotext: str, help: str, low: float = -math.inf, high: float = math.inf, **more: Any) -> Any:
@@ -262,7 +262,7 @@ class Settings(Generic[Open]):
 # fmt: on
 
 
-def _word(text: str) -> str:
+def _make_word(text: str) -> str:
     return re.sub(r"\W+", "-", text.lower())
 
 
@@ -270,7 +270,7 @@ def _is_number(value: Any) -> bool:
     return type(value) is int or (isinstance(value, float) and math.isfinite(value))
 
 
-def listed(described: Any) -> dict[str, Setting]:
+def list_settings(described: Any) -> dict[str, Setting]:
     """List the settings that describe the fields of a dataclass, see `row`, by their names."""
     hints = get_type_hints(described)
     kinds = {name: (*get_args(hint), hint)[0] for name, hint in hints.items()}
@@ -278,7 +278,7 @@ def listed(described: Any) -> dict[str, Setting]:
     return {name: replace(setting, name=name, kind=kinds[name]) for name, setting in rows.items()}
 
 
-SETTINGS: Mapping[str, Setting] = listed(Settings)
+SETTINGS: Mapping[str, Setting] = list_settings(Settings)
 """Every setting by its name; tab, command line, API, infotext and docs are made from this table."""
 
 
@@ -287,17 +287,17 @@ _CALLED = {
     for setting in SETTINGS.values()
     for called in (
         *(setting.name, setting.word, *(flag[2:] for flag in setting.flags)),
-        _word(setting.infotext.removeprefix("SVD ")),
+        _make_word(setting.infotext.removeprefix("SVD ")),
     )
 }
 
 
-def setting_called(text: str) -> Setting | None:
+def find_setting(text: str) -> Setting | None:
     """Find the setting of that name, in code, on the command line, in a clip or in the tab, whole or as one word."""
-    return _CALLED.get(_word(text))
+    return _CALLED.get(_make_word(text))
 
 
-def names_in(group: Group) -> tuple[str, ...]:
+def list_names(group: Group) -> tuple[str, ...]:
     """List the names of the settings in a group."""
     return tuple(name for name, setting in SETTINGS.items() if group in setting.groups)
 

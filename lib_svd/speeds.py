@@ -9,7 +9,7 @@ from typing import Any
 from lib_svd.checkpoints.families import Family
 from lib_svd.errors import BadRequest
 from lib_svd.request import ClipRequest
-from lib_svd.strangers import shown
+from lib_svd.strangers import quote
 
 LEAST_STEPS = 2
 
@@ -32,7 +32,7 @@ SPEEDS = {
 }
 
 
-def steps_of(name: str, family: Family) -> dict[str, Any]:
+def choose_steps(name: str, family: Family) -> dict[str, Any]:
     """Choose steps, sampler and schedule of a speed, for a model.
 
     Fewer steps go on Align Your Steps (Sabour et al. 2024); a distilled model keeps its own sampler and schedule.
@@ -41,19 +41,19 @@ def steps_of(name: str, family: Family) -> dict[str, Any]:
         BadRequest: there is no speed of that name.
     """
     if not isinstance(name, str) or name not in SPEEDS:
-        raise BadRequest(f"{shown(name)} is no speed: choose one of {', '.join(SPEEDS)}.")
+        raise BadRequest(f"{quote(name)} is no speed: choose one of {', '.join(SPEEDS)}.")
     steps = max(LEAST_STEPS, round(SPEEDS[name].share * family.num_steps))
     if steps >= family.num_steps or family.sampler == "lcm":
         return {"num_steps": min(steps, family.num_steps), "sampler": family.sampler, "schedule": family.schedule}
     return {"num_steps": steps, "sampler": "euler", "schedule": "align_your_steps"}
 
 
-def request_of(settings: Mapping[str, Any], family: Family) -> ClipRequest:
+def make_request(settings: Mapping[str, Any], family: Family) -> ClipRequest:
     """Make a request from settings by name, of which "speed" stands for steps, sampler and schedule that are not given.
 
     Raises:
         BadRequest: a name is not a setting, or a value is out of range.
     """
     given = dict(settings)
-    chosen = steps_of(given.pop("speed"), family) if "speed" in given else {}
+    chosen = choose_steps(given.pop("speed"), family) if "speed" in given else {}
     return ClipRequest.from_mapping({**chosen, **given})

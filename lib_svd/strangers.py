@@ -27,15 +27,15 @@ def is_text(name: str) -> bool:
 
 def is_file(path: Path) -> bool:
     """Tell whether there is a plain file, and no pipe that would keep its reader waiting; False where none may look."""
-    return stat.S_ISREG(_mode(path))
+    return stat.S_ISREG(_read_mode(path))
 
 
 def is_folder(path: Path) -> bool:
     """Tell whether there is a folder; False where none may look."""
-    return stat.S_ISDIR(_mode(path))
+    return stat.S_ISDIR(_read_mode(path))
 
 
-def text_of(content: bytes) -> str:
+def decode_text(content: bytes) -> str:
     """Decode a file that people edit: UTF-8, or what editors on Windows make of it.
 
     Raises:
@@ -91,7 +91,7 @@ def pad_numbers(name: str) -> str:
     return re.sub(r"\d+", lambda digits: digits[0].zfill(20), name.lower())
 
 
-def shown(value: Any) -> str:
+def quote(value: Any) -> str:
     """Write a value that somebody gave as it stands in a sentence: on one line, and never long."""
     if isinstance(value, int) and abs(value) >= 10**MOST_DIGITS:
         return f"a number of more than {MOST_DIGITS} digits"
@@ -101,19 +101,19 @@ def shown(value: Any) -> str:
         return f"a {type(value).__name__} of very large numbers"
 
 
-def _mode(path: Path) -> int:
+def _read_mode(path: Path) -> int:
     try:
         return path.stat().st_mode
     except (OSError, ValueError):  # ValueError: a null character or half a surrogate in the name
         return 0
 
 
-def _whole(digits: str) -> int:
+def _read_whole(digits: str) -> int:
     if len(digits) > MOST_DIGITS:
         raise ValueError(f"a whole number has {len(digits)} digits")
     return int(digits)
 
 
-_JSON = json.JSONDecoder(parse_int=_whole)
+_JSON = json.JSONDecoder(parse_int=_read_whole)
 _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = 120

@@ -12,38 +12,38 @@ from typing import Any, BinaryIO
 from PIL import Image
 
 from lib_svd import speeds, video
-from lib_svd.animate import Destination, Order, animate, completed, decode_again, order
+from lib_svd.animate import Destination, Order, animate, complete_request, decode_again, order
 from lib_svd.checkpoints import (
     DEMO,
     Checkpoint,
     Svd,
     choose,
+    explain_no_model,
     find_checkpoints,
+    list_refusals,
     load,
     may_move,
-    no_model,
     recognise,
-    refusals,
 )
 from lib_svd.clip import SavedClip
 from lib_svd.errors import BadInput, BadOutput, BadRequest, SvdError
 from lib_svd.finish.finishing import Finishing
-from lib_svd.jobs import Draft, FinishOrder, Swept, finish, finish_order, history, noted, remembered, sweep, tune
+from lib_svd.jobs import Draft, FinishOrder, Swept, finish, finish_order, history, note_clip, remember_clip, sweep, tune
 from lib_svd.latents import SavedLatents
-from lib_svd.places import data_folders
+from lib_svd.places import list_data_folders
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest, CompleteRequest
 from lib_svd.review import Review
 from lib_svd.settings import Setting
 from lib_svd.stages import MemoryPlan, plan
-from lib_svd.strangers import is_file, shown
+from lib_svd.strangers import is_file, quote
 
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
     """An SVD checkpoint that can be chosen."""
 
-    name: str  # what a request calls it; see `_told_apart`
+    name: str  # what a request calls it; see `_choose_labels`
     checkpoint: Checkpoint
 
     @property
@@ -67,39 +67,39 @@ class Studio:
         self.host = host
         self._loaded: Svd | None = None
 
-    def models(self) -> list[Model]:
+    def list_models(self) -> list[Model]:
         """List every SVD model in the host's folders, told by its header; image models beside them are passed over.
 
         Those that animate a scene come before those that turn an object, and the demo is last. A header is read once;
         a file that changed is looked at again.
         """
-        dirs = self._dirs()
-        looked = ((path, self._looked_at(path)) for path in filter(may_move, find_checkpoints(dirs)))
+        dirs = self._list_dirs()
+        looked = ((path, self._look_at(path)) for path in filter(may_move, find_checkpoints(dirs)))
         found = [(path, known) for path, known in looked if isinstance(known, Checkpoint)]
         found.sort(key=lambda model: (model[0] == DEMO, model[1].family.conditioning != "svd"))
-        names = _told_apart([path for path, _ in found], dirs)
+        names = _choose_labels([path for path, _ in found], dirs)
         return [Model(name=names[path], checkpoint=checkpoint) for path, checkpoint in found]
 
-    def refusals(self) -> list[str]:
+    def list_refusals(self) -> list[str]:
         """Say why files in the folder for SVD models are not offered, a sentence each."""
-        dirs = self.host.folders.model_dirs()
-        return [each for folder in dirs[:1] for each in refusals(folder, dirs)]
+        dirs = self.host.folders.list_model_dirs()
+        return [each for folder in dirs[:1] for each in list_refusals(folder, dirs)]
 
-    def checkpoint(self, name: str = "") -> Checkpoint:
+    def find_checkpoint(self, name: str = "") -> Checkpoint:
         """Find the model of that name in the folders for models; "" is the first one that the user has.
 
         Raises:
             BadCheckpoint: there is none, or it cannot be used.
         """
-        dirs = self._dirs()
+        dirs = self._list_dirs()
         if name:
-            return choose(name, dirs, self.host.folders.model_dirs())
-        models = [model for model in self.models() if not model.is_demo]
+            return choose(name, dirs, self.host.folders.list_model_dirs())
+        models = [model for model in self.list_models() if not model.is_demo]
         if not models:
-            raise no_model(dirs[0], self.refusals())
+            raise explain_no_model(dirs[0], self.list_refusals())
         return models[0].checkpoint
 
-    def request(self, settings: Mapping[str, Any]) -> ClipRequest:
+    def make_request(self, settings: Mapping[str, Any]) -> ClipRequest:
         """Make a request from settings by name, as programs give them; "speed" may stand for steps, sampler and
         schedule.
 
@@ -109,23 +109,23 @@ class Studio:
         request = ClipRequest.from_mapping({name: value for name, value in settings.items() if name != "speed"})
         if "speed" not in settings:
             return request
-        return speeds.request_of(settings, self.checkpoint(request.checkpoint).family)
+        return speeds.make_request(settings, self.find_checkpoint(request.checkpoint).family)
 
-    def completed(self, request: ClipRequest, picture_size: tuple[int, int]) -> CompleteRequest:
+    def complete_request(self, request: ClipRequest, picture_size: tuple[int, int]) -> CompleteRequest:
         """Work out every setting as it will be for a picture of this (width, height).
 
         Raises:
             BadInput: the model is not there or cannot do that.
         """
-        return completed(request, picture_size, self.checkpoint(request.checkpoint))[0]
+        return complete_request(request, picture_size, self.find_checkpoint(request.checkpoint))[0]
 
-    def memory_plan(self, request: CompleteRequest) -> MemoryPlan:
+    def plan_memory(self, request: CompleteRequest) -> MemoryPlan:
         """Plan what a clip will take, and how it will be made within what is free.
 
         Raises:
             BadInput: the model is not there.
         """
-        checkpoint = self.checkpoint(request.checkpoint)
+        checkpoint = self.find_checkpoint(request.checkpoint)
         is_loaded = self._loaded is not None and self._loaded.checkpoint.identity == checkpoint.identity
         return plan(checkpoint, request, self.host.memory, is_loaded=is_loaded)
 
@@ -154,10 +154,10 @@ class Studio:
         """
         if picture is None:
             raise BadRequest("There is no picture yet: choose one, paste one, or send one from another tab.")
-        checkpoint = self.checkpoint(request.checkpoint)
-        out = video.free_name(self.output_dir(), stem, ".mp4")
+        checkpoint = self.find_checkpoint(request.checkpoint)
+        out = video.find_free_name(self.find_output_dir(), stem, ".mp4")
         frames_dir = out.with_suffix("") if with_frames else None
-        to = Destination(out=out, frames_dir=frames_dir, copies=self._copies(), encoding=self._encoding())
+        to = Destination(out=out, frames_dir=frames_dir, copies=self._list_copies(), encoding=self._choose_encoding())
         made = order(request, picture, checkpoint, to, source=source)
         return replace(made, picture_path=saved_as) if saved_as else made
 
@@ -180,14 +180,14 @@ class Studio:
             else:
                 saved = decode_again(sampled, order.checkpoint, self.host, order.to)
             saved = self.note(order, saved)
-            return self._finished_too(saved) if self.host.options["svd_finish_every"] else saved
+            return self._finish_too(saved) if self.host.options["svd_finish_every"] else saved
         finally:
             if not self.host.options["svd_keep_loaded"]:
                 self.unload()
 
     def note(self, order: Order, saved: SavedClip) -> SavedClip:
         """Measure a clip that was made by an order, where clips are, and note it in the history with its picture."""
-        return noted(order, saved, self.host, self._load, measured=bool(self.host.options["svd_review"]))[0]
+        return note_clip(order, saved, self.host, self._load, measured=bool(self.host.options["svd_review"]))[0]
 
     def decode_again(self, latents: SavedLatents, checkpoint: Checkpoint, to: Destination) -> SavedClip:
         """Decode latents of an earlier run, and note the clip in the history, without a picture and not measured.
@@ -195,10 +195,10 @@ class Studio:
         Raises:
             what `animate.decode_again` raises.
         """
-        return remembered(decode_again(latents, checkpoint, self.host, to), latents.request)
+        return remember_clip(decode_again(latents, checkpoint, self.host, to), latents.request)
 
     def sweep(self, orders: Sequence[Order], setting: Setting) -> Iterator[Swept]:
-        """Carry out the orders of a sweep, see `jobs.orders`, one clip after the other.
+        """Carry out the orders of a sweep, see `jobs.make_orders`, one clip after the other.
 
         Raises:
             what `animate.animate` raises; the clips given out before stay.
@@ -217,7 +217,7 @@ class Studio:
         Args:
             path: the clip.
             finishing: what to do.
-            copies: formats to write beside it, see `encodings`.
+            copies: formats to write beside it, see `list_encodings`.
             name: of the clip, where `path` is a copy of it.
 
         Raises:
@@ -227,9 +227,9 @@ class Studio:
             path,
             finishing,
             self.host,
-            out_dir=self.output_dir(),
-            copies=self.encodings(copies),
-            encoding=self._encoding(),
+            out_dir=self.find_output_dir(),
+            copies=self.list_encodings(copies),
+            encoding=self._choose_encoding(),
             name=name,
         )
 
@@ -241,7 +241,7 @@ class Studio:
         """
         return finish(order, self.host)
 
-    def _finished_too(self, saved: SavedClip) -> SavedClip:
+    def _finish_too(self, saved: SavedClip) -> SavedClip:
         """Finish the clip as the user has set it; where that cannot be done, give the clip itself, with the reason."""
         options = self.host.options
         try:
@@ -261,7 +261,7 @@ class Studio:
         """
 
         def make(order: Order) -> tuple[SavedClip, Review | None]:
-            return noted(order, animate(order, self.host, self._load), self.host, self._load)
+            return note_clip(order, animate(order, self.host, self._load), self.host, self._load)
 
         try:
             yield from tune(first, budget, make, drafts)
@@ -269,7 +269,7 @@ class Studio:
             if not self.host.options["svd_keep_loaded"]:
                 self.unload()
 
-    def encodings(self, formats: Sequence[str | video.Encoding]) -> tuple[video.Encoding, ...]:
+    def list_encodings(self, formats: Sequence[str | video.Encoding]) -> tuple[video.Encoding, ...]:
         """List formats by name, such as `gif` or `h265:24:slow`; one that stands alone is written as the options say.
 
         Raises:
@@ -280,58 +280,58 @@ class Studio:
             each if isinstance(each, video.Encoding) else video.Encoding.read(usual.get(each, each)) for each in formats
         )
 
-    def clip(self, name: str) -> Path:
+    def find_clip(self, name: str) -> Path:
         """Find a clip by the path or the name that a browser gives back; it reaches no folder but those of clips."""
-        path, folders = Path(name), self.clip_dirs()
+        path, folders = Path(name), self.list_clip_dirs()
         return (path.parent if path.parent in folders else folders[0]) / path.name
 
-    def clip_called(self, name: str) -> Path:
+    def find_clip_by_name(self, name: str) -> Path:
         """Find a clip by its name in any of the folders of clips, or by its path in one of them.
 
         Raises:
             BadInput: there is none of that name.
         """
-        path, folders = Path(name), self.clip_dirs()
+        path, folders = Path(name), self.list_clip_dirs()
         found = [path] if path.parent in folders else [folder / name for folder in folders if path.name == name]
         clip = next((each for each in found if history.is_clip(each.name) and is_file(each)), None)
         if clip is None:
-            raise BadInput(f"There is no clip {shown(name)}: name one of the history.")
+            raise BadInput(f"There is no clip {quote(name)}: name one of the history.")
         return clip
 
-    def clip_dirs(self) -> list[Path]:
+    def list_clip_dirs(self) -> list[Path]:
         """List every folder that clips have gone to: the host's, and the second place, where one is there."""
-        return [*self.host.folders.clip_dirs(), *(folder for folder in data_folders() if folder.is_dir())]
+        return [*self.host.folders.list_clip_dirs(), *(folder for folder in list_data_folders() if folder.is_dir())]
 
     def unload(self) -> None:
         """Forget the loaded model; its memory is free once no clip uses it any more."""
         self._loaded = None
         gc.collect()  # a host's patcher and its network refer to each other
 
-    def _encoding(self, name: str = video.MAIN) -> video.Encoding:
+    def _choose_encoding(self, name: str = video.MAIN) -> video.Encoding:
         """Encode as the web UI's own settings for videos say, where it has such."""
         crf, preset, profile = (self.host.options[f"video_{what}"] for what in ("crf", "preset", "profile"))
         return video.Encoding.of_host(crf, preset, profile, name)
 
-    def _copies(self) -> tuple[video.Encoding, ...]:
+    def _list_copies(self) -> tuple[video.Encoding, ...]:
         """List the formats that every clip is written in too; raises BadRequest where one cannot be.
 
         A web UI's own container for videos, where that is mkv, is one of them: a page plays an mp4.
         """
         names = self.host.options["svd_copies"]
         wants_mkv = self.host.options["video_container"] == "mkv" and "mkv" not in names
-        return (*self.encodings(names), *([self._encoding("mkv")] if wants_mkv else []))
+        return (*self.list_encodings(names), *([self._choose_encoding("mkv")] if wants_mkv else []))
 
-    def output_dir(self) -> Path:
+    def find_output_dir(self) -> Path:
         """Give the host's folder for clips; raises BadOutput where it cannot be made."""
         try:
-            return self.host.folders.output_dir()
+            return self.host.folders.find_output_dir()
         except OSError as error:
             where = f"{error.filename} cannot be made or reached ({error.strerror or error})"
             raise BadOutput(f"There is no folder for clips, {where}: choose another one.") from error
 
-    def _dirs(self) -> list[Path]:
+    def _list_dirs(self) -> list[Path]:
         """List where models are: the host's folders, then the demo's."""
-        return [*self.host.folders.model_dirs(), DEMO.parent]
+        return [*self.host.folders.list_model_dirs(), DEMO.parent]
 
     def _load(self, checkpoint: Checkpoint, host: Host) -> Svd:
         """Give the model that is loaded, if it is this one; else the old one goes before the new one comes."""
@@ -340,15 +340,15 @@ class Studio:
             self._loaded = load(checkpoint, host)
         return self._loaded
 
-    def _looked_at(self, path: Path) -> Checkpoint | BadInput:
+    def _look_at(self, path: Path) -> Checkpoint | BadInput:
         """Say what a file is, or why it cannot be used."""
         try:
-            return recognise(path, search_dirs=self.host.folders.model_dirs())
+            return recognise(path, search_dirs=self.host.folders.list_model_dirs())
         except BadInput as refusal:
             return refusal
 
 
-def _told_apart(paths: list[Path], dirs: list[Path]) -> dict[Path, str]:
+def _choose_labels(paths: list[Path], dirs: list[Path]) -> dict[Path, str]:
     """Give the shortest name that means one model alone: its file's, its path below its folder, or its whole path."""
     below = {path: next(path.relative_to(d).as_posix() for d in dirs if path.is_relative_to(d)) for path in paths}
     bare, longer = Counter(path.name for path in paths), Counter(below.values())

@@ -60,18 +60,18 @@ def read_contents(file: BufferedReader, size: int) -> Contents:
     try:
         length = int.from_bytes(file.read(8), "little")
         if length > min(MOST_HEADER_BYTES, size - 8):
-            raise _bad_header("it is longer than the file")
+            raise _explain_bad_header("it is longer than the file")
         told = read_json(file.read(length).decode("utf-8"))
         metadata = told.pop("__metadata__", None) or {}
-        tensors = {key: _entry(each, 8 + length) for key, each in told.items()}
+        tensors = {key: _read_entry(each, 8 + length) for key, each in told.items()}
         if not is_text("".join((*told, *metadata, *metadata.values()))):
             raise ValueError("a name is no text")
     except Damaged:
         raise
     except ValueError as error:
-        raise _bad_header(str(error)) from error
+        raise _explain_bad_header(str(error)) from error
     except (TypeError, KeyError, AttributeError) as error:
-        raise _bad_header("it is no table of tensors") from error
+        raise _explain_bad_header("it is no table of tensors") from error
     _check_places(tensors, 8 + length, size)
     return Contents(tensors, metadata)
 
@@ -87,17 +87,17 @@ def read_into(file: BufferedReader, memory: memoryview) -> None:
         raise EOFError("the file has become shorter")
 
 
-def _bad_header(why: str) -> Damaged:
+def _explain_bad_header(why: str) -> Damaged:
     return Damaged(f"has a damaged safetensors header ({why})")
 
 
-def _entry(told: Any, tensors_at: int) -> Entry:
+def _read_entry(told: Any, tensors_at: int) -> Entry:
     dtype, shape, (begin, end) = told["dtype"], told["shape"], told["data_offsets"]
     if type(dtype) is not str or not all(type(n) is int and 0 <= n < LARGEST for n in (*shape, begin, end)):
-        raise _bad_header("a tensor's place or shape is none")
+        raise _explain_bad_header("a tensor's place or shape is none")
     size = end - begin
     if size < 0 or (dtype in BITS and 8 * size != math.prod(shape) * BITS[dtype]):
-        raise _bad_header("a tensor's length is not that of its shape")
+        raise _explain_bad_header("a tensor's length is not that of its shape")
     return Entry(tuple(shape), dtype, tensors_at + begin, size)
 
 
@@ -105,7 +105,7 @@ def _check_places(tensors: Mapping[str, Entry], at: int, size: int) -> None:
     """Check that each tensor begins where the one before it ends, from the header to the end of the file."""
     for entry in sorted(tensors.values(), key=lambda each: (each.begin, each.size)):
         if entry.begin != at:
-            raise _bad_header("tensors overlap, or there is a gap between them")
+            raise _explain_bad_header("tensors overlap, or there is a gap between them")
         at += entry.size
     if at != size:
         raise Damaged("is cut off, or longer than its header says")

@@ -1,6 +1,6 @@
 """Small stand-ins for what a test or a first try does not have: a checkpoint of random weights, a host.
 
-`python -m lib_svd.testing PATH` writes such a checkpoint; its clips are noise. `fake_host` shows how to put a host
+`python -m lib_svd.testing PATH` writes such a checkpoint; its clips are noise. `make_fake_host` shows how to put a host
 together: of ready parts, and of those that the program around us has to give.
 """
 
@@ -49,17 +49,19 @@ METADATA = {
 }
 
 
-def random_weights(configs: NetworkConfigs = NARROW, seed: int = 0) -> dict[str, Tensor]:
+def make_random_weights(configs: NetworkConfigs = NARROW, seed: int = 0) -> dict[str, Tensor]:
     """Make tensors of a checkpoint in the released files' layout: float16, the same for the same seed."""
     generator = torch.Generator().manual_seed(seed)
     tensors: dict[str, Tensor] = {}
     for part in PREFIXES:
-        shapes = networks.shapes(part, configs)
-        tensors |= native_tensors(part, {name: random_tensor(name, shape, generator) for name, shape in shapes.items()})
+        shapes = networks.list_shapes(part, configs)
+        tensors |= make_native_tensors(
+            part, {name: draw_tensor(name, shape, generator) for name, shape in shapes.items()}
+        )
     return tensors
 
 
-def native_tensors(part: Part, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def make_native_tensors(part: Part, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Give the weights of one network as the released files have them: float16, time convolutions [.., 3, 1, 1]."""
     return {
         PREFIXES[part] + name: (weight[..., None] if weight.shape[2:] == (3, 1) else weight).half().contiguous()
@@ -74,11 +76,11 @@ def write_checkpoint(
     from safetensors.torch import save_file
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(random_weights(configs, seed), path, metadata=dict(METADATA if metadata is None else metadata))
+    save_file(make_random_weights(configs, seed), path, metadata=dict(METADATA if metadata is None else metadata))
     return path
 
 
-def random_tensor(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+def draw_tensor(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     """Draw a weight: norms near 1, biases near 0, the rest with unit variance over the inputs."""
     weight: Tensor = torch.randn(shape, generator=generator)
     if name.endswith("bias"):
@@ -105,7 +107,7 @@ class FakeQueue:
         self.previews: list[Image.Image] = []
         self._stops, self._is_stopped, self._turn = stops, False, threading.RLock()
 
-    def exclusively(self, job: str, work: Callable[[], T]) -> T:
+    def run_exclusively(self, job: str, work: Callable[[], T]) -> T:
         """Run `work` on the caller's thread."""
         with self._turn:
             return work()
@@ -117,12 +119,12 @@ class FakeQueue:
             self.previews.append(preview())
         self._is_stopped = self._stops(progress)
 
-    def interrupted(self) -> bool:
+    def is_interrupted(self) -> bool:
         """Give what `stops` said last."""
         return self._is_stopped
 
 
-def fake_host(
+def make_fake_host(
     folder: Path,
     *models: Path,
     memory: Memory | None = None,

@@ -49,15 +49,15 @@ PLAIN_DECODER = DecoderConfig(channels=(32, 32, 32, 64), num_res_blocks=1, tempo
 SELF_DESCRIBED = {"svd.num_frames": "5", "svd.width": "96", "svd.height": "64", "svd.num_steps": "3"}
 
 
-def with_vector(vector_dim: int) -> NetworkConfigs:
+def set_vector(vector_dim: int) -> NetworkConfigs:
     return replace(NARROW, unet=replace(NARROW.unet, vector_dim=vector_dim))
 
 
 FAMILIES = {
     "svd_xt": NARROW,
     "svd_image_decoder": replace(NARROW, decoder=PLAIN_DECODER),
-    "sv3d_u": with_vector(256),
-    "sv3d_p": with_vector(1280),
+    "sv3d_u": set_vector(256),
+    "sv3d_p": set_vector(1280),
     "animatelcm_svd_xt": NARROW,
 }
 """One of each kind of model."""
@@ -71,13 +71,13 @@ SERVERS = ("served", "served_without_models", "webui")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of one server, and tests of one file, run in one process; those of servers take longest and come first."""
 
-    def server_of(item: pytest.Item) -> str:
+    def find_server(item: pytest.Item) -> str:
         params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
         return next((f"{name} {params[name]}" for name in SERVERS if name in params), "")
 
-    items.sort(key=lambda item: not server_of(item))
+    items.sort(key=lambda item: not find_server(item))
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(server_of(item) or item.path.name))
+        item.add_marker(pytest.mark.xdist_group(find_server(item) or item.path.name))
 
 
 QUIET = [
@@ -136,14 +136,14 @@ def blank(window: BrowserContext) -> Iterator[Page]:
     page.close()
 
 
-def awaited(work: Coroutine[Any, Any, T]) -> T:
+def await_result(work: Coroutine[Any, Any, T]) -> T:
     """What a coroutine gives, on a thread of its own: a browser's tests have a loop running on this one."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
 
 
 @contextmanager
-def single_thread() -> Iterator[None]:
+def use_single_thread() -> Iterator[None]:
     """Narrow networks gain nothing by a second thread, and lose much where another program has that core."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -157,12 +157,12 @@ def checkpoint_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], P
     folder = tmp_path_factory.mktemp("models")
 
     @cache
-    def of(family: str) -> Path:
+    def write_once(family: str) -> Path:
         path = folder / f"{family}.safetensors"
-        with single_thread():
+        with use_single_thread():
             return write_checkpoint(path, FAMILIES[family], metadata={"svd.family": family, **SELF_DESCRIBED})
 
-    return of
+    return write_once
 
 
 @pytest.fixture(scope="session")
@@ -177,7 +177,7 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_picture(tmp_path_factory.mktemp("pictures") / "photo.png", 150, 100)
 
 
-def disc(x: int, y: int, radius: int) -> Image.Image:
+def draw_disc(x: int, y: int, radius: int) -> Image.Image:
     """A subject on sand, 1200x800."""
     sand = np.random.default_rng(0).normal(130, 12, (800, 1200)).clip(0, 255).astype(np.uint8)
     image = Image.fromarray(sand).convert("RGB")
@@ -215,12 +215,12 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     """The second place to save to: the user's own data folder, which is nobody's here."""
     for name in ("XDG_DATA_HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(tmp_path_factory.mktemp("data")))
-    return places.data_folders()[0]
+    return places.list_data_folders()[0]
 
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    with single_thread():
+    with use_single_thread():
         yield
 
 
@@ -244,7 +244,7 @@ def lib_svd(
     return run
 
 
-def started(*words: object, cwd: Path, first: str = "") -> subprocess.Popen[str]:
+def start(*words: object, cwd: Path, first: str = "") -> subprocess.Popen[str]:
     """`python -m lib_svd WORDS` in a process of its own; or, with `first`, some Python and then the same."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "PYTHONDONTWRITEBYTECODE": "1"}
     environment["OMP_NUM_THREADS"] = "1"
@@ -261,7 +261,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def frames_in(folder: Path) -> npt.NDArray[np.uint8]:
+def read_frames_in(folder: Path) -> npt.NDArray[np.uint8]:
     """[T, H, W, 3] from the PNG files of a folder."""
     return np.stack([np.asarray(Image.open(path)) for path in sorted(folder.glob("*.png"))])
 

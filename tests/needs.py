@@ -23,7 +23,7 @@ BROWSERS = (
 )
 
 
-def lacking(target):
+def list_lacking(target):
     """What is missing for `make demo` or `make test`: sentences, and the Debian packages that bring it."""
     says, packages = [], []
     if not OLDEST <= sys.version_info[:2] <= NEWEST[target]:
@@ -46,7 +46,7 @@ def lacking(target):
 
 def main(target):
     """Give 0 where nothing is missing; else say what is, and how Debian and Ubuntu get it."""
-    says, packages = lacking(target)
+    says, packages = list_lacking(target)
     if packages:
         says.append(f"On Debian and Ubuntu: apt-get install {' '.join(packages)}")
     print("\n".join(says), end="\n" if says else "", file=sys.stderr)

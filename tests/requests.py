@@ -10,4 +10,4 @@ from lib_svd.request import CompleteRequest
 
 def complete(**settings: Any) -> CompleteRequest:
     """As SVD completes it: 14 frames of 1024x576."""
-    return CompleteRequest(**{**FAMILIES["svd"].own_settings(), **settings})
+    return CompleteRequest(**{**FAMILIES["svd"].list_own_settings(), **settings})

@@ -22,7 +22,7 @@ from lib_svd.ports import Host, Part
 from lib_svd.progress import Stage
 from lib_svd.request import ClipRequest
 from lib_svd.settings import SAMPLERS, SCHEDULES
-from lib_svd.testing import FakeQueue, fake_host
+from lib_svd.testing import FakeQueue, make_fake_host
 from tests.conftest import snapshot
 from tests.halves import HALVES
 
@@ -47,7 +47,7 @@ class HalfMemory(OwnMemory):
         super().__init__(CPU, torch.float32)
         self.half = half
 
-    def dtype(self, part: Part) -> torch.dtype:
+    def choose_dtype(self, part: Part) -> torch.dtype:
         return HALVES[0] if part == self.half else torch.float32
 
 
@@ -65,7 +65,7 @@ def run(here, checkpoint, picture) -> Run:
         model: Path = checkpoint,
         **settings: object,
     ) -> SavedClip:
-        host = host or fake_host(here)
+        host = host or make_fake_host(here)
         asked = order(ClipRequest(**{"seed": 1, **settings}), picture, recognise(model), Destination(out=here / out))
         svd = load(asked.checkpoint, host)
         spoil(svd)
@@ -74,40 +74,40 @@ def run(here, checkpoint, picture) -> Run:
     return go
 
 
-def layer(svd: Svd, part: Part) -> nn.Module:
+def find_layer(svd: Svd, part: Part) -> nn.Module:
     return getattr(svd, part).network.get_submodule(LAST_LAYER[part])
 
 
-def gives_nan(part: Part, *dtypes: torch.dtype) -> Callable[[Svd], None]:
+def give_nan(part: Part, *dtypes: torch.dtype) -> Callable[[Svd], None]:
     """Let a network give NaN where it computes in one of the dtypes."""
 
     def hook(_module, _given, result):
         return result * float("nan") if result.dtype in dtypes else None
 
-    return lambda svd: layer(svd, part).register_forward_hook(hook)
+    return lambda svd: find_layer(svd, part).register_forward_hook(hook)
 
 
-def runs_out(part: Part, frames: int) -> Callable[[Svd], None]:
+def run_out(part: Part, frames: int) -> Callable[[Svd], None]:
     """Let memory run out in a network where it works on more than so many frames at a time."""
 
     def hook(_module, given):
         if len(given[0]) > frames:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
 
-    return lambda svd: layer(svd, part).register_forward_pre_hook(hook)
+    return lambda svd: find_layer(svd, part).register_forward_pre_hook(hook)
 
 
-def far_apart(a: SavedClip, b: SavedClip) -> int:
+def are_far_apart(a: SavedClip, b: SavedClip) -> int:
     return int(np.abs(a.clip.frames.astype(int) - b.clip.frames.astype(int)).max())
 
 
-def files(folder: Path) -> list[str]:
+def list_files(folder: Path) -> list[str]:
     return sorted(snapshot(folder))
 
 
 def test_every_step_is_reported_with_a_picture(run, here):
     queue = FakeQueue()
-    run(fake_host(here, queue=queue), num_steps=4)
+    run(make_fake_host(here, queue=queue), num_steps=4)
     titles = list(dict.fromkeys(report.title for report in queue.reports))
     assert titles == ["Loading svd_xt.safetensors", "Reading the picture", "Sampling", "Decoding"]
     numbers = {stage: [(r.done, r.total) for r in queue.reports if r.stage is stage] for stage in Stage}
@@ -133,19 +133,19 @@ def test_every_step_is_reported_with_a_picture(run, here):
 def test_stopped_it_stops_and_leaves_nothing(run, here, stage, done):
     queue = FakeQueue(lambda progress: (progress.stage, progress.done) == (stage, done))
     with pytest.raises(Interrupted) as stopped:
-        run(fake_host(here, queue=queue))
+        run(make_fake_host(here, queue=queue))
     last = queue.reports[-1]
     assert (last.stage, last.done) == (stage, done)
     assert str(stopped.value) == f"{last.title} was stopped."
-    assert files(here) == []
+    assert list_files(here) == []
 
 
 @pytest.mark.parametrize("part", TITLES)
 def test_half_precision_that_fails_is_done_again_in_float32(run, here, part):
     half = HALVES[0]  # what was rounded to it stays so
     plain = run(None, lambda svd: getattr(svd, part).network.to(half).float(), out="plain.mp4")
-    host = fake_host(here, memory=HalfMemory(part))
-    again = run(host, gives_nan(part, half), out="again.mp4")
+    host = make_fake_host(here, memory=HalfMemory(part))
+    again = run(host, give_nan(part, half), out="again.mp4")
     assert np.array_equal(again.clip.frames, plain.clip.frames)
     assert again.notes == (
         *plain.notes,
@@ -155,28 +155,28 @@ def test_half_precision_that_fails_is_done_again_in_float32(run, here, part):
 
 @pytest.mark.parametrize("part", ["vision", "unet", "decoder"])
 def test_half_precision_that_works_is_left_alone(run, here, part):
-    plain, half = run(out="plain.mp4"), run(fake_host(here, memory=HalfMemory(part)), out="half.mp4")
+    plain, half = run(out="plain.mp4"), run(make_fake_host(here, memory=HalfMemory(part)), out="half.mp4")
     assert half.notes == plain.notes
     assert not np.array_equal(half.clip.frames, plain.clip.frames)
-    assert far_apart(half, plain) < 64
+    assert are_far_apart(half, plain) < 64
 
 
 @pytest.mark.parametrize("part", ["vision", "encoder", "unet"])
 def test_nan_in_float32_is_a_damaged_file(run, here, part):
     with pytest.raises(NotFinite, match=rf"^The {TITLES[part]} gave NaN .* svd_xt\.safetensors are damaged.*again\.$"):
-        run(fake_host(here, memory=HalfMemory(part)), gives_nan(part, HALVES[0], torch.float32))
-    assert files(here) == []
+        run(make_fake_host(here, memory=HalfMemory(part)), give_nan(part, HALVES[0], torch.float32))
+    assert list_files(here) == []
 
 
 def test_nan_in_the_decoder_keeps_what_was_sampled(run, here, checkpoint):
     with pytest.raises(NotFinite, match=r"damaged, download it again\. Sampling is not lost"):
-        run(None, gives_nan("decoder", torch.float32))
-    assert files(here) == ["clip.latents.safetensors"]
+        run(None, give_nan("decoder", torch.float32))
+    assert list_files(here) == ["clip.latents.safetensors"]
 
 
 def test_memory_that_ends_with_both_branches_is_enough_for_one(run):
-    plain, tight = run(out="plain.mp4"), run(None, runs_out("unet", 5), out="tight.mp4")
-    assert far_apart(plain, tight) <= 1
+    plain, tight = run(out="plain.mp4"), run(None, run_out("unet", 5), out="tight.mp4")
+    assert are_far_apart(plain, tight) <= 1
     assert tight.notes == (*plain.notes, "Memory ran out with both guidance branches at once; they were run in turn.")
 
 
@@ -186,7 +186,7 @@ def test_every_way_to_run_out_of_memory_counts(run, error):
         if len(given[0]) > 5:
             raise error
 
-    saved = run(None, lambda svd: layer(svd, "unet").register_forward_pre_hook(hook))
+    saved = run(None, lambda svd: find_layer(svd, "unet").register_forward_pre_hook(hook))
     assert any("run in turn" in note for note in saved.notes)
 
 
@@ -202,13 +202,13 @@ def test_memory_that_ends_in_the_middle_is_enough_for_a_second_try_with_more_roo
             if asked[-1] < 2 * asked[0] and next(calls) >= 3:
                 raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
 
-        layer(svd, "unet").register_forward_pre_hook(hook)
+        find_layer(svd, "unet").register_forward_pre_hook(hook)
         unet = svd.unet
-        there = unet.on_gpu
-        unet.on_gpu = lambda room: asked.append(room) or there(room)
+        there = unet.bring_to_gpu
+        unet.bring_to_gpu = lambda room: asked.append(room) or there(room)
 
-    tight = run(fake_host(here, memory=NO_ROOM), spoil, out="tight.mp4", sampler=sampler)
-    assert far_apart(plain, tight) <= 1
+    tight = run(make_fake_host(here, memory=NO_ROOM), spoil, out="tight.mp4", sampler=sampler)
+    assert are_far_apart(plain, tight) <= 1
     assert len(asked) == 2
     assert asked[1] == 2 * asked[0]
     again = "Memory ran out while sampling; it was begun again with twice the room beside the weights."
@@ -217,25 +217,25 @@ def test_memory_that_ends_in_the_middle_is_enough_for_a_second_try_with_more_roo
 
 @pytest.mark.parametrize("frames", [1, 2, 4])
 def test_memory_that_ends_while_decoding_is_enough_for_fewer_frames(run, frames):
-    plain, tight = run(out="plain.mp4"), run(None, runs_out("decoder", frames), out="tight.mp4")
-    assert far_apart(plain, tight) <= 1
+    plain, tight = run(out="plain.mp4"), run(None, run_out("decoder", frames), out="tight.mp4")
+    assert are_far_apart(plain, tight) <= 1
     assert any("There was no room to decode 5 frames at a time" in note for note in tight.notes)
 
 
 def test_little_memory_is_known_before_it_runs_out(run, here):
     plain, tight = (
         run(out="plain.mp4"),
-        run(fake_host(here, memory=NO_ROOM), out="tight.mp4"),
+        run(make_fake_host(here, memory=NO_ROOM), out="tight.mp4"),
     )
-    assert far_apart(plain, tight) <= 1
+    assert are_far_apart(plain, tight) <= 1
     assert tight.notes == plain.notes
 
 
 @pytest.mark.parametrize("part", ["vision", "encoder", "unet"])
 def test_memory_that_is_never_enough_is_told(run, here, part):
     with pytest.raises(OutOfMemory, match=r"^cpu has no room for this clip: choose fewer frames or a smaller size"):
-        run(None, runs_out(part, 0))
-    assert files(here) == []
+        run(None, run_out(part, 0))
+    assert list_files(here) == []
 
 
 def test_memory_that_is_never_enough_to_decode_keeps_what_was_sampled(run, here, checkpoint):
@@ -243,10 +243,10 @@ def test_memory_that_is_never_enough_to_decode_keeps_what_was_sampled(run, here,
     with pytest.raises(
         OutOfMemory, match=r"no room for this clip.*Sampling is not lost.*--from-latents .*clip\.latents"
     ):
-        run(None, runs_out("decoder", 0))
+        run(None, run_out("decoder", 0))
     latents = here / "clip.latents.safetensors"
-    assert files(here) == ["clip.latents.safetensors", "plain.mp4", "plain.txt"]
-    host = fake_host(here, svd_compile=True)
+    assert list_files(here) == ["clip.latents.safetensors", "plain.mp4", "plain.txt"]
+    host = make_fake_host(here, svd_compile=True)
     again = decode_again(load_latents(latents), recognise(checkpoint), host, Destination(out=here / "clip.mp4"))
     assert again.notes == ("Nothing was compiled: on cpu it gains nothing.",)
     assert np.array_equal(again.clip.frames, plain.clip.frames)
@@ -258,8 +258,8 @@ def test_an_error_of_ours_while_decoding_keeps_what_was_sampled(run, here):
         raise ZeroDivisionError("float division by zero")
 
     with pytest.raises(DecodeFailed, match=r"could not be finished \(ZeroDivisionError: .*\)\. Sampling is not lost"):
-        run(None, lambda svd: layer(svd, "decoder").register_forward_pre_hook(hook))
-    assert files(here) == ["clip.latents.safetensors"]
+        run(None, lambda svd: find_layer(svd, "decoder").register_forward_pre_hook(hook))
+    assert list_files(here) == ["clip.latents.safetensors"]
 
 
 @pytest.mark.parametrize("family", ["svd_image_decoder", "sv3d_u", "sv3d_p", "animatelcm_svd_xt"])
@@ -293,7 +293,7 @@ def test_the_smallest_clips(run, settings):
 
 def test_a_model_that_was_loaded_is_used_again(here, checkpoint, picture):
     queue, found = FakeQueue(), recognise(checkpoint)
-    host = fake_host(here, queue=queue)
+    host = make_fake_host(here, queue=queue)
     svd = load(found, host)
     queue.reports.clear()
     first = animate(order(ClipRequest(seed=1), picture, found, Destination(out=here / "a.mp4")), host, lambda *_: svd)
@@ -308,16 +308,16 @@ def test_latents_that_cannot_be_saved_do_not_cost_the_clip(here, checkpoint, pic
         ClipRequest(seed=1), picture, recognise(checkpoint), Destination(out=here / "a.mp4", latents_path=wanted)
     )
     wanted.write_bytes(b"appeared since")
-    saved = animate(asked, fake_host(here))
+    saved = animate(asked, make_fake_host(here))
     instead = here / "mine.latents.safetensors"
     (note,) = (note for note in saved.notes if "mine.safetensors exists already" in note)
     assert note.endswith(f"They are kept in {instead}.")
     assert load_latents(instead).request.seed == 1
-    assert files(here) == ["a.mp4", "a.txt", "mine.latents.safetensors", "mine.safetensors"]
+    assert list_files(here) == ["a.mp4", "a.txt", "mine.latents.safetensors", "mine.safetensors"]
     assert wanted.read_bytes() == b"appeared since"
 
 
-def without_triton(*_):
+def lack_triton(*_):
     yield 0, 3
     raise RuntimeError("Cannot find a working triton installation.\nMore of it.")
 
@@ -325,23 +325,23 @@ def without_triton(*_):
 def test_compiling_is_a_stage_of_its_own_and_holds_while_the_clip_is_made(run, here, monkeypatch):
     seen = []
 
-    def of_a_picture(device, dtype):
+    def note_warm_up(device, dtype):
         seen.append((device.type, dtype))
         yield from ((0, 2), (1, 2), (2, 2))
 
     def watch(progress):
-        seen.append((progress.title, fused.wanted()))
+        seen.append((progress.title, fused.is_compiling()))
         return False
 
     monkeypatch.setattr("lib_svd.stages.run.COMPILED_ON", ("cpu",))
-    monkeypatch.setattr("lib_svd.stages.run.warm_up", of_a_picture)
-    monkeypatch.setattr(fused, "fused", lambda function: function)  # tests/engine/test_fused.py compiles
-    assert run(fake_host(here, queue=FakeQueue(watch), svd_compile=True), num_steps=1).notes == ()
+    monkeypatch.setattr("lib_svd.stages.run.warm_up", note_warm_up)
+    monkeypatch.setattr(fused, "fuse", lambda function: function)  # tests/engine/test_fused.py compiles
+    assert run(make_fake_host(here, queue=FakeQueue(watch), svd_compile=True), num_steps=1).notes == ()
     assert list(dict.fromkeys(seen)) == [
         *(("Loading svd_xt.safetensors", False), ("cpu", torch.float32), ("Compiling, once", False)),
         *((stage, True) for stage in ("Reading the picture", "Sampling", "Decoding")),
     ]
-    assert not fused.wanted()
+    assert not fused.is_compiling()
 
 
 @pytest.mark.parametrize(
@@ -349,28 +349,28 @@ def test_compiling_is_a_stage_of_its_own_and_holds_while_the_clip_is_made(run, h
 )
 def test_where_nothing_can_be_compiled_the_clip_is_made_and_it_is_said(run, here, monkeypatch, compiled_on, why):
     monkeypatch.setattr("lib_svd.stages.run.COMPILED_ON", compiled_on)
-    monkeypatch.setattr("lib_svd.stages.run.warm_up", without_triton)
-    saved = run(fake_host(here, svd_compile=True), num_steps=1)
+    monkeypatch.setattr("lib_svd.stages.run.warm_up", lack_triton)
+    saved = run(make_fake_host(here, svd_compile=True), num_steps=1)
     assert saved.notes == (f"Nothing was compiled: {why.rstrip('.')}.",)
     assert saved.video.exists()
 
 
 def test_compiling_can_be_stopped(run, here, monkeypatch):
     monkeypatch.setattr("lib_svd.stages.run.COMPILED_ON", ("cpu",))
-    monkeypatch.setattr("lib_svd.stages.run.warm_up", without_triton)
+    monkeypatch.setattr("lib_svd.stages.run.warm_up", lack_triton)
     with pytest.raises(Interrupted, match="Compiling, once was stopped"):
-        run(fake_host(here, queue=FakeQueue(lambda progress: progress.stage is Stage.COMPILING), svd_compile=True))
+        run(make_fake_host(here, queue=FakeQueue(lambda progress: progress.stage is Stage.COMPILING), svd_compile=True))
     assert list(here.glob("clip*")) == []
 
 
 @pytest.mark.parametrize(("family", "colour"), [("svd_xt", "#000000"), ("sv3d_p", "#ffffff")])
 def test_what_is_transparent_stands_before_what_the_model_was_trained_on(checkpoint_of, tmp_path, family, colour):
-    def seen(**settings):
+    def look(**settings):
         picture = Image.new("RGBA", (96, 96), (9, 9, 9, 0))
         made = order(
             ClipRequest(**settings), picture, recognise(checkpoint_of(family)), Destination(out=tmp_path / "a.mp4")
         )
         return made.request.background, "#{:02x}{:02x}{:02x}".format(*made.picture.image.getpixel((5, 5)))
 
-    assert seen() == (colour, colour)
-    assert seen(background="#ff0000") == ("#ff0000", "#ff0000")
+    assert look() == (colour, colour)
+    assert look(background="#ff0000") == ("#ff0000", "#ff0000")

@@ -17,9 +17,9 @@ from PIL import Image
 
 from lib_svd import api, door, line, video
 from lib_svd.errors import Busy, Interrupted
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.studio import Studio
-from tests.conftest import awaited
+from tests.conftest import await_result
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 URL = "/svd/v1/animate"
@@ -28,7 +28,7 @@ SHORT = {"num_frames": 2, "num_steps": 2}
 
 @pytest.fixture
 def studio(checkpoint, tmp_path) -> Studio:
-    return Studio(standalone_host("cpu", model_dirs=(checkpoint.parent,), output_dir=tmp_path / "clips"))
+    return Studio(make_standalone_host("cpu", model_dirs=(checkpoint.parent,), output_dir=tmp_path / "clips"))
 
 
 @pytest.fixture
@@ -38,13 +38,13 @@ def client(studio) -> TestClient:
     return TestClient(app)
 
 
-def text_of(path: Path) -> str:
+def read_text(path: Path) -> str:
     return base64.b64encode(path.read_bytes()).decode("ascii")
 
 
 @pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
 def test_a_picture_and_settings_give_a_clip(client, picture, tmp_path, checkpoint, prefix):
-    order = {"picture": prefix + text_of(picture), "checkpoint": checkpoint.name, "seed": 5, "frames": True, **SHORT}
+    order = {"picture": prefix + read_text(picture), "checkpoint": checkpoint.name, "seed": 5, "frames": True, **SHORT}
     answer = client.post("/svd/v1/animate", json=order)
     assert answer.status_code == 200
     made = answer.json()
@@ -59,13 +59,13 @@ def test_a_picture_and_settings_give_a_clip(client, picture, tmp_path, checkpoin
 
 
 def test_a_clip_has_another_seed_each_time_unless_one_is_given(client, picture):
-    order = {"picture": text_of(picture), **SHORT}
+    order = {"picture": read_text(picture), **SHORT}
     seeds = {client.post("/svd/v1/animate", json=order).json()["settings"]["seed"] for _ in range(2)}
     assert len(seeds) == 2
 
 
 def test_a_speed_stands_for_the_steps_that_are_not_given(client, picture):
-    order = {"picture": text_of(picture), "checkpoint": "demo", "num_frames": 2, "speed": "draft"}
+    order = {"picture": read_text(picture), "checkpoint": "demo", "num_frames": 2, "speed": "draft"}
     made = client.post("/svd/v1/animate", json=order).json()["settings"]
     assert (made["num_steps"], made["schedule"]) == (2, "align_your_steps")
 
@@ -85,7 +85,7 @@ def test_a_speed_stands_for_the_steps_that_are_not_given(client, picture):
     ],
 )
 def test_what_cannot_be_done_is_refused_with_a_sentence(client, picture, tmp_path, changes, error, message):
-    answer = client.post("/svd/v1/animate", json={"picture": text_of(picture), **SHORT, **changes})
+    answer = client.post("/svd/v1/animate", json={"picture": read_text(picture), **SHORT, **changes})
     assert answer.status_code == 422
     assert answer.json()["error"] == error
     assert answer.json()["message"].startswith(message)
@@ -94,7 +94,7 @@ def test_what_cannot_be_done_is_refused_with_a_sentence(client, picture, tmp_pat
 
 
 def test_programs_spell_things_in_more_than_one_way(client, picture):
-    plain = text_of(picture)
+    plain = read_text(picture)
     spelled = [
         *(plain, "\r\n".join(textwrap.wrap(plain, 76)), plain.rstrip("="), f"data:image/png;base64,{plain}\n"),
         base64.urlsafe_b64encode(picture.read_bytes()).decode(),
@@ -111,8 +111,8 @@ def test_programs_spell_things_in_more_than_one_way(client, picture):
 
 
 def test_a_stopped_clip_is_no_failure_of_the_server(studio, picture):
-    studio.host.queue.interrupted = lambda: True  # type: ignore[method-assign]
-    status, told = api.animating.answer(studio, {"picture": text_of(picture)})
+    studio.host.queue.is_interrupted = lambda: True  # type: ignore[method-assign]
+    status, told = api.animating.answer(studio, {"picture": read_text(picture)})
     assert (status, told["error"]) == (409, "Interrupted")
 
 
@@ -122,18 +122,18 @@ def test_models_are_listed_with_what_they_were_made_for(client, checkpoint):
 
 
 def test_who_is_not_let_in_gets_nothing(studio, picture):
-    def closed() -> None:
+    def refuse() -> None:
         raise HTTPException(401, "Incorrect username or password")
 
     app = FastAPI()
-    api.add_routes(app, studio, [Depends(closed)])
+    api.add_routes(app, studio, [Depends(refuse)])
     client = TestClient(app)
     assert client.get("/svd/v1/models").status_code == 401
-    assert client.post("/svd/v1/animate", json={"picture": text_of(picture)}).status_code == 401
+    assert client.post("/svd/v1/animate", json={"picture": read_text(picture)}).status_code == 401
 
 
 def test_a_picture_that_is_too_short_to_be_one_is_read_as_a_picture(studio):
-    assert isinstance(api.animating.picture({"picture": base64.b64encode(b"x").decode()}), io.BytesIO)
+    assert isinstance(api.animating.decode_picture({"picture": base64.b64encode(b"x").decode()}), io.BytesIO)
 
 
 def order_of(size: int) -> bytes:
@@ -145,7 +145,7 @@ def order_of(size: int) -> bytes:
 def test_a_body_is_not_read_before_the_password(studio):
     asked: list[str] = []
 
-    def closed() -> None:
+    def refuse() -> None:
         asked.append("password")
         raise HTTPException(401, "Incorrect username or password")
 
@@ -157,10 +157,10 @@ def test_a_body_is_not_read_before_the_password(studio):
         asked.append(str(message.get("status", "")))
 
     app = FastAPI()
-    api.add_routes(app, studio, [Depends(closed)])
+    api.add_routes(app, studio, [Depends(refuse)])
     headers = [(b"host", b"localhost"), (b"content-length", b"2"), (b"content-type", b"application/json")]
     scope = {"type": "http", "method": "POST", "path": "/svd/v1/animate", "query_string": b"", "headers": headers}
-    awaited(app(scope, receive, send))
+    await_result(app(scope, receive, send))
     assert asked[:2] == ["password", "401"]
 
 
@@ -220,14 +220,14 @@ def test_orders_that_wait_hold_no_thread_and_one_too_many_is_told_so(studio, pic
     begun, go_on = threading.Event(), threading.Event()
     pictures: list[int] = []
 
-    def made(order: object) -> None:
+    def make(order: object) -> None:
         pictures.append(1)
         begun.set()
         assert go_on.wait(60)
         raise Interrupted("Stopped.")
 
-    monkeypatch.setattr(studio, "animate", made)
-    order, statuses = {"picture": text_of(picture), "checkpoint": "demo"}, []
+    monkeypatch.setattr(studio, "animate", make)
+    order, statuses = {"picture": read_text(picture), "checkpoint": "demo"}, []
     app = FastAPI()
     api.add_routes(app, studio, [])
     app.add_api_route("/interrupt", lambda: "stopped")  # on the threads that a web UI answers on
@@ -244,7 +244,7 @@ def test_orders_that_wait_hold_no_thread_and_one_too_many_is_told_so(studio, pic
             go_on.set()
             statuses.extend(answer.status_code for answer in await asyncio.gather(*waiting))
 
-    awaited(ask())
+    await_result(ask())
     assert statuses == [409] * line.MOST
     assert len(pictures) == line.MOST
 
@@ -252,8 +252,8 @@ def test_orders_that_wait_hold_no_thread_and_one_too_many_is_told_so(studio, pic
 def test_the_pictures_of_orders_that_wait_are_bounded_together():
     waiting = line.Line("test")
     # The only one: there is room for whatever may come in.
-    with waiting.place(2 * line.MOST_BYTES), pytest.raises(Busy), waiting.place(1):
+    with waiting.hold_place(2 * line.MOST_BYTES), pytest.raises(Busy), waiting.hold_place(1):
         pass
-    with waiting.place(line.MOST_BYTES - 1), waiting.place(1), pytest.raises(Busy), waiting.place(1):
+    with waiting.hold_place(line.MOST_BYTES - 1), waiting.hold_place(1), pytest.raises(Busy), waiting.hold_place(1):
         pass
     waiting.close()

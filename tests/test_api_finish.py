@@ -14,7 +14,7 @@ from PIL import Image
 
 from lib_svd import api, line, video
 from lib_svd.clip import Clip
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.jobs import history
 from lib_svd.studio import Studio
 from tests.conftest import snapshot
@@ -26,16 +26,16 @@ SETTINGS = complete(num_frames=10, width=192, height=128, fps=9, seed=5)
 
 @pytest.fixture
 def studio(tmp_path) -> Studio:
-    return Studio(standalone_host("cpu", output_dir=tmp_path / "clips", options={"svd_review": False}))
+    return Studio(make_standalone_host("cpu", output_dir=tmp_path / "clips", options={"svd_review": False}))
 
 
 @pytest.fixture
 def clip(studio) -> Path:
-    made = Clip(frames=clips.pan(2), fps=9, infotext=SETTINGS.infotext())
-    return video.save(made, studio.output_dir() / "a.mp4").video
+    made = Clip(frames=clips.make_pan(2), fps=9, infotext=SETTINGS.write_infotext())
+    return video.save(made, studio.find_output_dir() / "a.mp4").video
 
 
-def client_of(studio: Studio, *guards) -> TestClient:
+def make_client(studio: Studio, *guards) -> TestClient:
     app = FastAPI()
     api.add_routes(app, studio, list(guards))
     return TestClient(app)
@@ -43,11 +43,11 @@ def client_of(studio: Studio, *guards) -> TestClient:
 
 @pytest.fixture
 def finish(studio):
-    client = client_of(studio)
+    client = make_client(studio)
     return lambda **order: client.post("/svd/v1/finish", json=order)
 
 
-def text_of(content: bytes) -> str:
+def encode_text(content: bytes) -> str:
     return base64.b64encode(content).decode("ascii")
 
 
@@ -59,7 +59,7 @@ def test_a_clip_of_the_history_by_its_name(finish, studio, clip, tmp_path):
     assert [Path(each).name for each in told["copies"]] == ["a-finished.gif", "a-finished.h265.mp4"]
     (tmp_path / "back.mp4").write_bytes(base64.b64decode(told["video"]))
     assert video.probe(tmp_path / "back.mp4").num_frames == 18
-    assert history.entry(Path(told["path"])).source == "a.mp4"
+    assert history.find_entry(Path(told["path"])).source == "a.mp4"
     assert finish(clip=told["path"], reverse=True).json()["num_frames"] == 18
 
 
@@ -67,17 +67,17 @@ def test_a_clip_of_the_history_by_its_name(finish, studio, clip, tmp_path):
 def test_a_clip_that_comes_along(finish, studio, clip, prefix, tmp_path):
     content = clip.read_bytes()
     clip.unlink()
-    told = finish(video=prefix + text_of(content), upscale="lanczos").json()
+    told = finish(video=prefix + encode_text(content), upscale="lanczos").json()
     assert (told["width"], told["height"], told["settings"]["seed"]) == (384, 256, 5)
     assert "SVD source: sent.mp4" in told["infotext"]
-    assert not [name for name in snapshot(studio.output_dir()) if name.startswith(".svd-")]
+    assert not [name for name in snapshot(studio.find_output_dir()) if name.startswith(".svd-")]
 
 
 def test_a_moving_picture_that_comes_along(finish):
     stream = io.BytesIO()
-    first, *rest = [Image.fromarray(frame) for frame in clips.pan(2)]
+    first, *rest = [Image.fromarray(frame) for frame in clips.make_pan(2)]
     first.save(stream, "WEBP", save_all=True, append_images=rest, duration=100, lossless=True)
-    told = finish(video=text_of(stream.getvalue()), first=2, last=4).json()
+    told = finish(video=encode_text(stream.getvalue()), first=2, last=4).json()
     assert (told["num_frames"], told["fps"]) == (3, 10)
 
 
@@ -107,9 +107,9 @@ def test_a_delivery_by_its_name(finish, clip):
         ({"clip": "a.mp4", "for": "cinema"}, "There is no delivery 'cinema'"),
         ({"video": "%%%"}, "The video must be base64 text"),
         ({"video": 3}, "The video must be base64 text"),
-        ({"video": text_of(b"#EXTM3U\nfile:///etc/passwd")}, "This is no clip that is taken here: send an mp4"),
-        ({"video": text_of(b"ffconcat version 1.0\nfile a.mp4")}, "This is no clip that is taken here"),
-        ({"video": text_of(b"\0\0\0\x18ftypisom" + b"x" * 99)}, "is not a video that can be read"),
+        ({"video": encode_text(b"#EXTM3U\nfile:///etc/passwd")}, "This is no clip that is taken here: send an mp4"),
+        ({"video": encode_text(b"ffconcat version 1.0\nfile a.mp4")}, "This is no clip that is taken here"),
+        ({"video": encode_text(b"\0\0\0\x18ftypisom" + b"x" * 99)}, "is not a video that can be read"),
     ],
     ids=str,
 )
@@ -130,16 +130,16 @@ def test_a_link_in_the_folder_of_clips_leads_nowhere(finish, studio, clip, tmp_p
 
 
 def test_who_is_not_let_in_gets_nothing(studio, clip):
-    def closed() -> None:
+    def refuse() -> None:
         raise HTTPException(401, "Incorrect username or password")
 
-    answer = client_of(studio, Depends(closed)).post("/svd/v1/finish", json={"clip": "a.mp4"})
+    answer = make_client(studio, Depends(refuse)).post("/svd/v1/finish", json={"clip": "a.mp4"})
     assert answer.status_code == 401
 
 
 def test_it_waits_in_the_line_of_clips_and_the_line_ends(finish, clip, monkeypatch):
     monkeypatch.setattr(line, "MOST", 0)
-    monkeypatch.setattr(line.Line, "place", lambda self, size: (_ for _ in ()).throw(line.Busy("32 are waiting.")))
+    monkeypatch.setattr(line.Line, "hold_place", lambda self, size: (_ for _ in ()).throw(line.Busy("32 are waiting.")))
     assert finish(clip="a.mp4").status_code == 429
 
 

@@ -20,13 +20,13 @@ PURE = ("torch", "numpy")
 """Beside the standard library, all that the engine may import."""
 
 
-def part_of(path: Path) -> str:
+def find_part(path: Path) -> str:
     """`lib_svd/engine/unet.py` is of the engine, `lib_svd/request.py` is a part of its own."""
     inside = path.relative_to(ROOT).parts
     return "scripts" if inside[0] == "scripts" else inside[1].removesuffix(".py")
 
 
-def imports(path: Path) -> Iterator[tuple[int, str]]:
+def list_imports(path: Path) -> Iterator[tuple[int, str]]:
     """Every module that a file imports, wherever in the file, with its line."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
@@ -38,13 +38,13 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, ast.literal_eval(node.args[0])
 
 
-def ours(module: str) -> str | None:
+def find_ours(module: str) -> str | None:
     """Which part a module belongs to; None: none of ours, or only the package's version."""
     names = module.split(".")
     return names[1] if names[0] == "lib_svd" and len(names) > 1 and names[1] != "__version__" else None
 
 
-def name_of(path: Path) -> str:
+def find_name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
@@ -52,8 +52,8 @@ def test_arrows_are_those_of_the_page():
     """ARCHITECTURE.md has a line for each part that imports another: all that it imports, and no more."""
     used: dict[str, set[str]] = {}
     for path in FILES:
-        parts = {ours(module) for _, module in imports(path)} - {None, part_of(path)}
-        used.setdefault(part_of(path), set()).update(parts)
+        parts = {find_ours(module) for _, module in list_imports(path)} - {None, find_part(path)}
+        used.setdefault(find_part(path), set()).update(parts)
     lines = [f"{part} -> {', '.join(sorted(parts))}" for part, parts in sorted(used.items()) if parts]
     page = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
     assert page.partition("```arrows\n")[2].partition("```")[0].splitlines() == lines
@@ -66,9 +66,9 @@ def test_no_arrow_leads_back():
     TopologicalSorter(below).prepare()  # raises CycleError
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+@pytest.mark.parametrize("path", FILES, ids=find_name)
 def test_host_packages_gradio_and_foreign_packages_stay_in_their_place(path):
-    part, tops = part_of(path), {module.split(".")[0] for _, module in imports(path)}
+    part, tops = find_part(path), {module.split(".")[0] for _, module in list_imports(path)}
     if part not in ("hosts", "scripts"):
         assert not tops & set(HOST_PACKAGES)
     if part != "ui":
@@ -78,7 +78,7 @@ def test_host_packages_gradio_and_foreign_packages_stay_in_their_place(path):
     assert not tops & {"scripts", "tests"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+@pytest.mark.parametrize("path", FILES, ids=find_name)
 def test_files_and_functions_are_short(path):
     text = path.read_text("utf-8")
     assert len(text.splitlines()) <= 450
@@ -91,7 +91,7 @@ def test_files_and_functions_are_short(path):
     assert long == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+@pytest.mark.parametrize("path", FILES, ids=find_name)
 def test_names_that_say_nothing_are_not_used(path):
     tree = ast.parse(path.read_text("utf-8"))
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
@@ -101,7 +101,7 @@ def test_names_that_say_nothing_are_not_used(path):
     assert path.stem not in ("data", "process", "utils", "manager", "helpers", "common", "misc")
 
 
-def in_new_python(code: str, cwd: Path) -> str:
+def run_in_new_python(code: str, cwd: Path) -> str:
     """What a Python of its own prints."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-W", "error::DeprecationWarning:lib_svd", "-c", code]
@@ -116,17 +116,17 @@ HEAVY = ("torch", "numpy", "PIL", "safetensors", "diffusers", "einops", "imageio
 
 def test_the_command_line_starts_without_anything_heavy(here):
     code = f"import sys, lib_svd.cli; print([name for name in {HEAVY} if name in sys.modules])"
-    assert in_new_python(code, here) == "[]\n"
+    assert run_in_new_python(code, here) == "[]\n"
 
 
 def test_the_history_does_not_wait_for_torch(here):
     code = "import sys; from lib_svd.jobs import history; print('torch' in sys.modules)"
-    assert in_new_python(code, here) == "False\n"
+    assert run_in_new_python(code, here) == "False\n"
 
 
 def test_looking_at_a_picture_does_not_wait_for_torch(here):
     code = "import sys, lib_svd.images, lib_svd.video; print('torch' in sys.modules)"
-    assert in_new_python(code, here) == "False\n"
+    assert run_in_new_python(code, here) == "False\n"
 
 
 WATCHED = """
@@ -152,7 +152,7 @@ print([path for path in written if "__pycache__" not in str(path)], torch.cuda.i
 
 
 def test_importing_writes_nothing_starts_nothing_and_opens_no_device(here):
-    paths = [path for path in FILES if part_of(path) not in ("scripts", "ui", "__main__", "testing")]
-    names = [name_of(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in paths]
-    assert in_new_python(WATCHED.format(names=names), here) == "[] False\n"
+    paths = [path for path in FILES if find_part(path) not in ("scripts", "ui", "__main__", "testing")]
+    names = [find_name(path).removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in paths]
+    assert run_in_new_python(WATCHED.format(names=names), here) == "[] False\n"
     assert list(here.iterdir()) == []

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from lib_svd.engine.config import DecoderConfig, EncoderConfig
 from lib_svd.settings import MAX_SEED, SETTINGS
 from lib_svd.testing import write_checkpoint
-from tests.conftest import NARROW, save_picture, started
+from tests.conftest import NARROW, save_picture, start
 from tests.requests import complete
 
 OTHER = replace(
@@ -164,7 +164,7 @@ def place(tmp_path_factory, checkpoint) -> Path:
     save_picture(folder / "tiny.png", 24, 24)
     save_picture(folder / "strip.png", 1280, 64)
     (folder / "cut.png").write_bytes(picture[: len(picture) // 2])
-    (folder / "bomb.png").write_bytes(claiming(60_000, 60_000))
+    (folder / "bomb.png").write_bytes(make_claiming(60_000, 60_000))
     (folder / "empty.png").touch()
     (folder / "notes.txt").write_text("Buy milk, call Anna.\n")
     (folder / "wrong.txt").write_text("Steps: 3, SVD fps: 99")
@@ -199,7 +199,7 @@ def write_models(folder: Path, svd: bytes) -> None:
 
 
 def write_latents(folder: Path) -> None:
-    settings = complete(num_steps=3, width=96, height=64, checkpoint="svd.safetensors", num_frames=5).infotext()
+    settings = complete(num_steps=3, width=96, height=64, checkpoint="svd.safetensors", num_frames=5).write_infotext()
     latents = torch.zeros(5, 4, 8, 12)
     for name, tensor in {"kept": latents, "nan": latents / 0, "short": latents[:4]}.items():
         save_file({"latents": tensor.contiguous()}, folder / f"{name}.safetensors", {"parameters": settings})
@@ -212,17 +212,17 @@ def read(path: Path) -> dict[str, torch.Tensor]:
         return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
 
 
-def claiming(width: int, height: int) -> bytes:
+def make_claiming(width: int, height: int) -> bytes:
     """A PNG whose header claims that many pixels."""
 
-    def chunk(kind: bytes, body: bytes) -> bytes:
+    def make_chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    header = make_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + make_chunk(b"IDAT", zlib.compress(bytes(1000))) + make_chunk(b"IEND", b"")
 
 
-def words_of(case: str) -> list[str]:
+def list_words(case: str) -> list[str]:
     """The command line of a case: `@` stands for another picture than the good one, options given twice win."""
     if case.startswith("--from-latents"):
         return ["animate", *case.split()]
@@ -231,7 +231,7 @@ def words_of(case: str) -> list[str]:
     return ["animate", *GOOD.split(), *case.split()]
 
 
-def stamps(folder: Path) -> dict[str, tuple[int, int]]:
+def list_stamps(folder: Path) -> dict[str, tuple[int, int]]:
     """Every folder, and every file with its size and time of change."""
     found = {path: path.lstat() for path in folder.rglob("*")}
     return {str(p): (0, 0) if p.is_dir() else (s.st_size, s.st_mtime_ns) for p, s in found.items()}
@@ -267,20 +267,20 @@ def nothing_loads(monkeypatch) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_it_is_refused_in_one_line_and_nothing_is_done(case, place, monkeypatch, nothing_loads, lib_svd):
     monkeypatch.chdir(place)
-    before = stamps(place)
-    ran = lib_svd(*words_of(case))
+    before = list_stamps(place)
+    ran = lib_svd(*list_words(case))
     assert_refused(ran.code, ran.out, ran.err, CASES[case])
     assert_flag_is_named(case, ran.err)
-    assert stamps(place) == before
+    assert list_stamps(place) == before
 
 
 @pytest.mark.parametrize("case", ["--motion 0", "--checkpoint cut.safetensors", "@ bomb.png", "--fast 9"])
 def test_it_is_the_same_in_a_process_of_its_own(case, place):
-    before = stamps(place)
-    with started(*words_of(case), cwd=place) as running:
+    before = list_stamps(place)
+    with start(*list_words(case), cwd=place) as running:
         out, err = running.communicate()
     assert_refused(running.returncode, out, err, CASES[case])
-    assert stamps(place) == before
+    assert list_stamps(place) == before
 
 
 @pytest.mark.parametrize(
@@ -288,10 +288,10 @@ def test_it_is_the_same_in_a_process_of_its_own(case, place):
 )
 def test_a_folder_for_clips_is_not_left_behind(words, place, monkeypatch, nothing_loads, lib_svd):
     monkeypatch.chdir(place)
-    before = stamps(place)
+    before = list_stamps(place)
     ran = lib_svd("animate", *words.split())
     assert ran.code == 2
-    assert stamps(place) == before
+    assert list_stamps(place) == before
 
 
 def test_a_folder_that_is_not_writable_is_refused(place, monkeypatch, nothing_loads, lib_svd):
@@ -300,12 +300,12 @@ def test_a_folder_that_is_not_writable_is_refused(place, monkeypatch, nothing_lo
 
     monkeypatch.chdir(place)
     monkeypatch.setattr(Path, "touch", touch)  # root may write everywhere, so chmod would not do
-    before = stamps(place)
+    before = list_stamps(place)
     ran = lib_svd("animate", *GOOD.split())
     assert_refused(ran.code, ran.out, ran.err, "new.mp4 cannot be written|choose another folder")
     ran = lib_svd("animate", *GOOD.split(), "--save-latents", "l.safetensors")
     assert_refused(ran.code, ran.out, ran.err, "cannot be written|choose another folder")
-    assert stamps(place) == before
+    assert list_stamps(place) == before
 
 
 def test_a_folder_for_clips_that_cannot_be_made_is_refused(place, monkeypatch, nothing_loads, lib_svd):
@@ -328,7 +328,7 @@ def test_a_file_in_the_place_of_the_folder_for_clips_is_refused(here, checkpoint
 @pytest.mark.parametrize("case", ["--motion 0", "@ none.png", "--checkpoint lora.safetensors"])
 def test_a_script_gets_the_error_as_json_too(case, place, monkeypatch, nothing_loads, lib_svd):
     monkeypatch.chdir(place)
-    ran = lib_svd(*words_of(case), "--json")
+    ran = lib_svd(*list_words(case), "--json")
     found = json.loads(ran.out)
     assert set(found) == {"error", "message"}
     assert found["error"] in ("BadRequest", "BadPicture", "BadCheckpoint")

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 COMMANDS = ("animate", "sweep", "review", "check", "history", "inspect", "serve", "--help", "nonsense")
 
 
-def without_packages(*words, cwd, beside=ROOT):
+def run_without_packages(*words, cwd, beside=ROOT):
     """`python -m lib_svd WORDS` by a Python that finds the standard library and a folder, and no packages."""
     environment = {"PYTHONPATH": str(beside), "PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ["PATH"]}
     command = [sys.executable, "-S", "-W", "error", "-m", "lib_svd", *words]
@@ -31,7 +31,7 @@ def without_packages(*words, cwd, beside=ROOT):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_without_packages_a_command_is_one_sentence(here, command):
-    ran = without_packages(command, cwd=here)
+    ran = run_without_packages(command, cwd=here)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert len(ran.stderr.splitlines()) == 1
     for words in ("Error: torch, ", "click", sys.executable):
@@ -43,14 +43,14 @@ def test_with_some_packages_the_rest_is_named(here):
     for name in ("lib_svd", "click"):
         found = ROOT / name if name == "lib_svd" else Path(click.__file__).parent
         (here / "packages" / name).symlink_to(found)
-    ran = without_packages("animate", "photo.jpg", "--checkpoint", "demo", cwd=here, beside=here / "packages")
+    ran = run_without_packages("animate", "photo.jpg", "--checkpoint", "demo", cwd=here, beside=here / "packages")
     assert ran.returncode == 1
     assert re.fullmatch(r"Error: torch, .*opencv-python-headless cannot be found by .*\n", ran.stderr)
     assert "click" not in ran.stderr
 
 
 def test_the_doctor_needs_no_packages(here):
-    ran = without_packages("doctor", cwd=here)
+    ran = run_without_packages("doctor", cwd=here)
     assert (ran.returncode, ran.stderr) == (1, "")
     for words in (
         "device: not known without torch",
@@ -59,7 +59,7 @@ def test_the_doctor_needs_no_packages(here):
         "problem: torch, ",
     ):
         assert words in ran.stdout
-    found = json.loads(without_packages("doctor", "--json", cwd=here).stdout)
+    found = json.loads(run_without_packages("doctor", "--json", cwd=here).stdout)
     assert set(found["packages"].values()) == {"missing"}
     assert found["problem"].startswith("torch, ")
 
@@ -69,30 +69,30 @@ def checkout(tmp_path, monkeypatch):
     """A checkout in which everything is missing."""
     (tmp_path / "pyproject.toml").touch()
     monkeypatch.setattr(doctor, "__file__", str(tmp_path / "lib_svd" / "doctor.py"))
-    monkeypatch.setattr(doctor, "_installed", lambda name: "missing")
+    monkeypatch.setattr(doctor, "_find_version", lambda name: "missing")
     return tmp_path
 
 
 def test_in_an_environment_the_checkout_is_installed(checkout):
-    assert f"run `{sys.executable} -m pip install {checkout}`." in doctor.problem()
+    assert f"run `{sys.executable} -m pip install {checkout}`." in doctor.find_problem()
 
 
 def test_a_systems_own_python_is_told_of_an_environment(checkout, monkeypatch):
     monkeypatch.setattr(sys, "prefix", sys.base_prefix)
-    assert f"run `{sys.executable} -m venv .venv`, then `.venv/bin/python -m pip install " in doctor.problem()
+    assert f"run `{sys.executable} -m venv .venv`, then `.venv/bin/python -m pip install " in doctor.find_problem()
 
 
 def test_an_environment_that_make_has_set_up_is_named(checkout):
     python = checkout / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.touch()
-    assert f"use {python}, which `make` has set up." in doctor.problem()
+    assert f"use {python}, which `make` has set up." in doctor.find_problem()
 
 
 def test_outside_a_checkout_packages_are_installed_by_name(checkout, monkeypatch):
     (checkout / "pyproject.toml").unlink()
-    monkeypatch.setattr(doctor, "_installed", lambda name: "missing" if name == "psutil" else "1")
-    assert doctor.problem() == (
+    monkeypatch.setattr(doctor, "_find_version", lambda name: "missing" if name == "psutil" else "1")
+    assert doctor.find_problem() == (
         f"psutil cannot be found by {sys.executable}: run `{sys.executable} -m pip install psutil`."
     )
 
@@ -116,9 +116,9 @@ def test_a_python_that_is_too_old_is_one_sentence(monkeypatch):
     ],
 )
 def test_a_gradio_that_cannot_be_used_is_one_sentence(lib_svd, monkeypatch, gradio, starlette, said):
-    monkeypatch.setattr(doctor, "_installed", {"gradio": gradio, "starlette": starlette}.get)
+    monkeypatch.setattr(doctor, "_find_version", {"gradio": gradio, "starlette": starlette}.get)
     if said is None:
-        assert doctor.page_problem() is None
+        assert doctor.find_page_problem() is None
         return
     ran = lib_svd("serve")
     assert (ran.code, ran.out) == (1, "")
@@ -137,7 +137,7 @@ def test_a_gradio_that_cannot_be_loaded_is_one_sentence(here):
     assert len(ran.stderr.splitlines()) == 1
 
 
-def requirements(text: str) -> dict[str, str]:
+def read_requirements(text: str) -> dict[str, str]:
     """Names and what is asked of them, from a list in pyproject.toml."""
     return dict(re.findall(r'^ *(?:page = \[)?"([\w-]+)([^"]*)"', text, re.MULTILINE))
 
@@ -148,8 +148,8 @@ def test_the_doctor_knows_every_package_and_the_gradio_that_pip_brings():
         re.search(r"^dependencies = \[(.*?)^\]", project, re.M | re.S),
         re.search(r"^page = .*$", project, re.M),
     )
-    assert list(doctor.PACKAGES) == list(requirements(needed[1]))
-    assert [name + bounds for name, bounds in requirements(extra[0]).items()] == [doctor.PAGE]
+    assert list(doctor.PACKAGES) == list(read_requirements(needed[1]))
+    assert [name + bounds for name, bounds in read_requirements(extra[0]).items()] == [doctor.PAGE]
     assert all(importlib.util.find_spec(module) for module in doctor.PACKAGES.values())
 
 
@@ -158,7 +158,7 @@ def told(monkeypatch, capsys, tmp_path):
     """What `make test` or `make demo` says in its first second, on a machine with these programs."""
     Version = namedtuple("Version", "major minor micro")
 
-    def of(target, programs, version=(3, 11, 2)):
+    def list_lacking_of(target, programs, version=(3, 11, 2)):
         for name in programs:
             (tmp_path / name).touch(0o755)
         monkeypatch.setenv("PATH", str(tmp_path))
@@ -167,7 +167,7 @@ def told(monkeypatch, capsys, tmp_path):
         code = needs.main(target)
         return code, capsys.readouterr().err
 
-    return of
+    return list_lacking_of
 
 
 def test_nothing_is_said_where_everything_is_there(told):

@@ -16,15 +16,15 @@ README = table.README.read_text(encoding="utf-8")
 
 
 def test_tables_equal_the_rows():
-    assert table.written(README, table.rows()) == README, "run python -m benchmarks.table"
+    assert table.write_tables(README, table.read_rows()) == README, "run python -m benchmarks.table"
 
 
 def test_there_are_rows_of_a_known_kind():
-    assert table.rows()
-    assert {row["kind"] for row in table.rows()} <= set(table.KINDS)
+    assert table.read_rows()
+    assert {row["kind"] for row in table.read_rows()} <= set(table.KINDS)
 
 
-@pytest.mark.parametrize("row", table.rows(), ids=lambda row: f"{row['kind']} {row['device']}")
+@pytest.mark.parametrize("row", table.read_rows(), ids=lambda row: f"{row['kind']} {row['device']}")
 def test_row_gives_its_conditions(row):
     named = ["date", "revision", "device_name", "torch"]
     if row["kind"] in ("clip", "choices"):  # shortcuts are of the demo in float32, the roofline of the released model
@@ -36,14 +36,14 @@ def test_row_gives_its_conditions(row):
     ("speed", "measured"), [("balanced", "Align Your Steps, 10"), ("draft", "Align Your Steps, 6")]
 )
 def test_what_a_speed_is_said_to_cost_is_what_was_measured(speed, measured):
-    (row,) = [row for row in table.rows() if row["kind"] == "shortcuts"]
+    (row,) = [row for row in table.read_rows() if row["kind"] == "shortcuts"]
     least = next(line["least_psnr"] for line in row["shortcuts"] if line["name"] == measured)
     assert f"{255 / 10 ** (least / 20):.1f} of 255" in SPEEDS[speed].cost
 
 
 def test_cpu_tables_quote_no_seconds():
-    cpu = [row for row in table.rows() if row["device"] == "cpu"]
-    text = "".join(table.tables(cpu).values())
+    cpu = [row for row in table.read_rows() if row["device"] == "cpu"]
+    text = "".join(table.make_tables(cpu).values())
     assert not re.search(r"\| (s|peak GB)[ |]", text)
 
 
@@ -79,7 +79,7 @@ def test_an_operation_counts_as_its_arithmetic_and_what_it_touches():
 
 def test_the_peers_arithmetic_is_the_references():
     """80.0 and 173.6 TFLOP were counted in Stability's own code: one branch, and the decoder."""
-    (row,) = [row for row in table.rows() if row["kind"] == "roofline"]
+    (row,) = [row for row in table.read_rows() if row["kind"] == "roofline"]
     flops = {
         stage: sum(kind["flops"] for kind in by["diffusers"].values()) / 1e12 for stage, by in row["stages"].items()
     }

@@ -17,18 +17,18 @@ from lib_svd.settings import SETTINGS, Setting
 BAD = [math.nan, -1e9, 1e9, "none of these", None, "x" * 5000]
 
 
-def refusals(setting: Setting) -> set[str]:
+def list_refusals(setting: Setting) -> set[str]:
     """What is said of each bad value of a setting."""
     said = set()
     for value in BAD:
         try:
-            setting.read(value) if isinstance(value, str) and setting.kind is not str else setting.checked(value)
+            setting.read(value) if isinstance(value, str) and setting.kind is not str else setting.check(value)
         except BadRequest as refused:
             said.add(str(refused))
     return said
 
 
-def own_options(command: str) -> set[str]:
+def list_own_options(command: str) -> set[str]:
     from lib_svd.cli import cli
 
     return {option for param in cli.commands[command].params for option in param.opts}
@@ -36,22 +36,22 @@ def own_options(command: str) -> set[str]:
 
 @pytest.mark.parametrize("setting", SETTINGS.values(), ids=lambda setting: setting.name)
 def test_a_bad_value_is_refused_by_label_on_the_page_and_by_flag_in_a_terminal(setting):
-    assert all(said.startswith(f"{setting.label} ") for said in refusals(setting))
+    assert all(said.startswith(f"{setting.label} ") for said in list_refusals(setting))
     with speak_in_flags():
-        flags = {said.partition(" ")[0] for said in refusals(setting)}
+        flags = {said.partition(" ")[0] for said in list_refusals(setting)}
     assert len(flags) == 1
-    assert flags < own_options("animate") & own_options("sweep")
+    assert flags < list_own_options("animate") & list_own_options("sweep")
 
 
 @pytest.mark.parametrize("setting", SETTINGS.values(), ids=lambda setting: setting.name)
 def test_advice_names_what_can_be_typed(setting):
     value = next(iter(setting.choices)) if setting.choices else 1
     advice = Advice(fault="static", found="", setting=setting.name, value=value, reason="")
-    assert advice.sentence == f"Set {setting.label} to {setting.written(value)}."
+    assert advice.sentence == f"Set {setting.label} to {setting.write(value)}."
     with speak_in_flags():
         words = re.fullmatch(r"Set (--[a-z-]+) to (.*)\.", advice.sentence)
     assert words
-    assert words[1] in own_options("animate")
+    assert words[1] in list_own_options("animate")
     assert words[2] == str(value)
 
 

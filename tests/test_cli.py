@@ -21,7 +21,7 @@ from lib_svd.errors import BadOutput
 from lib_svd.request import ClipRequest
 from lib_svd.settings import SETTINGS
 from lib_svd.video import probe
-from tests.conftest import Ran, frames_in, save_picture, snapshot, started
+from tests.conftest import Ran, read_frames_in, save_picture, snapshot, start
 
 Make = Callable[..., npt.NDArray[np.uint8]]
 
@@ -31,18 +31,18 @@ def make(here, checkpoint, picture, lib_svd) -> Make:
     """The frames that `animate picture --checkpoint checkpoint WORDS` gives, bit for bit."""
     made: list[Path] = []
 
-    def frames(*words: object) -> npt.NDArray[np.uint8]:
+    def make_frames(*words: object) -> npt.NDArray[np.uint8]:
         folder = here / f"f{len(made)}"
         made.append(folder)
         out = [] if "--out" in words else ["--out", f"clip{len(made)}.mp4"]
         ran = lib_svd("animate", picture, "--checkpoint", checkpoint, "--frames-dir", folder, "--quiet", *out, *words)
         assert ran.code == 0, ran.err
-        return frames_in(folder)
+        return read_frames_in(folder)
 
-    return frames
+    return make_frames
 
 
-def error_of(ran: Ran) -> str:
+def read_error(ran: Ran) -> str:
     assert ran.code == 0, ran.err
     return ran.err
 
@@ -56,10 +56,10 @@ def test_a_clip_is_a_video_with_every_setting_in_it(here, checkpoint, picture, l
     asked = ClipRequest.from_infotext(found.metadata["comment"])
     assert (asked.seed, asked.fps, asked.num_frames, asked.width) == (3, 12, 5, 96)
     assert re.fullmatch(rf"{checkpoint.name} \[[0-9a-f]{{10}}\]", asked.checkpoint)
-    assert Path("a.txt").read_text("utf-8") == asked.infotext() == found.metadata["comment"]
+    assert Path("a.txt").read_text("utf-8") == asked.write_infotext() == found.metadata["comment"]
     assert sorted(snapshot(here)) == ["a.json", "a.mp4", "a.txt"]
     assert re.search(r"^a\.mp4: 5 frames of 96x64 at 12 fps\. Seconds: condition [\d.]+, sample", ran.out)
-    assert asked.infotext() in ran.out
+    assert asked.write_infotext() in ran.out
 
 
 @pytest.mark.parametrize("kind", ["clip.mp4", "clip.txt", "f0/00002.png"])
@@ -68,8 +68,8 @@ def test_pasting_a_clips_settings_gives_the_same_clip(here, checkpoint, picture,
     words += ["--max-guidance", 4, "--guidance-ramp", "triangle", "--augmentation", 0.1, "--size", "64x64"]
     first = make(*words, "--out", "clip.mp4")
     again = ["--models", checkpoint.parent, "--like", kind, "--out", "again.mp4", "--frames-dir", "again", "--quiet"]
-    error_of(lib_svd("animate", picture, *again))
-    assert np.array_equal(frames_in(here / "again"), first)
+    read_error(lib_svd("animate", picture, *again))
+    assert np.array_equal(read_frames_in(here / "again"), first)
     assert Path("again.txt").read_bytes() == Path("clip.txt").read_bytes()
 
 
@@ -77,7 +77,7 @@ def test_options_win_over_settings_that_are_pasted(make):
     make("--seed", 1, "--fps", 9, "--out", "clip.mp4")
     make("--like", "clip.mp4", "--seed", 2, "--size", "auto", "--out", "other.mp4")
     first, second = (ClipRequest.from_infotext(Path(f"{name}.txt").read_text("utf-8")) for name in ("clip", "other"))
-    assert second == first.with_(seed=2)
+    assert second == first.replace(seed=2)
 
 
 def test_json_holds_what_a_script_needs(here, checkpoint, picture, lib_svd):
@@ -138,15 +138,17 @@ def test_saved_latents_decode_to_the_same_frames(here, checkpoint, make, lib_svd
     frames = make("--seed", 5, "--save-latents", "l.safetensors", "--out", "a.mp4")
     before = Path("l.safetensors").read_bytes()
     words = ["--checkpoint", checkpoint, "--out", "b.mp4", "--frames-dir", "again", "--quiet"]
-    error_of(lib_svd("animate", "--from-latents", "l.safetensors", *words))
-    assert np.array_equal(frames_in(here / "again"), frames)
+    read_error(lib_svd("animate", "--from-latents", "l.safetensors", *words))
+    assert np.array_equal(read_frames_in(here / "again"), frames)
     assert Path("b.txt").read_bytes() == Path("a.txt").read_bytes()
     assert Path("l.safetensors").read_bytes() == before
 
 
 def test_a_clip_from_latents_finds_its_model_and_a_name(here, checkpoint, make, lib_svd):
     make("--seed", 5, "--save-latents", "cat.latents.safetensors", "--out", "a.mp4")
-    error_of(lib_svd("animate", "--from-latents", "cat.latents.safetensors", "--models", checkpoint.parent, "--quiet"))
+    read_error(
+        lib_svd("animate", "--from-latents", "cat.latents.safetensors", "--models", checkpoint.parent, "--quiet")
+    )
     written = sorted(path.name for path in Path("output").iterdir())
     assert written == ["cat-svd-0001.json", "cat-svd-0001.mp4", "cat-svd-0001.txt"]
 
@@ -178,7 +180,7 @@ def test_the_references_chunks_are_another_clip(make):
 
 def test_a_portrait_picture_makes_a_portrait_clip(here, checkpoint, lib_svd):
     save_picture(here / "tall.png", 100, 150)
-    error_of(lib_svd("animate", "tall.png", "--checkpoint", checkpoint, "--steps", 1, "--out", "a.mp4"))
+    read_error(lib_svd("animate", "tall.png", "--checkpoint", checkpoint, "--steps", 1, "--out", "a.mp4"))
     found = probe(Path("a.mp4"))
     assert (found.width, found.height) == (64, 96)
 
@@ -188,8 +190,8 @@ def test_clips_without_a_name_are_numbered_and_never_overwritten(here, checkpoin
     (here / "output" / "photo-svd-0003.txt").write_text("mine")
     words = ["--checkpoint", checkpoint, "--steps", 1, "--frames", 1, "--quiet"]
     for _ in range(2):
-        error_of(lib_svd("animate", picture, *words))
-    error_of(lib_svd("animate", picture, *words, "--count", 2, "--seed", 6))
+        read_error(lib_svd("animate", picture, *words))
+    read_error(lib_svd("animate", picture, *words, "--count", 2, "--seed", 6))
     assert sorted(path.name for path in Path("output").glob("*.mp4")) == [
         *("photo-svd-0004.mp4", "photo-svd-0005.mp4", "photo-svd-0006-6.mp4", "photo-svd-0006-7.mp4")
     ]
@@ -198,7 +200,7 @@ def test_clips_without_a_name_are_numbered_and_never_overwritten(here, checkpoin
 
 def test_progress_shows_seconds_a_step_and_the_time_left(here, checkpoint, picture, lib_svd, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    said = error_of(lib_svd("animate", picture, "--checkpoint", checkpoint, "--steps", 4, "--out", "a.mp4"))
+    said = read_error(lib_svd("animate", picture, "--checkpoint", checkpoint, "--steps", 4, "--out", "a.mp4"))
     stages = ["Loading svd_xt.safetensors", "Reading the picture", "Sampling", "Decoding", "Measuring the clip"]
     assert [stage for stage in stages if f"{stage}: " in said] == stages
     assert re.search(r"Sampling: +0%\|.*\| 0/4 \[\d\d:\d\d<\?, +\?s/it\]", said)
@@ -207,13 +209,13 @@ def test_progress_shows_seconds_a_step_and_the_time_left(here, checkpoint, pictu
 
 
 def test_what_happened_on_the_way_is_said(here, checkpoint, picture, lib_svd, monkeypatch):
-    def full(_latents, _request, _path):
+    def fill_up(_latents, _request, _path):
         raise BadOutput("Latents cannot be written to l.safetensors (the disk is full): make room.")
 
-    monkeypatch.setattr("lib_svd.animate.save_latents", full)
-    monkeypatch.setattr("lib_svd.latents.save_latents", full)
+    monkeypatch.setattr("lib_svd.animate.save_latents", fill_up)
+    monkeypatch.setattr("lib_svd.latents.save_latents", fill_up)
     words = ["--checkpoint", checkpoint, "--steps", 1, "--out", "a.mp4", "--save-latents", "l.safetensors", "--quiet"]
-    said = error_of(lib_svd("animate", picture, *words))
+    said = read_error(lib_svd("animate", picture, *words))
     assert said.splitlines() == ["Latents cannot be written to l.safetensors (the disk is full): make room."]
     assert Path("a.mp4").exists()
 
@@ -221,14 +223,14 @@ def test_what_happened_on_the_way_is_said(here, checkpoint, picture, lib_svd, mo
 def test_the_unet_in_float8_gives_nearly_the_same_clip(here, picture, lib_svd):
     for weights in ("auto", "float8"):
         words = ["--seed", 4, "--steps", 4, "--frames-dir", weights, "--out", f"{weights}.mp4", "--quiet"]
-        error_of(lib_svd("animate", picture, "--checkpoint", "demo", "--weights", weights, *words))
-    difference = frames_in(here / "auto").astype(float) - frames_in(here / "float8")
+        read_error(lib_svd("animate", picture, "--checkpoint", "demo", "--weights", weights, *words))
+    difference = read_frames_in(here / "auto").astype(float) - read_frames_in(here / "float8")
     assert 0 < (difference**2).mean() < 255**2 / 10**3  # 30 dB
 
 
 def test_compiling_can_be_asked_for(here, checkpoint, picture, lib_svd):
     words = ["--checkpoint", checkpoint, "--steps", 1, "--out", "a.mp4", "--compile", "--quiet"]
-    assert error_of(lib_svd("animate", picture, *words)).strip() == "Nothing was compiled: on cpu it gains nothing."
+    assert read_error(lib_svd("animate", picture, *words)).strip() == "Nothing was compiled: on cpu it gains nothing."
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
@@ -239,7 +241,9 @@ def test_half_precision_can_be_asked_for(make, dtype):
 
 
 def test_no_progress_where_none_is_wanted(here, checkpoint, picture, lib_svd):
-    said = error_of(lib_svd("animate", picture, "--checkpoint", checkpoint, "--steps", 1, "--out", "a.mp4", "--quiet"))
+    said = read_error(
+        lib_svd("animate", picture, "--checkpoint", checkpoint, "--steps", 1, "--out", "a.mp4", "--quiet")
+    )
     assert said == ""
 
 
@@ -304,7 +308,7 @@ def test_no_words_at_all_are_answered_with_help(lib_svd):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child")
 def test_ctrl_c_while_sampling_leaves_nothing(here, checkpoint, picture):
     words = ["--checkpoint", checkpoint, "--steps", 100, "--size", "128x128", "--frames", 10]
-    with started("animate", picture, *words, cwd=here) as running:
+    with start("animate", picture, *words, cwd=here) as running:
         said = wait_for("Sampling", running.stderr)
         running.send_signal(signal.SIGINT)
         out, rest = running.communicate(timeout=60)

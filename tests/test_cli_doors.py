@@ -16,7 +16,7 @@ from tests.conftest import NARROW, save_picture
 SMALL = ("--steps", 1, "--frames", 2, "--quiet")
 
 
-def seed_of(path: Path) -> int:
+def read_seed(path: Path) -> int:
     return ClipRequest.from_infotext(read_infotext(path)).seed
 
 
@@ -24,11 +24,11 @@ def test_several_pictures_are_animated_from_one_loading(here, checkpoint, pictur
     (here / "b").mkdir()
     save_picture(here / "b" / picture.name, 96, 64)
     loads: list[str] = []
-    monkeypatch.setattr("lib_svd.studio.load", counted("lib_svd.studio.load", loads))
+    monkeypatch.setattr("lib_svd.studio.load", count_calls("lib_svd.studio.load", loads))
     ran = lib_svd("animate", picture, here / "b" / picture.name, "--checkpoint", checkpoint, "--seed", 5, "--count", 2,
                   *SMALL)  # fmt: skip
     assert ran.code == 0, ran.err
-    made = {path.name: seed_of(path) for path in Path("output").glob("*.mp4")}
+    made = {path.name: read_seed(path) for path in Path("output").glob("*.mp4")}
     stem = picture.stem
     assert made == {
         **{f"{stem}-svd-0001-5.mp4": 5, f"{stem}-svd-0001-6.mp4": 6},
@@ -37,7 +37,7 @@ def test_several_pictures_are_animated_from_one_loading(here, checkpoint, pictur
     assert len(loads) == 1
 
 
-def counted(name, calls):
+def count_calls(name, calls):
     from pkgutil import resolve_name
 
     function = resolve_name(name)
@@ -101,7 +101,7 @@ def test_a_seed_of_minus_one_is_drawn_and_presets_have_any_case(here, checkpoint
         ran = lib_svd("animate", picture, "--checkpoint", checkpoint, "--out", f"{name}.mp4", "--seed", -1, "--preset",
                       "portrait", *SMALL)  # fmt: skip
         assert ran.code == 0, ran.err
-    assert seed_of(Path("a.mp4")) != seed_of(Path("b.mp4"))
+    assert read_seed(Path("a.mp4")) != read_seed(Path("b.mp4"))
     assert ClipRequest.from_infotext(read_infotext(Path("a.mp4"))).motion_bucket_id == 60
 
 

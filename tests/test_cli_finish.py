@@ -9,7 +9,7 @@ import pytest
 from lib_svd import video
 from lib_svd.clip import Clip
 from lib_svd.finish.finishing import FINISHINGS
-from tests.conftest import snapshot, started
+from tests.conftest import snapshot, start
 from tests.requests import complete
 from tests.review import clips
 
@@ -19,24 +19,24 @@ from lib_svd.finish import recipe
 def hanging(*given):
     print("enlarging", flush=True)
     time.sleep(600)
-recipe.enlarged = hanging
+recipe.enlarge_frames = hanging
 """
 
 
 @pytest.fixture
 def clip(here):
     settings = complete(num_frames=10, width=192, height=128, fps=7)
-    return video.save(Clip(frames=clips.pan(2), fps=7, infotext=settings.infotext()), here / "a.mp4").video
+    return video.save(Clip(frames=clips.make_pan(2), fps=7, infotext=settings.write_infotext()), here / "a.mp4").video
 
 
-def finished(lib_svd, *words):
+def finish(lib_svd, *words):
     ran = lib_svd("finish", *words, "--json")
     assert ran.code == 0, ran.err
     return [json.loads(line) for line in ran.out.splitlines()]
 
 
 def test_a_clip_is_looped_enlarged_and_written_in_two_formats(here, lib_svd, clip):
-    (told,) = finished(lib_svd, clip, "--loop", "pingpong", "--upscale", "lanczos", "--scale", 2, "--also", "gif")
+    (told,) = finish(lib_svd, clip, "--loop", "pingpong", "--upscale", "lanczos", "--scale", 2, "--also", "gif")
     assert told["path"] == "output/a-finished.mp4"
     assert (told["num_frames"], told["width"], told["height"], told["fps"]) == (18, 384, 256, 7)
     assert told["copies"] == ["output/a-finished.gif"]
@@ -57,19 +57,19 @@ def test_the_plan_is_said_before_and_can_be_all(here, lib_svd, clip):
     ran = lib_svd("finish", *words, "--plan")
     assert ran.out.startswith(said)
     assert not (here / "output").exists()
-    (told,) = finished(lib_svd, *words, "--plan")
+    (told,) = finish(lib_svd, *words, "--plan")
     assert (told["num_frames"], told["fps"]) == (36, 14)
     assert said in lib_svd("finish", *words).err
 
 
 def test_several_clips_are_all_checked_before_the_first_is_begun(here, lib_svd, clip):
-    other = video.save(Clip(frames=clips.pan(3)[:4], fps=7, infotext=""), here / "b.mp4").video
+    other = video.save(Clip(frames=clips.make_pan(3)[:4], fps=7, infotext=""), here / "b.mp4").video
     before = snapshot(here)
     ran = lib_svd("finish", clip, other, "--first", 5)
     assert ran.code == 2
     assert "The first frame is to be 5, and the clip has 4." in ran.err
     assert snapshot(here) == before
-    assert [each["num_frames"] for each in finished(lib_svd, clip, other, "--first", 3)] == [8, 2]
+    assert [each["num_frames"] for each in finish(lib_svd, clip, other, "--first", 3)] == [8, 2]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_what_cannot_be_is_one_sentence_and_nothing_is_written(here, lib_svd, cl
 
 
 def test_a_delivery_gives_what_it_says_and_options_given_win(here, lib_svd, clip):
-    (told,) = finished(lib_svd, clip, "--for", "social", "--size", "96x96", "--length", 2, "--smooth", "14")
+    (told,) = finish(lib_svd, clip, "--for", "social", "--size", "96x96", "--length", 2, "--smooth", "14")
     assert (told["width"], told["height"], told["num_frames"], told["fps"]) == (96, 96, 28, 14)
 
 
@@ -116,7 +116,7 @@ def test_help_groups_what_is_done(lib_svd):
 
 def test_a_kill_leaves_the_clip_and_nothing_else(here, clip):
     before = snapshot(here)
-    running = started("finish", clip, "--upscale", "lanczos", cwd=here, first=HANG_WHILE_ENLARGING)
+    running = start("finish", clip, "--upscale", "lanczos", cwd=here, first=HANG_WHILE_ENLARGING)
     while "enlarging" not in (line := running.stdout.readline()):
         assert line or running.poll() is None, running.stderr.read()
     running.kill()

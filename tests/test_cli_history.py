@@ -67,7 +67,7 @@ def test_many_clips_are_compared_at_once(here, lib_svd, monkeypatch):
     for number in range(20):
         (here / f"{number}.mp4").write_bytes(b"")
     asked = []
-    monkeypatch.setattr("lib_svd.jobs.history.differing", lambda clips: asked.append(len(clips)) or [])
+    monkeypatch.setattr("lib_svd.jobs.history.list_differing", lambda clips: asked.append(len(clips)) or [])
     assert lib_svd("history", ".", "--compare").code == 0
     assert asked == [20]
 

@@ -12,25 +12,25 @@ from PIL import Image
 from lib_svd.clip import Clip
 from lib_svd.review.words import MEASURES
 from lib_svd.video import save, save_frames
-from tests.conftest import disc
+from tests.conftest import draw_disc
 from tests.requests import complete
 from tests.review import clips
 
 
-def saved(frames, path):
+def write_clip(frames, path):
     """A clip that says nothing of how it was made."""
     save(Clip(frames=frames, fps=7, infotext="a clip from elsewhere"), path)
     return path
 
 
-def measured(lib_svd, *words):
+def measure(lib_svd, *words):
     ran = lib_svd("review", *words, "--json")
     assert ran.code == 0, ran.err
     return json.loads(ran.out)
 
 
 def test_the_measures_of_a_video_are_nested_by_what_they_are_about(here, lib_svd):
-    found = measured(lib_svd, saved(clips.pan(3), here / "pan.mp4"))
+    found = measure(lib_svd, write_clip(clips.make_pan(3), here / "pan.mp4"))
     assert (found["num_frames"], found["size"], found["fps"]) == (10, [192, 128], 7)
     assert found["motion"]["flow"] == pytest.approx(3, rel=0.1)
     assert found["fidelity"]["drift"] < 1
@@ -42,13 +42,13 @@ def test_the_measures_of_a_video_are_nested_by_what_they_are_about(here, lib_svd
 
 def test_faults_survive_the_encoding_in_their_order(here, lib_svd):
     made = {
-        "good": clips.pan(3),
-        "flicker": clips.flickering(clips.pan(3), 10),
-        "drift": clips.drifting(clips.pan(3), 50),
-        "blur": clips.blurring(clips.pan(3), 2.5),
-        "still": clips.pan(0),
+        "good": clips.make_pan(3),
+        "flicker": clips.add_flicker(clips.make_pan(3), 10),
+        "drift": clips.add_drift(clips.make_pan(3), 50),
+        "blur": clips.blur(clips.make_pan(3), 2.5),
+        "still": clips.make_pan(0),
     }
-    found = {name: measured(lib_svd, saved(frames, here / f"{name}.mp4")) for name, frames in made.items()}
+    found = {name: measure(lib_svd, write_clip(frames, here / f"{name}.mp4")) for name, frames in made.items()}
     assert max(found, key=lambda name: found[name]["consistency"]["flicker"]) == "flicker"
     assert max(found, key=lambda name: found[name]["fidelity"]["drift"]) == "drift"
     assert min(found, key=lambda name: found[name]["consistency"]["sharpness"]) == "blur"
@@ -57,13 +57,13 @@ def test_faults_survive_the_encoding_in_their_order(here, lib_svd):
 
 def test_a_clip_made_here_is_held_against_its_picture_as_the_model_got_it(here, lib_svd):
     """The picture is cropped as the clip's settings say, whatever size the video shows it at."""
-    picture = clips.scene()[:192, :192]
+    picture = clips.read_scene()[:192, :192]
     Image.fromarray(picture).save(here / "square.png")
     for name, focus in (("kept", 1.0), ("other", 0.0)):
         settings = complete(width=192, height=128, focus_y=focus, num_frames=3)
         lower = np.stack([picture[64:]] * 3)
-        save(Clip(frames=lower, fps=7, infotext=settings.infotext(), enlarge=2), here / f"{name}.mp4")
-    kept, other = (measured(lib_svd, f"{name}.mp4", "--picture", "square.png") for name in ("kept", "other"))
+        save(Clip(frames=lower, fps=7, infotext=settings.write_infotext(), enlarge=2), here / f"{name}.mp4")
+    kept, other = (measure(lib_svd, f"{name}.mp4", "--picture", "square.png") for name in ("kept", "other"))
     assert kept["size"] == [384, 256]
     assert kept["fidelity"]["ssim"] > 0.95
     assert other["fidelity"]["ssim"] < 0.6
@@ -72,28 +72,28 @@ def test_a_clip_made_here_is_held_against_its_picture_as_the_model_got_it(here, 
 def test_likeness_is_told_by_the_model_that_made_the_clip(here, checkpoint, picture, lib_svd):
     made = lib_svd("animate", picture, "--checkpoint", checkpoint, "--seed", 1, "--out", "clip.mp4")
     assert made.code == 0, made.err
-    found = measured(lib_svd, "clip.mp4", "--models", checkpoint.parent)
+    found = measure(lib_svd, "clip.mp4", "--models", checkpoint.parent)
     assert -1 <= found["fidelity"]["similarity_lowest"] <= found["fidelity"]["similarity"] <= 1
     assert found["notes"] == []
-    elsewhere = measured(lib_svd, "clip.mp4")
+    elsewhere = measure(lib_svd, "clip.mp4")
     assert elsewhere["fidelity"]["similarity"] is None
     assert "Likeness is not measured" in elsewhere["notes"][0]
 
 
 def test_a_picture_is_what_fidelity_is_held_against(here, lib_svd):
-    frames = clips.pan(2)
+    frames = clips.make_pan(2)
     save_frames(frames, here / "f", "")
     Image.fromarray(frames[0]).save(here / "right.png")
     Image.fromarray(frames[0][::-1]).save(here / "wrong.png")
     right, wrong = (
-        measured(lib_svd, "f", "--picture", f"{name}.png")["fidelity"]["ssim"] for name in ("right", "wrong")
+        measure(lib_svd, "f", "--picture", f"{name}.png")["fidelity"]["ssim"] for name in ("right", "wrong")
     )
     assert right == pytest.approx(1)
     assert wrong < 0.5
 
 
 def test_in_words_each_measure_has_its_number_and_its_range(here, lib_svd):
-    ran = lib_svd("review", saved(clips.pan(3), here / "pan.mp4"))
+    ran = lib_svd("review", write_clip(clips.make_pan(3), here / "pan.mp4"))
     assert ran.code == 0, ran.err
     assert "pan.mp4: 10 frames of 192x128 at 7 fps" in ran.out
     assert re.search(r"^  Flow: (2\.9\d|3(\.0\d)?) px a frame", ran.out, re.MULTILINE)
@@ -102,7 +102,7 @@ def test_in_words_each_measure_has_its_number_and_its_range(here, lib_svd):
 
 
 def test_a_frozen_clip_does_not_look_good(here, lib_svd):
-    ran = lib_svd("review", saved(clips.pan(0), here / "still.mp4"))
+    ran = lib_svd("review", write_clip(clips.make_pan(0), here / "still.mp4"))
     assert "frozen" in ran.out
     assert re.search(r"Flicker: \S+ %, steady, but nothing moves\.", ran.out)
 
@@ -118,9 +118,9 @@ def test_a_frozen_clip_does_not_look_good(here, lib_svd):
     ],
 )
 def test_what_cannot_be_looked_at_is_refused_in_a_sentence(words, said, here, lib_svd):
-    saved(clips.pan(1), here / "pan.mp4")
-    saved(clips.pan(1)[:, :12], here / "thin.mp4")
-    save(Clip(frames=clips.pan(1), fps=7, infotext=complete().infotext()), here / "made.mp4")
+    write_clip(clips.make_pan(1), here / "pan.mp4")
+    write_clip(clips.make_pan(1)[:, :12], here / "thin.mp4")
+    save(Clip(frames=clips.make_pan(1), fps=7, infotext=complete().write_infotext()), here / "made.mp4")
     ran = lib_svd("review", *words)
     assert ran.code == 2
     assert said in ran.err
@@ -129,7 +129,7 @@ def test_what_cannot_be_looked_at_is_refused_in_a_sentence(words, said, here, li
 def test_without_opencv_it_says_which_measures_are_off_and_how_to_add_it(here, lib_svd, monkeypatch):
     for place in ("lib_svd.review.measure", "lib_svd.jobs.looking"):
         monkeypatch.setattr(f"{place}.can_see_motion", lambda: False)
-    ran = lib_svd("review", saved(clips.pan(3), here / "pan.mp4"))
+    ran = lib_svd("review", write_clip(clips.make_pan(3), here / "pan.mp4"))
     assert ran.code == 0
     assert "pip install opencv-python-headless" in ran.err
     assert "Flow: -, not measured." in ran.out
@@ -164,7 +164,7 @@ def test_a_picture_is_checked_for_the_model_that_shall_animate_it(here, lib_svd)
 
 
 def test_a_tighter_crop_is_told_in_the_words_that_animate_takes(here, lib_svd):
-    disc(850, 300, 80).resize((3000, 2000)).save(here / "far.png")
+    draw_disc(850, 300, 80).resize((3000, 2000)).save(here / "far.png")
     words = re.search(
         r"round the subject: --focus-x (\S+) --focus-y (\S+) --zoom (\S+)\.\n", lib_svd("check", here / "far.png").out
     )
@@ -176,14 +176,14 @@ def test_a_tighter_crop_is_told_in_the_words_that_animate_takes(here, lib_svd):
 
 def test_a_clip_made_here_with_a_fault_gets_one_change_to_try(here, lib_svd):
     settings = complete(width=192, height=128, num_frames=10, motion_bucket_id=127)
-    for name, frames in (("still", clips.pan(0)), ("good", clips.pan(3))):
-        save(Clip(frames=frames, fps=7, infotext=settings.infotext()), here / f"{name}.mp4")
-    found = measured(lib_svd, "still.mp4")["advice"]
+    for name, frames in (("still", clips.make_pan(0)), ("good", clips.make_pan(3))):
+        save(Clip(frames=frames, fps=7, infotext=settings.write_infotext()), here / f"{name}.mp4")
+    found = measure(lib_svd, "still.mp4")["advice"]
     assert (found["fault"], found["setting"], found["value"]) == ("static", "motion_bucket_id", 159)
     assert "Measured: too static. Set --motion to 159. More motion asked" in lib_svd("review", "still.mp4").out
-    assert measured(lib_svd, "good.mp4")["advice"] is None
+    assert measure(lib_svd, "good.mp4")["advice"] is None
     assert "You said: too chaotic. Set --motion to 75." in lib_svd("review", "good.mp4", "--wrong", "chaotic").out
-    assert measured(lib_svd, saved(clips.pan(0), here / "elsewhere.mp4"))["advice"] is None
+    assert measure(lib_svd, write_clip(clips.make_pan(0), here / "elsewhere.mp4"))["advice"] is None
 
 
 def test_measures_do_not_depend_on_how_the_clip_is_shown(here, picture, lib_svd):
@@ -204,5 +204,5 @@ def test_measures_do_not_depend_on_how_the_clip_is_shown(here, picture, lib_svd)
 
 def test_numbers_that_are_shown_alike_mean_the_same():
     (ssim,) = (measure for measure in MEASURES if measure.name == "ssim")
-    assert ssim.bare_number({"ssim": 0.7996}) == ssim.bare_number({"ssim": 0.8003})
-    assert ssim.word({"ssim": 0.7996, "speed": 1.0}) == ssim.word({"ssim": 0.8003, "speed": 1.0})
+    assert ssim.write_bare_number({"ssim": 0.7996}) == ssim.write_bare_number({"ssim": 0.8003})
+    assert ssim.choose_word({"ssim": 0.7996, "speed": 1.0}) == ssim.choose_word({"ssim": 0.8003, "speed": 1.0})

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lib_svd.files import held_name
+from lib_svd.files import hold_name
 from lib_svd.video import probe
 
 
@@ -58,7 +58,7 @@ def test_a_clip_that_is_there_is_never_overwritten(here, checkpoint, picture, li
 
 def test_sweeps_of_one_picture_in_two_programs_keep_their_clips_apart(here, checkpoint, picture, lib_svd):
     (here / "output").mkdir()
-    with held_name(here / "output", picture.stem, ".mp4") as theirs:
+    with hold_name(here / "output", picture.stem, ".mp4") as theirs:
         ran = lib_svd("sweep", picture, "--checkpoint", checkpoint, "--values", "30,200", "--quiet")
     assert ran.code == 0, ran.err
     name = theirs.stem.replace("0001", "0002")

@@ -26,7 +26,7 @@ def behind() -> FastAPI:
     return app
 
 
-def asked(app: FastAPI, at: str, method: str = "GET", names: tuple[str, ...] = (), **headers: str) -> int:
+def ask(app: FastAPI, at: str, method: str = "GET", names: tuple[str, ...] = (), **headers: str) -> int:
     client = TestClient(Door(app, names), base_url=at)
     return client.request(
         method, "/file", headers={name.replace("_", "-"): each for name, each in headers.items()}
@@ -47,16 +47,16 @@ def asked(app: FastAPI, at: str, method: str = "GET", names: tuple[str, ...] = (
     ],
 )
 def test_the_page_is_asked_by_a_name_of_this_machine(behind, at, status):
-    assert asked(behind, at) == status
+    assert ask(behind, at) == status
 
 
 def test_an_address_may_have_colons(behind):
-    assert asked(behind, "http://localhost", Host="[::1]:7870") == 200
+    assert ask(behind, "http://localhost", Host="[::1]:7870") == 200
 
 
 @pytest.mark.parametrize("host", ["", "[", "[::1", "localhost, example.org", "example.org@localhost:x"])
 def test_a_host_that_is_no_name_is_none_of_ours(behind, host):
-    assert asked(behind, "http://localhost", Host=host) == 403
+    assert ask(behind, "http://localhost", Host=host) == 403
 
 
 @pytest.mark.parametrize(
@@ -74,16 +74,16 @@ def test_a_host_that_is_no_name_is_none_of_ours(behind, host):
     ],
 )
 def test_what_is_sent_comes_from_the_page_itself(behind, origin, status):
-    assert asked(behind, "http://localhost:7870", "POST", Origin=origin) == status
+    assert ask(behind, "http://localhost:7870", "POST", Origin=origin) == status
 
 
 def test_names_that_the_user_gives_are_the_pages_own(behind):
     names = ("svd.example.org", "box:8080")
-    assert asked(behind, "https://svd.example.org", "POST", names, Origin="https://svd.example.org") == 200
-    assert asked(behind, "http://127.0.0.1:7870", "POST", names, Origin="https://SVD.example.org") == 200
-    assert asked(behind, "http://box:8080", "POST", names, Origin="http://box:8080") == 200
-    assert asked(behind, "http://box:8081", "POST", names) == 403
-    assert asked(behind, "http://localhost", "POST", names, Origin="http://box:8081") == 403
+    assert ask(behind, "https://svd.example.org", "POST", names, Origin="https://svd.example.org") == 200
+    assert ask(behind, "http://127.0.0.1:7870", "POST", names, Origin="https://SVD.example.org") == 200
+    assert ask(behind, "http://box:8080", "POST", names, Origin="http://box:8080") == 200
+    assert ask(behind, "http://box:8081", "POST", names) == 403
+    assert ask(behind, "http://localhost", "POST", names, Origin="http://box:8081") == 403
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_names_that_the_user_gives_are_the_pages_own(behind):
     ],
 )
 def test_files_are_for_the_page_itself_and_for_programs(behind, headers, status):
-    assert asked(behind, "http://localhost", **headers) == status
+    assert ask(behind, "http://localhost", **headers) == status
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from dataclasses import asdict
 import pytest
 
 from lib_svd.api import animating
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.jobs import history
 from lib_svd.request import ClipRequest
 from lib_svd.studio import Studio
@@ -21,7 +21,7 @@ OF_THE_RUN = ("path", "seconds", "copies")
 @pytest.fixture
 def studio(checkpoint, tmp_path):
     """What tab and API use, with its own folder of clips."""
-    host = standalone_host("cpu", "float32", model_dirs=(checkpoint.parent,), output_dir=tmp_path / "clips")
+    host = make_standalone_host("cpu", "float32", model_dirs=(checkpoint.parent,), output_dir=tmp_path / "clips")
     return Studio(host)
 
 
@@ -40,13 +40,13 @@ def test_command_line_tab_and_api_leave_the_same_and_say_the_same(by_hand, studi
     assert {path.suffix for path in here.glob("cat.*")} == {*suffixes, ".gif"}
     assert suffixes == {".mp4", ".txt", ".json"}
 
-    noted, own = (asdict(history.entry(video)) for video in (here / "cat.mp4", saved.video))
+    noted, own = (asdict(history.find_entry(video)) for video in (here / "cat.mp4", saved.video))
     for entry in (noted, own):
         assert entry.pop("seconds").keys() == {"condition", "sample", "decode"}
     assert {**noted, "video": 0, "made": 0, "files": 0} == {**own, "video": 0, "made": 0, "files": 0}
     assert noted["measures"]["flow"] is not None
 
-    status, answer = animating.answer(studio, {**SETTINGS, "picture": _base64(picture)})
+    status, answer = animating.answer(studio, {**SETTINGS, "picture": _encode_base64(picture)})
     assert (status, answer.keys() - by_hand.keys()) == (200, {"video"})
     for found in (by_hand, answer):
         for name in OF_THE_RUN:
@@ -66,7 +66,7 @@ def test_a_seed_that_is_left_open_may_be_any_seed(door, studio, picture, lib_svd
     monkeypatch.setattr("lib_svd.settings.secrets.randbelow", lambda most: asked.append(most) or 7)
     if door == "api":
         open_seed = {name: value for name, value in SETTINGS.items() if name != "seed"}
-        request = animating.request(studio, animating.taken(studio, json.dumps(open_seed).encode()))
+        request = animating.make_request(studio, animating.read_order(studio, json.dumps(open_seed).encode()))
         assert request.seed == 7
     else:
         ran = lib_svd("animate", picture, "--checkpoint", checkpoint, "--num-frames", 2, "--num-steps", 1, "--json")
@@ -74,5 +74,5 @@ def test_a_seed_that_is_left_open_may_be_any_seed(door, studio, picture, lib_svd
     assert asked == [2**32]
 
 
-def _base64(picture):
+def _encode_base64(picture):
     return base64.b64encode(picture.read_bytes()).decode()

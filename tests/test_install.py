@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-def loaded(name: str) -> ModuleType:
+def load(name: str) -> ModuleType:
     """A file of the top level as a module, as a web UI loads it."""
     spec = importlib.util.spec_from_file_location(name, ROOT / f"{name}.py")
     assert spec is not None
@@ -28,7 +28,7 @@ def loaded(name: str) -> ModuleType:
 
 def test_folders_with_models_can_be_named_on_the_web_uis_command_line():
     parser = ArgumentParser()
-    loaded("preload").preload(parser)
+    load("preload").preload(parser)
     assert parser.parse_args([]).svd_dir == []
     assert parser.parse_args(["--svd-dir", "/a", "--svd-dir", "/b"]).svd_dir == ["/a", "/b"]
 
@@ -41,14 +41,14 @@ def test_nothing_is_installed_where_everything_is_there(tmp_path):
 
 
 def test_only_what_is_missing_is_added_and_nothing_is_brought_along(monkeypatch):
-    install, ran = loaded("install"), []
+    install, ran = load("install"), []
     there = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "imageio_ffmpeg" else there(name))
     monkeypatch.setattr(
         subprocess, "run", lambda command, **_: ran.append(command) or subprocess.CompletedProcess([], 0)
     )
-    assert install.missing() == ["imageio-ffmpeg>=0.4.9,<1"]
-    install.install(install.missing())
+    assert install.find_missing() == ["imageio-ffmpeg>=0.4.9,<1"]
+    install.install(install.find_missing())
     (command,) = ran
     assert command[1:4] == ["-m", "pip", "install"]
     assert "--no-deps" in command
@@ -57,7 +57,7 @@ def test_only_what_is_missing_is_added_and_nothing_is_brought_along(monkeypatch)
 
 
 def test_a_failed_installation_says_what_to_do_and_does_not_stop_the_web_ui(monkeypatch, capsys):
-    install = loaded("install")
+    install = load("install")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1))
     install.install(["imageio-ffmpeg>=0.4.9,<1"])
     assert re.search(r"could not install imageio-ffmpeg>=0\.4\.9,<1\. By hand: .* pip install", capsys.readouterr().err)
@@ -65,7 +65,7 @@ def test_a_failed_installation_says_what_to_do_and_does_not_stop_the_web_ui(monk
 
 @pytest.mark.parametrize("package", ["torch", "diffusers", "numpy", "pillow", "gradio", "pydantic", "accelerate"])
 def test_a_hosts_own_packages_are_never_installed(package):
-    assert not any(requirement.startswith(package) for requirement in loaded("install").NEEDED.values())
+    assert not any(requirement.startswith(package) for requirement in load("install").NEEDED.values())
 
 
 def test_web_uis_can_name_the_extension():

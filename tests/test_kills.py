@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lib_svd.files import finish_left, hidden_names
+from lib_svd.files import finish_left, make_hidden_names
 from lib_svd.latents import load_latents
 from lib_svd.video import check_output, probe
 from tests.conftest import snapshot
@@ -55,7 +55,8 @@ def write(here):
     if what == "clip":
         save(clip, here / "clip.mp4", here / "clip", [Encoding.read("gif")])
     else:
-        save_latents(torch.zeros(2, 4, 2, 2), complete(num_frames=2).infotext(), here / "clip.latents.safetensors")
+        infotext = complete(num_frames=2).write_infotext()
+        save_latents(torch.zeros(2, 4, 2, 2), infotext, here / "clip.latents.safetensors")
 
 step = killed = 1
 while killed:
@@ -72,7 +73,7 @@ print(step - 2)
 """
 
 
-def written(folder: Path, what: str, links: str) -> list[Path]:
+def kill_at_each_step(folder: Path, what: str, links: str) -> list[Path]:
     """A folder for each step at which a program was killed that wrote there."""
     words = [sys.executable, "-c", WRITE_UNTIL_KILLED, folder, what, links]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -101,7 +102,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no SIG
 @needs_fork
 @pytest.mark.parametrize("links", ["links", "no links"])
 def test_a_clip_is_there_whole_or_not_at_all(tmp_path, links):
-    folders = written(tmp_path, "clip", links)
+    folders = kill_at_each_step(tmp_path, "clip", links)
     assert len(folders) > 15
     whole = ["clip", "clip/00000.png", "clip/00001.png", "clip.mp4", "clip.txt"]
     finished = 0
@@ -118,7 +119,7 @@ def test_a_clip_is_there_whole_or_not_at_all(tmp_path, links):
 @needs_fork
 @pytest.mark.parametrize("links", ["links", "no links"])
 def test_latents_are_there_whole_or_not_at_all(tmp_path, links):
-    folders = written(tmp_path, "latents", links)
+    folders = kill_at_each_step(tmp_path, "latents", links)
     for folder in folders:
         check_output(folder / "next.mp4", None)  # what every start does first
         assert_whole(folder)
@@ -127,7 +128,7 @@ def test_latents_are_there_whole_or_not_at_all(tmp_path, links):
 
 
 def test_what_a_running_program_writes_is_left_alone(tmp_path):
-    with hidden_names(tmp_path) as hidden:
+    with make_hidden_names(tmp_path) as hidden:
         hidden(".mp4").write_bytes(b"half")
         finish_left(tmp_path)
         assert hidden(".mp4").read_bytes() == b"half"
@@ -142,9 +143,9 @@ def test_folders_with_names_like_ours_are_left_alone(tmp_path, name):
     assert (tmp_path / name / "mine").read_bytes() == b"mine"
 
 
-def left_by_a_kill(folder: Path, names: str) -> Path:
+def leave_by_a_kill(folder: Path, names: str) -> Path:
     """A hidden folder of a program of this machine that ended, with a list of names."""
-    with hidden_names(folder) as hidden:
+    with make_hidden_names(folder) as hidden:
         machine = hidden("").parent.name.split("-")[1]
     made = folder / f".svd-{machine}-999999999-1-01234567"
     made.mkdir()
@@ -156,7 +157,7 @@ def left_by_a_kill(folder: Path, names: str) -> Path:
 @pytest.mark.parametrize("names", ["[]", "3", "{", '{"unfinished.mp4": 3}', '{"../a.mp4": "b.mp4"}'])
 def test_a_list_of_names_that_is_none_stops_no_start(tmp_path, names):
     (tmp_path / "a.mp4").write_bytes(b"theirs")
-    left_by_a_kill(tmp_path, names)
+    leave_by_a_kill(tmp_path, names)
     check_output(tmp_path / "clip.mp4", None)
     assert (tmp_path / "a.mp4").read_bytes() == b"theirs"
 
@@ -164,7 +165,7 @@ def test_a_list_of_names_that_is_none_stops_no_start(tmp_path, names):
 def test_a_name_that_was_taken_since_the_kill_is_not_overwritten_and_leads_nowhere_else(tmp_path):
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "clip.mp4").write_bytes(b"theirs")
-    left_by_a_kill(tmp_path / "clips", '{"unfinished.mp4": "../clip.mp4"}')
+    leave_by_a_kill(tmp_path / "clips", '{"unfinished.mp4": "../clip.mp4"}')
     finish_left(tmp_path / "clips")
     assert snapshot(tmp_path) == {
         "clips": None,

@@ -13,12 +13,12 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from lib_svd.errors import BadInput, BadOutput, DecodeFailed, EncodeFailed, Interrupted
-from lib_svd.latents import check_latents, kept, load_latents, save_latents
+from lib_svd.latents import check_latents, keep_latents, load_latents, save_latents
 from tests.conftest import snapshot
 from tests.requests import complete
 
 REQUEST = complete(num_frames=3, seed=9, checkpoint="a, b.safetensors")
-TEXT = REQUEST.infotext()
+TEXT = REQUEST.write_infotext()
 AGAIN = ("--checkpoint", "models/my svd.safetensors", "--also", "gif")
 
 
@@ -37,10 +37,10 @@ def test_latents_come_back_to_the_bit_with_their_settings(here, latents):
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_they_are_kept_in_float32(here, latents, dtype):
-    save_latents(latents.to(dtype).transpose(2, 3), REQUEST.infotext(), here / "l.safetensors")
+    save_latents(latents.to(dtype).transpose(2, 3), REQUEST.write_infotext(), here / "l.safetensors")
     assert load_latents(here / "l.safetensors").latents.dtype == torch.float32
     with safe_open(here / "l.safetensors", framework="pt") as file:
-        assert file.metadata() == {"parameters": REQUEST.infotext()}
+        assert file.metadata() == {"parameters": REQUEST.write_infotext()}
 
 
 def test_no_file_is_overwritten(here, latents):
@@ -51,22 +51,22 @@ def test_no_file_is_overwritten(here, latents):
 
 
 def test_a_disk_that_fills_up_leaves_nothing(here, latents, monkeypatch):
-    def full(_tensors, path, **_named):
+    def fill_up(_tensors, path, **_named):
         Path(path).write_bytes(b"half of it")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("safetensors.torch.save_file", full)
+    monkeypatch.setattr("safetensors.torch.save_file", fill_up)
     with pytest.raises(BadOutput, match=r"No space left on device.*make room or choose another"):
         save_latents(latents, TEXT, here / "l.safetensors")
     assert snapshot(here) == {}
 
 
 def test_stopped_while_writing_leaves_nothing(here, latents, monkeypatch):
-    def stopped(_tensors, path, **_named):
+    def stop(_tensors, path, **_named):
         Path(path).write_bytes(b"half of it")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("safetensors.torch.save_file", stopped)
+    monkeypatch.setattr("safetensors.torch.save_file", stop)
     with pytest.raises(KeyboardInterrupt):
         save_latents(latents, TEXT, here / "l.safetensors")
     assert snapshot(here) == {}
@@ -98,9 +98,9 @@ def test_a_good_place_is_left_as_it_was(here):
     assert snapshot(here) == {}
 
 
-def broken(latents: torch.Tensor) -> dict[str, dict[str, object]]:
+def write_broken(latents: torch.Tensor) -> dict[str, dict[str, object]]:
     """Files that hold no latents of a clip."""
-    parameters = {"parameters": REQUEST.infotext()}
+    parameters = {"parameters": REQUEST.write_infotext()}
     return {
         "another name": {"tensors": {"x": latents}, "metadata": parameters},
         "no settings": {"tensors": {"latents": latents}},
@@ -111,9 +111,9 @@ def broken(latents: torch.Tensor) -> dict[str, dict[str, object]]:
     }
 
 
-@pytest.mark.parametrize("kind", sorted(broken(torch.zeros(3, 4, 8, 16))))
+@pytest.mark.parametrize("kind", sorted(write_broken(torch.zeros(3, 4, 8, 16))))
 def test_files_that_hold_no_latents_are_refused(here, latents, kind):
-    made = broken(latents)[kind]
+    made = write_broken(latents)[kind]
     save_file(made["tensors"], here / "l.safetensors", made.get("metadata"))
     with pytest.raises(BadInput, match=r"l\.safetensors holds no latents of a clip: give a file that --save-latents"):
         load_latents(here / "l.safetensors")
@@ -127,20 +127,20 @@ def test_files_that_are_no_tensors_are_refused(here, content):
 
 
 def test_kept_latents_are_there_during_the_work_and_gone_after_it(here, latents):
-    with kept(latents, TEXT, here / "clip.mp4", AGAIN):
+    with keep_latents(latents, TEXT, here / "clip.mp4", AGAIN):
         assert torch.equal(load_latents(here / "clip.latents.safetensors").latents, latents)
     assert snapshot(here) == {}
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), Interrupted("Decoding was stopped.")])
 def test_who_stops_the_work_wants_nothing_left(here, latents, stop):
-    with pytest.raises(type(stop)), kept(latents, TEXT, here / "clip.mp4", AGAIN):
+    with pytest.raises(type(stop)), keep_latents(latents, TEXT, here / "clip.mp4", AGAIN):
         raise stop
     assert snapshot(here) == {}
 
 
 def test_an_error_of_the_work_says_how_to_go_on(here, latents):
-    with pytest.raises(EncodeFailed) as caught, kept(latents, TEXT, here / "my clip.mp4", AGAIN):
+    with pytest.raises(EncodeFailed) as caught, keep_latents(latents, TEXT, here / "my clip.mp4", AGAIN):
         raise EncodeFailed("The video could not be made.")
     path = here / "my clip.latents.safetensors"
     command = f"python -m lib_svd animate --from-latents '{path}' --checkpoint 'models/my svd.safetensors' --also gif"
@@ -153,7 +153,7 @@ def test_an_error_of_the_work_says_how_to_go_on(here, latents):
 def test_an_error_of_ours_becomes_a_sentence(here, latents):
     with (
         pytest.raises(DecodeFailed, match=r"could not be finished \(KeyError: 'x'\)\. Sampling is not lost"),
-        kept(latents, TEXT, here / "clip.mp4", AGAIN),
+        keep_latents(latents, TEXT, here / "clip.mp4", AGAIN),
     ):
         raise KeyError("x")
 
@@ -163,7 +163,7 @@ def test_names_that_are_taken_are_passed_over(here, latents):
         (here / name).write_bytes(b"mine")
     with (
         pytest.raises(DecodeFailed, match=r"clip-3\.latents\.safetensors"),
-        kept(latents, TEXT, here / "clip.mp4", AGAIN),
+        keep_latents(latents, TEXT, here / "clip.mp4", AGAIN),
     ):
         raise ValueError
     assert {path: content for path, content in snapshot(here).items() if content == b"mine"}.keys() == {
@@ -174,25 +174,25 @@ def test_names_that_are_taken_are_passed_over(here, latents):
 def test_a_name_that_is_taken_just_now_is_passed_over(here, latents, monkeypatch):
     hardlink_to = Path.hardlink_to
 
-    def faster(path, *given, **named):
+    def take_first(path, *given, **named):
         if path.name == "clip.latents.safetensors":
             path.write_bytes(b"theirs")
         return hardlink_to(path, *given, **named)
 
-    monkeypatch.setattr(Path, "hardlink_to", faster)
-    with kept(latents, TEXT, here / "clip.mp4", AGAIN):
+    monkeypatch.setattr(Path, "hardlink_to", take_first)
+    with keep_latents(latents, TEXT, here / "clip.mp4", AGAIN):
         assert (here / "clip-2.latents.safetensors").exists()
     assert snapshot(here) == {"clip.latents.safetensors": b"theirs"}
 
 
 def test_no_room_for_latents_does_not_stop_the_work(here, latents, monkeypatch):
-    def full(*_given, **_named):
+    def fill_up(*_given, **_named):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("safetensors.torch.save_file", full)
-    with kept(latents, TEXT, here / "clip.mp4", AGAIN):
+    monkeypatch.setattr("safetensors.torch.save_file", fill_up)
+    with keep_latents(latents, TEXT, here / "clip.mp4", AGAIN):
         assert snapshot(here) == {}
-    with pytest.raises(ValueError, match="as it was"), kept(latents, TEXT, here / "clip.mp4", AGAIN):
+    with pytest.raises(ValueError, match="as it was"), keep_latents(latents, TEXT, here / "clip.mp4", AGAIN):
         raise ValueError("as it was")
 
 
@@ -203,7 +203,7 @@ def lose(folder: Path, error: Exception) -> None:
 
 def test_latents_whose_folder_is_gone_are_in_the_second_place_and_the_error_names_it(here, latents, data_folder):
     (here / "clips").mkdir()
-    with pytest.raises(DecodeFailed) as caught, kept(latents, TEXT, here / "clips" / "clip.mp4", AGAIN):
+    with pytest.raises(DecodeFailed) as caught, keep_latents(latents, TEXT, here / "clips" / "clip.mp4", AGAIN):
         lose(here / "clips", ValueError())
     path = data_folder / "clip.latents.safetensors"
     assert f"--from-latents {path} " in str(caught.value)
@@ -212,10 +212,10 @@ def test_latents_whose_folder_is_gone_are_in_the_second_place_and_the_error_name
 
 def test_where_nothing_can_be_kept_the_error_names_no_file(here, latents, monkeypatch):
     (here / "clips").mkdir()
-    monkeypatch.setattr("lib_svd.places.second_places", lambda: iter(()))
+    monkeypatch.setattr("lib_svd.places.list_second_places", lambda: iter(()))
     with (
         pytest.raises(EncodeFailed, match=r"^as it was$"),
-        kept(latents, TEXT, here / "clips" / "clip.mp4", AGAIN),
+        keep_latents(latents, TEXT, here / "clips" / "clip.mp4", AGAIN),
     ):
         lose(here / "clips", EncodeFailed("as it was"))
 
@@ -223,11 +223,11 @@ def test_where_nothing_can_be_kept_the_error_names_no_file(here, latents, monkey
 def test_a_numbered_name_that_was_taken_since_it_was_chosen_is_left_to_its_clip(here, latents):
     out = here / "clip-svd-0001.mp4"
     with (
-        kept(latents, TEXT, out, AGAIN) as first,
-        kept(latents, TEXT, out, AGAIN) as second,
+        keep_latents(latents, TEXT, out, AGAIN) as first,
+        keep_latents(latents, TEXT, out, AGAIN) as second,
     ):
         assert [first.name, second.name] == ["clip-svd-0001.mp4", "clip-svd-0002.mp4"]
         assert sorted(snapshot(here)) == [f"clip-svd-000{number}.latents.safetensors" for number in (1, 2)]
     (here / "clip-svd-0001.json").write_text("{}")
-    with kept(latents, TEXT, out, AGAIN) as third:
+    with keep_latents(latents, TEXT, out, AGAIN) as third:
         assert third.name == "clip-svd-0002.mp4"

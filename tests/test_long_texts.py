@@ -18,7 +18,7 @@ from lib_svd.errors import BadInput
 from lib_svd.infotext import read_infotext
 from lib_svd.jobs import history
 from lib_svd.presets import Presets
-from lib_svd.request import MOST_TEXT, ClipRequest, with_source
+from lib_svd.request import MOST_TEXT, ClipRequest, add_source
 
 ROOT = Path(__file__).parents[1]
 UNITS = (*PIECES, "+-", ".", "lcm", "x.")
@@ -27,10 +27,10 @@ READERS = {
     "tags of a video": "from lib_svd.video.encode import read_tags as read",
     "what ffmpeg says": "from lib_svd.video.probe import _read\n"
     "read = lambda text: _read(f'Input #0, mp4, from\\n Stream #0:0: Video: {text}', '', {}, '0:V:0', True)",
-    "a model's title": "from pathlib import Path; from lib_svd.checkpoints.naming import _told, FAMILIES\n"
-    "read = lambda text: _told(Path('x'), {'modelspec.title': text}, list(FAMILIES.values())[:2], None)",
-    "a model's keys": "from lib_svd.checkpoints.diffusers_layout import vision_map\n"
-    "read = lambda text: vision_map([text])",
+    "a model's title": "from pathlib import Path; from lib_svd.checkpoints.naming import _find_told, FAMILIES\n"
+    "read = lambda text: _find_told(Path('x'), {'modelspec.title': text}, list(FAMILIES.values())[:2], None)",
+    "a model's keys": "from lib_svd.checkpoints.diffusers_layout import map_vision\n"
+    "read = lambda text: map_vision([text])",
 }
 READ = """
 import json, sys
@@ -84,7 +84,7 @@ def test_a_setting_is_what_stands_behind_its_own_label_alone(text, steps):
 
 @pytest.mark.parametrize("source", ["x" * MOST_TEXT, "(a:1.2) " * 6000, chr(1) * 200_000])
 def test_a_clip_is_read_back_however_long_its_pictures_text_is(source):
-    text = with_source("Steps: 20, SVD frames: 14", source)
+    text = add_source("Steps: 20, SVD frames: 14", source)
     assert ClipRequest.from_infotext(text).num_frames == 14
 
 
@@ -92,11 +92,11 @@ def test_a_sidecar_and_a_note_of_any_length_are_not_read_to_their_end(tmp_path):
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(b"")
     history.mark(clip, note="n" * history.MOST_NOTE)
-    assert len(history.entry(clip).note) == history.MOST_NOTE
+    assert len(history.find_entry(clip).note) == history.MOST_NOTE
     with pytest.raises(BadInput, match="A note is at most 10,000 characters long"):
         history.mark(clip, note="n" * (history.MOST_NOTE + 1))
     (tmp_path / "clip.json").write_text('{"note": "' + "x" * MOST_TEXT)
-    assert history.entry(clip).note == ""
+    assert history.find_entry(clip).note == ""
 
 
 def test_presets_that_are_too_long_are_refused(tmp_path):

@@ -23,7 +23,7 @@ from lib_svd.engine.config import DecoderConfig, EncoderConfig, RifeConfig, UNet
 from lib_svd.engine.rife import Rife
 from lib_svd.engine.unet import UNet
 from lib_svd.engine.vae import VaeDecoder, VaeEncoder
-from lib_svd.engine.vision import VisionTower, clip_input
+from lib_svd.engine.vision import VisionTower, prepare_input
 
 HALF = torch.float16
 MOST = 1.4  # times the peak: more would turn away clips that fit
@@ -49,25 +49,25 @@ class Alive(TorchDispatchMode):
             self._seen[storage._cdata] = storage.nbytes()
             self.now += storage.nbytes()
             self.peak = max(self.peak, self.now)
-            weakref.finalize(storage, self._gone, storage._cdata)
+            weakref.finalize(storage, self._forget, storage._cdata)
 
-    def _gone(self, key: int) -> None:
+    def _forget(self, key: int) -> None:
         self.now -= self._seen.pop(key)
 
 
 @contextmanager
-def measured(network: nn.Module) -> Iterator[Alive]:
+def measure(network: nn.Module) -> Iterator[Alive]:
     """What the work inside holds at its worst moment, beside the weights and what was there before."""
     with META, torch.inference_mode(), GpuKernels(), Alive(network) as alive:
         yield alive
 
 
-def zeros(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+def make_zeros(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.zeros(shape, dtype=dtype, device=META)
 
 
 @cache
-def built(kind: type[nn.Module], config: object) -> nn.Module:
+def build(kind: type[nn.Module], config: object) -> nn.Module:
     with META, torch.inference_mode():
         return kind(config).requires_grad_(False)
 
@@ -77,8 +77,8 @@ def assert_near(estimate: int, peak: int) -> None:
 
 
 def test_the_count_is_of_what_is_alive():
-    with measured(nn.Linear(1, 1)) as alive:
-        first = zeros(1000)
+    with measure(nn.Linear(1, 1)) as alive:
+        first = make_zeros(1000)
         view = first.view(10, 100)[2:]
         second = first + 1
         del first, view
@@ -90,72 +90,72 @@ def test_the_count_is_of_what_is_alive():
 @pytest.mark.parametrize(("num_frames", "branches"), [(25, 2), (25, 1), (14, 2), (14, 1)])
 def test_unet(num_frames, branches):
     config = UNetConfig()
-    unet = built(UNet, config).to(HALF)
+    unet = build(UNet, config).to(HALF)
     frames = branches * num_frames
     with META, torch.inference_mode():
-        vector, context = zeros(1, config.vector_dim), zeros(branches, 1, config.context_dim, dtype=HALF)
-        tables = unet.tables(zeros(2), vector, context, num_frames)
-        x = zeros(frames, config.in_channels, 72, 128, dtype=HALF)
-    with measured(unet) as alive:
+        vector, context = make_zeros(1, config.vector_dim), make_zeros(branches, 1, config.context_dim, dtype=HALF)
+        tables = unet.make_tables(make_zeros(2), vector, context, num_frames)
+        x = make_zeros(frames, config.in_channels, 72, 128, dtype=HALF)
+    with measure(unet) as alive:
         unet(x, tables, 1)
-    assert_near(memory.unet_bytes(config, frames, 72, 128, HALF, "cuda"), alive.peak)
+    assert_near(memory.estimate_unet_bytes(config, frames, 72, 128, HALF, "cuda"), alive.peak)
 
 
 @pytest.mark.parametrize(
     ("chunk", "dtype"), [(25, HALF), (8, HALF), (4, HALF), (1, HALF), (25, torch.float32), (8, torch.float32)]
 )
 def test_decoder(chunk, dtype):
-    decoder = built(VaeDecoder, DecoderConfig()).to(dtype)
-    latents = zeros(25, 4, 72, 128, dtype=dtype)
-    with measured(decoder) as alive:
-        for _ in decoder.frames(latents, chunk):
+    decoder = build(VaeDecoder, DecoderConfig()).to(dtype)
+    latents = make_zeros(25, 4, 72, 128, dtype=dtype)
+    with measure(decoder) as alive:
+        for _ in decoder.decode_frames(latents, chunk):
             pass
-    assert_near(memory.decode_bytes(DecoderConfig(), 25, 576, 1024, dtype, chunk, park=True), alive.peak)
+    assert_near(memory.estimate_decode_bytes(DecoderConfig(), 25, 576, 1024, dtype, chunk, park=True), alive.peak)
 
 
 def test_image_decoder():
     config = DecoderConfig(temporal=False, post_quant_conv=True)
-    decoder = built(VaeDecoder, config).to(HALF)
-    with measured(decoder) as alive:
-        list(decoder.frames(zeros(4, 4, 72, 128, dtype=HALF), 4))
-    assert alive.peak <= memory.decode_bytes(config, 4, 576, 1024, HALF, 4, park=True)
+    decoder = build(VaeDecoder, config).to(HALF)
+    with measure(decoder) as alive:
+        list(decoder.decode_frames(make_zeros(4, 4, 72, 128, dtype=HALF), 4))
+    assert alive.peak <= memory.estimate_decode_bytes(config, 4, 576, 1024, HALF, 4, park=True)
 
 
 @pytest.mark.parametrize("rows", [576, 128, 64])
 @pytest.mark.parametrize("dtype", [HALF, torch.float32])
 @pytest.mark.parametrize("config", [RifeConfig(), RifeConfig(head=16)])
 def test_rife(config, dtype, rows):
-    rife = built(Rife, config).to(dtype)
-    with measured(rife) as alive:
-        looks = torch.cat([rife.look(zeros(1, 3, 576, 1024)) for _ in range(2)])
-        rife.between(looks, 0.5, rows)
-    assert_near(memory.rife_bytes(config, 576, 1024, dtype, rows), alive.peak)
+    rife = build(Rife, config).to(dtype)
+    with measure(rife) as alive:
+        looks = torch.cat([rife.look(make_zeros(1, 3, 576, 1024)) for _ in range(2)])
+        rife.interpolate(looks, 0.5, rows)
+    assert_near(memory.estimate_rife_bytes(config, 576, 1024, dtype, rows), alive.peak)
 
 
 def test_rife_in_bands_takes_less():
     """Of 4K, whose bands are small beside the frame."""
-    whole, least = (memory.rife_bytes(RifeConfig(), 2176, 3840, HALF, rows) for rows in (2176, 64))
+    whole, least = (memory.estimate_rife_bytes(RifeConfig(), 2176, 3840, HALF, rows) for rows in (2176, 64))
     assert least < whole / 2
 
 
 def test_encoder():
-    encoder = built(VaeEncoder, EncoderConfig())
-    image = zeros(1, 3, 576, 1024)
-    with measured(encoder) as alive:
+    encoder = build(VaeEncoder, EncoderConfig())
+    image = make_zeros(1, 3, 576, 1024)
+    with measure(encoder) as alive:
         encoder.start_latent(image)
-    assert_near(memory.encode_bytes(EncoderConfig(), 576, 1024, torch.float32), alive.peak)
+    assert_near(memory.estimate_encode_bytes(EncoderConfig(), 576, 1024, torch.float32), alive.peak)
 
 
 def test_image_tower():
-    tower = built(VisionTower, VisionConfig()).to(HALF)
-    image = zeros(1, 3, 576, 1024)
-    with measured(tower) as alive:
-        tower(clip_input(image, 224).to(HALF))
-    assert alive.peak <= memory.vision_bytes(VisionConfig(), HALF)
+    tower = build(VisionTower, VisionConfig()).to(HALF)
+    image = make_zeros(1, 3, 576, 1024)
+    with measure(tower) as alive:
+        tower(prepare_input(image, 224).to(HALF))
+    assert alive.peak <= memory.estimate_vision_bytes(VisionConfig(), HALF)
 
 
 def test_plans_go_from_the_fastest_to_the_smallest():
-    plans = memory.decode_plans(DecoderConfig(), 25, 576, 1024, HALF)
+    plans = memory.list_decode_plans(DecoderConfig(), 25, 576, 1024, HALF)
     sizes = [plan.bytes for plan in plans]
     assert sizes == sorted(sizes, reverse=True)
     assert (plans[0].chunk, plans[0].park_on_device) == (25, True)
@@ -164,13 +164,13 @@ def test_plans_go_from_the_fastest_to_the_smallest():
 
 
 def test_a_chunk_that_the_user_chose_is_kept():
-    assert {plan.chunk for plan in memory.decode_plans(DecoderConfig(), 25, 576, 1024, HALF, chunk=4)} == {4}
-    assert {plan.chunk for plan in memory.decode_plans(DecoderConfig(), 3, 576, 1024, HALF, chunk=4)} == {3}
+    assert {plan.chunk for plan in memory.list_decode_plans(DecoderConfig(), 25, 576, 1024, HALF, chunk=4)} == {4}
+    assert {plan.chunk for plan in memory.list_decode_plans(DecoderConfig(), 3, 576, 1024, HALF, chunk=4)} == {3}
 
 
 def test_weights_are_counted_in_the_dtype_they_have():
-    assert memory.weight_bytes(nn.Linear(10, 10).half()) == 220
-    assert memory.weight_bytes(nn.Linear(10, 10)) == 440
+    assert memory.count_weight_bytes(nn.Linear(10, 10).half()) == 220
+    assert memory.count_weight_bytes(nn.Linear(10, 10)) == 440
 
 
 @pytest.mark.parametrize(

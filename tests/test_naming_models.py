@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lib_svd.checkpoints import made_with
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.checkpoints import is_made_with
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.infotext import read_infotext
-from lib_svd.request import ClipRequest, marked, unmarked
+from lib_svd.request import ClipRequest, add_mark, split_mark
 from lib_svd.studio import Studio
 from lib_svd.testing import write_checkpoint
 from lib_svd.ui.offered import Offered
@@ -40,20 +40,20 @@ def clip_of_b(models, picture, lib_svd) -> Path:
     return Path("b.mp4")
 
 
-def same(one: str | Path, other: str | Path) -> bool:
+def are_same(one: str | Path, other: str | Path) -> bool:
     return bool(np.array_equal(read_frames(Path(one))[0], read_frames(Path(other))[0]))
 
 
 def test_the_same_settings_give_the_same_clip_though_another_model_has_its_name(clip_of_b, picture, lib_svd):
     again = lib_svd("animate", picture, "--like", clip_of_b, "--out", "again.mp4", "--quiet")
     assert again.code == 0, again.err
-    assert same("again.mp4", clip_of_b)
+    assert are_same("again.mp4", clip_of_b)
     decoded = lib_svd("animate", "--from-latents", "l.safetensors", "--out", "decoded.mp4", "--quiet")
     assert decoded.code == 0, decoded.err
-    assert same("decoded.mp4", clip_of_b)
+    assert are_same("decoded.mp4", clip_of_b)
     other = lib_svd("animate", picture, "--like", clip_of_b, "--checkpoint", "a/svd_xt", "--out", "a.mp4", "--quiet")
     assert other.code == 0, other.err
-    assert not same("a.mp4", clip_of_b)
+    assert not are_same("a.mp4", clip_of_b)
 
 
 def test_it_is_found_under_another_name_in_another_folder(clip_of_b, models, picture, lib_svd):
@@ -61,7 +61,7 @@ def test_it_is_found_under_another_name_in_another_folder(clip_of_b, models, pic
     shutil.move(models / "b" / NAME, models / "c" / "mine.safetensors")
     again = lib_svd("animate", picture, "--like", clip_of_b, "--out", "again.mp4", "--quiet")
     assert again.code == 0, again.err
-    assert same("again.mp4", clip_of_b)
+    assert are_same("again.mp4", clip_of_b)
     assert "model" not in again.err
 
 
@@ -84,22 +84,22 @@ def test_a_name_that_fits_two_is_said_to(models, picture, lib_svd):
 
 
 def test_a_page_chooses_the_model_of_a_clip_that_is_brought_back(clip_of_b, models, tmp_path):
-    studio = Studio(standalone_host("cpu", model_dirs=(models,), output_dir=tmp_path / "clips"))
+    studio = Studio(make_standalone_host("cpu", model_dirs=(models,), output_dir=tmp_path / "clips"))
     called = ClipRequest.from_infotext(read_infotext(clip_of_b)).checkpoint
     offered = Offered(studio)
-    assert offered.meant(called) == f"b/{NAME}"
-    assert made_with(called, studio.checkpoint(called))
-    assert studio.checkpoint(called).path.parent.name == "b"
-    assert offered.meant("nowhere.safetensors [0123456789]") == ""
+    assert offered.find_meant(called) == f"b/{NAME}"
+    assert is_made_with(called, studio.find_checkpoint(called))
+    assert studio.find_checkpoint(called).path.parent.name == "b"
+    assert offered.find_meant("nowhere.safetensors [0123456789]") == ""
 
 
 def test_a_model_that_went_meanwhile_hides_no_other(clip_of_b, models, tmp_path):
-    offered = Offered(Studio(standalone_host("cpu", model_dirs=(models,), output_dir=tmp_path / "clips")))
+    offered = Offered(Studio(make_standalone_host("cpu", model_dirs=(models,), output_dir=tmp_path / "clips")))
     (models / "a" / NAME).unlink()
-    assert offered.meant(ClipRequest.from_infotext(read_infotext(clip_of_b)).checkpoint) == f"b/{NAME}"
+    assert offered.find_meant(ClipRequest.from_infotext(read_infotext(clip_of_b)).checkpoint) == f"b/{NAME}"
 
 
 def test_a_models_own_name_may_have_brackets():
     name = "mine [v2].safetensors"
-    assert unmarked(marked(name, "0123456789")) == (name, "0123456789")
-    assert unmarked(name) == (name, "")
+    assert split_mark(add_mark(name, "0123456789")) == (name, "0123456789")
+    assert split_mark(name) == (name, "")

@@ -13,10 +13,10 @@ from PIL import Image
 
 from lib_svd import api
 from lib_svd.errors import BadRequest
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.request import ClipRequest
 from lib_svd.settings import SETTINGS
-from lib_svd.speeds import request_of
+from lib_svd.speeds import make_request
 from lib_svd.studio import Studio
 from tests.requests import complete
 
@@ -43,7 +43,7 @@ def test_a_text_of_many_digits_is_no_number(digits):
 
 
 def test_infotext_with_a_long_number_is_refused_as_any_other():
-    text = complete().infotext().replace("SVD frames: 14", f"SVD frames: {10**400}")
+    text = complete().write_infotext().replace("SVD frames: 14", f"SVD frames: {10**400}")
     with pytest.raises(BadRequest, match="Frames must be a number"):
         ClipRequest.from_infotext(text)
 
@@ -65,18 +65,18 @@ def test_what_is_no_text_that_can_be_written_is_refused(entry, value):
 @pytest.mark.parametrize("speed", [["best"], {}, None, 10**5000, "\ud800"], ids=type)
 def test_a_speed_that_is_none_is_refused(speed):
     with pytest.raises(BadRequest, match=r"is no speed: choose one of best, balanced, draft\.$") as caught:
-        request_of({"speed": speed}, None)
+        make_request({"speed": speed}, None)
     str(caught.value).encode("utf-8")
 
 
 @pytest.fixture
 def client(tmp_path) -> TestClient:
     app = FastAPI()
-    api.add_routes(app, Studio(standalone_host("cpu", output_dir=tmp_path / "clips")), [])
+    api.add_routes(app, Studio(make_standalone_host("cpu", output_dir=tmp_path / "clips")), [])
     return TestClient(app, raise_server_exceptions=False)
 
 
-def picture() -> str:
+def make_picture() -> str:
     stream = io.BytesIO()
     Image.new("RGB", (64, 64)).save(stream, "PNG")
     return base64.b64encode(stream.getvalue()).decode("ascii")
@@ -99,7 +99,7 @@ def picture() -> str:
     ids=str,
 )
 def test_the_api_refuses_it_and_does_not_fail(client, spoiled):
-    body = json.dumps({"checkpoint": "demo", "picture": picture(), **spoiled})
+    body = json.dumps({"checkpoint": "demo", "picture": make_picture(), **spoiled})
     answer = client.post("/svd/v1/animate", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 422
     assert len(answer.json()["message"]) < 1000

@@ -21,11 +21,11 @@ MINE = Preset(name="Mine", settings={"motion_bucket_id": 33, "fps": 12}, reason=
 
 
 def test_six_come_along_each_with_its_reason(presets):
-    assert [each.name for each in presets.all()] == [
+    assert [each.name for each in presets.list_all()] == [
         *("Baseline", "Portrait", "Product", "Landscape", "Artwork", "Loop")
     ]
-    assert all(each.reason.endswith(".") for each in presets.all())
-    baseline = presets.named("Baseline").settings
+    assert all(each.reason.endswith(".") for each in presets.list_all())
+    baseline = presets.find("Baseline").settings
     assert (baseline["motion_bucket_id"], baseline["noise_aug_strength"]) == (75, 0.02)
     assert "max_guidance" not in baseline, "guidance is the variant's own"
 
@@ -41,29 +41,29 @@ def test_every_model_can_do_every_preset(preset, family):
 def test_ones_own_are_there_again_next_time(presets, tmp_path):
     presets.save(MINE)
     again = Presets(tmp_path / "svd" / "presets.json")
-    assert again.named("Mine") == MINE
-    assert [each.name for each in again.all()][-1] == "Mine"
+    assert again.find("Mine") == MINE
+    assert [each.name for each in again.list_all()][-1] == "Mine"
 
 
 def test_ones_own_are_replaced_renamed_and_deleted(presets):
     presets.save(MINE)
     presets.save(Preset(name="Mine", settings={"fps": 9}))
-    assert presets.named("Mine").settings == {"fps": 9}
+    assert presets.find("Mine").settings == {"fps": 9}
     presets.rename("Mine", "Cats")
-    assert presets.named("Cats").settings == {"fps": 9}
+    assert presets.find("Cats").settings == {"fps": 9}
     with pytest.raises(BadRequest, match="no preset 'Mine'"):
-        presets.named("Mine")
+        presets.find("Mine")
     presets.delete("Cats")
-    assert presets.all() == BUILT_IN
+    assert presets.list_all() == BUILT_IN
 
 
 def test_what_is_shared_can_be_taken_and_no_name_is_lost(presets, tmp_path):
     presets.save(MINE)
     other = Presets(tmp_path / "other.json")
     other.save(Preset(name="Mine", settings={"fps": 9}))
-    assert other.take(presets.shared()) == ["Mine (2)"]
-    assert other.named("Mine").settings == {"fps": 9}
-    assert other.named("Mine (2)").settings == MINE.settings
+    assert other.take(presets.export()) == ["Mine (2)"]
+    assert other.find("Mine").settings == {"fps": 9}
+    assert other.find("Mine (2)").settings == MINE.settings
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_one_bad_setting_among_the_shared_takes_none(presets):
     shared = {"svd_presets": [{"name": "Good", "settings": {}}, {"name": "Bad", "settings": {"fps": 99}}]}
     with pytest.raises(BadRequest, match="from 1 to 30"):
         presets.take(json.dumps(shared))
-    assert presets.all() == BUILT_IN
+    assert presets.list_all() == BUILT_IN
 
 
 def test_a_preset_that_cannot_be_is_passed_over_named_and_stays_in_the_file(presets, tmp_path, caplog):
@@ -129,13 +129,13 @@ def test_a_preset_that_cannot_be_is_passed_over_named_and_stays_in_the_file(pres
         None,
     ]
     path.write_text(json.dumps({"svd_presets": [*strange[:3], *listed, *strange[3:]]}))
-    assert [each for each in presets.all() if each not in BUILT_IN] == [MINE]
+    assert [each for each in presets.list_all() if each not in BUILT_IN] == [MINE]
     assert "wind" in caplog.text
     presets.save(Preset(name="Another"))
     presets.delete("Mine")
     kept = json.loads(path.read_text())["svd_presets"]
     assert [each for each in kept if each in strange] == strange
-    assert [each.name for each in presets.all() if each not in BUILT_IN] == ["Another"]
+    assert [each.name for each in presets.list_all() if each not in BUILT_IN] == ["Another"]
     assert list(path.parent.iterdir()) == [path]
 
 
@@ -147,9 +147,9 @@ def test_half_a_surrogate_in_the_file_can_be_shown_and_written(presets, tmp_path
     path.parent.mkdir()
     path.write_text(json.dumps({"svd_presets": [odd]}))
     presets.save(MINE)
-    names = [each.name for each in presets.all()]
+    names = [each.name for each in presets.list_all()]
     assert ("a\ufffd" in names) is (kept == "odd")
-    assert all((each.name + each.reason).encode("utf-8") for each in presets.all())
+    assert all((each.name + each.reason).encode("utf-8") for each in presets.list_all())
     assert "a\ufffd" in path.read_text("utf-8")
 
 
@@ -157,7 +157,7 @@ def test_a_damaged_file_is_left_as_it_is(presets, tmp_path):
     path = tmp_path / "svd" / "presets.json"
     path.parent.mkdir()
     path.write_text("{torn")
-    for do in (presets.all, lambda: presets.save(MINE), lambda: presets.delete("Mine")):
+    for do in (presets.list_all, lambda: presets.save(MINE), lambda: presets.delete("Mine")):
         with pytest.raises(BadInput, match="mend or move"):
             do()
     assert path.read_text() == "{torn"
@@ -168,4 +168,4 @@ def test_a_file_that_was_edited_elsewhere_is_read(presets, tmp_path, encoding):
     presets.save(Preset(name="Caf\u00e9", settings={"fps": 9}))
     (path,) = tmp_path.rglob("*.json")
     path.write_bytes(path.read_text("utf-8").encode(encoding))
-    assert presets.named("Caf\u00e9").settings == {"fps": 9}
+    assert presets.find("Caf\u00e9").settings == {"fps": 9}

@@ -17,7 +17,7 @@ from lib_svd.checkpoints import FAMILIES
 from lib_svd.cli import animate
 from lib_svd.cli.options import ELSEWHERE
 from lib_svd.errors import BadRequest
-from lib_svd.request import ClipRequest, CompleteRequest, read_size, settings_of, with_source
+from lib_svd.request import ClipRequest, CompleteRequest, add_source, pick_settings, read_size
 from lib_svd.settings import MAX_SEED, SETTINGS, Setting
 from tests.requests import complete
 
@@ -29,7 +29,7 @@ OTHERS = (
 )
 
 
-def values(field: Setting) -> st.SearchStrategy[object]:
+def draw_values(field: Setting) -> st.SearchStrategy[object]:
     """Everything that a setting may be, None where it may be left to the model."""
     texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
     colours = st.from_regex(r"#[0-9a-fA-F]{6}", fullmatch=True)
@@ -45,8 +45,8 @@ def values(field: Setting) -> st.SearchStrategy[object]:
 
 
 @st.composite
-def requests(draw: st.DrawFn) -> ClipRequest:
-    settings = {name: draw(values(setting)) for name, setting in SETTINGS.items()}
+def draw_requests(draw: st.DrawFn) -> ClipRequest:
+    settings = {name: draw(draw_values(setting)) for name, setting in SETTINGS.items()}
     if settings["width"] is None or settings["height"] is None:
         settings["width"] = settings["height"] = None
     low, high = settings["min_guidance"], settings["max_guidance"]
@@ -57,20 +57,20 @@ def requests(draw: st.DrawFn) -> ClipRequest:
     return ClipRequest(**settings)
 
 
-@given(requests())
+@given(draw_requests())
 def test_infotext_keeps_every_setting(request_):
-    text = request_.infotext()
+    text = request_.write_infotext()
     assert "\n" not in text
     assert ClipRequest.from_infotext(text) == request_
 
 
-@given(requests())
+@given(draw_requests())
 def test_settings_are_found_among_those_of_other_tools(request_):
-    pasted = f"{OTHERS}{request_.infotext()}, Version: v1.10.1\nTemplate: a {{cat|dog}}"
+    pasted = f"{OTHERS}{request_.write_infotext()}, Version: v1.10.1\nTemplate: a {{cat|dog}}"
     assert ClipRequest.from_infotext(pasted) == request_
 
 
-@given(requests())
+@given(draw_requests())
 def test_a_mapping_keeps_every_setting(request_):
     assert ClipRequest.from_mapping(dataclasses.asdict(request_)) == request_
 
@@ -78,7 +78,7 @@ def test_a_mapping_keeps_every_setting(request_):
 @pytest.mark.parametrize("ending", ["", "\r\n", ", ", ",", "\n\n", "  "])
 def test_line_endings_do_not_become_part_of_a_value(ending):
     asked = ClipRequest(seed=7, checkpoint="svd xt.safetensors", orbit=-90.5)
-    assert ClipRequest.from_infotext(asked.infotext() + ending) == asked
+    assert ClipRequest.from_infotext(asked.write_infotext() + ending) == asked
 
 
 def test_a_text_without_settings_gives_the_defaults():
@@ -96,7 +96,7 @@ def test_infotext_reads_as_people_know_it():
         motion_bucket_id=75,
     )
     start = "Steps: 25, Sampler: DPM++ 2M, Schedule type: Align Your Steps, Seed: 5, Size: 1024x576, SVD motion: 75"
-    assert asked.infotext().startswith(start)
+    assert asked.write_infotext().startswith(start)
 
 
 def test_defaults_are_those_of_the_table_in_the_design():
@@ -186,7 +186,7 @@ def test_guidance_may_stay_but_not_fall():
     with pytest.raises(BadRequest, match="must not fall from the first to the last frame: 3 is above 2"):
         ClipRequest(min_guidance=3, max_guidance=2)
     with pytest.raises(BadRequest, match="must not fall"):
-        ClipRequest(min_guidance=3).with_(max_guidance=2)
+        ClipRequest(min_guidance=3).replace(max_guidance=2)
 
 
 @pytest.mark.parametrize("size", [{"width": 512}, {"height": 512}])
@@ -222,7 +222,7 @@ def test_a_complete_request_leaves_nothing_open():
     complete = CompleteRequest.of(filled)
     assert None not in dataclasses.asdict(complete).values()
     assert (complete.seed, complete.fit, complete.num_frames, complete.width) == (3, "stretch", 25, 1024)
-    assert CompleteRequest.from_infotext(complete.infotext()) == complete
+    assert CompleteRequest.from_infotext(complete.write_infotext()) == complete
 
 
 @pytest.mark.parametrize("name", [name for name, setting in SETTINGS.items() if setting.is_open])
@@ -240,7 +240,7 @@ def test_a_request_cannot_be_changed():
 
 def test_the_page_of_settings_is_the_one_that_the_table_gives():
     path = Path(__file__).parents[1] / "docs" / "settings.py"
-    page = runpy.run_path(str(path))["page"]()
+    page = runpy.run_path(str(path))["write_page"]()
     assert path.with_suffix(".md").read_text("utf-8") == page, "run: python docs/settings.py"
     assert all(f"| {setting.label} |" in page for setting in SETTINGS.values())
 
@@ -254,7 +254,7 @@ def test_every_setting_is_described_for_users():
     assert {name for name, option in options.items() if not re.search(rf"{option}\b", text)} == set()
 
 
-def as_a_host_splits(infotext: str) -> dict[str, str]:
+def split_as_a_host(infotext: str) -> dict[str, str]:
     """Labels and values as web UIs parse them: sizes in two."""
     found = dict(part.split(": ", 1) for part in infotext.split(", "))
     return {
@@ -273,38 +273,38 @@ COMPLETE = complete(seed=7, num_frames=9, width=256, height=128, sampler="heun",
 
 def test_settings_travel_in_a_pictures_infotext_beside_its_own():
     pictures_own = {"Steps": "20", "Sampler": "DDIM", "Seed": "99", "Size-1": "512", "Size-2": "512"}
-    parameters = as_a_host_splits(", ".join(f"{label}: {text}" for label, text in COMPLETE.parameters().items()))
+    parameters = split_as_a_host(", ".join(f"{label}: {text}" for label, text in COMPLETE.write_parameters().items()))
     assert parameters.keys().isdisjoint(pictures_own)
-    assert ClipRequest(**settings_of(pictures_own | parameters)) == ClipRequest(**asdict(COMPLETE))
+    assert ClipRequest(**pick_settings(pictures_own | parameters)) == ClipRequest(**asdict(COMPLETE))
 
 
 def test_settings_are_found_in_a_clips_own_infotext_as_a_host_splits_it():
-    assert ClipRequest(**settings_of(as_a_host_splits(COMPLETE.infotext()))) == ClipRequest(**asdict(COMPLETE))
+    assert ClipRequest(**pick_settings(split_as_a_host(COMPLETE.write_infotext()))) == ClipRequest(**asdict(COMPLETE))
 
 
 @pytest.mark.parametrize("seed", [5, 2**32 + 5])
 def test_of_two_settings_in_a_pictures_text_those_of_the_clip_are_read(seed):
     own = f"a cat\nSteps: 20, Sampler: DDIM, CFG scale: 7, Seed: {seed}, Size: 512x640"
-    text = ", ".join([own, *(f"{label}: {value}" for label, value in COMPLETE.parameters().items())])
+    text = ", ".join([own, *(f"{label}: {value}" for label, value in COMPLETE.write_parameters().items())])
     assert ClipRequest.from_infotext(text) == ClipRequest(**asdict(COMPLETE))
     followed = ClipRequest.from_infotext(f"{own}, SVD steps: 25, SVD frames: 9")
     assert (followed.num_steps, followed.num_frames, followed.seed, followed.width) == (25, 9, 5, None)
 
 
 def test_a_picture_that_was_never_animated_has_no_settings_of_a_clip():
-    assert settings_of({"Steps": "20", "Sampler": "DDIM", "Seed": "99", "Size-1": "512", "Size-2": "512"}) == {}
+    assert pick_settings({"Steps": "20", "Sampler": "DDIM", "Seed": "99", "Size-1": "512", "Size-2": "512"}) == {}
 
 
 def test_values_that_cannot_be_read_are_left_out_of_a_paste():
-    assert settings_of({"SVD steps": "many", "SVD motion": "900", "SVD fps": "8"}) == {"fps": 8}
+    assert pick_settings({"SVD steps": "many", "SVD motion": "900", "SVD fps": "8"}) == {"fps": 8}
 
 
 def test_a_clip_carries_its_pictures_infotext_and_reads_its_own_settings_back():
     source = 'a dog, "barking"\nNegative prompt: cat\nSteps: 20, Seed: 5, Size: 512x512, SVD motion: 3'
-    text = with_source(COMPLETE.infotext(), source)
+    text = add_source(COMPLETE.write_infotext(), source)
     assert json.loads(text.partition("SVD picture: ")[2]) == source
     assert ClipRequest.from_infotext(text) == ClipRequest(**asdict(COMPLETE))
-    assert with_source("Steps: 25", "") == "Steps: 25"
+    assert add_source("Steps: 25", "") == "Steps: 25"
 
 
 OF_0_2 = (
@@ -345,7 +345,7 @@ MADE_BY_0_2 = ClipRequest(
 
 def test_infotext_of_clips_made_before_reads_as_before():
     assert ClipRequest.from_infotext(OF_0_2) == MADE_BY_0_2
-    assert MADE_BY_0_2.infotext() == OF_0_2
+    assert MADE_BY_0_2.write_infotext() == OF_0_2
 
 
 def test_infotext_of_pictures_made_before_reads_as_before():
@@ -353,8 +353,8 @@ def test_infotext_of_pictures_made_before_reads_as_before():
         part if part.startswith("SVD ") else f"SVD {part[0].lower()}{part[1:]}"
         for part in OF_0_2.replace('"svd, xt.safetensors"', "svd_xt.safetensors").split(", ")
     )
-    parameters = as_a_host_splits(of_0_2)
+    parameters = split_as_a_host(of_0_2)
     assert {"SVD steps", "SVD schedule type", "SVD size-1", "SVD guidance first"} <= parameters.keys()
-    made = MADE_BY_0_2.with_(checkpoint="svd_xt.safetensors")
-    assert ClipRequest(**settings_of(parameters)) == made
-    assert sorted(f"{label}: {text}" for label, text in made.parameters().items()) == sorted(of_0_2.split(", "))
+    made = MADE_BY_0_2.replace(checkpoint="svd_xt.safetensors")
+    assert ClipRequest(**pick_settings(parameters)) == made
+    assert sorted(f"{label}: {text}" for label, text in made.write_parameters().items()) == sorted(of_0_2.split(", "))

@@ -32,9 +32,9 @@ FIXED = {
 BEFORE_SECOND_NORM = re.compile(r"\.in_layers\.2\.|\.emb_layers\.1\.|(first_stage_model|\.encoder\.).*\.conv1\.")
 
 
-def tiny_tensors(keys: Keys, seed: int) -> dict[str, Tensor]:
+def make_tiny_tensors(keys: Keys, seed: int) -> dict[str, Tensor]:
     """Weights in float16 for a list of keys with their shapes."""
-    return {key: _weight(key, tuple(keys[key]), seed) for key in sorted(keys)}
+    return {key: _make_weight(key, tuple(keys[key]), seed) for key in sorted(keys)}
 
 
 def write_tiny(
@@ -46,12 +46,12 @@ def write_tiny(
     metadata: Mapping[str, str] | None = None,
 ) -> Path:
     """Write a checkpoint of these weights; gives back its path."""
-    tensors = {key: weight.to(dtype) for key, weight in tiny_tensors(keys, seed).items()}
+    tensors = {key: weight.to(dtype) for key, weight in make_tiny_tensors(keys, seed).items()}
     save_file(tensors, path, metadata=dict(metadata) if metadata else None)
     return path
 
 
-def digest(tensors: Mapping[str, Tensor]) -> str:
+def compute_digest(tensors: Mapping[str, Tensor]) -> str:
     """sha256 over names and float16 numbers in the order of the names: equal for equal weights, however stored."""
     sha = hashlib.sha256()
     for key in sorted(tensors):
@@ -60,7 +60,7 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
     return sha.hexdigest()
 
 
-def _weight(key: str, shape: tuple[int, ...], seed: int) -> Tensor:
+def _make_weight(key: str, shape: tuple[int, ...], seed: int) -> Tensor:
     stream = np.random.RandomState(zlib.crc32(f"{seed}:{key}".encode()))
     drawn = np.frombuffer(stream.bytes(2 * math.prod(shape)), dtype="<u2").astype(np.float32)
     uniform = (drawn - np.float32(2**15 - 0.5)) / np.float32(2**15)

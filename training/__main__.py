@@ -17,9 +17,9 @@ from tqdm import tqdm
 
 from training import pictures
 from training.clips import Album, crop
-from training.decoder import temporal_decoder, train_temporal
-from training.export import export, latent_rgb
-from training.latents import examples, fold_scale, kept
+from training.decoder import build_temporal_decoder, train_temporal
+from training.export import export, fit_latent_rgb
+from training.latents import fold_scale, keep, make_examples
 from training.loop import Plan
 from training.tower import train_tower
 from training.unet import fold_start, train_unet
@@ -41,27 +41,27 @@ def main(out: Path, seed: int) -> None:
     """All stages in their order."""
     out.mkdir(parents=True, exist_ok=True)
     album, unseen = Album(pictures.TRAINING, DRAWN, seed), Album(pictures.HELD_OUT, 0, seed)
-    crops, unseen_crops = _crops(album, CROPS, seed), _crops(unseen, 32, seed)
+    crops, unseen_crops = _cut_crops(album, CROPS, seed), _cut_crops(unseen, 32, seed)
 
     vae = train_vae(crops, unseen_crops, VAE, out, seed).requires_grad_(False)
     fold_scale(vae, crops[:2000])
     tower = train_tower(crops, unseen_crops, TOWER, out, seed).requires_grad_(False)
     del crops
 
-    clips = kept(out / "clips.pt", lambda: examples(album, vae, tower, CLIPS, seed))
-    unseen_clips = kept(out / "clips-unseen.pt", lambda: examples(unseen, vae, tower, UNSEEN, seed))
+    clips = keep(out / "clips.pt", lambda: make_examples(album, vae, tower, CLIPS, seed))
+    unseen_clips = keep(out / "clips-unseen.pt", lambda: make_examples(unseen, vae, tower, UNSEEN, seed))
     unet = train_unet(clips, unseen_clips, vae, UNET, out, seed)
     fold_start(unet)
 
-    decoder = train_temporal(temporal_decoder(vae), clips, unseen_clips, TEMPORAL, out, seed)
+    decoder = train_temporal(build_temporal_decoder(vae), clips, unseen_clips, TEMPORAL, out, seed)
 
     networks = {"vision": tower, "encoder": vae.encoder, "unet": unet, "decoder": decoder}
-    run = {"trained_with": f"python -m training, seed {seed}", "svd.latent_rgb": latent_rgb(clips[:200])}
+    run = {"trained_with": f"python -m training, seed {seed}", "svd.latent_rgb": fit_latent_rgb(clips[:200])}
     export(out / "demo.safetensors", networks, run)
     click.echo(json.dumps({"checkpoint": str(out / "demo.safetensors")}))
 
 
-def _crops(album: Album, count: int, seed: int) -> Tensor:
+def _cut_crops(album: Album, count: int, seed: int) -> Tensor:
     """[N, 3, SIDE, SIDE] in [-1, 1]."""
     return torch.stack(
         [crop(np.random.default_rng([seed, i]), album, (SIDE, SIDE)) for i in tqdm(range(count), "crops")]

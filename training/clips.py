@@ -51,28 +51,28 @@ class Album:
     """
 
     def __init__(self, photos: tuple[pictures.Source, ...], drawn: int, seed: int) -> None:
-        self._photos = [_tensor(pictures.load(source)) for source in photos]
-        self._drawn = [_tensor(scenes.scene(np.random.default_rng([seed, i]))) for i in range(drawn)]
+        self._photos = [_convert_to_tensor(pictures.load(source)) for source in photos]
+        self._drawn = [_convert_to_tensor(scenes.draw_scene(np.random.default_rng([seed, i]))) for i in range(drawn)]
 
-    def any(self, rng: Rng) -> Tensor:
+    def choose_any(self, rng: Rng) -> Tensor:
         """One of them, turned, mirrored and recoloured by chance."""
         drawn = not self._photos or (bool(self._drawn) and rng.random() < DRAWN_SHARE)
         pool = self._drawn if drawn else self._photos
-        return _recoloured(rng, pool[rng.integers(len(pool))])
+        return _recolour(rng, pool[rng.integers(len(pool))])
 
 
 def crop(rng: Rng, album: Album, size: tuple[int, int]) -> Tensor:
     """Any part of any picture, [3, H, W] in [-1, 1]; size: width, height."""
-    return _camera(rng, album.any(rng), size).frames(torch.zeros(1), Motion(1, 7))[0]
+    return _camera(rng, album.choose_any(rng), size).make_frames(torch.zeros(1), Motion(1, 7))[0]
 
 
-def clip(rng: Rng, album: Album, size: tuple[int, int], num_frames: int, motion: Motion) -> Tensor:
+def make_clip(rng: Rng, album: Album, size: tuple[int, int], num_frames: int, motion: Motion) -> Tensor:
     """A clip [T, 3, H, W] in [-1, 1]; size: width, height."""
     t = torch.linspace(0, 1, num_frames)
-    frames = _camera(rng, album.any(rng), size).frames(t, motion)
+    frames = _camera(rng, album.choose_any(rng), size).make_frames(t, motion)
     if rng.random() < FRONT_SHARE:
-        front = album.any(rng)
-        shape = _camera(rng, torch.cat([front, _mask(rng, front.shape[-2:])]), size).frames(
+        front = album.choose_any(rng)
+        shape = _camera(rng, torch.cat([front, _mask(rng, front.shape[-2:])]), size).make_frames(
             rng.uniform(*FRONT) * t, motion
         )
         alpha = (shape[:, 3:] + 1) / 2
@@ -88,10 +88,10 @@ class _camera:
     picture: Tensor  # [C, H, W]
     size: tuple[int, int]
 
-    def frames(self, t: Tensor, motion: Motion) -> Tensor:
+    def make_frames(self, t: Tensor, motion: Motion) -> Tensor:
         """[T, C, h, w] at times t [T], 0 the start and 1 the end of the clip."""
         width, height = self.size
-        fine, middle = self._window()
+        fine, middle = self._find_window()
         side = math.sqrt(width * height) * FINE
         shift = motion.reach * side * t[:, None] * torch.tensor([1.0, 0.0])
         grown = 1 + ZOOM * motion.reach * t
@@ -106,7 +106,7 @@ class _camera:
         )
         return F.avg_pool2d(looked, FINE)
 
-    def _window(self) -> tuple[Tensor, Tensor]:
+    def _find_window(self) -> tuple[Tensor, Tensor]:
         """The picture scaled to the pixels of the window, [1, C, H, W], and the window's middle (x, y)."""
         rng, (width, height) = self.rng, self.size
         rows, columns = self.picture.shape[-2:]
@@ -135,7 +135,7 @@ def _mask(rng: Rng, shape: torch.Size) -> Tensor:
     return torch.from_numpy(np.array(image)).float()[None] / 127.5 - 1
 
 
-def _recoloured(rng: Rng, picture: Tensor) -> Tensor:
+def _recolour(rng: Rng, picture: Tensor) -> Tensor:
     """Mirrored, turned, channels in another order, other contrast, brightness and saturation."""
     x = picture if rng.random() < 0.5 else picture.flip(-1)
     if rng.random() < 0.3:
@@ -148,5 +148,5 @@ def _recoloured(rng: Rng, picture: Tensor) -> Tensor:
     return (x if rng.random() < 0.95 else -x).clamp(-1, 1)
 
 
-def _tensor(picture: pictures.Picture) -> Tensor:
+def _convert_to_tensor(picture: pictures.Picture) -> Tensor:
     return torch.from_numpy(picture).permute(2, 0, 1).contiguous() * 2 - 1

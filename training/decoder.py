@@ -13,11 +13,11 @@ from lib_svd.engine.vae import TemporalResnetBlock, VaeDecoder
 from training.latents import Example
 from training.loop import Plan, train
 from training.scenes import Rng
-from training.sheets import sheet
-from training.vae import Vae, half_precision, psnr, unlikeness
+from training.sheets import write_sheet
+from training.vae import Vae, measure_psnr, measure_unlikeness, use_half_precision
 
 
-def temporal_decoder(vae: Vae) -> VaeDecoder:
+def build_temporal_decoder(vae: Vae) -> VaeDecoder:
     """The same decoder with layers along time that change nothing yet."""
     decoder = VaeDecoder(replace(vae.decoder.config, temporal=True))
     decoder.load_state_dict(vae.decoder.state_dict(), strict=False)
@@ -41,21 +41,21 @@ def train_temporal(
     for name, weight in decoder.named_parameters():
         weight.requires_grad = any(part in name for part in ("time_stack", "mix_factor", "time_mix_conv"))
 
-    def loss(rng: Rng, step: int) -> Mapping[str, Tensor]:
+    def compute_loss(rng: Rng, step: int) -> Mapping[str, Tensor]:
         example = clips[rng.integers(len(clips))]
-        with half_precision():
-            frames = torch.cat(list(decoder.frames(example.latents, len(example.latents)))).float()
-        return {"loss": unlikeness(frames, example.frames.float())}
+        with use_half_precision():
+            frames = torch.cat(list(decoder.decode_frames(example.latents, len(example.latents)))).float()
+        return {"loss": measure_unlikeness(frames, example.frames.float())}
 
     def look(averaged: nn.Module, step: int) -> Mapping[str, float]:
         assert isinstance(averaged, VaeDecoder)
         with torch.inference_mode():
-            decoded = [torch.cat(list(averaged.frames(each.latents, len(each.latents)))) for each in unseen]
+            decoded = [torch.cat(list(averaged.decode_frames(each.latents, len(each.latents)))) for each in unseen]
         rows = [row for each, frames in zip(unseen, decoded, strict=True) for row in (each.frames, frames)]
-        sheet(rows, folder / f"decoder-{step:05d}.png")
-        found = [psnr(frames, each.frames.float()) for each, frames in zip(unseen, decoded, strict=True)]
+        write_sheet(rows, folder / f"decoder-{step:05d}.png")
+        found = [measure_psnr(frames, each.frames.float()) for each, frames in zip(unseen, decoded, strict=True)]
         return {"held_out_psnr": round(sum(found) / len(found), 2)}
 
-    trained = train("decoder", decoder, loss, look, plan, folder, seed)
+    trained = train("decoder", decoder, compute_loss, look, plan, folder, seed)
     assert isinstance(trained, VaeDecoder)
     return trained

@@ -11,7 +11,7 @@ from einops import rearrange
 from torch import nn
 
 from lib_svd.ports import Part
-from lib_svd.testing import native_tensors
+from lib_svd.testing import make_native_tensors
 from training import pictures
 from training.latents import NUM_FRAMES, Example
 
@@ -46,7 +46,7 @@ METADATA = {
 }
 
 
-def latent_rgb(clips: Sequence[Example]) -> str:
+def fit_latent_rgb(clips: Sequence[Example]) -> str:
     """Colours of the latent channels for previews: a least-squares fit of pooled pixels to scaled latents."""
     latents = torch.cat([rearrange(clip.latents, "t c h w -> (t h w) c") for clip in clips])
     pixels = [F.adaptive_avg_pool2d(clip.frames.float(), clip.latents.shape[-2:]) for clip in clips]
@@ -60,7 +60,7 @@ def export(path: Path, networks: Mapping[Part, nn.Module], run: Mapping[str, str
 
     tensors = {}
     for part, network in networks.items():
-        tensors |= native_tensors(part, network.state_dict())
+        tensors |= make_native_tensors(part, network.state_dict())
     unfinished = path.with_suffix(".part")
     save_file(tensors, unfinished, metadata={**METADATA, **run})
     unfinished.replace(path)

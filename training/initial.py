@@ -29,7 +29,7 @@ def copy(conv: nn.Conv2d, outputs: Iterable[int], inputs: Iterable[int], rows: i
 
 
 @torch.no_grad()
-def in_company(conv: nn.Conv2d, inputs: range, width: int, constant: float) -> None:
+def group_inputs(conv: nn.Conv2d, inputs: range, width: int, constant: float) -> None:
     """Let each of some inputs begin a group of that width, the two constants beside it."""
     firsts = [width * n for n in range(len(inputs))]
     copy(conv, firsts, inputs)
@@ -51,7 +51,7 @@ def read(norm: nn.GroupNorm, conv: nn.Conv2d, count: int, width: int, constant: 
 
 
 @torch.no_grad()
-def silent(*layers: nn.Module) -> None:
+def silence(*layers: nn.Module) -> None:
     """Let layers give zero."""
     for layer in layers:
         for weight in layer.parameters(recurse=False):

@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from lib_svd.engine.config import LATENT_SCALE
 from lib_svd.engine.vae import VaeEncoder
-from training.clips import Album, Motion, clip
-from training.tower import embedding
+from training.clips import Album, Motion, make_clip
+from training.tower import embed
 from training.vae import Vae
 
 NUM_FRAMES = 8
@@ -42,7 +42,7 @@ def fold_scale(vae: Vae, images: Tensor) -> None:
     A scale alone; a shift would be wrong at the borders, where convolutions are padded with zeros.
     """
     with torch.inference_mode():
-        std = torch.cat([vae.moments(part)[0] for part in images.split(32)]).std()
+        std = torch.cat([vae.compute_moments(part)[0] for part in images.split(32)]).std()
     factor = 1 / (float(std) * LATENT_SCALE)
     with torch.no_grad():
         vae.encoder.quant_conv.weight.chunk(2)[0].mul_(factor)
@@ -50,25 +50,25 @@ def fold_scale(vae: Vae, images: Tensor) -> None:
         vae.decoder.decoder.conv_in.weight.div_(factor)
 
 
-def encoded(encoder: VaeEncoder, images: Tensor) -> Tensor:
+def encode(encoder: VaeEncoder, images: Tensor) -> Tensor:
     """[N, 3, H, W] to scaled latents [N, 4, h, w]."""
     return encoder.start_latent(images) * LATENT_SCALE
 
 
-def examples(album: Album, vae: Vae, tower: nn.Module, count: int, seed: int) -> list[Example]:
+def make_examples(album: Album, vae: Vae, tower: nn.Module, count: int, seed: int) -> list[Example]:
     """Clips by number: the same for the same seed."""
     made = []
     for i in tqdm(range(count), "clips", mininterval=5):
         rng = np.random.default_rng([seed, i, 2])
         motion, size = Motion.drawn(rng), SIZES[i % len(SIZES)]
-        frames = clip(rng, album, size, NUM_FRAMES, motion)
+        frames = make_clip(rng, album, size, NUM_FRAMES, motion)
         with torch.inference_mode():
-            latents, embeds = encoded(vae.encoder, frames).clone(), embedding(tower, frames[:1])
+            latents, embeds = encode(vae.encoder, frames).clone(), embed(tower, frames[:1])
         made.append(Example(latents, frames.half(), embeds.clone(), motion))
     return made
 
 
-def kept(path: Path, made: Callable[[], list[Example]]) -> list[Example]:
+def keep(path: Path, made: Callable[[], list[Example]]) -> list[Example]:
     """Examples from a file, or made and written there: they take minutes."""
     if not path.exists():
         found = made()

@@ -44,7 +44,7 @@ class Plan:
     ema: float = 0.998
     look_every: int = 500
 
-    def rate(self, step: int) -> float:
+    def compute_rate(self, step: int) -> float:
         """Learning rate at a step."""
         done = step / self.steps
         if self.flat_until == 0:
@@ -73,14 +73,14 @@ def train(name: str, network: nn.Module, loss: Loss, look: Look, plan: Plan, fol
     optimiser = _Optimiser(weights, plan)
     averaged = deepcopy(network)
     state = folder / f"{name}.pt"
-    first = _resumed(state, network, averaged, optimiser)
+    first = _resume(state, network, averaged, optimiser)
     began = time.monotonic()
     bar = tqdm(range(first, plan.steps), initial=first, total=plan.steps, desc=name, mininterval=5)
     for step in bar:
         rngs = [np.random.default_rng([seed, step, part, *name.encode()]) for part in range(plan.parts)]
-        losses = _followed(loss, weights, step, rngs)
+        losses = _follow(loss, weights, step, rngs)
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
-        optimiser.step(plan.rate(step))
+        optimiser.step(plan.compute_rate(step))
         _average(averaged, network, min(plan.ema, (step + 1) / (step + 10)))
         done = step + 1
         figures: dict[str, float] = {}
@@ -128,20 +128,20 @@ class _Optimiser:
             part.load_state_dict(state)
 
 
-def _followed(loss: Loss, weights: Sequence[nn.Parameter], step: int, rngs: Sequence[Rng]) -> dict[str, float]:
+def _follow(loss: Loss, weights: Sequence[nn.Parameter], step: int, rngs: Sequence[Rng]) -> dict[str, float]:
     """Put the mean gradient of a step's parts into the weights; the mean of each loss over the parts that have it.
 
     Parts run side by side, a core each, where there are several: half again as fast as two cores at each small layer.
     """
 
-    def part(rng: Rng) -> tuple[dict[str, float], tuple[Tensor, ...]]:
+    def compute_part(rng: Rng) -> tuple[dict[str, float], tuple[Tensor, ...]]:
         losses = loss(rng, step)
         return {key: float(value.detach()) for key, value in losses.items()}, torch.autograd.grad(
             losses["loss"], weights
         )
 
-    with _one_core_each(len(rngs)) as mapped:
-        done = list(mapped(part, rngs))
+    with _run_on_cores(len(rngs)) as mapped:
+        done = list(mapped(compute_part, rngs))
     for weight, *gradients in zip(weights, *(gradients for _, gradients in done), strict=True):
         weight.grad = torch.stack(gradients).mean(0)
     keys = {key for losses, _ in done for key in losses}
@@ -150,7 +150,7 @@ def _followed(loss: Loss, weights: Sequence[nn.Parameter], step: int, rngs: Sequ
 
 
 @contextmanager
-def _one_core_each(parts: int) -> Iterator[Callable[..., Iterable[Any]]]:
+def _run_on_cores(parts: int) -> Iterator[Callable[..., Iterable[Any]]]:
     """A `map` for that many parts."""
     cores = torch.get_num_threads()
     if parts == 1:
@@ -162,7 +162,7 @@ def _one_core_each(parts: int) -> Iterator[Callable[..., Iterable[Any]]]:
     torch.set_num_threads(cores)
 
 
-def normal(rng: Rng, shape: Sequence[int]) -> Tensor:
+def draw_normal(rng: Rng, shape: Sequence[int]) -> Tensor:
     """Unit noise."""
     return torch.from_numpy(rng.standard_normal(tuple(shape), dtype=np.float32))
 
@@ -173,7 +173,7 @@ def _average(averaged: nn.Module, network: nn.Module, keep: float) -> None:
         a.lerp_(b, 1 - keep)
 
 
-def _resumed(state: Path, network: nn.Module, averaged: nn.Module, optimiser: _Optimiser) -> int:
+def _resume(state: Path, network: nn.Module, averaged: nn.Module, optimiser: _Optimiser) -> int:
     """How many steps an earlier run has done; its state is taken over."""
     if not state.exists():
         return 0

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lib_svd.engine.config import VisionConfig
-from lib_svd.engine.vision import VisionTower, clip_input
+from lib_svd.engine.vision import VisionTower, prepare_input
 from training.loop import Plan, train
 from training.scenes import Rng
 
@@ -29,33 +29,33 @@ def train_tower(crops: Tensor, held_out: Tensor, plan: Plan, folder: Path, seed:
     for weight in (tower.class_embedding, *(p for n, p in tower.named_parameters() if n.endswith("in_proj_bias"))):
         nn.init.zeros_(weight)
 
-    def loss(rng: Rng, step: int) -> Mapping[str, Tensor]:
+    def compute_loss(rng: Rng, step: int) -> Mapping[str, Tensor]:
         images = crops[torch.from_numpy(rng.integers(len(crops), size=BATCH))]
-        return {"loss": F.cross_entropy(_likeness(tower, images, rng) / TEMPERATURE, torch.arange(BATCH))}
+        return {"loss": F.cross_entropy(_compare(tower, images, rng) / TEMPERATURE, torch.arange(BATCH))}
 
     def look(averaged: nn.Module, step: int) -> Mapping[str, float]:
-        rng = _fixed()
+        rng = _make_fixed()
         with torch.inference_mode():
-            right = _likeness(averaged, held_out, rng).argmax(1) == torch.arange(len(held_out))
+            right = _compare(averaged, held_out, rng).argmax(1) == torch.arange(len(held_out))
         return {"held_out_right": round(float(right.float().mean()), 3)}
 
-    trained = train("tower", tower, loss, look, plan, folder, seed)
+    trained = train("tower", tower, compute_loss, look, plan, folder, seed)
     assert isinstance(trained, VisionTower)
     return trained
 
 
-def embedding(tower: nn.Module, images: Tensor) -> Tensor:
+def embed(tower: nn.Module, images: Tensor) -> Tensor:
     """[N, 3, H, W] in [-1, 1] to [N, 1, D]."""
-    return tower(clip_input(images, VISION.image_size))
+    return tower(prepare_input(images, VISION.image_size))
 
 
-def _likeness(tower: nn.Module, images: Tensor, rng: Rng) -> Tensor:
+def _compare(tower: nn.Module, images: Tensor, rng: Rng) -> Tensor:
     """Cosines between one view of each picture and another of each, [N, N]."""
-    a, b = (F.normalize(embedding(tower, _view(images, rng))[:, 0], dim=-1) for _ in range(2))
+    a, b = (F.normalize(embed(tower, _take_view(images, rng))[:, 0], dim=-1) for _ in range(2))
     return a @ b.T
 
 
-def _view(images: Tensor, rng: Rng) -> Tensor:
+def _take_view(images: Tensor, rng: Rng) -> Tensor:
     """The same part of every picture, brighter or darker."""
     height, width = images.shape[-2:]
     share = rng.uniform(LEAST_SHOWN, 1)
@@ -65,7 +65,7 @@ def _view(images: Tensor, rng: Rng) -> Tensor:
     return shown * float(rng.uniform(0.8, 1.1)) + float(rng.normal(0, 0.05))
 
 
-def _fixed() -> Rng:
+def _make_fixed() -> Rng:
     import numpy as np
 
     return np.random.default_rng(0)

@@ -29,7 +29,7 @@ from PIL import Image
 from lib_svd import api
 from lib_svd.door import Door
 from lib_svd.errors import Interrupted
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.settings import SETTINGS
 from lib_svd.studio import Studio
 
@@ -69,13 +69,13 @@ ODD: tuple[Any, ...] = (
 NAMES = (*SETTINGS, "speed", "frames", "picture")
 
 
-def picture(rng: random.Random) -> bytes:
+def make_picture(rng: random.Random) -> bytes:
     stream = io.BytesIO()
     Image.frombytes("RGB", (96, 64), rng.randbytes(3 * 96 * 64)).save(stream, "PNG")
     return stream.getvalue()
 
 
-def damaged(rng: random.Random, content: bytes) -> bytes:
+def damage(rng: random.Random, content: bytes) -> bytes:
     """Some bytes changed, taken out or doubled."""
     changed = bytearray(content)
     for _ in range(rng.randint(1, 4)):
@@ -93,11 +93,11 @@ def order(rng: random.Random, png: bytes) -> dict[str, Any]:
     for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
         made[rng.choice(NAMES) if rng.random() < 0.95 else str(rng.choice(ODD))] = rng.choice(ODD)
     if rng.random() < 0.1:
-        made["picture"] = base64.b64encode(damaged(rng, png)).decode()
+        made["picture"] = base64.b64encode(damage(rng, png)).decode()
     return made
 
 
-def body(rng: random.Random, png: bytes) -> bytes:
+def make_body(rng: random.Random, png: bytes) -> bytes:
     kind = rng.random()
     if kind < 0.03:
         return json.dumps(rng.choice(ODD)).encode()
@@ -106,7 +106,7 @@ def body(rng: random.Random, png: bytes) -> bytes:
             (b"", b"[" * rng.choice((10, 900, 100_000)), b'{"seed": ' + b"9" * 100_000 + b"}", rng.randbytes(50))
         )
     whole = json.dumps(order(rng, png)).encode()
-    return damaged(rng, whole) if kind < 0.15 else whole
+    return damage(rng, whole) if kind < 0.15 else whole
 
 
 ODD_HEADERS = {
@@ -116,31 +116,31 @@ ODD_HEADERS = {
 }
 
 
-def headers(rng: random.Random) -> dict[str, bytes]:
+def make_headers(rng: random.Random) -> dict[str, bytes]:
     given = {"Content-Type": rng.choice(("application/json", "text/plain", "", "multipart/form-data; boundary=x", "é"))}
     given |= {name: rng.choice(values) for name, values in ODD_HEADERS.items() if rng.random() < 0.05}
     return {name: value.encode("latin-1") for name, value in given.items()}
 
 
-async def tried(count: int, seed: int, folder: Path) -> Counter[str]:
+async def try_answers(count: int, seed: int, folder: Path) -> Counter[str]:
     """How often each answer came; raises AssertionError where one is not as it should be."""
     rng = random.Random(seed)
-    png = picture(rng)
-    studio = Studio(standalone_host("cpu", model_dirs=(folder / "models",), output_dir=folder / "clips"))
+    png = make_picture(rng)
+    studio = Studio(make_standalone_host("cpu", model_dirs=(folder / "models",), output_dir=folder / "clips"))
     carry_out = studio.animate
 
-    def now_and_then(made: Any) -> Any:
+    def spoil_now_and_then(made: Any) -> Any:
         if rng.random() < 0.01 and made.request.num_frames < 4 and made.request.num_steps < 3:
             return carry_out(made)
         raise Interrupted("Stopped.")
 
-    studio.animate = now_and_then  # type: ignore[method-assign]
+    studio.animate = spoil_now_and_then  # type: ignore[method-assign]
     app = FastAPI()
     api.add_routes(app, studio, [])
     found: Counter[str] = Counter()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=Door(app)), base_url="http://localhost") as client:
         for number in range(count):
-            sent, given = body(rng, png), headers(rng)
+            sent, given = make_body(rng, png), make_headers(rng)
             if rng.random() < 0.02:
                 answer = await client.get(
                     f"/svd/v1/{rng.choice(('models', 'doctor', 'animate', '..', '%00'))}", headers=given
@@ -158,8 +158,12 @@ async def tried(count: int, seed: int, folder: Path) -> Counter[str]:
 def give_up_rights(name: str) -> None:
     """Go on as nobody, whose folder that is; all modules are loaded before, as nobody may not read them."""
     with tempfile.TemporaryDirectory() as apart:
-        studio = Studio(standalone_host("cpu", output_dir=Path(apart)))
-        made = {"picture": base64.b64encode(picture(random.Random(0))).decode(), "checkpoint": "demo", "num_steps": 1}
+        studio = Studio(make_standalone_host("cpu", output_dir=Path(apart)))
+        made = {
+            "picture": base64.b64encode(make_picture(random.Random(0))).decode(),
+            "checkpoint": "demo",
+            "num_steps": 1,
+        }
         status, said = api.animating.answer(studio, made)
         assert status == 200, said
     os.chown(name, NOBODY, NOBODY)
@@ -179,7 +183,7 @@ def main() -> None:
             give_up_rights(name)
         os.environ["HOME"] = name
         began = time.monotonic()
-        found = asyncio.run(tried(given.count, given.seed, Path(name)))
+        found = asyncio.run(try_answers(given.count, given.seed, Path(name)))
         seconds = round(time.monotonic() - began)
     print(json.dumps({"door": "api", "count": given.count, "seed": given.seed, "seconds": seconds, "answers": found}))
 

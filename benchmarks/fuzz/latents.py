@@ -19,7 +19,9 @@ from tests.requests import complete
 def main() -> None:
     """Spoil the latents of two small frames."""
     with tempfile.TemporaryDirectory() as folder:
-        path = save_latents(torch.zeros(2, 4, 3, 5), complete(num_frames=2).infotext(), Path(folder, "a.safetensors"))
+        path = save_latents(
+            torch.zeros(2, 4, 3, 5), complete(num_frames=2).write_infotext(), Path(folder, "a.safetensors")
+        )
         content = path.read_bytes()
     run(__doc__, itertools.repeat(content), ".latents.safetensors", load_latents, 2000)
 

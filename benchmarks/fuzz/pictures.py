@@ -19,11 +19,11 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "TGA", "PPM", "ICO", "JP
 def main() -> None:
     """Spoil a small picture of each format in turn."""
     gradient = Image.linear_gradient("L").resize((48, 40)).convert("RGB")
-    contents = [_saved(gradient, kind) for kind in FORMATS]
+    contents = [_save(gradient, kind) for kind in FORMATS]
     run(__doc__, itertools.cycle(contents), ".picture", read_picture, 2000)
 
 
-def _saved(picture: Image.Image, kind: str) -> bytes:
+def _save(picture: Image.Image, kind: str) -> bytes:
     stream = io.BytesIO()
     picture.save(stream, kind)
     return stream.getvalue()

@@ -19,7 +19,7 @@ PIECES = (*NUMBERS, "[" * 3000, "{" * 3000, '"', "\\ud800", "\0", "null", "true"
 SLOW = 2.0  # seconds that no input may take
 
 
-def spoiled(content: bytes, rng: random.Random) -> bytes:
+def spoil(content: bytes, rng: random.Random) -> bytes:
     """The same with one to eight changes: bytes, cuts, repetitions, and pieces that readers stumble over."""
     changed = bytearray(content)
     for _ in range(rng.randint(1, 8)):
@@ -54,14 +54,14 @@ def run(about: str | None, contents: Iterator[bytes], suffix: str, read: Callabl
     with tempfile.TemporaryDirectory(prefix="svd-fuzz-") as folder:
         path = Path(folder, f"spoiled{suffix}")
         for _ in range(options.count):
-            path.write_bytes(spoiled(next(contents), rng))
-            came[_came_of(read, path)] += 1
+            path.write_bytes(spoil(next(contents), rng))
+            came[_try_read(read, path)] += 1
     for what, times in came.most_common():
         print(f"{times:8} {what}")
     sys.exit(any(what not in ("read", "refused") for what in came))
 
 
-def _came_of(read: Callable[[Path], object], path: Path) -> str:
+def _try_read(read: Callable[[Path], object], path: Path) -> str:
     began = time.process_time()
     try:
         read(path)

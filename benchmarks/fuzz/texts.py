@@ -40,7 +40,7 @@ PIECES = (
 READERS: dict[str, Callable[[str], object]] = {"settings": ClipRequest.from_infotext, "tags": read_tags}
 
 
-def texts(count: int, seed: int) -> Iterator[str]:
+def make_texts(count: int, seed: int) -> Iterator[str]:
     rng = random.Random(seed)
     for number in range(count):
         if number < len(PIECES):
@@ -52,7 +52,7 @@ def texts(count: int, seed: int) -> Iterator[str]:
             yield (before + whole * (LENGTH // len(whole) + 1))[:LENGTH]
 
 
-def seconds(read: Callable[[str], object], text: str) -> float:
+def measure_seconds(read: Callable[[str], object], text: str) -> float:
     took = []
     for _ in range(3):
         began = time.perf_counter()
@@ -69,9 +69,9 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=0)
     given = options.parse_args()
     slowest = {name: (0.0, "") for name in READERS}
-    for text in texts(given.count, given.seed):
+    for text in make_texts(given.count, given.seed):
         for name, read in READERS.items():
-            slowest[name] = max(slowest[name], (round(seconds(read, text), 3), text[:40]))
+            slowest[name] = max(slowest[name], (round(measure_seconds(read, text), 3), text[:40]))
     print(json.dumps({"door": "texts", "count": given.count, "seed": given.seed, "slowest": slowest}))
 
 

@@ -6,11 +6,11 @@ import io
 from typing import Any
 
 from lib_svd import images
-from lib_svd.api.wire import Answer, bytes_of, failed, read, whole
+from lib_svd.api.wire import Answer, decode_base64, describe_clip, describe_failure, read
 from lib_svd.errors import BadPicture, BadRequest, SvdError
 from lib_svd.request import ClipRequest
 from lib_svd.settings import draw_seed
-from lib_svd.strangers import shown
+from lib_svd.strangers import quote
 from lib_svd.studio import Studio
 
 EXAMPLE = '{"picture": "<base64>", "num_frames": 14}'
@@ -24,13 +24,15 @@ def answer(studio: Studio, order: dict[str, Any]) -> Answer:
     error gives `{"error": its name, "message": a sentence}`.
     """
     try:
-        made = studio.order(request(studio, order), picture(order), with_frames=_is_wanted(order.get("frames")))
-        return whole(studio.animate(made))
+        made = studio.order(
+            make_request(studio, order), decode_picture(order), with_frames=_is_wanted(order.get("frames"))
+        )
+        return describe_clip(studio.animate(made))
     except SvdError as error:
-        return failed(error)
+        return describe_failure(error)
 
 
-def taken(studio: Studio, body: bytes) -> dict[str, Any]:
+def read_order(studio: Studio, body: bytes) -> dict[str, Any]:
     """Read an order out of a body, with its picture as bytes; what can be refused without much work is refused.
 
     Raises:
@@ -39,26 +41,26 @@ def taken(studio: Studio, body: bytes) -> dict[str, Any]:
     order = read(body, EXAMPLE)
     if order.get("seed") in (None, -1, "-1"):
         order["seed"] = draw_seed()
-    if found := picture(order):
+    if found := decode_picture(order):
         order["picture"] = found
         images.check_header(found)
     _is_wanted(order.get("frames"))
-    studio.checkpoint(request(studio, order).checkpoint).family.check_given(order)
+    studio.find_checkpoint(make_request(studio, order).checkpoint).family.check_given(order)
     return order
 
 
-def request(studio: Studio, order: dict[str, Any]) -> ClipRequest:
+def make_request(studio: Studio, order: dict[str, Any]) -> ClipRequest:
     """Make the request of an order's settings; raises BadInput."""
-    return studio.request({name: value for name, value in order.items() if name not in ("picture", "frames")})
+    return studio.make_request({name: value for name, value in order.items() if name not in ("picture", "frames")})
 
 
-def picture(order: dict[str, Any]) -> io.BytesIO | None:
+def decode_picture(order: dict[str, Any]) -> io.BytesIO | None:
     """Decode an order's picture, None where it has none; raises BadPicture where the text is no base64."""
     text = order.get("picture")
     if text is None or isinstance(text, io.BytesIO):
         return text
     try:
-        return io.BytesIO(bytes_of(text))
+        return io.BytesIO(decode_base64(text))
     except ValueError as error:
         raise BadPicture(
             "The picture must be base64 text, with or without data:image/png;base64, before it."
@@ -72,4 +74,4 @@ def _is_wanted(answer: Any) -> bool:
         return True
     if spelled in ("false", "0", "no", "none", ""):
         return False
-    raise BadRequest(f'"frames" must be true or false, not {shown(answer)}.')
+    raise BadRequest(f'"frames" must be true or false, not {quote(answer)}.')

@@ -34,7 +34,7 @@ def read(body: bytes, example: str) -> dict[str, Any]:
         raise BadRequest(f"{wanted}; this cannot be read ({error}).") from error
 
 
-def bytes_of(text: Any) -> bytes:
+def decode_base64(text: Any) -> bytes:
     """Decode what base64 text stands for, with what a data URL has before it or without; raises ValueError for any
     other.
     """
@@ -45,18 +45,18 @@ def bytes_of(text: Any) -> bytes:
         raise ValueError(str(error)) from error
 
 
-def whole(saved: SavedClip) -> Answer:
+def describe_clip(saved: SavedClip) -> Answer:
     """Describe a clip, with its video."""
     return 200, {"video": base64.b64encode(saved.video.read_bytes()).decode("ascii"), **saved.as_dict()}
 
 
-def failed(error: SvdError) -> Answer:
+def describe_failure(error: SvdError) -> Answer:
     """Say why there is no clip."""
     kinds = ((BadInput, REFUSED), (Interrupted, STOPPED), (Busy, WAITING))
     status = next((status for kind, status in kinds if isinstance(error, kind)), FAILED)
-    return status, told(type(error).__name__, str(error))
+    return status, write_error(type(error).__name__, str(error))
 
 
-def told(error: str, message: str) -> dict[str, Any]:
+def write_error(error: str, message: str) -> dict[str, Any]:
     """Write an error as programs read it."""
     return {"error": error, "message": message}

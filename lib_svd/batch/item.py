@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib_svd import images
-from lib_svd.animate import completed
+from lib_svd.animate import complete_request
 from lib_svd.checkpoints import Checkpoint
 from lib_svd.errors import BadPicture
-from lib_svd.request import ClipRequest, CompleteRequest, unmarked
-from lib_svd.settings import HARMLESS, SETTINGS, names_in
+from lib_svd.request import ClipRequest, CompleteRequest, split_mark
+from lib_svd.settings import HARMLESS, SETTINGS, list_names
 
 KEY_DIGITS = 12  # hexadecimal; among a million clips two are called alike once in 500 times
 BLOCK = 2**20  # bytes of a picture that are read at a time
@@ -76,7 +76,7 @@ def look(picture: Path, name: str, wishes: Sequence[Wish]) -> list[Item]:
     items = []
     for wish in wishes:
         seed = wish.request.seed if wish.has_seed else derive_seed(digest, wish.take)
-        complete = completed(wish.request.with_(seed=seed), size, wish.checkpoint)[0]
+        complete = complete_request(wish.request.replace(seed=seed), size, wish.checkpoint)[0]
         items.append(Item(picture=picture, name=name, digest=digest, request=complete, checkpoint=wish.checkpoint))
     return items
 
@@ -88,8 +88,8 @@ def derive_key(digest: str, request: CompleteRequest) -> str:
         digest: of the picture.
         request: the settings; those that change no frame do not count.
     """
-    harmless = {name: SETTINGS[name].default for name in names_in(HARMLESS)}
-    told = request.with_(checkpoint=unmarked(request.checkpoint)[1], **harmless).infotext()
+    harmless = {name: SETTINGS[name].default for name in list_names(HARMLESS)}
+    told = request.replace(checkpoint=split_mark(request.checkpoint)[1], **harmless).write_infotext()
     return hashlib.sha256(f"{digest} {told}".encode()).hexdigest()[:KEY_DIGITS]
 
 

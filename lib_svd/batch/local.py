@@ -12,7 +12,7 @@ from lib_svd.batch.item import Item
 from lib_svd.batch.shelf import Shelf
 from lib_svd.batch.worker import Outcome, State
 from lib_svd.clip import SavedClip
-from lib_svd.jobs import reopened
+from lib_svd.jobs import reopen_clip
 from lib_svd.studio import Studio
 from lib_svd.video import Encoding
 
@@ -59,7 +59,7 @@ class LocalWorker:
     def _make(self, item: Item, asked: Order) -> SavedClip:
         clip = self._shelf.find_clips().get(item.key)
         if clip is not None:
-            return self._studio.note(asked, reopened(clip))
+            return self._studio.note(asked, reopen_clip(clip))
         return self._studio.animate(asked, self._shelf.find_latents(item))
 
     def _make_order(self, item: Item) -> Order:

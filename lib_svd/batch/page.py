@@ -149,11 +149,11 @@ def _render_advice(row: Row) -> Markup:
 
 
 def _render_measure(measure: Measure, measures: Measures) -> Markup:
-    band = measure.band(measures)
+    band = measure.find_band(measures)
     fault = Markup(" class=fault") if band is not None and band.fault else ""
-    number = measure.bare_number(measures) + (" %" if measure.unit_shown.startswith("%") else "")
+    number = measure.write_bare_number(measures) + (" %" if measure.unit_shown.startswith("%") else "")
     cells = Markup('<tr title="{}"><th>{}</th><td>{}</td><td{}>{}</td></tr>')
-    return cells.format(measure.about, measure.title, number, fault, measure.word(measures))
+    return cells.format(measure.about, measure.title, number, fault, measure.choose_word(measures))
 
 
 def _make_url(clip: Path, folder: Path) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from lib_svd.batch.page import GENERATOR, render_page
 from lib_svd.batch.rows import Row
 from lib_svd.errors import BadOutput
-from lib_svd.files import hidden_names, sync
+from lib_svd.files import make_hidden_names, sync
 from lib_svd.review import MEASURES
 from lib_svd.settings import SETTINGS
 from lib_svd.strangers import disarm_formula
@@ -61,7 +61,7 @@ def write_report(folder: Path, rows: Sequence[Row], title: str) -> Path:
     for name, text in ((TABLE, _write_table(rows)), (PAGE, render_page(rows, title, folder))):
         path = folder / name
         try:
-            with hidden_names(folder) as hidden:
+            with make_hidden_names(folder) as hidden:
                 unfinished = hidden(path.suffix)
                 unfinished.write_bytes(text.encode("utf-8", "backslashreplace"))
                 sync(unfinished)

@@ -44,7 +44,7 @@ def _read_row(outcome: Outcome) -> Row:
     entry = planned
     if outcome.clip is not None:
         with suppress(BadInput):  # it has gone meanwhile
-            entry = history.entry(outcome.clip)
+            entry = history.find_entry(outcome.clip)
     return Row(
         picture=outcome.picture,
         state=outcome.state,
@@ -52,7 +52,7 @@ def _read_row(outcome: Outcome) -> Row:
         clip=outcome.clip,
         seconds=outcome.seconds or sum(entry.seconds.values()),
         settings=planned.settings,
-        brief=planned.brief(),
+        brief=planned.write_brief(),
         measures=entry.measures,
         advice=advise(entry.measures, request) if entry.measures else None,
     )

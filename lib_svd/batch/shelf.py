@@ -10,9 +10,9 @@ from pathlib import Path
 
 from lib_svd.batch.item import KEY_DIGITS, Item, derive_key
 from lib_svd.errors import BadInput
-from lib_svd.files import NOTED, finish_left, free_names, hidden_names, is_left
+from lib_svd.files import NOTED, find_free_names, finish_left, is_left, make_hidden_names
 from lib_svd.latents import SUFFIX, SavedLatents, load_latents
-from lib_svd.places import data_folders
+from lib_svd.places import list_data_folders
 from lib_svd.strangers import make_showable
 
 LONGEST_STEM = 120  # bytes of a picture's name that its clip's begins with; disks take names of 255
@@ -37,7 +37,7 @@ class Shelf:
     def choose_name(self, item: Item) -> Path:
         """Name a clip that is not there yet: after its picture, with its key."""
         stem = make_showable(Path(item.name).stem).encode()[:LONGEST_STEM].decode(errors="ignore")
-        return next(free_names(self.folder / f"{stem}-{item.key}.mp4", [".mp4", ".txt", NOTED]))
+        return next(find_free_names(self.folder / f"{stem}-{item.key}.mp4", [".mp4", ".txt", NOTED]))
 
     def find_latents(self, item: Item) -> SavedLatents | None:
         """Read what a program that was killed kept of a clip; None: it kept nothing that can be used."""
@@ -61,14 +61,14 @@ class Shelf:
         Of two that begin at once, both may be told that the other one is: then both try again later. A program that is
         killed holds nothing.
         """
-        with hidden_names(self.folder) as hidden:
+        with make_hidden_names(self.folder) as hidden:
             mine = hidden("").with_name(key)
             mine.touch()
             others = (claimed.parent for claimed in self.folder.glob(f".svd-*/{key}") if claimed != mine)
             yield not any(map(_is_held, others))
 
     def _list_latents(self, keys: Container[str]) -> list[Path]:
-        folders = [self.folder, *data_folders()]
+        folders = [self.folder, *list_data_folders()]
         found = (
             (folder, match) for folder in folders for match in map(_LATENTS.fullmatch, _list_names(folder)) if match
         )

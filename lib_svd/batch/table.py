@@ -12,8 +12,8 @@ from typing import Any
 
 from lib_svd.errors import BadInput, BadRequest
 from lib_svd.request import read_size
-from lib_svd.settings import setting_called
-from lib_svd.strangers import shown, text_of
+from lib_svd.settings import find_setting
+from lib_svd.strangers import decode_text, quote
 
 PICTURE, SIZE = "picture", "size"
 SEPARATORS = ",;\t"  # of columns; spreadsheets write one of them, by the country that they are set to
@@ -75,7 +75,7 @@ def _read_lines(path: Path) -> list[list[str]]:
         BadRequest: it cannot be read, is no table, or is empty.
     """
     try:
-        text = text_of(path.read_bytes())
+        text = decode_text(path.read_bytes())
         lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=_guess_separator(text)))
     except (OSError, ValueError, csv.Error) as error:
         why = getattr(error, "strerror", None) or error
@@ -104,9 +104,9 @@ def _read_columns(path: Path, header: Sequence[str], mistakes: list[str]) -> lis
         name, read = _read_column(title)
         if not name:
             advice = f"call it {PICTURE}, {SIZE} or as a setting, see docs/settings.md"
-            mistakes.append(f"{path.name}, row 1, column {shown(title)}: this is no setting: {advice}.")
+            mistakes.append(f"{path.name}, row 1, column {quote(title)}: this is no setting: {advice}.")
         elif name in names:
-            mistakes.append(f"{path.name}, row 1, column {shown(title)}: there is another column for this: keep one.")
+            mistakes.append(f"{path.name}, row 1, column {quote(title)}: there is another column for this: keep one.")
         names.add(name)
         columns.append((title, read))
     if PICTURE not in names:
@@ -121,12 +121,12 @@ def _read_column(title: str) -> tuple[str, Read | None]:
         return PICTURE, None
     if word == SIZE:
         return SIZE, lambda text: dict(zip(("width", "height"), read_size(text), strict=True))
-    setting = setting_called(title.strip().removeprefix("--").removeprefix("SVD "))  # as advice and clips have it
+    setting = find_setting(title.strip().removeprefix("--").removeprefix("SVD "))  # as advice and clips have it
     if setting is None:
         return "", None
     if setting.name == "seed":
-        return "seed", lambda text: {"seed": None if text == "-1" else setting.checked(setting.read(text))}
-    return setting.name, lambda text: {setting.name: setting.checked(setting.read(text))}
+        return "seed", lambda text: {"seed": None if text == "-1" else setting.check(setting.read(text))}
+    return setting.name, lambda text: {setting.name: setting.check(setting.read(text))}
 
 
 def _read_row(
@@ -152,7 +152,7 @@ def _read_row(
             elif text and read is not None:
                 settings |= read(text)
         except BadRequest as error:
-            mistakes.append(f"{where}, column {shown(title)}: {error}")
+            mistakes.append(f"{where}, column {quote(title)}: {error}")
     return Row(picture=picture, settings=settings) if len(mistakes) == before else None
 
 
@@ -161,5 +161,5 @@ def _read_name(text: str, pictures: Container[str] | None) -> str:
     name = fold_name(text)
     if not name or (pictures is not None and name not in pictures):
         advice = "write it as it is called below the folder; those in folders of it need --recursive"
-        raise BadRequest(f"there is no picture {shown(text)}: {advice}.")
+        raise BadRequest(f"there is no picture {quote(text)}: {advice}.")
     return name

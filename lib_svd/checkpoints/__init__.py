@@ -5,7 +5,7 @@ request, notes = checkpoint.family.complete(request, grid=checkpoint.size_grid, 
 svd = load(checkpoint, host)
 """
 
-from lib_svd.checkpoints.choose import MODEL_PAGE, choose, made_with, no_model, refusals
+from lib_svd.checkpoints.choose import MODEL_PAGE, choose, explain_no_model, is_made_with, list_refusals
 from lib_svd.checkpoints.describe import describe
 from lib_svd.checkpoints.families import CONDITIONING, FAMILIES, Family
 from lib_svd.checkpoints.find import DEMO, find_checkpoints
@@ -22,12 +22,12 @@ __all__ = [
     "Svd",
     "choose",
     "describe",
+    "explain_no_model",
     "find_checkpoints",
+    "is_made_with",
     "is_usable",
+    "list_refusals",
     "load",
-    "made_with",
     "may_move",
-    "no_model",
     "recognise",
-    "refusals",
 ]

@@ -17,7 +17,7 @@ from types import TracebackType
 import torch
 from torch import Tensor
 
-from lib_svd.checkpoints.header import Stamp, changed, opened
+from lib_svd.checkpoints.header import Stamp, explain_change, open_file
 from lib_svd.tensor_file import read_into
 
 BUFFER = 2 << 20  # bytes that are read at a time where they are converted
@@ -88,7 +88,7 @@ class ReadAhead:
             self._read.put(None)
 
     def _read_file(self, stamp: Stamp, pieces: Iterable[Piece]) -> None:
-        with opened(stamp.path) as file:
+        with open_file(stamp.path) as file:
             asked = 0
             for piece in pieces:
                 asked = _ask_for(file, asked, piece.begin + piece.size)
@@ -122,4 +122,4 @@ def _ask_for(file: BufferedReader, begin: int, used: int) -> int:
 def _check_unchanged(file: BufferedReader, stamp: Stamp) -> None:
     status = os.fstat(file.fileno())
     if (status.st_size, status.st_mtime_ns) != (stamp.size, stamp.mtime_ns):
-        raise changed(stamp.path)
+        raise explain_change(stamp.path)

@@ -8,10 +8,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from lib_svd.checkpoints.find import exactly, find_checkpoints, named, resolve
+from lib_svd.checkpoints.find import find_checkpoints, find_exactly, find_named, resolve
 from lib_svd.checkpoints.recognise import Checkpoint, is_usable, recognise
 from lib_svd.errors import BadCheckpoint, spell
-from lib_svd.request import unmarked
+from lib_svd.request import split_mark
 
 MODEL_PAGE = "https://huggingface.co/stabilityai/stable-video-diffusion-img2vid-xt"
 
@@ -43,28 +43,28 @@ def choose(
         BadRequest: `variant` is none.
     """
     look = partial(recognise, variant=variant, companion=companion, search_dirs=lenders)
-    plain, mark = unmarked(name)
-    for path in _candidates(plain, dirs, lenders) if mark else ():
+    plain, mark = split_mark(name)
+    for path in _list_candidates(plain, dirs, lenders) if mark else ():
         with suppress(BadCheckpoint):
             if (checkpoint := look(path)).mark == mark:
                 return checkpoint
-    find: Callable[..., list[Path]] = resolve if anywhere else named
+    find: Callable[..., list[Path]] = resolve if anywhere else find_named
     path, *others = find(plain, dirs, lambda path: is_usable(path, lenders))
     checkpoint = look(path)
-    notes = tuple(_open_questions(path, others, mark))
+    notes = tuple(_list_open_questions(path, others, mark))
     return replace(checkpoint, notes=(*checkpoint.notes, *notes)) if notes else checkpoint
 
 
-def made_with(name: str, checkpoint: Checkpoint) -> bool:
+def is_made_with(name: str, checkpoint: Checkpoint) -> bool:
     """Tell whether a clip that calls its model so was made with this one; older clips have only its name."""
-    plain, mark = unmarked(name)
+    plain, mark = split_mark(name)
     try:
         return checkpoint.mark == mark if mark else checkpoint.path.name == plain
     except BadCheckpoint:  # it is gone, or cannot be read any more: no reason to find no other one
         return False
 
 
-def refusals(folder: Path, lenders: Sequence[Path]) -> list[str]:
+def list_refusals(folder: Path, lenders: Sequence[Path]) -> list[str]:
     """Say why files in a folder for SVD models cannot be used, a sentence each."""
     found = []
     for path in find_checkpoints([folder]):
@@ -75,20 +75,20 @@ def refusals(folder: Path, lenders: Sequence[Path]) -> list[str]:
     return found
 
 
-def no_model(folder: Path, refused: Sequence[str]) -> BadCheckpoint:
+def explain_no_model(folder: Path, refused: Sequence[str]) -> BadCheckpoint:
     """Say what to get and where it goes, where there is no model yet; and why the files that are there are none."""
     get = f"get svd_xt.safetensors from {MODEL_PAGE} and put it into {folder.absolute()}"
     demo = spell("name demo", "say --checkpoint demo")
     return BadCheckpoint(" ".join([f"There is no SVD model yet: {get}, or {demo} to see how it works.", *refused]))
 
 
-def _candidates(plain: str, dirs: Sequence[Path], lenders: Iterable[Path]) -> Iterator[Path]:
+def _list_candidates(plain: str, dirs: Sequence[Path], lenders: Iterable[Path]) -> Iterator[Path]:
     """List models that may have a mark, those first for which no folder is walked through."""
-    yield from exactly(plain, dirs)
+    yield from find_exactly(plain, dirs)
     yield from (path for path in find_checkpoints(dirs) if is_usable(path, lenders))
 
 
-def _open_questions(path: Path, others: Sequence[Path], mark: str) -> Iterator[str]:
+def _list_open_questions(path: Path, others: Sequence[Path], mark: str) -> Iterator[str]:
     if mark:
         yield f"The model that made that clip is not there: {path.name} is another file, and gives another clip."
     if others:

@@ -12,7 +12,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 """Key in the network to shape. A key that must be there and is not raises KeyError with its name."""
 
 
-def unet_config(shapes: Shapes) -> UNetConfig:
+def read_unet_config(shapes: Shapes) -> UNetConfig:
     """Walk the stages on the way down: a stage with `op` ends a level, any other holds one block."""
     levels: list[list[int]] = [[]]  # the stages of each level
     for stage in range(1, count(shapes, r"input_blocks\.(\d+)\.")):
@@ -33,7 +33,7 @@ def unet_config(shapes: Shapes) -> UNetConfig:
     )
 
 
-def encoder_config(shapes: Shapes) -> EncoderConfig:
+def read_encoder_config(shapes: Shapes) -> EncoderConfig:
     """Read the sizes of a VAE encoder off its weights; `quant_conv` may be absent."""
     levels = range(max(1, count(shapes, r"encoder\.down\.(\d+)\.")))
     return EncoderConfig(
@@ -43,7 +43,7 @@ def encoder_config(shapes: Shapes) -> EncoderConfig:
     )
 
 
-def decoder_config(shapes: Shapes) -> DecoderConfig:
+def read_decoder_config(shapes: Shapes) -> DecoderConfig:
     """Read the sizes of a VAE decoder off its weights, be it temporal or plain."""
     levels = range(max(1, count(shapes, r"decoder\.up\.(\d+)\.")))
     return DecoderConfig(
@@ -55,7 +55,7 @@ def decoder_config(shapes: Shapes) -> DecoderConfig:
     )
 
 
-def vision_config(shapes: Shapes) -> VisionConfig:
+def read_vision_config(shapes: Shapes) -> VisionConfig:
     """Read the sizes of an image tower off its weights."""
     width, _, patch, _ = shapes["conv1.weight"]
     side = math.isqrt(max(shapes["positional_embedding"][0] - 1, 1))

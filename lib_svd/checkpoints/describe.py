@@ -21,7 +21,7 @@ def describe(checkpoint: Checkpoint) -> dict[str, Any]:
         "parameters": dict(checkpoint.parameters),
         "total_parameters": sum(checkpoint.parameters.values()),
         "dtypes": {part: list(dtypes) for part, dtypes in checkpoint.dtypes.items()},
-        **family.own_settings(),
+        **family.list_own_settings(),
         "size_grid": checkpoint.size_grid,
         "lowest_motion": family.lowest_motion,
         "highest_motion": family.highest_motion,

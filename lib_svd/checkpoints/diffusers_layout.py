@@ -107,23 +107,23 @@ def is_unet(keys: Iterable[str]) -> bool:
     return any(re.match(r"down_blocks\.\d+\.resnets\.\d+\.temporal_res_block\.", key) for key in keys)
 
 
-def unet_map(keys: Iterable[str]) -> dict[str, Origin]:
+def map_unet(keys: Iterable[str]) -> dict[str, Origin]:
     """Map each native key, with its prefix, to the tensor of a diffusers UNet; levels and blocks are counted from the
     keys.
     """
     keys = list(keys)
-    return {UNET + new: Origin((old,)) for old, new in _renamed(keys, _unet_modules(keys))}
+    return {UNET + new: Origin((old,)) for old, new in _rename_keys(keys, _list_unet_modules(keys))}
 
 
-def vae_map(keys: Iterable[str]) -> dict[str, Origin]:
+def map_vae(keys: Iterable[str]) -> dict[str, Origin]:
     """Map each native key to the tensor of a diffusers VAE."""
     keys = list(keys)
-    modules = {"quant_conv": "quant_conv", "post_quant_conv": "post_quant_conv", **_vae_modules(keys)}
+    modules = {"quant_conv": "quant_conv", "post_quant_conv": "post_quant_conv", **_list_vae_modules(keys)}
     homes = {"encoder": ENCODER, "quant_conv": ENCODER}
-    return {homes.get(new.partition(".")[0], DECODER) + new: Origin((old,)) for old, new in _renamed(keys, modules)}
+    return {homes.get(new.partition(".")[0], DECODER) + new: Origin((old,)) for old, new in _rename_keys(keys, modules)}
 
 
-def vision_map(keys: Iterable[str], prefix: str = "") -> dict[str, Origin]:
+def map_vision(keys: Iterable[str], prefix: str = "") -> dict[str, Origin]:
     """Map each native key to the tensor of the image tower as transformers has it.
 
     Args:
@@ -133,7 +133,7 @@ def vision_map(keys: Iterable[str], prefix: str = "") -> dict[str, Origin]:
     found = {}
     fused = r"vision_model\.encoder\.layers\.(\d+)\.self_attn\.[qkv]_proj\.(weight|bias)"
     names = [key.removeprefix(prefix) for key in keys]
-    for old, new in _renamed(names, _vision_modules(names)):
+    for old, new in _rename_keys(names, _list_vision_modules(names)):
         match = re.fullmatch(fused, old)
         if match is not None:
             layer = f"vision_model.encoder.layers.{match[1]}.self_attn"
@@ -146,7 +146,7 @@ def vision_map(keys: Iterable[str], prefix: str = "") -> dict[str, Origin]:
     return found
 
 
-def _renamed(keys: Iterable[str], modules: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _rename_keys(keys: Iterable[str], modules: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Replace the longest module path that begins each key; a key that none begins stays as it is."""
     deepest = max((module.count(".") + 1 for module in modules), default=0)
     for key in keys:
@@ -160,7 +160,7 @@ def _renamed(keys: Iterable[str], modules: Mapping[str, str]) -> Iterator[tuple[
             yield key, key
 
 
-def _nested(old: str, new: str, leaves: Mapping[str, str]) -> Modules:
+def _nest_modules(old: str, new: str, leaves: Mapping[str, str]) -> Modules:
     return {f"{old}.{a}": f"{new}.{b}" for a, b in leaves.items()}
 
 
@@ -169,52 +169,52 @@ def _count(keys: Iterable[str], pattern: str) -> int:
     return max((int(m[1]) + 1 for m in map(re.compile(pattern).match, keys) if m), default=0)
 
 
-def _unet_modules(keys: list[str]) -> Modules:
+def _list_unet_modules(keys: list[str]) -> Modules:
     levels = _count(keys, r"down_blocks\.(\d+)\.")
     blocks = _count(keys, r"down_blocks\.0\.resnets\.(\d+)\.")
     modules = dict(UNET_ENDS)
-    modules |= _nested("mid_block.resnets.0", "middle_block.0", RESNET)
-    modules |= _nested("mid_block.attentions.0", "middle_block.1", ATTENTION)
-    modules |= _nested("mid_block.resnets.1", "middle_block.2", RESNET)
+    modules |= _nest_modules("mid_block.resnets.0", "middle_block.0", RESNET)
+    modules |= _nest_modules("mid_block.attentions.0", "middle_block.1", ATTENTION)
+    modules |= _nest_modules("mid_block.resnets.1", "middle_block.2", RESNET)
     for level in range(levels):
         down = 1 + level * (blocks + 1)
         up = level * (blocks + 1)
-        modules |= _unet_level(f"down_blocks.{level}", "input_blocks", range(down, down + blocks))
-        modules |= _unet_level(f"up_blocks.{level}", "output_blocks", range(up, up + blocks + 1))
+        modules |= _list_unet_level(f"down_blocks.{level}", "input_blocks", range(down, down + blocks))
+        modules |= _list_unet_level(f"up_blocks.{level}", "output_blocks", range(up, up + blocks + 1))
         modules[f"down_blocks.{level}.downsamplers.0.conv"] = f"input_blocks.{down + blocks}.0.op"
         slot = 2 if any(key.startswith(f"up_blocks.{level}.attentions.") for key in keys) else 1
         modules[f"up_blocks.{level}.upsamplers.0.conv"] = f"output_blocks.{up + blocks}.{slot}.conv"
     return modules
 
 
-def _unet_level(old: str, new: str, stages: Iterable[int]) -> Modules:
+def _list_unet_level(old: str, new: str, stages: Iterable[int]) -> Modules:
     modules: Modules = {}
     for j, stage in enumerate(stages):
-        modules |= _nested(f"{old}.resnets.{j}", f"{new}.{stage}.0", RESNET)
-        modules |= _nested(f"{old}.attentions.{j}", f"{new}.{stage}.1", ATTENTION)
+        modules |= _nest_modules(f"{old}.resnets.{j}", f"{new}.{stage}.0", RESNET)
+        modules |= _nest_modules(f"{old}.attentions.{j}", f"{new}.{stage}.1", ATTENTION)
     return modules
 
 
-def _vae_modules(keys: list[str]) -> Modules:
+def _list_vae_modules(keys: list[str]) -> Modules:
     modules: Modules = {"decoder.time_conv_out": "decoder.conv_out.time_mix_conv"}
     for half in ("encoder", "decoder"):
-        modules |= _nested(half, half, VAE_ENDS)
-        modules |= _nested(f"{half}.mid_block.resnets.0", f"{half}.mid.block_1", VAE_RESNET)
-        modules |= _nested(f"{half}.mid_block.resnets.1", f"{half}.mid.block_2", VAE_RESNET)
-        modules |= _nested(f"{half}.mid_block.attentions.0", f"{half}.mid.attn_1", VAE_ATTENTION)
+        modules |= _nest_modules(half, half, VAE_ENDS)
+        modules |= _nest_modules(f"{half}.mid_block.resnets.0", f"{half}.mid.block_1", VAE_RESNET)
+        modules |= _nest_modules(f"{half}.mid_block.resnets.1", f"{half}.mid.block_2", VAE_RESNET)
+        modules |= _nest_modules(f"{half}.mid_block.attentions.0", f"{half}.mid.attn_1", VAE_ATTENTION)
     levels = _count(keys, r"encoder\.down_blocks\.(\d+)\.")
     for i in range(levels):
         down, up = f"encoder.down.{i}", f"decoder.up.{levels - 1 - i}"  # native counts up from the full resolution
         modules[f"encoder.down_blocks.{i}.downsamplers.0.conv"] = f"{down}.downsample.conv"
         modules[f"decoder.up_blocks.{i}.upsamplers.0.conv"] = f"{up}.upsample.conv"
         for j in range(_count(keys, rf"(?:en|de)coder\.(?:down|up)_blocks\.{i}\.resnets\.(\d+)\.")):
-            modules |= _nested(f"encoder.down_blocks.{i}.resnets.{j}", f"{down}.block.{j}", VAE_RESNET)
-            modules |= _nested(f"decoder.up_blocks.{i}.resnets.{j}", f"{up}.block.{j}", VAE_RESNET)
+            modules |= _nest_modules(f"encoder.down_blocks.{i}.resnets.{j}", f"{down}.block.{j}", VAE_RESNET)
+            modules |= _nest_modules(f"decoder.up_blocks.{i}.resnets.{j}", f"{up}.block.{j}", VAE_RESNET)
     return modules
 
 
-def _vision_modules(keys: list[str]) -> Modules:
+def _list_vision_modules(keys: list[str]) -> Modules:
     modules = dict(VISION_ENDS)
     for i in range(_count(keys, r"vision_model\.encoder\.layers\.(\d+)\.")):
-        modules |= _nested(f"vision_model.encoder.layers.{i}", f"transformer.resblocks.{i}", VISION_LAYER)
+        modules |= _nest_modules(f"vision_model.encoder.layers.{i}", f"transformer.resblocks.{i}", VISION_LAYER)
     return modules

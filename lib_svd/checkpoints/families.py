@@ -84,7 +84,7 @@ class Family:
                     f"{setting.called} is for {setting.only} only, and {self.short_title} has none: leave it out."
                 )
 
-    def own_settings(self) -> dict[str, Any]:
+    def list_own_settings(self) -> dict[str, Any]:
         """Give every setting that a request may leave to the model, as it was made for."""
         return {name: getattr(self, name) for name, setting in SETTINGS.items() if setting.is_open}
 
@@ -96,7 +96,7 @@ class Family:
         Args:
             request: as the user made it.
             grid: width and height are multiples of this many pixels (`NetworkConfigs.size_grid`).
-            auto_size: (width, height) where the request has none, from `images.working_size`; None: native size.
+            auto_size: (width, height) where the request has none, from `images.choose_working_size`; None: native size.
 
         Returns:
             The completed request, and sentences the user should see.
@@ -105,16 +105,16 @@ class Family:
             BadRequest: too many frames, more steps than the schedule has levels, a size off the grid or too large.
         """
         width, height = auto_size or self.native_size
-        wanted = {**self.own_settings(), "width": width, "height": height}
+        wanted = {**self.list_own_settings(), "width": width, "height": height}
         chosen = {name: value for name in wanted if (value := getattr(request, name)) is not None}
-        settings = self._with_guidance(wanted, chosen)
+        settings = self._carry_guidance(wanted, chosen)
         self._check_size(settings["width"], settings["height"], grid)
         _check_steps(settings["schedule"], settings["num_steps"])
         notes = (*self._check_frames(settings["num_frames"]), *self._check_motion(settings["motion_bucket_id"]))
-        return CompleteRequest.of(request.with_(**settings)), notes
+        return CompleteRequest.of(request.replace(**settings)), notes
 
     @staticmethod
-    def _with_guidance(wanted: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
+    def _carry_guidance(wanted: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
         """Let one end of the guidance that the user set carry the other along, rather than cross it."""
         if "min_guidance" in chosen:
             wanted["max_guidance"] = max(wanted["max_guidance"], chosen["min_guidance"])
@@ -142,7 +142,7 @@ class Family:
 
     def _check_size(self, width: int, height: int, grid: int) -> None:
         if width % grid or height % grid:
-            near = ", ".join(f"{w}x{h}" for w in _nearest(width, grid) for h in _nearest(height, grid))
+            near = ", ".join(f"{w}x{h}" for w in _find_nearest(width, grid) for h in _find_nearest(height, grid))
             what = spell("Width and height", "The sides of --size")
             raise BadRequest(f"{what} must be multiples of {grid} for this model: {near} come nearest.")
         if width * height > MOST_AREA * self.width * self.height:
@@ -162,7 +162,7 @@ def _check_steps(schedule: str, num_steps: int) -> None:
         )
 
 
-def _nearest(length: int, grid: int) -> list[int]:
+def _find_nearest(length: int, grid: int) -> list[int]:
     """Give the multiples of the grid on both sides of a length, pixels."""
     below = max(grid, length // grid * grid)
     return sorted({below, length if length % grid == 0 else max(grid, (length // grid + 1) * grid)})

@@ -48,7 +48,7 @@ def fill(wanted: Unfilled, host: Host, progress: Callable[[int], None]) -> nn.Mo
     stamps = {stamp.path: stamp for stamp in wanted.stamps}
     weights, pieces = plan_weights(wanted.sources, wanted.shapes, wanted.dtype, stamps, storage=wanted.storage)
     with ReadAhead(pieces) as ahead:
-        with host.memory.building(wanted.storage):
+        with host.memory.swap_layers(wanted.storage):
             network = wanted.build()
         _give_memory(network, wanted.shapes, wanted.storage)
         for size in ahead:

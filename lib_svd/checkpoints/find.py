@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lib_svd.checkpoints.sources import is_model_folder
 from lib_svd.errors import BadCheckpoint
-from lib_svd.strangers import is_file, is_folder, pad_numbers, shown
+from lib_svd.strangers import is_file, is_folder, pad_numbers, quote
 
 SUFFIX = ".safetensors"
 PARTS = (
@@ -40,12 +40,12 @@ def find_checkpoints(dirs: Iterable[Path]) -> list[Path]:
     for folder in map(Path, dirs):
         below = dict(_walk(folder, seen))
         for place in sorted(below, key=pad_numbers):
-            found.setdefault(below[place], _at(folder, place))
+            found.setdefault(below[place], _join_path(folder, place))
     return list(found.values())
 
 
 def resolve(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) -> list[Path]:
-    """Find the models that a user of the command line may mean, who may name any file; see `named`.
+    """Find the models that a user of the command line may mean, who may name any file; see `find_named`.
 
     Args:
         name: a path, or a name in one of the folders, with or without suffix and subfolder.
@@ -55,13 +55,13 @@ def resolve(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) 
     Raises:
         BadCheckpoint: it is nowhere; says what is there and where was looked.
     """
-    given = _at_home(name)
+    given = _expand_home(name)
     if name and (is_file(given) or is_model_folder(given) or given.is_absolute()):
         return [given]
-    return named(name, dirs, is_usable)
+    return find_named(name, dirs, is_usable)
 
 
-def named(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) -> list[Path]:
+def find_named(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) -> list[Path]:
     """Find the models of that name in the folders, the one that is meant first: exact case comes before any case.
 
     Nothing outside of the folders is looked at, so that nobody learns of it.
@@ -75,20 +75,20 @@ def named(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool]) ->
         BadCheckpoint: it is nowhere, or elsewhere; says what is there and where was looked.
     """
     folders = [Path(folder) for folder in dirs]
-    if there := exactly(name, folders):
+    if there := find_exactly(name, folders):
         return there
     models = find_checkpoints(folders)
-    if meant := _meant(name, models, folders):
+    if meant := _find_meant(name, models, folders):
         return meant
     for folder in folders:
         path = folder / name
         if path.is_relative_to(folder) and ".." not in path.parts and (is_file(path) or is_model_folder(path)):
             return [path]  # no model by its name; `recognise` says what it is
-    offered = [_name_of(path, models, folders) for path in models if is_usable(path)]
-    raise BadCheckpoint(_not_found(name, offered, folders))
+    offered = [_find_shortest_name(path, models, folders) for path in models if is_usable(path)]
+    raise BadCheckpoint(_explain_not_found(name, offered, folders))
 
 
-def _at_home(name: str) -> Path:
+def _expand_home(name: str) -> Path:
     """Put a home folder in place of `~`; the one of a user that nobody knows stays as it is."""
     try:
         return Path(name).expanduser()
@@ -96,7 +96,7 @@ def _at_home(name: str) -> Path:
         return Path(name)
 
 
-def exactly(name: str, folders: Iterable[Path]) -> list[Path]:
+def find_exactly(name: str, folders: Iterable[Path]) -> list[Path]:
     """Find the files of that very place below the folders, each once; no folder is gone through for them."""
     parts = name.replace("\\", "/").split("/")
     if any(part == "" or part.startswith(".") or ":" in part for part in parts):
@@ -106,20 +106,22 @@ def exactly(name: str, folders: Iterable[Path]) -> list[Path]:
     return list({os.path.realpath(place): place for place in reversed([*filter(is_file, places)])}.values())[::-1]
 
 
-def _meant(name: str, models: list[Path], folders: list[Path]) -> list[Path]:
+def _find_meant(name: str, models: list[Path], folders: list[Path]) -> list[Path]:
     """Find the models of that name among these; those in a folder itself come before those in a subfolder."""
     wanted = name.replace("\\", "/").strip("/")
-    for names in (_paths_below, _bare_names):
+    for names in (_list_paths_below, _list_bare_names):
         found = [path for path in models if wanted and any(wanted.lower() in names(path, each) for each in folders)]
         if found:
             return [path for path in found if wanted.removesuffix(SUFFIX) in path.as_posix()] or found
     return []
 
 
-def _name_of(path: Path, models: list[Path], folders: list[Path]) -> str:
+def _find_shortest_name(path: Path, models: list[Path], folders: list[Path]) -> str:
     """Give the shortest name that means this model and no other of the same file name."""
     below = next(path.relative_to(folder) for folder in folders if path.is_relative_to(folder))
-    return next((name for name in (path.name, below.as_posix()) if _meant(name, models, folders) == [path]), str(path))
+    return next(
+        (name for name in (path.name, below.as_posix()) if _find_meant(name, models, folders) == [path]), str(path)
+    )
 
 
 def _walk(folder: Path, seen: set[str]) -> Iterator[tuple[str, str]]:
@@ -136,7 +138,7 @@ def _walk(folder: Path, seen: set[str]) -> Iterator[tuple[str, str]]:
         is_model = is_model_folder(Path(real))
         if is_model:
             yield place.rstrip("/"), real
-        for each in _entries(real):
+        for each in _list_entries(real):
             if is_model and each.name in PARTS:
                 continue
             inside = os.path.realpath(each.path) if each.is_symlink() else each.path
@@ -146,7 +148,7 @@ def _walk(folder: Path, seen: set[str]) -> Iterator[tuple[str, str]]:
                 yield place + each.name, inside
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
+def _list_entries(folder: str) -> list[os.DirEntry[str]]:
     """List what is in a folder, without hidden names; nothing where nobody may look."""
     try:
         with os.scandir(folder) as entries:
@@ -156,30 +158,30 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 @lru_cache(maxsize=100_000)
-def _at(folder: Path, place: str) -> Path:
+def _join_path(folder: Path, place: str) -> Path:
     """Give the path of a place in a folder; made once, since making 10,000 of them takes longer than listing their
     files.
     """
     return folder / place
 
 
-def _paths_below(path: Path, folder: Path) -> set[str]:
+def _list_paths_below(path: Path, folder: Path) -> set[str]:
     """Give a model's path below the folder, in lower case, with and without suffix."""
-    return _with_and_without_suffix(path.relative_to(folder).as_posix()) if path.is_relative_to(folder) else set()
+    return _list_with_and_without_suffix(path.relative_to(folder).as_posix()) if path.is_relative_to(folder) else set()
 
 
-def _bare_names(path: Path, folder: Path) -> set[str]:
+def _list_bare_names(path: Path, folder: Path) -> set[str]:
     """Give a model's name in lower case, with and without suffix."""
-    return _with_and_without_suffix(path.name) if path.is_relative_to(folder) else set()
+    return _list_with_and_without_suffix(path.name) if path.is_relative_to(folder) else set()
 
 
-def _with_and_without_suffix(name: str) -> set[str]:
+def _list_with_and_without_suffix(name: str) -> set[str]:
     return {name.lower(), name.lower().removesuffix(SUFFIX)}
 
 
-def _not_found(name: str, offered: list[str], folders: list[Path]) -> str:
+def _explain_not_found(name: str, offered: list[str], folders: list[Path]) -> str:
     where = ", ".join(str(folder) for folder in folders) or "no folder"
     there = ", ".join(offered[:SHOWN]) or "no SVD model"
     more = f" and {len(offered) - SHOWN} more" if len(offered) > SHOWN else ""
     do = "name one of these or put yours there" if offered else "put yours there"
-    return f"No model is called {shown(name)}: looked in {where} and found {there}{more}; {do}."
+    return f"No model is called {quote(name)}: looked in {where} and found {there}{more}; {do}."

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from lib_svd.checkpoints.header import USE_SVD, refusal
+from lib_svd.checkpoints.header import USE_SVD, explain_refusal
 
 MOTION = (".time_stack.", ".temporal_res_block.", ".temporal_transformer_blocks.")
 """One is in a key of every UNet that this project can run, native or diffusers layout."""
@@ -78,15 +78,15 @@ def refuse_foreign(path: Path, keys: Iterable[str]) -> None:
     """
     text = "\n".join(keys)
     if not text:
-        raise refusal(path, "holds no tensors", USE_SVD)
+        raise explain_refusal(path, "holds no tensors", USE_SVD)
     has_unet = re.search(TEMPORAL, text) is not None and re.search(r"input_blocks\.|down_blocks\.", text) is not None
     for kind in FOREIGN if has_unet else FOREIGN + PARTS:
-        if _found(kind.pattern, text) and not _found(kind.without, text):
-            raise refusal(path, kind.what, kind.use)
+        if _matches(kind.pattern, text) and not _matches(kind.without, text):
+            raise explain_refusal(path, kind.what, kind.use)
     if not has_unet:
         first = ", ".join(text.splitlines()[:3])
-        raise refusal(path, f"is no video model that is known here (its tensors: {first}, ...)", USE_SVD)
+        raise explain_refusal(path, f"is no video model that is known here (its tensors: {first}, ...)", USE_SVD)
 
 
-def _found(pattern: str, text: str) -> bool:
+def _matches(pattern: str, text: str) -> bool:
     return re.search(pattern, text, re.MULTILINE) is not None

@@ -65,7 +65,7 @@ MAGIC = (
 """Compared in lower case, after leading white space."""
 
 
-def refusal(path: Path, what: str, use: str) -> BadCheckpoint:
+def explain_refusal(path: Path, what: str, use: str) -> BadCheckpoint:
     """Put into one sentence which file it is, what is wrong with it, and what to do."""
     return BadCheckpoint(f"{path.name or path} {what}: {use}.")
 
@@ -76,9 +76,9 @@ def read_header(path: Path) -> Header:
     Raises:
         BadCheckpoint: missing, not readable, cut off, or no safetensors file; says which.
     """
-    stamp = stamp_of(path)
+    stamp = read_stamp(path)
     _check_name(path, stamp)
-    with opened(path) as file:
+    with open_file(path) as file:
         _check_start(path, file.read(64), stamp.size)
         file.seek(0)
         found = read_contents(file, stamp.size)
@@ -91,15 +91,15 @@ def is_in_header(path: Path, words: Iterable[bytes]) -> bool:
     Raises:
         BadCheckpoint: the file is missing or cannot be read.
     """
-    stamp = stamp_of(path)
-    with opened(path) as file:
+    stamp = read_stamp(path)
+    with open_file(path) as file:
         length = int.from_bytes(file.read(8), "little")
         header = file.read(min(length, MOST_HEADER_BYTES, stamp.size))
     return any(word in header for word in words)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BufferedReader]:
+def open_file(path: Path) -> Iterator[BufferedReader]:
     """Open a file to be read; whatever goes wrong with it inside the context becomes a sentence.
 
     Raises:
@@ -109,68 +109,70 @@ def opened(path: Path) -> Iterator[BufferedReader]:
         with path.open("rb") as file:
             yield file
     except FileNotFoundError:
-        raise _missing(path) from None
+        raise _explain_missing(path) from None
     except PermissionError:
-        raise _forbidden(path) from None
+        raise _explain_forbidden(path) from None
     except OSError as error:
-        raise refusal(path, f"cannot be read ({error.strerror})", "check the disk and the path") from None
+        raise explain_refusal(path, f"cannot be read ({error.strerror})", "check the disk and the path") from None
     except EOFError:
-        raise changed(path) from None
+        raise explain_change(path) from None
     except Damaged as error:
-        raise refusal(path, str(error), DOWNLOAD_AGAIN) from None
+        raise explain_refusal(path, str(error), DOWNLOAD_AGAIN) from None
 
 
-def stamp_of(path: Path) -> Stamp:
+def read_stamp(path: Path) -> Stamp:
     """Note a file's size and time.
 
     Raises:
         BadCheckpoint: there is no such file, it is no file but a pipe or a device, or its folder may not be read.
     """
     if not is_text(str(path)):
-        raise refusal(path, "has a name that is no UTF-8", "rename the file and its folders")
+        raise explain_refusal(path, "has a name that is no UTF-8", "rename the file and its folders")
     try:
         status = path.stat()
     except PermissionError:
-        raise _forbidden(path) from None
+        raise _explain_forbidden(path) from None
     except (OSError, ValueError):  # ValueError: a null character in the name
-        raise _missing(path) from None
+        raise _explain_missing(path) from None
     if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait until somebody writes into it
-        raise refusal(path, "is no file that can be read", USE_SVD)
+        raise explain_refusal(path, "is no file that can be read", USE_SVD)
     return Stamp(path, status.st_size, status.st_mtime_ns)
 
 
-def changed(path: Path) -> BadCheckpoint:
+def explain_change(path: Path) -> BadCheckpoint:
     """Say that a file is not what it was when it was looked at."""
-    return refusal(path, "was changed while it was being loaded", "wait until it is written, then load it again")
+    return explain_refusal(
+        path, "was changed while it was being loaded", "wait until it is written, then load it again"
+    )
 
 
 def _check_name(path: Path, stamp: Stamp) -> None:
     """Refuse what should not even be opened."""
     if path.suffix.lower() in PICKLE_SUFFIXES:
         what = f"is a {path.suffix.lower()} file, a pickle, which can run code and is never opened"
-        raise refusal(path, what, "use the .safetensors file of the same model")
+        raise explain_refusal(path, what, "use the .safetensors file of the same model")
     if stamp.size == 0:
-        raise refusal(path, "is empty (0 bytes)", DOWNLOAD_AGAIN)
+        raise explain_refusal(path, "is empty (0 bytes)", DOWNLOAD_AGAIN)
 
 
 def _check_start(path: Path, head: bytes, size: int) -> None:
     header_bytes = int.from_bytes(head[:8], "little")
     if head[8:9] == b"{" and header_bytes <= MOST_HEADER_BYTES:
         if 8 + header_bytes > size:
-            raise refusal(path, f"is cut off inside its header ({size} bytes)", DOWNLOAD_AGAIN)
+            raise explain_refusal(path, f"is cut off inside its header ({size} bytes)", DOWNLOAD_AGAIN)
         return
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     for magic in MAGIC:
         if re.match(magic.start, start):
-            raise refusal(path, magic.what, magic.use)
+            raise explain_refusal(path, magic.what, magic.use)
     if all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in head):
-        raise refusal(path, "is a text file and not a model", USE_SVD)
-    raise refusal(path, "is not a safetensors file, or its header is damaged", f"{DOWNLOAD_AGAIN} or {USE_SVD}")
+        raise explain_refusal(path, "is a text file and not a model", USE_SVD)
+    raise explain_refusal(path, "is not a safetensors file, or its header is damaged", f"{DOWNLOAD_AGAIN} or {USE_SVD}")
 
 
-def _missing(path: Path) -> BadCheckpoint:
+def _explain_missing(path: Path) -> BadCheckpoint:
     what = "is a link to a file that is not there" if _is_link(path) else f"is not in {path.absolute().parent}"
-    return refusal(path, what, "check the name, or put the file there")
+    return explain_refusal(path, what, "check the name, or put the file there")
 
 
 def _is_link(path: Path) -> bool:
@@ -180,5 +182,5 @@ def _is_link(path: Path) -> bool:
         return False
 
 
-def _forbidden(path: Path) -> BadCheckpoint:
-    return refusal(path, "may not be read by this user", "change the permissions of the file or its folder")
+def _explain_forbidden(path: Path) -> BadCheckpoint:
+    return explain_refusal(path, "may not be read by this user", "change the permissions of the file or its folder")

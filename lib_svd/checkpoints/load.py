@@ -32,7 +32,7 @@ class Svd:
     residents: Mapping[Part, Resident]
     _remembered: OrderedDict[object, Tensor] = field(default_factory=OrderedDict, repr=False, compare=False)
 
-    def remembered(self, what: object, make: Callable[[], Tensor]) -> Tensor:
+    def recall(self, what: object, make: Callable[[], Tensor]) -> Tensor:
         """Give what `make` gave for the same key before, of the last few; the tensor is not to be changed."""
         if what not in self._remembered:
             self._remembered[what] = make()
@@ -79,34 +79,34 @@ def load(checkpoint: Checkpoint, host: Host, parts: Sequence[Part] = PARTS) -> S
         BadCheckpoint: a file changed since it was recognised.
         Interrupted: the user stopped it; nothing is kept.
     """
-    progress = _progress(checkpoint, host, parts)
-    in_order = sorted(parts, key=lambda part: _place(checkpoint.sources[part]))
-    filled = {part: _filled(part, checkpoint, host, progress) for part in in_order}
+    progress = _make_progress(checkpoint, host, parts)
+    in_order = sorted(parts, key=lambda part: _find_place(checkpoint.sources[part]))
+    filled = {part: _build_and_fill(part, checkpoint, host, progress) for part in in_order}
     memory = host.memory
-    residents = {part: memory.adopt(filled[part], memory.dtype(part)) for part in parts}
+    residents = {part: memory.adopt(filled[part], memory.choose_dtype(part)) for part in parts}
     return Svd(checkpoint=checkpoint, residents=residents)
 
 
-def _place(sources: Mapping[str, Source]) -> tuple[Stored, ...]:
+def _find_place(sources: Mapping[str, Source]) -> tuple[Stored, ...]:
     """Say where a network begins, to read the files in the order in which they lie on the disk."""
     return min(source.tensors for source in sources.values() if source.tensors)
 
 
-def _filled(part: Part, checkpoint: Checkpoint, host: Host, progress: Callable[[int], None]) -> nn.Module:
+def _build_and_fill(part: Part, checkpoint: Checkpoint, host: Host, progress: Callable[[int], None]) -> nn.Module:
     """Build one network and fill it with its weights; raises what `fill` raises."""
     wanted = Unfilled(
         name=PART_NAMES[part],
         build=partial(networks.build, part, checkpoint.configs),
-        shapes=networks.shapes(part, checkpoint.configs),
+        shapes=networks.list_shapes(part, checkpoint.configs),
         sources=checkpoint.sources[part],
         stamps=checkpoint.stamps,
-        dtype=host.memory.dtype(part),
-        storage=host.memory.storage(part),
+        dtype=host.memory.choose_dtype(part),
+        storage=host.memory.choose_storage(part),
     )
     return fill(wanted, host, progress)
 
 
-def _progress(checkpoint: Checkpoint, host: Host, parts: Sequence[Part]) -> Callable[[int], None]:
+def _make_progress(checkpoint: Checkpoint, host: Host, parts: Sequence[Part]) -> Callable[[int], None]:
     """Report megabytes to the host, a hundred times at most, and stop when it says so.
 
     Returns:
@@ -117,13 +117,13 @@ def _progress(checkpoint: Checkpoint, host: Host, parts: Sequence[Part]) -> Call
     loading = Progress(Stage.LOADING, 0, max(1, total // MEGABYTE), file=checkpoint.path.name)
     done = shown = 0
 
-    def progress(size: int) -> None:
+    def report_size(size: int) -> None:
         nonlocal done, shown
         done += size
-        if host.queue.interrupted():
+        if host.queue.is_interrupted():
             raise Interrupted(f"{loading.title} was stopped.")
         if (done - shown) * 100 >= total:
             shown = done
             host.queue.report(replace(loading, done=done // MEGABYTE))
 
-    return progress
+    return report_size

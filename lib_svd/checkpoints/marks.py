@@ -6,14 +6,14 @@ import hashlib
 import os
 from functools import lru_cache
 
-from lib_svd.checkpoints.header import Stamp, opened
+from lib_svd.checkpoints.header import Stamp, open_file
 from lib_svd.request import MARK_DIGITS
 
 SAMPLES, SAMPLE = 128, 4096  # of a file, spread evenly; bytes of each: a second at most on a slow disk
 
 
 @lru_cache(maxsize=1000)
-def mark_of(stamps: tuple[Stamp, ...]) -> str:
+def make_mark(stamps: tuple[Stamp, ...]) -> str:
     """Work out ten hexadecimal digits that tell a model from others: SHA-256 of samples of its files, the same in every
     folder.
 
@@ -23,7 +23,7 @@ def mark_of(stamps: tuple[Stamp, ...]) -> str:
     digest = hashlib.sha256()
     for stamp in sorted(stamps, key=lambda each: (each.path.name, each.size)):
         digest.update(str(stamp.size).encode())
-        with opened(stamp.path) as file:
+        with open_file(stamp.path) as file:
             for number in range(SAMPLES):
                 file.seek(max(0, stamp.size - SAMPLE) * number // (SAMPLES - 1), os.SEEK_SET)
                 digest.update(file.read(SAMPLE))

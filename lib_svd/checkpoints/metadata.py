@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import Any
 
 from lib_svd.checkpoints.families import FAMILIES, Family
-from lib_svd.checkpoints.header import refusal
+from lib_svd.checkpoints.header import explain_refusal
 from lib_svd.errors import BadRequest
 from lib_svd.settings import SETTINGS
-from lib_svd.strangers import shown
+from lib_svd.strangers import quote
 
 PREFIX = "svd."
 FAMILY = "svd.family"
@@ -39,7 +39,7 @@ OVERRIDDEN |= dict.fromkeys(("lowest_motion", "highest_motion"), SETTINGS["motio
 ADVICE = "correct the metadata or take it out"
 
 
-def family_name(path: Path, metadata: Mapping[str, str]) -> str | None:
+def read_family_name(path: Path, metadata: Mapping[str, str]) -> str | None:
     """Read which family a file names, if it names one.
 
     Raises:
@@ -47,11 +47,13 @@ def family_name(path: Path, metadata: Mapping[str, str]) -> str | None:
     """
     name = metadata.get(FAMILY)
     if name is not None and name not in FAMILIES:
-        raise refusal(path, f"has svd.family {shown(name)} in its metadata, none of {', '.join(FAMILIES)}", ADVICE)
+        raise explain_refusal(
+            path, f"has svd.family {quote(name)} in its metadata, none of {', '.join(FAMILIES)}", ADVICE
+        )
     return name
 
 
-def described(family: Family, path: Path, metadata: Mapping[str, str]) -> tuple[Family, tuple[str, ...]]:
+def apply_metadata(family: Family, path: Path, metadata: Mapping[str, str]) -> tuple[Family, tuple[str, ...]]:
     """Put what the file says in the family's place, and note keys that are not understood.
 
     Raises:
@@ -66,37 +68,39 @@ def described(family: Family, path: Path, metadata: Mapping[str, str]) -> tuple[
         if name in TEXTS:
             changes[name] = text
         elif name in OVERRIDDEN:
-            changes[name] = _setting(path, name, text)
+            changes[name] = _read_setting(path, name, text)
         elif name == "latent_rgb":
-            changes[name] = _latent_rgb(path, text)
+            changes[name] = _read_latent_rgb(path, text)
         else:
             notes.append(f"{path.name} has {key} in its metadata, which means nothing here.")
     family = replace(family, **changes)
     if family.min_guidance > family.max_guidance:
         what = f"has guidance that falls from {family.min_guidance:g} to {family.max_guidance:g} in its metadata"
-        raise refusal(path, what, ADVICE)
+        raise explain_refusal(path, what, ADVICE)
     if not family.lowest_motion <= family.motion_bucket_id <= family.highest_motion:
         reach = f"{family.lowest_motion} to {family.highest_motion}"
-        raise refusal(
+        raise explain_refusal(
             path, f"has motion {family.motion_bucket_id} outside its range of {reach} in its metadata", ADVICE
         )
     return family, tuple(notes)
 
 
-def _setting(path: Path, name: str, text: str) -> Any:
+def _read_setting(path: Path, name: str, text: str) -> Any:
     setting = OVERRIDDEN[name]
     try:
-        return setting.checked(setting.read(text))
+        return setting.check(setting.read(text))
     except BadRequest as error:
         reason = str(error).rstrip(".")
-        raise refusal(path, f"has svd.{name} {shown(text)} in its metadata ({reason})", ADVICE) from None
+        raise explain_refusal(path, f"has svd.{name} {quote(text)} in its metadata ({reason})", ADVICE) from None
 
 
-def _latent_rgb(path: Path, text: str) -> tuple[tuple[float, ...], ...]:
+def _read_latent_rgb(path: Path, text: str) -> tuple[tuple[float, ...], ...]:
     try:
         numbers = [float(number) for number in text.split()]
     except ValueError:
         numbers = []
     if len(numbers) != 12 or not all(map(math.isfinite, numbers)):
-        raise refusal(path, f"has svd.latent_rgb {shown(text)} in its metadata, which is not twelve numbers", ADVICE)
+        raise explain_refusal(
+            path, f"has svd.latent_rgb {quote(text)} in its metadata, which is not twelve numbers", ADVICE
+        )
     return tuple(tuple(numbers[i : i + 3]) for i in range(0, 12, 3))

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lib_svd.checkpoints.families import FAMILIES, Family
-from lib_svd.checkpoints.header import refusal
-from lib_svd.checkpoints.metadata import family_name
+from lib_svd.checkpoints.header import explain_refusal
+from lib_svd.checkpoints.metadata import read_family_name
 from lib_svd.errors import BadRequest, spell
 
 XT = r"(?:(?<![a-z])|svd|img2vid)xt(?![a-z])"
@@ -28,7 +28,7 @@ DEFAULT = "svd_xt"
 FRAMES = {"14": "svd", "25": "svd_xt"}
 
 
-def family_of(
+def find_family(
     path: Path,
     metadata: Mapping[str, str],
     *,
@@ -56,30 +56,30 @@ def family_of(
     fitting = [family for family in FAMILIES.values() if family.vector_dim == vector_dim]
     if not fitting:
         what = f"has a conditioning vector of {vector_dim} numbers, which no known model has"
-        raise refusal(path, what, "use SVD, SV3D or AnimateLCM-SVD")
+        raise explain_refusal(path, what, "use SVD, SV3D or AnimateLCM-SVD")
     notes: tuple[str, ...] = ()
-    name = variant or family_name(path, metadata)
+    name = variant or read_family_name(path, metadata)
     if name is None:
-        name, notes = _told(path, metadata, fitting, lender)
+        name, notes = _find_told(path, metadata, fitting, lender)
     if FAMILIES[name] not in fitting:
         what = f"has a conditioning vector of {vector_dim} numbers and cannot be {name}"
         told = spell("correct what its name or its metadata says: it is", "say --variant")
-        raise refusal(path, what, f"{told} {' or '.join(family.name for family in fitting)}")
+        raise explain_refusal(path, what, f"{told} {' or '.join(family.name for family in fitting)}")
     base = name.removesuffix(IMAGE_DECODER)
-    return FAMILIES[base if temporal else _image_decoder(base)], notes
+    return FAMILIES[base if temporal else _find_image_decoder(base)], notes
 
 
-def _told(
+def _find_told(
     path: Path, metadata: Mapping[str, str], fitting: list[Family], lender: Family | None
 ) -> tuple[str, tuple[str, ...]]:
     if len(fitting) == 1:
         return fitting[0].name, ()
     frames = metadata.get("diffusers.num_frames", "")
-    for text in _names(path, metadata):
+    for text in _list_names(path, metadata):
         for sign, name in NAME_SIGNS:
             if re.search(sign, text.lower()):
-                found = _lcm(lender) if name == "animatelcm" else name
-                return _of_length(found, frames, fitting), ()
+                found = _find_lcm(lender) if name == "animatelcm" else name
+                return _match_length(found, frames, fitting), ()
     if frames in FRAMES:
         return FRAMES[frames], ()
     told = f"assumed {DEFAULT}; if it is another, {spell('name the file so', 'say --variant')}"
@@ -87,14 +87,14 @@ def _told(
     return DEFAULT, (note,)
 
 
-def _of_length(found: str, frames: str, fitting: list[Family]) -> str:
+def _match_length(found: str, frames: str, fitting: list[Family]) -> str:
     """Take the family's sibling of as many frames as the file says: that goes before what its name suggests."""
     kind = found.partition("_")[0]
     alike = [each.name for each in fitting if each.name.partition("_")[0] == kind and str(each.num_frames) == frames]
     return found if found in alike or not alike else alike[0]
 
 
-def _names(path: Path, metadata: Mapping[str, str]) -> Iterator[str]:
+def _list_names(path: Path, metadata: Mapping[str, str]) -> Iterator[str]:
     """List what may tell the family, best first; a file called model.safetensors or a snapshot's hash tells nothing."""
     yield path.stem if path.suffix == ".safetensors" else path.name
     yield metadata.get("modelspec.title", "")[:LONGEST_TITLE]
@@ -103,11 +103,11 @@ def _names(path: Path, metadata: Mapping[str, str]) -> Iterator[str]:
             yield parent.name
 
 
-def _lcm(lender: Family | None) -> str:
+def _find_lcm(lender: Family | None) -> str:
     short = lender is not None and lender.num_frames == FAMILIES["animatelcm_svd"].num_frames
     return "animatelcm_svd" if short else "animatelcm_svd_xt"
 
 
-def _image_decoder(base: str) -> str:
+def _find_image_decoder(base: str) -> str:
     """Give a family's sibling with the plain decoder, where one was released."""
     return base + IMAGE_DECODER if base + IMAGE_DECODER in FAMILIES else base

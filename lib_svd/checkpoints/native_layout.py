@@ -62,7 +62,7 @@ class Split:
 
 def split(keys: Collection[str]) -> Split:
     """Sort the keys of a native file; each goes to exactly one place."""
-    homes = _homes(keys)
+    homes = _find_homes(keys)
     found = Split()
     for key in keys:
         if _UNUSED.fullmatch(key):
@@ -82,13 +82,13 @@ def split(keys: Collection[str]) -> Split:
     return found
 
 
-def _homes(keys: Collection[str]) -> dict[Part, str]:
+def _find_homes(keys: Collection[str]) -> dict[Part, str]:
     """Say where each half of the VAE is taken from.
 
     The encoder that made the training's start latents is the conditioner's; ComfyUI saves without it, and for SV3D
     without first_stage_model. The decoder is the other way round.
     """
-    present = {(match["home"], match["module"]) for match in _vae_keys(keys)}
+    present = {(match["home"], match["module"]) for match in _match_vae_keys(keys)}
     conditioner = sorted(home for home, _ in present if home.startswith("conditioner"))
     order = {"encoder": [*conditioner, "first_stage_model."], "decoder": ["first_stage_model.", *conditioner]}
     return {
@@ -96,5 +96,5 @@ def _homes(keys: Collection[str]) -> dict[Part, str]:
     }
 
 
-def _vae_keys(keys: Collection[str]) -> Iterator[re.Match[str]]:
+def _match_vae_keys(keys: Collection[str]) -> Iterator[re.Match[str]]:
     return filter(None, map(_VAE.fullmatch, keys))

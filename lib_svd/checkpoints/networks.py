@@ -28,6 +28,6 @@ def build(part: Part, configs: NetworkConfigs) -> nn.Module:
 
 
 @lru_cache(maxsize=32)
-def shapes(part: Part, configs: NetworkConfigs) -> dict[str, Shape]:
+def list_shapes(part: Part, configs: NetworkConfigs) -> dict[str, Shape]:
     """List every weight of a network by name; not to be changed. Call it where no host has swapped the layers."""
     return {name: tuple(tensor.shape) for name, tensor in build(part, configs).state_dict().items()}

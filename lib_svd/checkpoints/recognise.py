@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lib_svd.checkpoints import strict
-from lib_svd.checkpoints.configs import decoder_config, encoder_config, unet_config, vision_config
+from lib_svd.checkpoints.configs import read_decoder_config, read_encoder_config, read_unet_config, read_vision_config
 from lib_svd.checkpoints.families import Family
 from lib_svd.checkpoints.find import find_checkpoints
 from lib_svd.checkpoints.foreign import MOTION
-from lib_svd.checkpoints.header import USE_SVD, Stamp, is_in_header, refusal
-from lib_svd.checkpoints.marks import mark_of
-from lib_svd.checkpoints.metadata import described
-from lib_svd.checkpoints.naming import family_of
+from lib_svd.checkpoints.header import USE_SVD, Stamp, explain_refusal, is_in_header
+from lib_svd.checkpoints.marks import make_mark
+from lib_svd.checkpoints.metadata import apply_metadata
+from lib_svd.checkpoints.naming import find_family
 from lib_svd.checkpoints.native_layout import PARTS, split
-from lib_svd.checkpoints.remembered import Remembered, guarded
+from lib_svd.checkpoints.remembered import Remembered, look_safely
 from lib_svd.checkpoints.sources import FOLDER_MAPS, Layout, Model, Source, read_model
 from lib_svd.engine.config import NetworkConfigs
-from lib_svd.errors import BadCheckpoint, in_words, spell
+from lib_svd.errors import BadCheckpoint, join_names, spell
 from lib_svd.ports import PART_NAMES, Part
 from lib_svd.strangers import is_folder
 
@@ -54,7 +54,7 @@ class Checkpoint:
         Raises:
             BadCheckpoint: a file is gone or cannot be read.
         """
-        return mark_of(self.stamps)
+        return make_mark(self.stamps)
 
     @property
     def size_grid(self) -> int:
@@ -89,13 +89,13 @@ def recognise(
     path = path if isinstance(path, Path) else Path(path)  # making a path takes longer than asking what is known
     model, parts, lacking, lent = _opened(path)
     if not lacking:
-        return _complete(path) if variant is None else _checkpoint(model, parts, variant)
-    lender = _lender(path, lacking, companion, search_dirs, strict.z_channels(parts["unet"]))
+        return _complete(path) if variant is None else _build_checkpoint(model, parts, variant)
+    lender = _find_lender(path, lacking, companion, search_dirs, strict.count_z_channels(parts["unet"]))
     key = variant, lender.path, lender.identity
     if key not in lent:
         whole = {part: lender.sources[part] if part in lacking else parts[part] for part in PARTS}
-        note = f"{path.name} has no {_listed(lacking)}: taken from {lender.path.name}."
-        lent[key] = guarded(path, lambda: _checkpoint(model, whole, variant, lender, (note,)))
+        note = f"{path.name} has no {_join_parts(lacking)}: taken from {lender.path.name}."
+        lent[key] = look_safely(path, lambda: _build_checkpoint(model, whole, variant, lender, (note,)))
     return lent[key]
 
 
@@ -133,14 +133,14 @@ class _Opened(NamedTuple):
 
 def _open(path: Path) -> _Opened:
     model = read_model(path)
-    parts = _parts(model)
+    parts = _find_parts(model)
     lacking = [part for part in PARTS if not parts[part]]
     if "unet" in lacking:
-        raise strict.missing_unet(model.path)
+        raise strict.explain_missing_unet(model.path)
     return _Opened(model, parts, lacking, {})
 
 
-def _checkpoint(
+def _build_checkpoint(
     model: Model,
     parts: Mapping[Part, Sources],
     variant: str | None,
@@ -150,9 +150,9 @@ def _checkpoint(
     """Check four networks' sources to the last weight, and find the family."""
     for part in PARTS:
         strict.check_dtypes(parts[part])
-    configs = _configs(model.path, parts)
+    configs = _read_configs(model.path, parts)
     strict.check(model.path, parts, configs)
-    family, assumed = family_of(
+    family, assumed = find_family(
         model.path,
         model.metadata,
         variant=variant,
@@ -160,7 +160,7 @@ def _checkpoint(
         temporal=configs.decoder.temporal,
         lender=lender.family if lender else None,
     )
-    family, unknown = described(family, model.path, model.metadata)
+    family, unknown = apply_metadata(family, model.path, model.metadata)
     strict.check_native_size(model.path, model.metadata, family, configs.size_grid)
     return Checkpoint(
         path=model.path,
@@ -169,13 +169,13 @@ def _checkpoint(
         layout=model.layout,
         sources=parts,
         stamps=model.stamps + (lender.stamps if lender else ()),
-        dtypes={part: _dtypes(parts[part]) for part in PARTS},
+        dtypes={part: _list_dtypes(parts[part]) for part in PARTS},
         metadata=model.metadata,
         notes=(*notes, *assumed, *unknown),
     )
 
 
-def _parts(model: Model) -> dict[Part, Sources]:
+def _find_parts(model: Model) -> dict[Part, Sources]:
     """Give the sources of each network; empty where the file has nothing of it.
 
     Raises:
@@ -183,17 +183,17 @@ def _parts(model: Model) -> dict[Part, Sources]:
     """
     found = split(model.tensors)
     if found.extra:
-        raise strict.extra_keys(model.path, found.extra)
+        raise strict.explain_extra_keys(model.path, found.extra)
     parts: dict[Part, Sources] = {}
     for part, names in found.parts.items():
         parts[part] = {name: model.tensors[key] for name, key in names.items()}
     encoder = parts["encoder"]
     if "encoder.conv_out.weight" in encoder and not any(name.startswith("quant_conv.") for name in encoder):
-        parts["encoder"] = {**encoder, **_identity_quant_conv(encoder["encoder.conv_out.weight"])}
+        parts["encoder"] = {**encoder, **_make_identity_quant_conv(encoder["encoder.conv_out.weight"])}
     return parts
 
 
-def _identity_quant_conv(conv_out: Source) -> Sources:
+def _make_identity_quant_conv(conv_out: Source) -> Sources:
     """Make what first_stage_model.encoder of SVD means by having none: its last convolution has it folded in.
 
     ComfyUI, which encodes with it and saves only it, goes straight on to the mean (sd.py, AutoencodingEngine).
@@ -203,23 +203,23 @@ def _identity_quant_conv(conv_out: Source) -> Sources:
     return {"quant_conv.weight": weight, "quant_conv.bias": weight._replace(shape=(moments,))}
 
 
-def _configs(path: Path, parts: Mapping[Part, Sources]) -> NetworkConfigs:
+def _read_configs(path: Path, parts: Mapping[Part, Sources]) -> NetworkConfigs:
     shapes = {part: {name: source.shape for name, source in parts[part].items()} for part in PARTS}
     try:
         return NetworkConfigs(
-            unet=unet_config(shapes["unet"]),
-            encoder=encoder_config(shapes["encoder"]),
-            decoder=decoder_config(shapes["decoder"]),
-            vision=vision_config(shapes["vision"]),
+            unet=read_unet_config(shapes["unet"]),
+            encoder=read_encoder_config(shapes["encoder"]),
+            decoder=read_decoder_config(shapes["decoder"]),
+            vision=read_vision_config(shapes["vision"]),
         )
     except KeyError as error:
         key = str(error).strip("'")
-        raise refusal(path, f"is an incomplete SVD checkpoint, {key} is missing", strict.REPLACE) from None
+        raise explain_refusal(path, f"is an incomplete SVD checkpoint, {key} is missing", strict.REPLACE) from None
     except (IndexError, ValueError):
-        raise refusal(path, "has weights whose shapes are not those of SVD", strict.REPLACE) from None
+        raise explain_refusal(path, "has weights whose shapes are not those of SVD", strict.REPLACE) from None
 
 
-def _lender(
+def _find_lender(
     path: Path, lacking: Sequence[Part], companion: str | Path | None, search_dirs: Iterable[Path], z_channels: int
 ) -> Checkpoint:
     """Find the checkpoint that lends what is lacking.
@@ -240,10 +240,10 @@ def _lender(
         if lender.family.conditioning == "svd" and lender.configs.encoder.z_channels == z_channels:
             return lender
     use = f"put svd_xt.safetensors beside it{spell('', ' or name one with --companion')}"
-    raise refusal(path, f"has no {_listed(lacking)}, and no SVD checkpoint is at hand to lend it", use)
+    raise explain_refusal(path, f"has no {_join_parts(lacking)}, and no SVD checkpoint is at hand to lend it", use)
 
 
-def _whole(path: Path) -> Checkpoint:
+def _recognise_whole(path: Path) -> Checkpoint:
     """Look at a checkpoint that must have all four networks itself.
 
     Raises:
@@ -251,15 +251,15 @@ def _whole(path: Path) -> Checkpoint:
     """
     model, parts, lacking, _ = _opened(path)
     if lacking:
-        raise refusal(path, f"has no {_listed(lacking)} to lend", f"{USE_SVD} as the companion")
-    return _checkpoint(model, parts, None)
+        raise explain_refusal(path, f"has no {_join_parts(lacking)} to lend", f"{USE_SVD} as the companion")
+    return _build_checkpoint(model, parts, None)
 
 
-def _listed(parts: Sequence[Part]) -> str:
-    return in_words(PART_NAMES[part] for part in parts)
+def _join_parts(parts: Sequence[Part]) -> str:
+    return join_names(PART_NAMES[part] for part in parts)
 
 
-def _dtypes(sources: Sources) -> tuple[str, ...]:
+def _list_dtypes(sources: Sources) -> tuple[str, ...]:
     weights: dict[str, int] = {}
     for source in sources.values():
         weights[source.dtype] = weights.get(source.dtype, 0) + math.prod(source.shape)
@@ -268,4 +268,4 @@ def _dtypes(sources: Sources) -> tuple[str, ...]:
 
 _has_motion = Remembered(lambda path: is_folder(path) or is_in_header(path, map(str.encode, MOTION)), ())
 _opened = Remembered(_open, tuple(FOLDER_MAPS))
-_complete = Remembered(_whole, tuple(FOLDER_MAPS))
+_complete = Remembered(_recognise_whole, tuple(FOLDER_MAPS))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from lib_svd.checkpoints.header import refusal
+from lib_svd.checkpoints.header import explain_refusal
 from lib_svd.errors import BadCheckpoint, BadInput
 
 T = TypeVar("T")
@@ -33,25 +33,25 @@ class Remembered(Generic[T]):
         Raises:
             BadCheckpoint: it refuses the model.
         """
-        files = tuple(_files(path, self._parts))
+        files = tuple(_list_files(path, self._parts))
         known = self._known.get(path)
         if known is None or known[0] != files:
-            known = files, self._looked(path)
+            known = files, self._look_once(path)
             self._known[path] = known
         if isinstance(known[1], BadCheckpoint):
             raise BadCheckpoint(*known[1].args)
         return known[1]
 
-    def _looked(self, path: Path) -> T | BadCheckpoint:
+    def _look_once(self, path: Path) -> T | BadCheckpoint:
         try:
-            return guarded(path, lambda: self._look(path))
+            return look_safely(path, lambda: self._look(path))
         except BadCheckpoint as error:
             if isinstance(error.__context__, OSError):  # a disk that is away may come back
                 raise
             return BadCheckpoint(*error.args)  # without the trace, which would keep what was read
 
 
-def guarded(path: Path, look: Callable[[], T]) -> T:
+def look_safely(path: Path, look: Callable[[], T]) -> T:
     """Take a look at a model; one that fails on what nobody expected refuses this model, and no other.
 
     Raises:
@@ -62,28 +62,28 @@ def guarded(path: Path, look: Callable[[], T]) -> T:
     except BadInput:
         raise
     except Exception as error:
-        raise refusal(path, f"cannot be looked at ({type(error).__name__}: {error})", "report this") from error
+        raise explain_refusal(path, f"cannot be looked at ({type(error).__name__}: {error})", "report this") from error
 
 
-def _files(path: Path, parts: tuple[str, ...]) -> Iterator[tuple[object, ...]]:
+def _list_files(path: Path, parts: tuple[str, ...]) -> Iterator[tuple[object, ...]]:
     """List the files of a model as they are now; none where there are none, or none may look."""
     try:
         status = path.stat()
     except (OSError, ValueError):
         return
-    yield _stamp("", status)
+    yield _make_stamp("", status)
     if stat.S_ISDIR(status.st_mode):
         for folder in (path, *(path / part for part in parts)):
-            yield from sorted(_in_folder(folder))
+            yield from sorted(_list_folder(folder))
 
 
-def _in_folder(folder: Path) -> Iterator[tuple[object, ...]]:
+def _list_folder(folder: Path) -> Iterator[tuple[object, ...]]:
     try:
         for each in os.scandir(folder):
-            yield _stamp(os.fsencode(each.path), each.stat())
+            yield _make_stamp(os.fsencode(each.path), each.stat())
     except OSError:
         yield (os.fsencode(folder), 0)
 
 
-def _stamp(name: str | bytes, status: os.stat_result) -> tuple[object, ...]:
+def _make_stamp(name: str | bytes, status: os.stat_result) -> tuple[object, ...]:
     return name, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

@@ -17,14 +17,14 @@ from torch import nn
 
 from lib_svd.checkpoints.filling import Unfilled, fill
 from lib_svd.checkpoints.find import find_checkpoints
-from lib_svd.checkpoints.header import Stamp, read_header, refusal
+from lib_svd.checkpoints.header import Stamp, explain_refusal, read_header
 from lib_svd.checkpoints.remembered import Remembered
 from lib_svd.checkpoints.sources import Source, Stored
 from lib_svd.checkpoints.strict import check_dtypes
 from lib_svd.engine.config import RifeConfig
 from lib_svd.errors import BadCheckpoint
 from lib_svd.ports import Host, Resident
-from lib_svd.strangers import shown
+from lib_svd.strangers import quote
 from lib_svd.tensor_file import Entry
 
 KINDS: Mapping[str, RifeConfig] = {
@@ -62,7 +62,7 @@ class RifeFile:
         return KINDS[self.kind]
 
 
-def rife_dirs(model_dirs: Iterable[Path]) -> list[Path]:
+def list_rife_dirs(model_dirs: Iterable[Path]) -> list[Path]:
     """List the folders where RIFE may be: beside a host's folders for models, and in them; each once."""
     return list(dict.fromkeys(place / FOLDER for folder in model_dirs for place in (folder.parent, folder)))
 
@@ -74,7 +74,7 @@ def find_rife(model_dirs: Iterable[Path]) -> list[RifeFile]:
         model_dirs: the host's folders for models, see `ports.Folders`.
     """
     found = []
-    for path in find_checkpoints(rife_dirs(model_dirs)):
+    for path in find_checkpoints(list_rife_dirs(model_dirs)):
         try:
             found.append(read_rife(path))
         except BadCheckpoint:
@@ -93,10 +93,10 @@ def choose_rife(name: str, model_dirs: Iterable[Path]) -> RifeFile:
     for file in there:
         if name.lower() in ("", file.path.name.lower(), file.path.stem.lower()):
             return file
-    wanted = f"No RIFE model is called {shown(name)}" if name else "There is no RIFE model"
+    wanted = f"No RIFE model is called {quote(name)}" if name else "There is no RIFE model"
     if there:
         raise BadCheckpoint(f"{wanted}: choose {' or '.join(file.path.name for file in there)}.")
-    places = " or ".join(map(str, rife_dirs(folders))) or f"a folder {FOLDER} beside your models"
+    places = " or ".join(map(str, list_rife_dirs(folders))) or f"a folder {FOLDER} beside your models"
     raise BadCheckpoint(f"{wanted}: put rife_v4.26.safetensors from {PAGE} into {places}, or smooth by motion.")
 
 
@@ -109,12 +109,12 @@ def load_rife(file: RifeFile, host: Host) -> Resident:
     """
     memory = host.memory
     # Not bfloat16: its eight bits are a pixel in 256, and flow is made of less.
-    whole = memory.device().type == "cpu" or memory.dtype("unet") == torch.float32
+    whole = memory.get_device().type == "cpu" or memory.choose_dtype("unet") == torch.float32
     dtype = torch.float32 if whole else torch.float16
     wanted = Unfilled(
         name=file.kind,
         build=partial(_build, file.config),
-        shapes=_shapes(file.config),
+        shapes=_list_shapes(file.config),
         sources=file.sources,
         stamps=(file.stamp,),
         dtype=dtype,
@@ -130,18 +130,20 @@ def _read(path: Path) -> RifeFile:
         BadCheckpoint: it cannot be read, or is anything but one of KINDS.
     """
     header = read_header(path)
-    keys = _named(header.tensors)
-    kind = next((kind for kind, config in KINDS.items() if _sizes(keys, header.tensors) == _sizes_of(config)), None)
+    keys = _map_names(header.tensors)
+    kind = next(
+        (kind for kind, config in KINDS.items() if _list_sizes(keys, header.tensors) == _derive_sizes(config)), None
+    )
     if kind is None:
-        raise refusal(path, _what(keys), USE_RIFE)
-    sources = {name: _source(path, key, header.tensors[key]) for name, key in keys.items()}
+        raise explain_refusal(path, _describe_kind(keys), USE_RIFE)
+    sources = {name: _make_source(path, key, header.tensors[key]) for name, key in keys.items()}
     check_dtypes(sources)
-    wanted, found = _shapes(KINDS[kind]), {name: source.shape for name, source in sources.items()}
+    wanted, found = _list_shapes(KINDS[kind]), {name: source.shape for name, source in sources.items()}
     odd = [name for name in {**wanted, **found} if wanted.get(name) != found.get(name)]
     if odd:
         these = ", ".join(odd[:SHOWN]) + (f" and {len(odd) - SHOWN} more" if odd[SHOWN:] else "")
         what = f"is no {kind}, though it begins as one: missing, too much or of another shape are {these}"
-        raise refusal(path, what, "download it again")
+        raise explain_refusal(path, what, "download it again")
     return RifeFile(header.stamp, kind, sources)
 
 
@@ -149,7 +151,7 @@ read_rife = Remembered(_read, ())
 """What a .safetensors file is, by its header: a RifeFile. Raises BadCheckpoint: it is anything but one of KINDS."""
 
 
-def _named(tensors: Mapping[str, Entry]) -> dict[str, str]:
+def _map_names(tensors: Mapping[str, Entry]) -> dict[str, str]:
     """Map the network's name of each weight to its key in the file."""
     keys: dict[str, str] = {}
     for key in tensors:
@@ -159,20 +161,20 @@ def _named(tensors: Mapping[str, Entry]) -> dict[str, str]:
     return keys
 
 
-def _sizes(keys: Mapping[str, str], tensors: Mapping[str, Entry]) -> tuple[tuple[int, ...], ...]:
+def _list_sizes(keys: Mapping[str, str], tensors: Mapping[str, Entry]) -> tuple[tuple[int, ...], ...]:
     """List the shapes of the weights by which the kinds differ; () for one that is missing."""
-    return tuple(tensors[keys[name]].shape if name in keys else () for name in _telling(len(RifeConfig().widths)))
+    return tuple(tensors[keys[name]].shape if name in keys else () for name in _list_telling(len(RifeConfig().widths)))
 
 
-def _sizes_of(config: RifeConfig) -> tuple[tuple[int, ...], ...]:
-    return tuple(_shapes(config)[name] for name in _telling(len(config.widths)))
+def _derive_sizes(config: RifeConfig) -> tuple[tuple[int, ...], ...]:
+    return tuple(_list_shapes(config)[name] for name in _list_telling(len(config.widths)))
 
 
-def _telling(blocks: int) -> list[str]:
+def _list_telling(blocks: int) -> list[str]:
     return ["encode.cnn3.weight", *(f"blocks.{number}.conv0.1.0.weight" for number in range(blocks))]
 
 
-def _what(keys: Mapping[str, str]) -> str:
+def _describe_kind(keys: Mapping[str, str]) -> str:
     if _FILM in keys:
         return "is FILM, which is not used here"
     if any(name.startswith("blocks.0.") for name in keys):
@@ -180,7 +182,7 @@ def _what(keys: Mapping[str, str]) -> str:
     return "is no model that makes frames between frames"
 
 
-def _source(path: Path, key: str, entry: Entry) -> Source:
+def _make_source(path: Path, key: str, entry: Entry) -> Source:
     return Source((Stored(path, entry.begin, entry.size, key),), "copy", entry.shape, entry.dtype)
 
 
@@ -193,6 +195,6 @@ def _build(config: RifeConfig) -> nn.Module:
 
 
 @lru_cache(maxsize=len(KINDS))
-def _shapes(config: RifeConfig) -> dict[str, tuple[int, ...]]:
+def _list_shapes(config: RifeConfig) -> dict[str, tuple[int, ...]]:
     """List every weight of the network by name; not to be changed."""
     return {name: tuple(weight.shape) for name, weight in _build(config).state_dict().items()}

@@ -46,19 +46,19 @@ def plan_weights(
         shape = shapes[name]
         wanted = storage if storage and len(shape) > 1 else dtype
         if sources[name].transform == "identity":
-            weights[name] = _identity(shape, wanted)
+            weights[name] = _make_identity(shape, wanted)
             continue
         layout = torch.channels_last if len(shape) == 4 else torch.contiguous_format
         weights[name] = torch.empty(shape, dtype=wanted, device="cpu", memory_format=layout)
-        pieces.extend(_pieces(weights[name], sources[name], stamps))
+        pieces.extend(_make_pieces(weights[name], sources[name], stamps))
     return weights, pieces
 
 
-def _identity(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+def _make_identity(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     return torch.eye(shape[0]).to(dtype).reshape(shape) if len(shape) > 1 else torch.zeros(shape, dtype=dtype)
 
 
-def _pieces(weight: Tensor, source: Source, stamps: Mapping[Path, Stamp]) -> Iterator[Piece]:
+def _make_pieces(weight: Tensor, source: Source, stamps: Mapping[Path, Stamp]) -> Iterator[Piece]:
     """Make one piece for each tensor that is read as it is, several small ones for each that is converted."""
     dtype = TORCH[source.dtype]
     for part, stored in zip(weight.chunk(len(source.tensors)), source.tensors, strict=True):

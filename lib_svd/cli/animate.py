@@ -17,19 +17,19 @@ from lib_svd.cli.options import (
     EncodingType,
     Grouped,
     Options,
-    host_of,
+    add_request_options,
+    apply_preset,
+    make_host,
     prepare,
-    recognised,
-    request_options,
+    read_settings,
+    recognise_model,
     run_options,
     say,
-    settings,
     tell_errors,
-    with_preset,
 )
 from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadOutput, BadRequest
-from lib_svd.files import held_name
+from lib_svd.files import hold_name
 from lib_svd.request import ClipRequest, read_size
 from lib_svd.settings import DECODING, MAX_SEED, SETTINGS, draw_seed
 
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Show every pixel as a square of N in the video.",
 )
-@request_options
+@add_request_options
 @click.option(
     "--count",
     type=click.IntRange(1, 1000),
@@ -73,17 +73,17 @@ def animate(**options: Any) -> None:
     as_json = options["as_json"]
     said: set[str] = set()
     with tell_errors(as_json), closing(ProgressBar(quiet=as_json or options["quiet"])) as bar:
-        clips = _from_latents(options, bar) if options["from_latents"] else _animated(options, bar, said)
+        clips = _decode_latents(options, bar) if options["from_latents"] else _make_clips(options, bar, said)
         for saved in clips:
             print_clip(saved, as_json, said)
 
 
-def _animated(options: Options, bar: ProgressBar, said: set[str]) -> Iterator[SavedClip]:
+def _make_clips(options: Options, bar: ProgressBar, said: set[str]) -> Iterator[SavedClip]:
     """Make the clips that the options ask for, one after the other, from one loading of the model."""
     pictures = options["pictures"]
     if not pictures:
         raise BadRequest(f"Which picture? Name one: {PROGRAM} animate photo.jpg --checkpoint svd_xt.safetensors.")
-    request, count = request_of(options), options["count"]
+    request, count = make_request(options), options["count"]
     if request.seed + count - 1 > MAX_SEED:
         raise BadRequest(f"Seeds end at {MAX_SEED}: choose a smaller --seed or --count.")
     _check_one(options, ("frames_dir", "save_latents", *(["out"] if len(pictures) > 1 else [])), len(pictures) * count)
@@ -92,16 +92,16 @@ def _animated(options: Options, bar: ProgressBar, said: set[str]) -> Iterator[Sa
 
     request, checkpoint, host = prepare(options, request, bar.report)
     with ExitStack() as naming:
-        outs = [(picture, naming.enter_context(out_of(options, picture))) for picture in pictures]
-        orders = [each for picture, out in outs for each in _orders(options, request, checkpoint, picture, out)]
+        outs = [(picture, naming.enter_context(name_out(options, picture))) for picture in pictures]
+        orders = [each for picture, out in outs for each in _order_clips(options, request, checkpoint, picture, out)]
         for made in orders:
             say(made.notes, options["as_json"], said)
-        planned = plan(checkpoint, orders[0].request, host.memory).sentence()
+        planned = plan(checkpoint, orders[0].request, host.memory).write_sentence()
         say((planned,), options["as_json"] or options["quiet"], said)
         yield from map(Studio(host).animate, orders)
 
 
-def _orders(
+def _order_clips(
     options: Options, request: ClipRequest, checkpoint: Checkpoint, picture: Path, out: Path
 ) -> Iterator[Order]:
     """Order the clips of one picture, each with its seed; refused together before the first clip is made."""
@@ -116,14 +116,14 @@ def _orders(
         enlarge=options["enlarge"],
     )
     seeds = [request.seed + i for i in range(options["count"])]
-    places = [to] if len(seeds) == 1 else [to.numbered(seed) for seed in seeds]
+    places = [to] if len(seeds) == 1 else [to.append_word(seed) for seed in seeds]
     for each in places:
         video.check_output(each.out, None)
     first = order(request, picture, checkpoint, places[0])
-    yield from (first.with_seed(seed, each) for seed, each in zip(seeds, places, strict=True))
+    yield from (first.reseed(seed, each) for seed, each in zip(seeds, places, strict=True))
 
 
-def _from_latents(options: Options, bar: ProgressBar) -> Iterator[SavedClip]:
+def _decode_latents(options: Options, bar: ProgressBar) -> Iterator[SavedClip]:
     _check_sampled(options)
     from dataclasses import replace
 
@@ -132,9 +132,9 @@ def _from_latents(options: Options, bar: ProgressBar) -> Iterator[SavedClip]:
     from lib_svd.studio import Studio
 
     saved = load_latents(options["from_latents"])
-    saved = replace(saved, request=saved.request.with_(**settings(options)))
-    checkpoint, host = recognised(options, saved.request), host_of(options, bar.report)
-    with out_of(options, options["from_latents"]) as out:
+    saved = replace(saved, request=saved.request.replace(**read_settings(options)))
+    checkpoint, host = recognise_model(options, saved.request), make_host(options, bar.report)
+    with name_out(options, options["from_latents"]) as out:
         to = Destination(out=out, frames_dir=options["frames_dir"], copies=options["also"], enlarge=options["enlarge"])
         yield Studio(host).decode_again(saved, checkpoint, to)
 
@@ -150,15 +150,15 @@ def _check_sampled(options: Options) -> None:
         raise BadRequest(f"--from-latents decodes what is sampled already: leave out {' and '.join(given)}.")
 
 
-def request_of(options: Options) -> ClipRequest:
+def make_request(options: Options) -> ClipRequest:
     """Make the request that the options describe, on top of `--like`."""
     like = options["like"]
-    base = _settings_in(like) if like else ClipRequest(seed=draw_seed())
+    base = _read_settings(like) if like else ClipRequest(seed=draw_seed())
     size = {} if options["size"] is None else dict(zip(("width", "height"), read_size(options["size"]), strict=True))
-    return with_preset(base, options["preset"]).with_(**settings(options), **size)
+    return apply_preset(base, options["preset"]).replace(**read_settings(options), **size)
 
 
-def _settings_in(file: Path) -> ClipRequest:
+def _read_settings(file: Path) -> ClipRequest:
     """Read the settings that a file carries; raises BadInput where it carries none, or one that cannot be."""
     from lib_svd.infotext import read_infotext
 
@@ -170,19 +170,19 @@ def _settings_in(file: Path) -> ClipRequest:
 
 
 @contextmanager
-def out_of(options: Options, source: Path) -> Iterator[Path]:
+def name_out(options: Options, source: Path) -> Iterator[Path]:
     """Name the clip as given, or by the next number; in a folder that is made, and taken away if nothing came there."""
     given: Path | None = options["out"]
-    with folder_for(OUTPUT_DIR if given is None else given.parent) as folder:
+    with make_folder(OUTPUT_DIR if given is None else given.parent) as folder:
         if given is not None:
             yield given
             return
-        with held_name(folder, source.stem.removesuffix(".latents"), ".mp4") as out:
+        with hold_name(folder, source.stem.removesuffix(".latents"), ".mp4") as out:
             yield out
 
 
 @contextmanager
-def folder_for(folder: Path, option: str = "--out") -> Iterator[Path]:
+def make_folder(folder: Path, option: str = "--out") -> Iterator[Path]:
     """Make a folder if need be, and take it away if nothing came there; raises BadOutput where it cannot be made."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
@@ -219,20 +219,20 @@ def print_clip(saved: SavedClip, as_json: bool, said: set[str]) -> None:
     took = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in clip.seconds.items())
     tell(f"{saved.video}: {count} frames of {width}x{height} at {clip.fps} fps. Seconds: {took}.")
     tell(clip.infotext)
-    tell(f"Written: {', '.join(sized(saved))}.")
+    tell(f"Written: {', '.join(list_sizes(saved))}.")
 
 
-def sized(saved: SavedClip) -> Iterator[str]:
+def list_sizes(saved: SavedClip) -> Iterator[str]:
     """List every file of a clip with its size; of the frames their folder."""
     from lib_svd.files import NOTED
 
     beside = (saved.video.with_suffix(suffix) for suffix in (".txt", NOTED))
     for path in (saved.video, *saved.copies, *(each for each in beside if each.is_file())):
-        yield f"{path} ({_bytes(path.stat().st_size)})"
+        yield f"{path} ({_write_bytes(path.stat().st_size)})"
     if saved.frames:
         total = sum(path.stat().st_size for path in saved.frames)
-        yield f"{len(saved.frames)} frames in {saved.frames[0].parent} ({_bytes(total)})"
+        yield f"{len(saved.frames)} frames in {saved.frames[0].parent} ({_write_bytes(total)})"
 
 
-def _bytes(count: int) -> str:
+def _write_bytes(count: int) -> str:
     return f"{count} bytes" if count < 1000 else f"{count / 1e3:.1f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"

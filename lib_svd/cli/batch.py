@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib_svd.cli.animate import folder_for, request_of
+from lib_svd.cli.animate import make_folder, make_request
 from lib_svd.cli.options import (
     ALSO,
     OUTPUT_DIR,
     EncodingType,
     Grouped,
     Options,
-    host_of,
-    recognised,
-    request_options,
+    add_request_options,
+    apply_speed,
+    make_host,
+    read_settings,
+    recognise_model,
     run_options,
-    settings,
     tell_errors,
-    with_speed,
 )
 from lib_svd.errors import BadRequest, Interrupted
 
@@ -61,7 +61,7 @@ POLL = 0.5  # seconds between two looks into a folder that is watched
     metavar="N",
     help="Show every pixel as a square of N in the video.",
 )
-@request_options
+@add_request_options
 @run_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a line a clip, and no progress.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
@@ -93,7 +93,7 @@ def _run(options: Options, bar: ProgressBar) -> int:
     names = pictures.take()
     wishes = _Wishes(options, None if is_watched else {*map(fold_name, names)})
     teller, stop = Teller(options, bar), threading.Event()
-    host = host_of(options, teller.report, stop=stop)
+    host = make_host(options, teller.report, stop=stop)
     with nullcontext() if options["dry_run"] else _prepare(out_dir, options):
         teller.batch = Batch(Shelf(out_dir), wishes.find, teller.tell)
         teller.add(folder, names)
@@ -109,8 +109,8 @@ def _prepare(out_dir: Path, options: Options) -> Iterator[None]:
     from lib_svd import video
     from lib_svd.batch.report import check_report
 
-    with folder_for(out_dir, "--out-dir"):
-        video.check_output(video.free_name(out_dir, "clip", ".mp4"), None, options["also"])
+    with make_folder(out_dir, "--out-dir"):
+        video.check_output(video.find_free_name(out_dir, "clip", ".mp4"), None, options["also"])
         check_report(out_dir)
         yield
 
@@ -159,7 +159,7 @@ class _Wishes:
         is_own = (options["seed"] or "").strip() == "-1"  # as web UIs spell a new one: here the picture's own
         self._options = {**options, "seed": None} if is_own else options
         self._has_seed = not is_own and (options["seed"] or options["like"]) is not None
-        self._request = request_of(self._options)
+        self._request = make_request(self._options)
         self._checkpoints: dict[str, Checkpoint] = {}
         self._usual = self._make_wish({})
         self._rows: dict[str, list[Wish]] = {}
@@ -186,8 +186,8 @@ class _Wishes:
         has_seed = given["seed"] is not None if "seed" in given else self._has_seed
         given = {name: value for name, value in given.items() if name != "seed" or value is not None}
         checkpoint = self._find_checkpoint(given.get("checkpoint", ""))
-        checkpoint.family.check_given([*settings(self._options), *given])
-        request = with_speed(self._request.with_(**given), self._options["speed"], checkpoint)
+        checkpoint.family.check_given([*read_settings(self._options), *given])
+        request = apply_speed(self._request.replace(**given), self._options["speed"], checkpoint)
         checkpoint.family.complete(request, grid=checkpoint.size_grid)
         return Wish(request=request, checkpoint=checkpoint, has_seed=has_seed)
 
@@ -195,5 +195,5 @@ class _Wishes:
         """Find the model of that name; "" is the command line's."""
         if name not in self._checkpoints:
             options = {**self._options, "checkpoint": name} if name else self._options
-            self._checkpoints[name] = recognised(options, self._request)
+            self._checkpoints[name] = recognise_model(options, self._request)
         return self._checkpoints[name]

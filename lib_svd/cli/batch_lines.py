@@ -73,7 +73,7 @@ class Teller:
         """Say how much the largest of the clips that are to be made will take."""
         plans = [plan(item.checkpoint, item.request, host.memory) for item in self.batch.waiting]
         if plans:
-            self._say(max(plans, key=lambda each: each.needed).sentence())
+            self._say(max(plans, key=lambda each: each.needed).write_sentence())
 
     def tell_plan(self, host: Host) -> int:
         """List what would be made, what is there, and what cannot be used; gives the exit code."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from lib_svd.cli.options import Options, model_options, recognised, tell_errors
+from lib_svd.cli.options import Options, add_model_options, recognise_model, tell_errors
 from lib_svd.cli.terminal import tell
 from lib_svd.request import ClipRequest, read_size
 
@@ -22,20 +22,20 @@ USUAL = (1024, 576), 64, "#000000"
 @click.option("--checkpoint", help="The model that shall animate it; SVD-XT's size when not given.")
 @click.option("--size", help="What the model was made for, as WxH, in place of naming it.")
 @click.option("--background", help="Shows through transparent parts of the picture; the model's own when not given.")
-@model_options
+@add_model_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(picture: Path, size: str | None, background: str | None, as_json: bool, **options: Any) -> None:
     """Say what may go wrong with a clip of PICTURE, with remedies, and where a tighter crop would be."""
     from lib_svd import images
 
     with tell_errors(as_json):
-        native, grid, colour = _made_for(options)
+        native, grid, colour = _find_made_for(options)
         width, height = (None, None) if size is None else read_size(size)
         found = images.read_picture(picture, background or colour)
-        fitted_to = images.working_size(found.image.size, (width or native[0], height or native[1]), grid)
+        fitted_to = images.choose_working_size(found.image.size, (width or native[0], height or native[1]), grid)
         fitted = images.fit_picture(found.image, fitted_to, "crop", images.View())
         concerns = images.check_picture(found.image, fitted, is_transparent=found.is_transparent)
-        tighter = images.tighter_crop(found.image, fitted_to)
+        tighter = images.find_tighter_crop(found.image, fitted_to)
         if as_json:
             told = {"concerns": [asdict(each) for each in concerns], "tighter_crop": tighter._asdict()}
             tell(json.dumps({**told, "size": fitted_to, "notes": [*found.notes, *fitted.notes]}, ensure_ascii=False))
@@ -50,9 +50,9 @@ def check(picture: Path, size: str | None, background: str | None, as_json: bool
             tell(f"A tighter crop round the subject: --focus-x {x} --focus-y {y} --zoom {zoom}.")
 
 
-def _made_for(options: Options) -> tuple[tuple[int, int], int, str]:
+def _find_made_for(options: Options) -> tuple[tuple[int, int], int, str]:
     """Give size, grid and background of the model that is named, or the usual ones."""
     if not options["checkpoint"]:
         return USUAL
-    checkpoint = recognised(options, ClipRequest())
+    checkpoint = recognise_model(options, ClipRequest())
     return checkpoint.family.native_size, checkpoint.size_grid, checkpoint.family.background

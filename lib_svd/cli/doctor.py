@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from lib_svd.cli.options import model_dirs
+from lib_svd.cli.options import list_model_dirs
 from lib_svd.cli.terminal import tell
 from lib_svd.doctor import report
 
@@ -17,6 +17,6 @@ from lib_svd.doctor import report
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(models: tuple[Path, ...], as_json: bool) -> None:
     """Say what this machine has: device, memory, ffmpeg, models."""
-    said, code = report(model_dirs(models), as_json=as_json)
+    said, code = report(list_model_dirs(models), as_json=as_json)
     tell(said)
     sys.exit(code)

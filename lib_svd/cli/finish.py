@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib_svd.cli.animate import folder_for, sized
+from lib_svd.cli.animate import list_sizes, make_folder
 from lib_svd.cli.options import (
     ALSO,
     OUTPUT_DIR,
     PROGRAM,
     Grouped,
     Options,
-    finishing,
-    finishing_options,
-    host_of,
-    host_options,
-    model_dirs,
+    add_finishing_options,
+    add_host_options,
+    list_model_dirs,
+    make_host,
+    read_finishing,
     say,
     tell_errors,
 )
 from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadRequest
-from lib_svd.finish.deliveries import DELIVERIES, delivery_called
+from lib_svd.finish.deliveries import DELIVERIES, find_delivery
 from lib_svd.finish.finishing import FINISHINGS, Finishing
 from lib_svd.strangers import is_file
 
@@ -52,9 +52,9 @@ class FinishHelp(Grouped):
 )
 @click.option("--also", multiple=True, metavar="FORMAT", help=ALSO)
 @click.option("--plan", "plan_only", is_flag=True, help="Say what it would become, and do nothing.")
-@finishing_options
+@add_finishing_options
 @click.option("--models", type=Path, multiple=True, help="Folder with models; may be given several times.")
-@host_options
+@add_host_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and no progress.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def finish(**options: Any) -> None:
@@ -66,11 +66,11 @@ def finish(**options: Any) -> None:
 
     as_json = options["as_json"]
     with tell_errors(as_json), closing(ProgressBar(quiet=as_json or options["quiet"])) as bar:
-        for saved in _finished(options, bar):
+        for saved in _finish_clips(options, bar):
             _print_clip(saved, as_json)
 
 
-def _finished(options: Options, bar: ProgressBar) -> Iterator[SavedClip]:
+def _finish_clips(options: Options, bar: ProgressBar) -> Iterator[SavedClip]:
     """Make the finished clips, one after the other; all orders are checked before the first is begun."""
     clips = options["clips"]
     if not clips:
@@ -79,11 +79,11 @@ def _finished(options: Options, bar: ProgressBar) -> Iterator[SavedClip]:
         raise BadRequest(f"--out goes with one clip, not with {len(clips)}: leave it out.")
     from lib_svd import jobs
 
-    wanted, copies, host = *_wanted(options), _host(options, bar)
+    wanted, copies, host = *_read_wanted(options), _make_host(options, bar)
     said: set[str] = set()
     with ExitStack() as folders:
         out = options["out"]
-        folders.enter_context(folder_for(OUTPUT_DIR if out is None else out.parent))
+        folders.enter_context(make_folder(OUTPUT_DIR if out is None else out.parent))
         orders = [jobs.finish_order(clip, wanted, host, out=out, copies=copies) for clip in clips]
         for order in orders:
             _say_plan(order, options)
@@ -92,15 +92,15 @@ def _finished(options: Options, bar: ProgressBar) -> Iterator[SavedClip]:
             yield from (jobs.finish(order, host) for order in orders)
 
 
-def _wanted(options: Options) -> tuple[Finishing, tuple[str, ...]]:
+def _read_wanted(options: Options) -> tuple[Finishing, tuple[str, ...]]:
     """Read what to do, and in which formats; raises BadRequest."""
-    chosen = delivery_called(options["delivery"]) if options["delivery"] else None
-    upscale = {"upscale": Path(options["upscale"]).name} if _upscaler_file(options) else {}
-    given = {**(chosen.finishing if chosen else {}), **finishing(options), **upscale}
+    chosen = find_delivery(options["delivery"]) if options["delivery"] else None
+    upscale = {"upscale": Path(options["upscale"]).name} if _find_upscaler_file(options) else {}
+    given = {**(chosen.finishing if chosen else {}), **read_finishing(options), **upscale}
     return Finishing(**given), (*(chosen.copies if chosen else ()), *options["also"])
 
 
-def _upscaler_file(options: Options) -> tuple[Path, ...]:
+def _find_upscaler_file(options: Options) -> tuple[Path, ...]:
     """Give the file that `--upscale` names, if it is one; raises BadRequest for one that could run a program."""
     path = Path(options["upscale"] or "")
     if not is_file(path):
@@ -110,9 +110,11 @@ def _upscaler_file(options: Options) -> tuple[Path, ...]:
     return (path,)
 
 
-def _host(options: Options, bar: ProgressBar) -> Host:
-    dirs = tuple(model_dirs(options["models"]))
-    return host_of(options, bar.report, model_dirs=dirs, output_dir=OUTPUT_DIR, upscalers=_upscaler_file(options))
+def _make_host(options: Options, bar: ProgressBar) -> Host:
+    dirs = tuple(list_model_dirs(options["models"]))
+    return make_host(
+        options, bar.report, model_dirs=dirs, output_dir=OUTPUT_DIR, upscalers=_find_upscaler_file(options)
+    )
 
 
 def _say_plan(order: FinishOrder, options: Options) -> None:
@@ -132,4 +134,4 @@ def _print_clip(saved: SavedClip, as_json: bool) -> None:
     say(saved.notes, as_json, set())
     count, height, width = saved.clip.frames.shape[:3]
     tell(f"{saved.video}: {count} frames of {width}x{height} at {saved.clip.fps} fps, {count / saved.clip.fps:.1f} s.")
-    tell(f"Written: {', '.join(sized(saved))}.")
+    tell(f"Written: {', '.join(list_sizes(saved))}.")

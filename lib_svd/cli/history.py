@@ -15,7 +15,7 @@ from lib_svd.cli.options import OUTPUT_DIR, Options, tell_errors
 from lib_svd.cli.terminal import tell
 from lib_svd.errors import BadInput
 from lib_svd.files import finish_left
-from lib_svd.places import data_folders
+from lib_svd.places import list_data_folders
 
 if TYPE_CHECKING:
     from lib_svd.jobs.history import Entry
@@ -34,30 +34,30 @@ if TYPE_CHECKING:
 def history(folder: Path, as_json: bool, **options: Any) -> None:
     """List the clips of FOLDER with settings, measures, marks and notes; `animate --like CLIP` takes settings back."""
     with tell_errors(as_json):
-        if not _changed(folder, options):
-            _listed(folder, options, as_json)
+        if not _change_clip(folder, options):
+            _print_list(folder, options, as_json)
 
 
-def _changed(folder: Path, options: Options) -> bool:
+def _change_clip(folder: Path, options: Options) -> bool:
     """Do what the options change of a clip; whether they change any."""
     from lib_svd.jobs import history
 
     if options["trash"]:
-        for path in history.to_trash(_clip(folder, options["trash"])):
+        for path in history.move_to_trash(_find_clip(folder, options["trash"])):
             tell(path)
     if options["note"]:
         clip, text = options["note"]
-        tell(f"Noted on {history.mark(_clip(folder, clip), note=text).video}.")
+        tell(f"Noted on {history.mark(_find_clip(folder, clip), note=text).video}.")
     if options["mark"]:
         clip, what, number = options["mark"]
-        made = history.mark(_clip(folder, clip), marks={what: int(number) if re.fullmatch("[0-9]", number) else 0})
+        made = history.mark(_find_clip(folder, clip), marks={what: int(number) if re.fullmatch("[0-9]", number) else 0})
         tell(f"{made.video} has {number} of 5 for {what}.")
     return any(options[name] for name in ("trash", "note", "mark"))
 
 
-def _clip(folder: Path, name: str | Path) -> Path:
+def _find_clip(folder: Path, name: str | Path) -> Path:
     """Find a clip in FOLDER, the working folder or the second place; raises BadInput for any other file."""
-    path, folders = Path(name), [Path(), folder, *data_folders()]
+    path, folders = Path(name), [Path(), folder, *list_data_folders()]
     if path.parent == Path():
         return next((each / path for each in folders if (each / path).is_file()), path)
     if path.parent.resolve() not in [each.resolve() for each in folders]:
@@ -65,41 +65,41 @@ def _clip(folder: Path, name: str | Path) -> Path:
     return path
 
 
-def _listed(folder: Path, options: Options, as_json: bool) -> None:
+def _print_list(folder: Path, options: Options, as_json: bool) -> None:
     from lib_svd.jobs import history, searching
 
     if not folder.is_dir():
         raise BadInput(f"There is no folder {folder}: name the one with your clips.")
     finish_left(folder)
-    listing = history.clips_in(folder)
+    listing = history.list_clips(folder)
     for sentence in listing.passed_over:
         tell(sentence, err=True)
     read = partial(history.read_entry, with_series=as_json)
-    clips = searching.found(history.newest(listing.clips, read), options["find"])
+    clips = searching.find_clips(history.sort_newest(listing.clips, read), options["find"])
     if options["sort"]:
-        clips = searching.by(clips, options["sort"])
+        clips = searching.sort_clips(clips, options["sort"])
     if options["csv_file"]:
         history.write_csv(clips, options["csv_file"])
     if as_json:
-        tell(json.dumps([_as_dict(each) for each in clips], ensure_ascii=False))
+        tell(json.dumps([_describe_entry(each) for each in clips], ensure_ascii=False))
         return
-    differing = history.differing(clips) if options["compare"] else ()
+    differing = history.list_differing(clips) if options["compare"] else ()
     for each in clips:
-        tell(_line(each, differing))
+        tell(_write_line(each, differing))
     tell(f"{len(clips)} clips in {folder}.")
 
 
-def _as_dict(each: Entry) -> dict[str, Any]:
+def _describe_entry(each: Entry) -> dict[str, Any]:
     """Describe a clip of the history, fit for JSON, under the names that `SavedClip.as_dict` has."""
     known = vars(each)
     return {"path": str(known["video"]), **{name: value for name, value in known.items() if name != "video"}}
 
 
-def _line(each: Entry, differing: Iterable[str]) -> str:
+def _write_line(each: Entry, differing: Iterable[str]) -> str:
     from lib_svd.jobs.history import COLUMNS
     from lib_svd.settings import SETTINGS
 
-    shown = [each.brief()] if each.settings else []
+    shown = [each.write_brief()] if each.settings else []
     shown += [f"{SETTINGS[name].label} {each.settings.get(name)}" for name in differing if not SETTINGS[name].card]
     shown += [f"{name} {each.measures[name]:.3g}" for name in ("flow", "drift", "flicker") if each.measures.get(name)]
     shown += [f"{name} {mark} of 5" for name, mark in each.marks.items()]

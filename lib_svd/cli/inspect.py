@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from lib_svd.cli.options import model_options, recognised, tell_errors
+from lib_svd.cli.options import add_model_options, recognise_model, tell_errors
 from lib_svd.cli.terminal import tell
-from lib_svd.doctor import as_lines
+from lib_svd.doctor import write_lines
 from lib_svd.request import ClipRequest
 
 MOST_SHOWN, MOST_KEYS = 200, 30  # characters of a text, texts
@@ -18,20 +18,20 @@ MOST_SHOWN, MOST_KEYS = 200, 30  # characters of a text, texts
 
 @click.command()
 @click.argument("checkpoint")
-@model_options
+@add_model_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def inspect(checkpoint: str, as_json: bool, **options: Any) -> None:
     """Say what CHECKPOINT is, without loading it."""
     with tell_errors(as_json):
         from lib_svd.checkpoints import describe
 
-        found = describe(recognised({**options, "checkpoint": checkpoint}, ClipRequest()))
-        tell(json.dumps(found, indent=2, ensure_ascii=False) if as_json else _described(found))
+        found = describe(recognise_model({**options, "checkpoint": checkpoint}, ClipRequest()))
+        tell(json.dumps(found, indent=2, ensure_ascii=False) if as_json else _write_description(found))
 
 
-def _described(found: dict[str, Any]) -> str:
+def _write_description(found: dict[str, Any]) -> str:
     million = {part: f"{count / 1e6:.1f} M" for part, count in found["parameters"].items()}
-    return as_lines(
+    return write_lines(
         {
             "File": found["path"],
             "Mark": found["mark"],
@@ -44,21 +44,21 @@ def _described(found: dict[str, Any]) -> str:
             "Stored as": {part: ", ".join(dtypes) for part, dtypes in found["dtypes"].items()},
             "Licence": found["licence"],
             "Commercial use": found["commercial_use"],
-            "Metadata": _readable(found["metadata"]) or "none",
+            "Metadata": _shorten_metadata(found["metadata"]) or "none",
             **({"Notes": " ".join(found["notes"])} if found["notes"] else {}),
         }
     )
 
 
-def _readable(metadata: dict[str, str]) -> dict[str, str]:
+def _shorten_metadata(metadata: dict[str, str]) -> dict[str, str]:
     """Shorten the metadata to what can be read at a glance; `--json` has all of it."""
     shown = {
         key[:MOST_SHOWN]: text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}... ({len(text):,} characters)"
-        for key, text in islice(sorted(metadata.items(), key=_ours_first), MOST_KEYS)
+        for key, text in islice(sorted(metadata.items(), key=_rank_ours_first), MOST_KEYS)
     }
     more = len(metadata) - len(shown)
     return {**shown, "and more": f"{more} others, see --json"} if more > 0 else shown
 
 
-def _ours_first(entry: tuple[str, str]) -> tuple[bool, str]:
+def _rank_ours_first(entry: tuple[str, str]) -> tuple[bool, str]:
     return not entry[0].startswith(("svd.", "modelspec.")), entry[0]

@@ -17,7 +17,7 @@ from lib_svd.errors import BadInput, BadRequest, SvdError, speak_in_flags
 from lib_svd.finish.finishing import FINISHINGS
 from lib_svd.request import ClipRequest
 from lib_svd.settings import SETTINGS, Setting, draw_seed
-from lib_svd.strangers import shown
+from lib_svd.strangers import quote
 
 if TYPE_CHECKING:
     from lib_svd.checkpoints import Checkpoint
@@ -37,32 +37,32 @@ ELSEWHERE = ("width", "height", "checkpoint")  # settings with an option of thei
 GROUPS = ("Options", "Settings of the clip", "Model and machine")
 
 
-def setting_options(command: F) -> F:
+def add_setting_options(command: F) -> F:
     """Add an option for each setting; what is not given stays out of the command's `settings`."""
     for name, setting in reversed(tuple(SETTINGS.items())):
         if name not in ELSEWHERE:
-            command = click.option(*setting.flags, name, metavar="VALUE", help=_help(setting))(command)
+            command = click.option(*setting.flags, name, metavar="VALUE", help=_write_help(setting))(command)
     return command
 
 
-def finishing_options(command: F) -> F:
+def add_finishing_options(command: F) -> F:
     """Add an option for each row of what can be done to a clip; what is not given stays out of `finishing`."""
     for name, setting in reversed(tuple(FINISHINGS.items())):
         kind: dict[str, Any] = {"is_flag": True, "default": None} if setting.kind is bool else {"metavar": "VALUE"}
         also = ("--fps",) if name == "smooth" else ()  # as most know it
-        command = click.option(*setting.flags, *also, name, help=_help(setting), **kind)(command)
+        command = click.option(*setting.flags, *also, name, help=_write_help(setting), **kind)(command)
     return command
 
 
-def finishing(options: Options) -> dict[str, Any]:
+def read_finishing(options: Options) -> dict[str, Any]:
     """Read what is to be done to a clip among the options, as far as it was given."""
     given = {name: options[name] for name in FINISHINGS if options[name] is not None}
     return {name: value if isinstance(value, bool) else _read(FINISHINGS[name], value) for name, value in given.items()}
 
 
-def _help(setting: Setting) -> str:
+def _write_help(setting: Setting) -> str:
     only = f" {setting.only} only." if setting.only else ""
-    usual = "the model's own" if setting.is_open else setting.written(setting.default)
+    usual = "the model's own" if setting.is_open else setting.write(setting.default)
     usual = "drawn" if setting.name == "seed" else usual or "nothing"
     if setting.kind is bool:
         return f"{setting.label}. {setting.help}"
@@ -112,7 +112,7 @@ class Grouped(click.Command):
                 formatter.write_dl(records)
 
 
-def request_options(command: F) -> F:
+def add_request_options(command: F) -> F:
     """Add options that describe a clip: its size, every setting, settings of a preset or of an earlier clip."""
     preset = "Begin with these settings: Baseline, Portrait, Product, Landscape, Artwork, Loop, or one of your own."
     like = "Take settings from a clip, a frame or a .txt made here; options given win."
@@ -121,16 +121,16 @@ def request_options(command: F) -> F:
     command = click.option("--preset", metavar="NAME", help=preset)(command)
     speed = "How fast: best, balanced or draft; stands for steps, sampler and schedule that are not given."
     command = click.option("--speed", metavar="NAME", help=speed)(command)
-    return click.option("--size", default=None, metavar="WxH|auto", help=size)(setting_options(command))
+    return click.option("--size", default=None, metavar="WxH|auto", help=size)(add_setting_options(command))
 
 
 def run_options(command: F) -> F:
     """Add the options of every command that runs a model: which, and where."""
-    return model_options(host_options(command))
+    return add_model_options(add_host_options(command))
 
 
-def host_options(command: F) -> F:
-    """Add the options that say where and in what a model runs: for `host_of`."""
+def add_host_options(command: F) -> F:
+    """Add the options that say where and in what a model runs: for `make_host`."""
     weights = "float8 keeps the UNet in half the memory, rounded; auto keeps it as it computes."
     compiles = "Compile small kernels once after each start: faster on CUDA, where Triton is there."
     command = click.option("--compile", "compiled", is_flag=True, help=compiles)(command)
@@ -139,13 +139,13 @@ def host_options(command: F) -> F:
     return click.option("--device", default="auto", help="auto, cuda, mps or cpu.")(command)
 
 
-def with_preset(request: ClipRequest, name: str | None) -> ClipRequest:
+def apply_preset(request: ClipRequest, name: str | None) -> ClipRequest:
     """Put a preset's settings into the request; raises BadRequest where there is none of that name."""
     if name is None:
         return request
     from lib_svd.presets import Presets
 
-    return request.with_(**Presets(OUTPUT_DIR / "presets.json").named(name).settings)
+    return request.replace(**Presets(OUTPUT_DIR / "presets.json").find(name).settings)
 
 
 def prepare(
@@ -154,7 +154,7 @@ def prepare(
     """Find the model and the machine for a request, whose steps are those of the speed that is asked for.
 
     Args:
-        options: those of `request_options` and `run_options`, among others.
+        options: those of `add_request_options` and `run_options`, among others.
         request: as the options describe it.
         report: is told how far a clip is.
         swept: settings that are given in another way than by options of their own.
@@ -162,22 +162,22 @@ def prepare(
     Raises:
         BadInput: the model is not there, or has no use for a setting that was given.
     """
-    checkpoint = recognised(options, request)
-    checkpoint.family.check_given([*settings(options), *swept])
-    return with_speed(request, options["speed"], checkpoint), checkpoint, host_of(options, report)
+    checkpoint = recognise_model(options, request)
+    checkpoint.family.check_given([*read_settings(options), *swept])
+    return apply_speed(request, options["speed"], checkpoint), checkpoint, make_host(options, report)
 
 
-def with_speed(request: ClipRequest, name: str | None, checkpoint: Checkpoint) -> ClipRequest:
+def apply_speed(request: ClipRequest, name: str | None, checkpoint: Checkpoint) -> ClipRequest:
     """Put a speed's steps into the request, where it has none; raises BadRequest where there is no such speed."""
     if name is None:
         return request
-    from lib_svd.speeds import steps_of
+    from lib_svd.speeds import choose_steps
 
-    chosen = steps_of(name, checkpoint.family)
-    return request.with_(**{each: value for each, value in chosen.items() if getattr(request, each) is None})
+    chosen = choose_steps(name, checkpoint.family)
+    return request.replace(**{each: value for each, value in chosen.items() if getattr(request, each) is None})
 
 
-def model_options(command: F) -> F:
+def add_model_options(command: F) -> F:
     """Add the options of every command that takes a model."""
     for option in (
         click.option("--companion", type=Path, help="SVD file that lends what a UNet alone lacks."),
@@ -188,7 +188,7 @@ def model_options(command: F) -> F:
     return command
 
 
-def settings(options: Options) -> dict[str, Any]:
+def read_settings(options: Options) -> dict[str, Any]:
     """Read the settings among the options, those that were given."""
     given = ((setting, options[name]) for name, setting in SETTINGS.items() if name not in ELSEWHERE)
     return {setting.name: _read(setting, text) for setting, text in given if text is not None}
@@ -197,19 +197,19 @@ def settings(options: Options) -> dict[str, Any]:
 def _read(setting: Setting, text: str) -> object:
     if setting.name == "seed" and text.strip() == "-1":  # as web UIs spell a new one
         return draw_seed()
-    return setting.checked(setting.read(text))
+    return setting.check(setting.read(text))
 
 
-def recognised(options: Options, request: ClipRequest) -> Checkpoint:
+def recognise_model(options: Options, request: ClipRequest) -> Checkpoint:
     """Find the model that the options name, or the request, or that is the only one there; raises BadInput."""
-    from lib_svd.checkpoints import DEMO, choose, find_checkpoints, is_usable, no_model, refusals
+    from lib_svd.checkpoints import DEMO, choose, explain_no_model, find_checkpoints, is_usable, list_refusals
 
-    dirs = model_dirs(options["models"])
+    dirs = list_model_dirs(options["models"])
     name = options["checkpoint"] or request.checkpoint
     if not name:
         found = [path for path in find_checkpoints(dirs) if is_usable(path, dirs)]
         if not found:
-            raise no_model(dirs[0], refusals(dirs[0], dirs))
+            raise explain_no_model(dirs[0], list_refusals(dirs[0], dirs))
         if len(found) > 1:
             names = ", ".join(path.name for path in found[:5])
             raise BadRequest(f"Which model? Name one with --checkpoint; in {', '.join(map(str, dirs))}: {names}.")
@@ -218,22 +218,22 @@ def recognised(options: Options, request: ClipRequest) -> Checkpoint:
     return choose(name, [*dirs, DEMO.parent], dirs, anywhere=True, **given)
 
 
-def model_dirs(models: tuple[Path, ...]) -> list[Path]:
+def list_model_dirs(models: tuple[Path, ...]) -> list[Path]:
     """Give the folders that were named, or the usual ones."""
     return [Path(folder) for folder in (models or MODEL_DIRS)]
 
 
-def host_of(options: Options, report: Report, *, chosen: MutableMapping[str, Any] | None = None, **more: Any) -> Host:
+def make_host(options: Options, report: Report, *, chosen: MutableMapping[str, Any] | None = None, **more: Any) -> Host:
     """Make a host of this machine, with progress given to `report`.
 
     Args:
-        options: those of `host_options`, among others.
+        options: those of `add_host_options`, among others.
         chosen: what the user chose on a page, by the name of the option; it is asked first.
-        more: arguments of `standalone_host`.
+        more: arguments of `make_standalone_host`.
     """
-    from lib_svd.hosts.standalone import standalone_host
+    from lib_svd.hosts.standalone import make_standalone_host
 
-    return standalone_host(
+    return make_standalone_host(
         options["device"],
         options["dtype"],
         weights=options["weights"],
@@ -252,30 +252,30 @@ def say(notes: tuple[str, ...], as_json: bool, said: set[str]) -> None:
 
 
 @contextmanager
-def _files_named() -> Iterator[None]:
+def _name_files() -> Iterator[None]:
     """Raise BadInput where the system refuses a file that was named."""
     try:
         yield
     except OSError as error:
         if error.filename is None:
             raise
-        raise BadInput(f"{shown(str(error.filename))} cannot be used ({error.strerror}): name another.") from error
+        raise BadInput(f"{quote(str(error.filename))} cannot be used ({error.strerror}): name another.") from error
 
 
 @contextmanager
-def _options_named() -> Iterator[None]:
+def _name_options() -> Iterator[None]:
     """Let an error that quotes what an option was given say which: `--like old.txt is not there`."""
     try:
         yield
     except SvdError as error:
-        error.args = (_with_option(str(error), click.get_current_context()),)
+        error.args = (_put_option(str(error), click.get_current_context()),)
         raise
 
 
-def _with_option(sentence: str, context: click.Context) -> str:
+def _put_option(sentence: str, context: click.Context) -> str:
     """Put the option whose value a sentence quotes before it; one about an argument stays as it is."""
     given = {each: context.params.get(each.name or "") for each in context.command.params if _is_given(each, context)}
-    quoted = {each: at for each, value in given.items() if (at := _where_quoted(value, sentence)) is not None}
+    quoted = {each: at for each, value in given.items() if (at := _find_quote(value, sentence)) is not None}
     first = min(quoted.values(), default=0)
     options = [each for each, at in quoted.items() if at == first]
     names_another = first and re.search(r"(^|\W)--[a-z]", sentence)
@@ -288,22 +288,22 @@ def _is_given(param: click.Parameter, context: click.Context) -> bool:
     return context.get_parameter_source(param.name or "") is click.core.ParameterSource.COMMANDLINE
 
 
-def _where_quoted(given: object, sentence: str) -> int | None:
+def _find_quote(given: object, sentence: str) -> int | None:
     """Find where a sentence quotes what was given, be it a file by its name alone, its folder or one beside it; or
     None.
     """
     if isinstance(given, tuple):
-        return min((at for each in given if (at := _where_quoted(each, sentence)) is not None), default=None)
+        return min((at for each in given if (at := _find_quote(each, sentence)) is not None), default=None)
     if not isinstance(given, (str, Path)) or not str(given):
         return None
     path = Path(given)
-    names = [re.escape(name) for name in (str(given), shown(given), path.name, *_folder_of(path)) if name]
+    names = [re.escape(name) for name in (str(given), quote(given), path.name, *_split_folder(path)) if name]
     beside = rf"{re.escape(path.stem)}(-\w+)?\.\w+"  # its settings, or the same clip with another seed
     found = re.search(rf"(?<![\w/.-])({'|'.join([*names, beside])})(?![\w/-])", sentence)
     return found.start() if found else None
 
 
-def _folder_of(path: Path) -> list[str]:
+def _split_folder(path: Path) -> list[str]:
     return [] if path.parent == Path() else [str(path.parent)]
 
 
@@ -315,7 +315,7 @@ def tell_errors(as_json: bool) -> Iterator[None]:
         SvdError: what went wrong; of a file that the system cannot look at, since its name is too long, say, that.
     """
     try:
-        with speak_in_flags(), _options_named(), _files_named():
+        with speak_in_flags(), _name_options(), _name_files():
             yield
     except SvdError as error:
         if as_json:

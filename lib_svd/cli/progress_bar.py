@@ -6,7 +6,7 @@ import sys
 
 from tqdm import tqdm
 
-from lib_svd.cli.terminal import unread
+from lib_svd.cli.terminal import allow_no_reader
 from lib_svd.progress import Preview, Progress
 
 FORMAT = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_inv_fmt}]"
@@ -23,7 +23,7 @@ class ProgressBar:
     def report(self, progress: Progress, preview: Preview | None = None) -> None:
         """Show how far a stage is; a new stage begins a new bar."""
         if not self._quiet:
-            with unread(sys.stderr):
+            with allow_no_reader(sys.stderr):
                 self._show(progress)
 
     def _show(self, progress: Progress) -> None:
@@ -47,6 +47,6 @@ class ProgressBar:
     def close(self) -> None:
         """Leave the bar as it is."""
         if self._bar is not None:
-            with unread(sys.stderr):
+            with allow_no_reader(sys.stderr):
                 self._bar.close()
             self._bar = None

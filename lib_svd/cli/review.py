@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib_svd.cli.options import Options, host_of, recognised, run_options, say, tell_errors
+from lib_svd.cli.options import Options, make_host, recognise_model, run_options, say, tell_errors
 from lib_svd.cli.terminal import tell
-from lib_svd.doctor import as_lines
+from lib_svd.doctor import write_lines
 from lib_svd.errors import BadInput
 from lib_svd.request import ClipRequest
 
@@ -37,11 +37,11 @@ def review(clip: Path, picture: Path | None, wrong: str | None, as_json: bool, *
     from lib_svd.jobs import look
 
     with tell_errors(as_json):
-        tower, notes = _tower(clip, options)
+        tower, notes = _load_tower(clip, options)
         looked = look(clip, picture=picture, tower=tower)
         notes = (*looked.notes, *notes)
         say(notes, as_json, set())
-        advice = looked.advice(wrong)
+        advice = looked.advise(wrong)
         if as_json:
             about = {"clip": str(clip), "num_frames": looked.num_frames, "fps": looked.fps, "size": looked.size}
             told = {"advice": None if advice is None else asdict(advice), "notes": notes}
@@ -49,36 +49,36 @@ def review(clip: Path, picture: Path | None, wrong: str | None, as_json: bool, *
             return
         width, height = looked.size
         tell(f"{clip}: {looked.num_frames} frames of {width}x{height}" + f" at {looked.fps:g} fps" * (looked.fps > 0))
-        tell(as_lines(_in_words(looked.review)))
+        tell(write_lines(_put_in_words(looked.review)))
         if advice is not None:
             tell(" ".join(filter(None, (advice.found, advice.sentence, advice.reason))))
 
 
-def _tower(clip: Path, options: Options) -> tuple[tuple[Svd, Host] | None, tuple[str, ...]]:
+def _load_tower(clip: Path, options: Options) -> tuple[tuple[Svd, Host] | None, tuple[str, ...]]:
     """Load the image tower of the model that was named, or else of the clip's own; or say why there is none."""
     from lib_svd.checkpoints import load
     from lib_svd.cli.progress_bar import ProgressBar
-    from lib_svd.jobs import settings_of_clip
+    from lib_svd.jobs import read_clip_settings
 
-    made_with = settings_of_clip(clip) or ClipRequest()
+    made_with = read_clip_settings(clip) or ClipRequest()
     if not options["checkpoint"] and not made_with.checkpoint:
         return None, ("Likeness is not measured: name a model with --checkpoint.",)
     try:
-        checkpoint = recognised(options, made_with)
+        checkpoint = recognise_model(options, made_with)
     except BadInput as error:
         if options["checkpoint"]:
             raise
         return None, (f"Likeness is not measured. {error}",)
     with closing(ProgressBar(quiet=True)) as bar:
-        host = host_of(options, bar.report)
+        host = make_host(options, bar.report)
         return (load(checkpoint, host, ("vision",)), host), ()
 
 
-def _in_words(review: Review) -> dict[str, dict[str, str]]:
+def _put_in_words(review: Review) -> dict[str, dict[str, str]]:
     from lib_svd.review.words import MEASURES
 
     found: dict[str, dict[str, str]] = {}
     for measure in MEASURES:
-        shown = f"{measure.number(review.measures)}, {measure.word(review.measures)}. {measure.about}"
+        shown = f"{measure.write_number(review.measures)}, {measure.choose_word(review.measures)}. {measure.about}"
         found.setdefault(measure.part.capitalize(), {})[measure.title] = shown
     return found

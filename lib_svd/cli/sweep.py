@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib_svd.cli.animate import out_of, request_of
+from lib_svd.cli.animate import make_request, name_out
 from lib_svd.cli.options import (
     Grouped,
     Options,
+    add_request_options,
     prepare,
-    request_options,
     run_options,
     say,
     tell_errors,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 )
 @click.option("--checkpoint", help="Model: a file, a diffusers folder, or a name in the model folders.")
 @click.option("--out", type=Path, help="The video of all clips, .mp4; a numbered name under output/ when not given.")
-@request_options
+@add_request_options
 @run_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a line a clip and one for all, and no progress.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
@@ -51,24 +51,24 @@ def sweep(**options: Any) -> None:
 
     as_json = options["as_json"]
     with tell_errors(as_json), closing(ProgressBar(quiet=as_json or options["quiet"])) as bar:
-        _swept(options, bar, as_json)
+        _sweep_clips(options, bar, as_json)
 
 
-def _swept(options: Options, bar: ProgressBar, as_json: bool) -> None:
+def _sweep_clips(options: Options, bar: ProgressBar, as_json: bool) -> None:
     from lib_svd import jobs
     from lib_svd.animate import Destination, order
     from lib_svd.studio import Studio
 
-    setting = jobs.sweepable(options["setting"])
+    setting = jobs.find_sweepable(options["setting"])
     try:
         values = jobs.read_values(setting, options["values"])
     except BadRequest as error:
         raise BadRequest(f"--values: {error}") from error
-    request, checkpoint, host = prepare(options, request_of(options), bar.report, [setting.name])
+    request, checkpoint, host = prepare(options, make_request(options), bar.report, [setting.name])
     said: set[str] = set()
-    with out_of(options, options["picture"]) as out:
+    with name_out(options, options["picture"]) as out:
         first = order(request, options["picture"], checkpoint, Destination(out=out))
-        orders = jobs.orders(first, setting, values)
+        orders = jobs.make_orders(first, setting, values)
         done: list[jobs.Swept] = []
         try:
             for each in Studio(host).sweep(orders, setting):
@@ -89,5 +89,5 @@ def _print(swept: Swept, label: str, as_json: bool) -> None:
         found = {**swept.saved.as_dict(), "value": swept.value, "review": measures}
         tell(json.dumps(found, ensure_ascii=False))
         return
-    shown = [f"{m.title} {m.number(swept.measures)}" for m in MEASURES if m.name in BRIEF]
+    shown = [f"{m.title} {m.write_number(swept.measures)}" for m in MEASURES if m.name in BRIEF]
     tell(f"{swept.saved.video}: {label} {swept.value}. {', '.join(shown)}.")

@@ -17,17 +17,17 @@ _OBEYED = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-
 
 def tell(text: object, *, err: bool = False) -> None:
     """Print a line; what a terminal would obey is written out, as JSON writes it: `\\u001b`."""
-    with unread(sys.stderr if err else sys.stdout):
-        click.echo(plain(str(text)), err=err)
+    with allow_no_reader(sys.stderr if err else sys.stdout):
+        click.echo(escape(str(text)), err=err)
 
 
-def plain(text: str) -> str:
+def escape(text: str) -> str:
     """Write out what a terminal would obey: the text as `tell` prints it."""
     return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 @contextmanager
-def unread(stream: TextIO) -> Iterator[None]:
+def allow_no_reader(stream: TextIO) -> Iterator[None]:
     """Go on without printing where nobody can read what is printed inside, as when a pipe's reader has gone."""
     try:
         yield

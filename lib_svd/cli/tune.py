@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lib_svd.cli.animate import out_of, print_clip, request_of
+from lib_svd.cli.animate import make_request, name_out, print_clip
 from lib_svd.cli.options import (
     Grouped,
     Options,
+    add_request_options,
     prepare,
-    request_options,
     run_options,
     say,
     tell_errors,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.option("--drafts-only", is_flag=True, help="Do not make the best one in full.")
 @click.option("--checkpoint", help="Model: a file, a diffusers folder, or a name in the model folders.")
 @click.option("--out", type=Path, help="The clip, .mp4; a numbered name under output/ when not given.")
-@request_options
+@add_request_options
 @run_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a line a draft and one for the clip, no progress.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
@@ -54,8 +54,8 @@ def _tune(options: Options, bar: ProgressBar) -> None:
     from lib_svd.studio import Studio
 
     as_json, said = options["as_json"], set[str]()
-    request, checkpoint, host = prepare(options, request_of(options), bar.report)
-    with out_of(options, options["picture"]) as out:
+    request, checkpoint, host = prepare(options, make_request(options), bar.report)
+    with name_out(options, options["picture"]) as out:
         first = order(request, options["picture"], checkpoint, Destination(out=out))
         say(first.notes, as_json, said)
         studio, drafts = Studio(host), list[jobs.Draft]()

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from lib_svd.engine import fused
 from lib_svd.engine.config import UNET_HEAD_WIDTH
-from lib_svd.engine.layers import Mixer, mlp, pixels, sinusoid, tokens
-from lib_svd.engine.norm import group_norm, normed
+from lib_svd.engine.layers import Mixer, make_mlp, sinusoid, view_pixels, view_tokens
+from lib_svd.engine.norm import apply_norm, make_group_norm
 
 FF_MULT = 4  # inner width of the feed-forward over its outer width
 CPU_CHUNK_BYTES = (
@@ -42,7 +42,7 @@ class GEGLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         both = self.proj(x)
-        return fused.fused(_gated)(both) if fused.wanted() else _gated(both)
+        return fused.fuse(_gated)(both) if fused.is_compiling() else _gated(both)
 
 
 def _gated(both: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ class FeedForward(nn.Module):
         self.net = nn.Sequential(GEGLU(dim, FF_MULT * dim), nn.Identity(), nn.Linear(FF_MULT * dim, dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        rows = rows_a_chunk(x, 2 * FF_MULT * x.shape[-1])
+        rows = count_chunk_rows(x, 2 * FF_MULT * x.shape[-1])
         parts = [self.net(part) for part in x.flatten(0, -2).split(rows)]
         return (parts[0] if len(parts) == 1 else torch.cat(parts)).view(x.shape)
 
@@ -150,11 +150,11 @@ class SpatioTemporalTransformer(nn.Module):
 
     def __init__(self, channels: int, context_dim: int) -> None:
         super().__init__()
-        self.norm = group_norm(channels, 1e-6)
+        self.norm = make_group_norm(channels, 1e-6)
         self.proj_in = nn.Linear(channels, channels)
         self.transformer_blocks = nn.ModuleList([SpatialBlock(channels, context_dim)])  # of one, as in the key names
         self.time_stack = nn.ModuleList([TemporalBlock(channels, context_dim)])
-        self.time_pos_embed = mlp(channels, FF_MULT * channels, channels)
+        self.time_pos_embed = make_mlp(channels, FF_MULT * channels, channels)
         self.time_mixer = Mixer()
         self.proj_out = nn.Linear(channels, channels)
 
@@ -168,7 +168,7 @@ class SpatioTemporalTransformer(nn.Module):
         """The one block along time."""
         return cast(TemporalBlock, self.time_stack[0])
 
-    def table(self, context: Tensor, num_frames: int) -> TransformerTable:
+    def make_table(self, context: Tensor, num_frames: int) -> TransformerTable:
         """Work out everything that depends on the clip but not on the step.
 
         Args:
@@ -181,31 +181,31 @@ class SpatioTemporalTransformer(nn.Module):
             spatial=self.spatial_block.attn2(context).repeat_interleave(num_frames, 0),
             temporal=self.temporal_block.attn2(context),
             position=self.time_pos_embed(frame),
-            spatial_share=self.time_mixer.spatial_share(context),
+            spatial_share=self.time_mixer.compute_spatial_share(context),
         )
 
     def forward(self, x: Tensor, table: TransformerTable) -> Tensor:
-        """Take [B*T, C, H, W] to the same; `table` holds the rows of the same B branches."""
-        h = self.proj_in(tokens(normed(x, self.norm)))
-        h = self._along_space(h, table)
-        h = self._along_time(h, table)
-        return pixels(self.proj_out(h), x.shape[-2]).add_(x)
+        """Take [B*T, C, H, W] to the same; `make_table` holds the rows of the same B branches."""
+        h = self.proj_in(view_tokens(apply_norm(x, self.norm)))
+        h = self._run_along_space(h, table)
+        h = self._run_along_time(h, table)
+        return view_pixels(self.proj_out(h), x.shape[-2]).add_(x)
 
-    def _along_space(self, h: Tensor, table: TransformerTable) -> Tensor:
+    def _run_along_space(self, h: Tensor, table: TransformerTable) -> Tensor:
         """Take tokens [B*T, S, C] through the spatial block, some frames at a time."""
-        frames = max(1, rows_a_chunk(h, 2 * FF_MULT * h.shape[-1]) // h.shape[1])
+        frames = max(1, count_chunk_rows(h, 2 * FF_MULT * h.shape[-1]) // h.shape[1])
         out = torch.empty_like(h)
         for t in range(0, len(h), frames):
             part = slice(t, t + frames)
             out[part] = self.spatial_block(h[part], table.spatial[part])
         return out
 
-    def _along_time(self, h: Tensor, table: TransformerTable) -> Tensor:
+    def _run_along_time(self, h: Tensor, table: TransformerTable) -> Tensor:
         """Take tokens [B*T, S, C] through the temporal block, some pixels at a time, and mix them with the spatial
         side.
         """
         num_frames = table.position.shape[0]
-        count = max(1, rows_a_chunk(h, 2 * FF_MULT * h.shape[-1]) // num_frames)
+        count = max(1, count_chunk_rows(h, 2 * FF_MULT * h.shape[-1]) // num_frames)
         out = torch.empty_like(h)
         clips, mixed = (x.unflatten(0, (-1, num_frames)) for x in (h, out))
         for b in range(len(clips)):  # by index: autograd refuses to write into what iterating over a tensor gives
@@ -216,7 +216,7 @@ class SpatioTemporalTransformer(nn.Module):
         return out
 
 
-def rows_a_chunk(x: Tensor, width: int) -> int:
+def count_chunk_rows(x: Tensor, width: int) -> int:
     """Work out how many rows of `width` numbers of x's dtype are worked on at a time."""
     limit = CPU_CHUNK_BYTES if x.device.type == "cpu" else GPU_CHUNK_BYTES
     return max(1, limit // (width * x.element_size()))

@@ -25,7 +25,7 @@ class Conditioning:
         return Conditioning(self.image_embeds.to(device), self.start_latent.to(device), self.vector.to(device))
 
 
-def motion_vector(fps: int, motion_bucket_id: int, noise_aug_strength: float) -> Tensor:
+def embed_motion(fps: int, motion_bucket_id: int, noise_aug_strength: float) -> Tensor:
     """Embed what SVD is told: emb(fps_id, 256) | emb(motion_bucket_id, 256) | emb(noise_aug_strength, 256), fps_id =
     fps - 1. [1, 768].
     """
@@ -33,12 +33,12 @@ def motion_vector(fps: int, motion_bucket_id: int, noise_aug_strength: float) ->
     return sinusoid(time_ids, SCALAR_WIDTH).flatten(1)
 
 
-def object_vector(noise_aug_strength: float) -> Tensor:
+def embed_object(noise_aug_strength: float) -> Tensor:
     """Embed what SV3D_u is told: emb(noise_aug_strength, 256). [1, 256]."""
     return sinusoid(torch.tensor([[noise_aug_strength]], dtype=torch.float32), SCALAR_WIDTH).flatten(1)
 
 
-def orbit_vector(noise_aug_strength: float, polars: Tensor, azimuths: Tensor) -> Tensor:
+def embed_orbit(noise_aug_strength: float, polars: Tensor, azimuths: Tensor) -> Tensor:
     """Embed what SV3D_p is told: emb(noise_aug_strength, 256) | emb(polar, 512) | emb(azimuth, 512). [T, 1280].
 
     Args:
@@ -46,11 +46,11 @@ def orbit_vector(noise_aug_strength: float, polars: Tensor, azimuths: Tensor) ->
         polars: [T] radians from the zenith, pi/2 - elevation.
         azimuths: [T] radians from the picture's view, which the last frame returns to.
     """
-    noise = object_vector(noise_aug_strength).expand(len(polars), -1)
+    noise = embed_object(noise_aug_strength).expand(len(polars), -1)
     return torch.cat([noise, sinusoid(polars, ANGLE_WIDTH), sinusoid(azimuths, ANGLE_WIDTH)], dim=1)
 
 
-def orbit(num_frames: int, elevation: float, degrees: float = 360.0) -> tuple[Tensor, Tensor]:
+def make_orbit(num_frames: int, elevation: float, degrees: float = 360.0) -> tuple[Tensor, Tensor]:
     """Give polars and azimuths [T] in radians of a camera path at one height that ends at the picture's own view.
 
     Args:

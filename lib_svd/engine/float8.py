@@ -14,7 +14,7 @@ LARGEST = torch.finfo(DTYPE).max
 
 
 class RowScale(nn.Module):
-    """How a matrix gets into float8, `rounded`, and how it gets back, `forward`.
+    """How a matrix gets into float8, `round_weight`, and how it gets back, `forward`.
 
     Args:
         weight: [rows, ...], float32, float16 or bfloat16.
@@ -32,7 +32,7 @@ class RowScale(nn.Module):
         """Bring float8 [rows, ...] back into the dtype of the scale."""
         return kept.to(self.scale.dtype) * self.scale
 
-    def rounded(self, weight: Tensor) -> Tensor:
+    def round_weight(self, weight: Tensor) -> Tensor:
         """Round [rows, ...] to float8."""
         return (weight / self.scale).clamp(-LARGEST, LARGEST).to(DTYPE)
 
@@ -41,5 +41,5 @@ def keep_in_float8(network: nn.Module) -> None:
     """Round the matrices of all linear layers and convolutions; the network computes in its dtype as before."""
     for layer in [each for each in network.modules() if isinstance(each, (nn.Linear, nn.Conv2d))]:
         scale = RowScale(layer.weight.data)
-        layer.weight = nn.Parameter(scale.rounded(layer.weight.data), requires_grad=False)
+        layer.weight = nn.Parameter(scale.round_weight(layer.weight.data), requires_grad=False)
         parametrize.register_parametrization(layer, "weight", scale, unsafe=True)  # another dtype is what it is for

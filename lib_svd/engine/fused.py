@@ -18,8 +18,8 @@ _WANTED: ContextVar[bool] = ContextVar("compiled", default=False)
 
 
 @contextmanager
-def compiled() -> Iterator[None]:
-    """Let the networks take `fused` functions inside; see `warm_up.warm_up`."""
+def compile_inside() -> Iterator[None]:
+    """Let the networks take `fuse` functions inside; see `warm_up.warm_up`."""
     token = _WANTED.set(True)
     try:
         yield
@@ -27,12 +27,12 @@ def compiled() -> Iterator[None]:
         _WANTED.reset(token)
 
 
-def wanted() -> bool:
-    """Tell whether a `compiled` context is entered."""
+def is_compiling() -> bool:
+    """Tell whether a `compile_inside` context is entered."""
     return _WANTED.get()
 
 
 @cache
-def fused(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def fuse(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Give a function of tensors as compiled kernels for all sizes, compiled when it is first called."""
     return torch.compile(function, dynamic=True)

@@ -1,7 +1,7 @@
 """Small parts that the networks share.
 
 Memory layout: activations are [N, C, H, W] in channels-last memory throughout, frames of a clip one after the other.
-Then the same bytes are also [B, C, T, H*W] in channels-last memory (`clip_view`) and tokens [N, H*W, C] (`tokens`),
+The same bytes are also [B, C, T, H*W] in channels-last memory (`view_clip`) and tokens [N, H*W, C] (`view_tokens`),
 and no part of a network copies them to look along time.
 """
 
@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lib_svd.engine.norm import group_norm, norm_silu
+from lib_svd.engine.norm import apply_norm_silu, make_group_norm
 
 
 def sinusoid(t: Tensor, width: int) -> Tensor:
@@ -33,7 +33,7 @@ def sinusoid(t: Tensor, width: int) -> Tensor:
     return torch.cat([angles.cos(), angles.sin()], dim=-1)
 
 
-def clip_view(x: Tensor, num_frames: int) -> Tensor:
+def view_clip(x: Tensor, num_frames: int) -> Tensor:
     """See [B*T, C, H, W] as [B, C, T, H*W]: a view of channels-last memory, channels-last itself."""
     n, channels, height, width = x.shape
     # By `reshape`, which gives dimensions of size 1 the strides that torch knows channels-last memory by.
@@ -41,30 +41,30 @@ def clip_view(x: Tensor, num_frames: int) -> Tensor:
     return clips.permute(0, 3, 1, 2)
 
 
-def frames_view(x: Tensor, height: int) -> Tensor:
-    """See [B, C, T, H*W] as [B*T, C, H, W]: the way back from `clip_view`."""
+def view_frames(x: Tensor, height: int) -> Tensor:
+    """See [B, C, T, H*W] as [B*T, C, H, W]: the way back from `view_clip`."""
     clips, channels, num_frames, pixels_a_frame = x.shape
     frames = x.permute(0, 2, 3, 1).reshape(clips * num_frames, height, pixels_a_frame // height, channels)
     return frames.permute(0, 3, 1, 2)
 
 
-def tokens(x: Tensor) -> Tensor:
+def view_tokens(x: Tensor) -> Tensor:
     """See [N, C, H, W] as [N, H*W, C]: a view of channels-last memory."""
     return x.permute(0, 2, 3, 1).flatten(1, 2)
 
 
-def pixels(x: Tensor, height: int) -> Tensor:
-    """See [N, H*W, C] as [N, C, H, W] in channels-last memory: the way back from `tokens`."""
+def view_pixels(x: Tensor, height: int) -> Tensor:
+    """See [N, H*W, C] as [N, C, H, W] in channels-last memory: the way back from `view_tokens`."""
     return x.unflatten(1, (height, -1)).permute(0, 3, 1, 2)
 
 
-def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
+def make_conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
     """Make a 3x3 convolution that keeps the size."""
     return nn.Conv2d(in_channels, out_channels, 3, padding=1)
 
 
-def time_conv(in_channels: int, out_channels: int) -> nn.Conv2d:
-    """Make a (3, 1, 1) convolution over time, spelled for a `clip_view`: half the time of Conv3d on a CPU, and no
+def make_time_conv(in_channels: int, out_channels: int) -> nn.Conv2d:
+    """Make a (3, 1, 1) convolution over time, spelled for a `view_clip`: half the time of Conv3d on a CPU, and no
     copy.
     """
     return nn.Conv2d(in_channels, out_channels, (3, 1), padding=(1, 0))
@@ -75,13 +75,13 @@ class NormSiluConv(nn.Sequential):
 
     def __init__(self, channels: int, conv: nn.Conv2d, eps: float, *, dropout_slot: bool = False) -> None:
         slot = [nn.Identity()] if dropout_slot else []
-        super().__init__(group_norm(channels, eps), nn.SiLU(inplace=True), *slot, conv)
+        super().__init__(make_group_norm(channels, eps), nn.SiLU(inplace=True), *slot, conv)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self[-1](norm_silu(x, cast(nn.GroupNorm, self[0])))
+        return self[-1](apply_norm_silu(x, cast(nn.GroupNorm, self[0])))
 
 
-def mlp(in_dim: int, hidden_dim: int, out_dim: int) -> nn.Sequential:
+def make_mlp(in_dim: int, hidden_dim: int, out_dim: int) -> nn.Sequential:
     """Make a Linear, a SiLU and a Linear in a row."""
     return nn.Sequential(nn.Linear(in_dim, hidden_dim), nn.SiLU(), nn.Linear(hidden_dim, out_dim))
 
@@ -95,7 +95,7 @@ class Upsample(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = conv3x3(channels, channels)
+        self.conv = make_conv3x3(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Take [N, C, H, W] to [N, C, 2 H, 2 W]."""
@@ -104,14 +104,14 @@ class Upsample(nn.Module):
         shape = (n, channels, 2 * height, 2 * width)
         out = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
         for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            quarter = _on_same_row(_on_same_row(taps, down).mT, right).mT
+            quarter = _fold_rows(_fold_rows(taps, down).mT, right).mT
             quarter = quarter.to(x.dtype, memory_format=torch.channels_last)
             padded = F.pad(x, (1 - right, right, 1 - down, down))
             out[:, :, down::2, right::2] = F.conv2d(padded, quarter, None if bias is None else bias.to(x))
         return out
 
 
-def _on_same_row(taps: Tensor, second: int) -> Tensor:
+def _fold_rows(taps: Tensor, second: int) -> Tensor:
     """Turn three rows of taps into the two for a row of the output, the first or the second of a row that comes
     twice.
     """
@@ -126,7 +126,7 @@ class Mixer(nn.Module):
         super().__init__()
         self.mix_factor = nn.Parameter(torch.zeros(1))
 
-    def spatial_share(self, like: Tensor) -> Tensor:
+    def compute_spatial_share(self, like: Tensor) -> Tensor:
         """Give the share of the spatial side, [1], in the device and dtype of `like`: a host may have left the factor
         elsewhere.
         """

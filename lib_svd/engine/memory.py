@@ -16,12 +16,12 @@ from lib_svd.engine.config import RIFE_REACH, DecoderConfig, EncoderConfig, Rife
 SLACK = 1.15
 
 
-def weight_bytes(network: torch.nn.Module) -> int:
+def count_weight_bytes(network: torch.nn.Module) -> int:
     """Count the bytes of all parameters."""
     return sum(p.numel() * p.element_size() for p in network.parameters())
 
 
-def unet_bytes(
+def estimate_unet_bytes(
     config: UNetConfig, frames: int, height: int, width: int, dtype: torch.dtype, device: str, *, caches: bool = False
 ) -> int:
     """Estimate one evaluation of the UNet on `frames` = branches * T latents of height x width, on a device of type
@@ -30,11 +30,11 @@ def unet_bytes(
     caches: what the inner stages made waits for the next step.
     """
     scratch = 2 * (CPU_CHUNK_BYTES if device == "cpu" else GPU_CHUNK_BYTES)
-    channels = _unet_width(config) + (config.channels[0] if caches else 0)
+    channels = _estimate_unet_width(config) + (config.channels[0] if caches else 0)
     return int(SLACK * (frames * height * width * dtype.itemsize * channels + scratch))
 
 
-def _unet_width(config: UNetConfig) -> float:
+def _estimate_unet_width(config: UNetConfig) -> float:
     """Channels alive at the worst moment, each counted at full resolution: a residual block on the way up holds its
     input, the input normalised, its output, and the skips that still wait."""
     skips = [(config.channels[0], 0)]
@@ -51,12 +51,12 @@ def _unet_width(config: UNetConfig) -> float:
     return worst
 
 
-def encode_bytes(config: EncoderConfig, height: int, width: int, dtype: torch.dtype) -> int:
+def estimate_encode_bytes(config: EncoderConfig, height: int, width: int, dtype: torch.dtype) -> int:
     """Estimate what the start latent of a picture of height x width pixels takes."""
     return int(SLACK * 4 * config.channels[0] * height * width * dtype.itemsize)
 
 
-def vision_bytes(config: VisionConfig, dtype: torch.dtype) -> int:
+def estimate_vision_bytes(config: VisionConfig, dtype: torch.dtype) -> int:
     """Estimate what one picture takes on its way through the image tower, its resize included."""
     tokens = (config.image_size // config.patch_size) ** 2 + 1
     return int(SLACK * tokens * (4 * config.width + 2 * config.mlp_width) * dtype.itemsize) + 64 * 2**20
@@ -71,7 +71,7 @@ class DecodePlan:
     bytes: int  # what that takes on the device
 
 
-def decode_plans(
+def list_decode_plans(
     config: DecoderConfig, num_frames: int, height: int, width: int, dtype: torch.dtype, chunk: int = 0
 ) -> list[DecodePlan]:
     """List ways to decode T frames of height x width pixels, from the fastest to the smallest.
@@ -85,7 +85,7 @@ def decode_plans(
     """
     sizes = [min(chunk, num_frames)] if chunk else [num_frames, *(c for c in (16, 8, 4, 2, 1) if c < num_frames)]
     plans = [
-        DecodePlan(size, park, decode_bytes(config, num_frames, height, width, dtype, size, park))
+        DecodePlan(size, park, estimate_decode_bytes(config, num_frames, height, width, dtype, size, park))
         for park in (True, False)
         for size in sizes
         if park or size < num_frames
@@ -93,7 +93,7 @@ def decode_plans(
     return [plan for i, plan in enumerate(plans) if all(plan.bytes < before.bytes for before in plans[:i])]
 
 
-def decode_bytes(
+def estimate_decode_bytes(
     config: DecoderConfig, num_frames: int, height: int, width: int, dtype: torch.dtype, chunk: int, park: bool
 ) -> int:
     """Estimate decoding T frames `chunk` at a time; `park`: the waiting activations are on the device too."""
@@ -104,7 +104,7 @@ def decode_bytes(
     return int(SLACK * (working + (2 * num_frames * frame if park else 0)))
 
 
-def rife_bytes(config: RifeConfig, height: int, width: int, dtype: torch.dtype, rows: int) -> int:
+def estimate_rife_bytes(config: RifeConfig, height: int, width: int, dtype: torch.dtype, rows: int) -> int:
     """Estimate a frame between two of height x width pixels, multiples of the grid, with so many rows worked on at a
     time.
     """

@@ -19,32 +19,32 @@ from lib_svd.engine import fused
 GROUPS = 32
 
 
-def group_norm(channels: int, eps: float) -> nn.GroupNorm:
+def make_group_norm(channels: int, eps: float) -> nn.GroupNorm:
     """Make the layer; a host may put its own in its place."""
     return nn.GroupNorm(GROUPS, channels, eps=eps)
 
 
-def normed(x: Tensor, norm: nn.GroupNorm) -> Tensor:
+def apply_norm(x: Tensor, norm: nn.GroupNorm) -> Tensor:
     """Work out `norm(x)` of [N, C, H, W], in the layout and dtype of x; a tensor of its own, which may be written
     to.
     """
     if keeps_layout(x) or x.device.type == "mps":  # whose kernel takes any layout
         return norm(x)
-    return scaled(x, *scale_and_shift(norm.weight, norm.bias, norm.eps, moments(x)))
+    return apply_scale(x, *scale_and_shift(norm.weight, norm.bias, norm.eps, compute_moments(x)))
 
 
-def norm_silu(x: Tensor, norm: nn.GroupNorm) -> Tensor:
+def apply_norm_silu(x: Tensor, norm: nn.GroupNorm) -> Tensor:
     """Work out silu(norm(x)) of [N, C, H, W], in the layout and dtype of x."""
-    if fused.wanted():
+    if fused.is_compiling():
         # A host may have left them elsewhere; and of a Parameter every size would be compiled on its own.
         weight, bias = (each.detach().to(x.device) for each in (norm.weight, norm.bias))
-        return fused.fused(_norm_silu)(x, weight, bias, norm.eps)
-    return F.silu(normed(x, norm), inplace=True)
+        return fused.fuse(_norm_silu)(x, weight, bias, norm.eps)
+    return F.silu(apply_norm(x, norm), inplace=True)
 
 
 def _norm_silu(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
     """Work it out as expressions, of which a compiler makes a pass for the sums and one for the rest."""
-    scale, shift = scale_and_shift(weight, bias, eps, _moments(x))
+    scale, shift = scale_and_shift(weight, bias, eps, _compute_moments(x))
     return F.silu(x * scale + shift).to(x.dtype)
 
 
@@ -61,14 +61,14 @@ class Moments(NamedTuple):
     var: Tensor  # [N, 32] float32
 
 
-def moments(x: Tensor) -> Moments:
+def compute_moments(x: Tensor) -> Moments:
     """Take the moments of [N, C, H, W], about as exact as torch's own norm of it."""
     if keeps_layout(x):
-        return _moments_of_torch(x)
-    return _moments(x)
+        return _compute_moments_by_torch(x)
+    return _compute_moments(x)
 
 
-def _moments(x: Tensor) -> Moments:
+def _compute_moments(x: Tensor) -> Moments:
     """Take the moments from two sums a channel, which need no copy."""
     rows = x.permute(0, 2, 3, 1).flatten(1, 2)
     groups = (len(x), GROUPS, -1)
@@ -78,7 +78,7 @@ def _moments(x: Tensor) -> Moments:
     return Moments(x[0].numel() // GROUPS, mean, var.clamp_(min=0))
 
 
-def _moments_of_torch(x: Tensor) -> Moments:
+def _compute_moments_by_torch(x: Tensor) -> Moments:
     """Take the moments by torch's norm, whose pass over channels-last memory is 15 times faster than var_mean's on a
     CPU.
     """
@@ -88,7 +88,7 @@ def _moments_of_torch(x: Tensor) -> Moments:
     return Moments(x[0].numel() // GROUPS, mean, rstd.pow(-2))
 
 
-def merged(parts: Sequence[Moments]) -> Moments:
+def merge_moments(parts: Sequence[Moments]) -> Moments:
     """Make moments of all from those of the parts (Chan, Golub, LeVeque 1979)."""
     numbers = sum(part.numbers for part in parts)
     means = torch.stack([part.mean for part in parts])
@@ -106,7 +106,7 @@ def scale_and_shift(weight: Tensor, bias: Tensor, eps: float, of: Moments) -> tu
     return scale.flatten(1)[..., None, None], shift.flatten(1)[..., None, None]
 
 
-def scaled(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+def apply_scale(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """Work out scale x + shift in float32, in the layout and dtype of x: one pass on a GPU."""
     if torch.is_grad_enabled() or x.device.type in ("cpu", "mps"):
         # What is written into an `out` has no gradient; nor has every backend an `out` of another dtype, such as a CPU

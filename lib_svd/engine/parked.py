@@ -8,8 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lib_svd.engine.layers import clip_view, frames_view
-from lib_svd.engine.norm import keeps_layout, merged, moments, norm_silu, scale_and_shift, scaled
+from lib_svd.engine.layers import view_clip, view_frames
+from lib_svd.engine.norm import (
+    apply_norm_silu,
+    apply_scale,
+    compute_moments,
+    keeps_layout,
+    merge_moments,
+    scale_and_shift,
+)
 
 
 class ParkedFrames:
@@ -29,10 +36,10 @@ class ParkedFrames:
         """Give chunk by chunk, where the work is done."""
         return (chunk.to(self.device) for chunk in self.chunks)
 
-    def each(self, layers: Sequence[Callable[[Tensor], Tensor]]) -> None:
+    def run_each(self, layers: Sequence[Callable[[Tensor], Tensor]]) -> None:
         """Run layers that look at one frame at a time, in place of the frames."""
         for i in range(len(self.chunks)):
-            x = self._taken(i)
+            x = self._take(i)
             for layer in layers:
                 x = layer(x)
             self.chunks[i] = x.to(self.park)
@@ -40,7 +47,7 @@ class ParkedFrames:
     def combine(self, other: ParkedFrames, f: Callable[[Tensor, Tensor], Tensor]) -> None:
         """Put f(own frames, the other's frames) in place of its own; the other is used up."""
         for i in range(len(self.chunks)):
-            self.chunks[i] = f(self._taken(i), other._taken(i)).to(self.park)
+            self.chunks[i] = f(self._take(i), other._take(i)).to(self.park)
 
     def copy(self) -> ParkedFrames:
         """Hold the same frames under a second name; what is done to the one does not reach the other."""
@@ -48,48 +55,51 @@ class ParkedFrames:
 
     def convolve_in_time(self, norm: nn.GroupNorm | None, conv: nn.Conv2d) -> None:
         """Put GN over the whole clip, SiLU (both only with a `norm`), (3, 1, 1) convolution in place of the frames."""
-        activate = self._clip_norm(norm) if norm is not None else _unchanged
+        activate = self._make_clip_norm(norm) if norm is not None else _leave_unchanged
         before: list[Tensor] = []
         for i in range(len(self.chunks)):
             after = [chunk[:1].to(self.device) for chunk in self.chunks[i + 1 : i + 2]]
-            x = self._taken(i)
+            x = self._take(i)
             first, count = len(before), len(x)
             window = [*before, x, *after]
             before = [x[-1:].clone()] if after else []
             x = torch.cat(window) if len(window) > 1 else x
             del window
             height, num_frames = x.shape[-2], len(x)
-            x = activate(clip_view(x, num_frames))
+            x = activate(view_clip(x, num_frames))
             # At the clip's ends there is no neighbour and the convolution's own zero padding is what the reference has;
             # inside, the rows that saw that padding are the neighbours' and are dropped.
-            x = frames_view(conv(x), height)
+            x = view_frames(conv(x), height)
             if num_frames > count:
                 x = x[first : first + count].clone()  # a slice would keep the neighbours' memory
             self.chunks[i] = x.to(self.park)
 
-    def _taken(self, i: int) -> Tensor:
+    def _take(self, i: int) -> Tensor:
         """Give chunk i where the work is done; it is no longer held here, so that its memory goes with its last
         user.
         """
         chunk, self.chunks[i] = self.chunks[i], torch.empty(0)
         return chunk.to(self.device)
 
-    def _clip_norm(self, norm: nn.GroupNorm) -> Callable[[Tensor], Tensor]:
-        """Apply GroupNorm with statistics of all frames, then SiLU, to any part of the clip as a `clip_view`."""
+    def _make_clip_norm(self, norm: nn.GroupNorm) -> Callable[[Tensor], Tensor]:
+        """Apply GroupNorm with statistics of all frames, then SiLU, to any part of the clip as a `view_clip`."""
         if len(self.chunks) == 1:
-            return lambda x: norm_silu(x, norm)
+            return lambda x: apply_norm_silu(x, norm)
         scale, shift = scale_and_shift(
-            norm.weight, norm.bias, norm.eps, merged([moments(part) for x in self for part in _parts(x)])
+            norm.weight,
+            norm.bias,
+            norm.eps,
+            merge_moments([compute_moments(part) for x in self for part in _split_parts(x)]),
         )
-        return lambda x: F.silu(scaled(x, scale, shift), inplace=True)
+        return lambda x: F.silu(apply_scale(x, scale, shift), inplace=True)
 
 
-def _parts(x: Tensor) -> Sequence[Tensor]:
+def _split_parts(x: Tensor) -> Sequence[Tensor]:
     """Split frames [t, C, H, W] into what moments are taken of at a time; torch's norm makes a tensor as large as
     that.
     """
-    return [clip_view(frame, 1) for frame in x.split(1)] if keeps_layout(x) else [clip_view(x, len(x))]
+    return [view_clip(frame, 1) for frame in x.split(1)] if keeps_layout(x) else [view_clip(x, len(x))]
 
 
-def _unchanged(x: Tensor) -> Tensor:
+def _leave_unchanged(x: Tensor) -> Tensor:
     return x

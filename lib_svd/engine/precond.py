@@ -79,9 +79,9 @@ class Denoiser:
             context = torch.cat([torch.zeros_like(context), context])
             start = torch.cat([torch.zeros_like(start), start])
         self.start = start
-        tables = unet.tables(c_noise(sigmas[:-1]).to(device), c.vector, context, len(guidance))
+        tables = unet.make_tables(c_noise(sigmas[:-1]).to(device), c.vector, context, len(guidance))
         self.guided, self.cache_interval, self.since_whole = guided, cache_interval, 0
-        both = [_Part(half, tables.branch(b)) for b, half in enumerate(start.chunk(self.branches))]
+        both = [_Part(half, tables.select_branch(b)) for b, half in enumerate(start.chunk(self.branches))]
         self.together = both if halves else [_Part(start, tables)]
         self.alone = both[-1:] if self.branches == 2 else self.together
         self.last = self.together
@@ -102,13 +102,13 @@ class Denoiser:
         step = self.levels[float(sigma)]
         sigma = sigma.to(x.device)
         scaled = (c_in(sigma) * x).to(self.dtype)
-        f = torch.cat([self._raw(scaled, part, step) for part in parts]).float()
+        f = torch.cat([self._run_network(scaled, part, step) for part in parts]).float()
         if len(f) > len(x):  # D is linear in F and c_skip x is common, so guidance of F is guidance of D
             f_u, f_c = f.chunk(2)
             f = f_u + self.guidance * (f_c - f_u)
         return c_skip(sigma) * x + c_out(sigma) * f
 
-    def _raw(self, scaled: Tensor, part: _Part, step: int) -> Tensor:
+    def _run_network(self, scaled: Tensor, part: _Part, step: int) -> Tensor:
         """Run the network on the branches of a part: F, [B*T, 4, h, w]."""
         x = torch.cat([scaled.repeat(len(part.start) // len(scaled), 1, 1, 1), part.start], dim=1)
         return self.unet(x, part.tables, step, part.inner if self.cache_interval > 1 else None)

@@ -17,7 +17,7 @@ RGB_FACTORS = (
 )
 
 
-def latents_to_rgb(latents: Tensor, factors: Sequence[Sequence[float]] = RGB_FACTORS) -> Tensor:
+def convert_latents_to_rgb(latents: Tensor, factors: Sequence[Sequence[float]] = RGB_FACTORS) -> Tensor:
     """Give rough colours of latents, one pixel for each of theirs.
 
     Args:

@@ -59,7 +59,7 @@ class Block(nn.Module):
 
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__()
-        self.conv0 = nn.Sequential(_halving(in_channels, width // 2), _halving(width // 2, width))
+        self.conv0 = nn.Sequential(_make_halving(in_channels, width // 2), _make_halving(width // 2, width))
         self.convblock = nn.Sequential(*(Residual(width) for _ in range(RESIDUALS)))
         doubling = nn.ConvTranspose2d(width, 4 * (FLOWS + 1 + FEATURES), 4, stride=2, padding=1)
         self.lastconv = nn.Sequential(doubling, nn.PixelShuffle(2))
@@ -68,7 +68,7 @@ class Block(nn.Module):
         return self.lastconv(self.convblock(self.conv0(x)))
 
 
-def _halving(in_channels: int, out_channels: int) -> nn.Sequential:
+def _make_halving(in_channels: int, out_channels: int) -> nn.Sequential:
     conv = nn.Conv2d(in_channels, out_channels, 3, stride=2, padding=1)
     return nn.Sequential(conv, nn.LeakyReLU(SLOPE, inplace=True))
 
@@ -81,7 +81,7 @@ class Guess(NamedTuple):
 
 
 class Rife(nn.Module):
-    """The network: `look` at two frames, then `between` for each time."""
+    """The network: `look` at two frames, then `interpolate` for each time."""
 
     def __init__(self, config: RifeConfig) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class Rife(nn.Module):
         """
         return torch.cat([frame, self.encode(frame.to(self.encode.cnn0.weight.dtype)).float()], 1)
 
-    def between(self, looks: Tensor, time: float, rows: int) -> Tensor:
+    def interpolate(self, looks: Tensor, time: float, rows: int) -> Tensor:
         """Make the frame that stands at a time between two frames.
 
         Args:
@@ -111,9 +111,9 @@ class Rife(nn.Module):
         """
         guess: Guess | None = None
         for block, scale in zip(self.blocks, self.config.scales, strict=True):
-            guess = _corrected(guess, cast(Block, block), looks, time, scale, rows)
+            guess = _correct(guess, cast(Block, block), looks, time, scale, rows)
         assert guess is not None
-        return torch.cat([_mixed(looks, guess, band) for band in _bands(looks.shape[-2], rows, reach=0)], 2)
+        return torch.cat([_mix(looks, guess, band) for band in _split_bands(looks.shape[-2], rows, reach=0)], 2)
 
 
 class _Band(NamedTuple):
@@ -125,20 +125,20 @@ class _Band(NamedTuple):
     last: int
 
 
-def _bands(height: int, rows: int, reach: int) -> Iterator[_Band]:
+def _split_bands(height: int, rows: int, reach: int) -> Iterator[_Band]:
     for begin in range(0, height, rows):
         end = min(begin + rows, height)
         yield _Band(begin, end, max(0, begin - reach), min(height, end + reach))
 
 
-def _corrected(guess: Guess | None, block: Block, looks: Tensor, time: float, scale: int, rows: int) -> Guess:
+def _correct(guess: Guess | None, block: Block, looks: Tensor, time: float, scale: int, rows: int) -> Guess:
     """Correct the guess by a block that sees cells of scale x scale pixels."""
     height, width = looks.shape[-2:]
     dtype = cast(nn.Conv2d, block.lastconv[0]).weight.dtype
     flow = looks.new_empty(1, FLOWS, height, width)
     rest = looks.new_empty(1, 1 + FEATURES, height, width, dtype=dtype)
-    for band in _bands(height // scale, rows, RIFE_REACH):
-        y = block(_known(guess, looks, time, scale, slice(band.first * scale, band.last * scale)).to(dtype))
+    for band in _split_bands(height // scale, rows, RIFE_REACH):
+        y = block(_gather_known(guess, looks, time, scale, slice(band.first * scale, band.last * scale)).to(dtype))
         y = F.interpolate(y, scale_factor=float(scale), mode="bilinear") if scale > 1 else y
         pixels = slice(band.begin * scale, band.end * scale)
         y = y.narrow(-2, (band.begin - band.first) * scale, pixels.stop - pixels.start)
@@ -147,42 +147,42 @@ def _corrected(guess: Guess | None, block: Block, looks: Tensor, time: float, sc
     return Guess(flow if guess is None else flow.add_(guess.flow), rest)
 
 
-def _known(guess: Guess | None, looks: Tensor, time: float, scale: int, rows: slice) -> Tensor:
+def _gather_known(guess: Guess | None, looks: Tensor, time: float, scale: int, rows: slice) -> Tensor:
     """Gather what a block sees of these rows of pixels, [1, in, h, w] float32: a mean over the middle of each cell."""
     if guess is None:
-        seen, more = _middle(looks[..., rows, :], scale, -2, -1), []
+        seen, more = _take_middle(looks[..., rows, :], scale, -2, -1), []
     else:
-        flow, rest = (_middle(each[..., rows, :], scale, -2, -1) for each in guess)
-        seen, more = _warped(looks, flow, *_places(looks, rows, scale)), [rest.float(), flow / scale]
+        flow, rest = (_take_middle(each[..., rows, :], scale, -2, -1) for each in guess)
+        seen, more = _warp(looks, flow, *_list_places(looks, rows, scale)), [rest.float(), flow / scale]
     images, compared = (part.flatten(0, 1)[None] for part in (seen[:, :3], seen[:, 3:]))
     x = torch.cat([images, compared, torch.full_like(images[:, :1], time), *more], 1)
     return F.avg_pool2d(x, 2) if scale > 1 else x
 
 
-def _mixed(looks: Tensor, guess: Guess, band: _Band) -> Tensor:
+def _mix(looks: Tensor, guess: Guess, band: _Band) -> Tensor:
     """Mix rows of the wanted frame, [1, 3, h, W] float32: both frames along the flow, by the mask."""
     rows = slice(band.begin, band.end)
     flow, logit = guess.flow[..., rows, :], guess.rest[:, :1, rows, :].float()
-    before, after = _warped(looks[:, :3], flow, *_places(looks, rows, 1)).split(1)
-    # A flow that is not finite shall show: to `_warped` it is a place beyond the border.
+    before, after = _warp(looks[:, :3], flow, *_list_places(looks, rows, 1)).split(1)
+    # A flow that is not finite shall show: to `_warp` it is a place beyond the border.
     return torch.lerp(after, before, torch.sigmoid(logit)).add_(flow.sum(1, keepdim=True), alpha=0)
 
 
-def _places(looks: Tensor, rows: slice, scale: int) -> tuple[Tensor, Tensor]:
-    """Give rows and columns, in pixels, of what `_middle` leaves of these rows."""
+def _list_places(looks: Tensor, rows: slice, scale: int) -> tuple[Tensor, Tensor]:
+    """Give rows and columns, in pixels, of what `_take_middle` leaves of these rows."""
     y = torch.arange(rows.start, rows.stop, dtype=torch.float32, device=looks.device)
     x = torch.arange(looks.shape[-1], dtype=torch.float32, device=looks.device)
-    return _middle(y, scale, -1), _middle(x, scale, -1)
+    return _take_middle(y, scale, -1), _take_middle(x, scale, -1)
 
 
-def _middle(x: Tensor, scale: int, *dims: int) -> Tensor:
+def _take_middle(x: Tensor, scale: int, *dims: int) -> Tensor:
     """Take the two pixels in the middle of every `scale` along each of the dimensions; with 1 all of them."""
     for dim in dims if scale > 2 else ():
         x = x.unflatten(dim, (-1, scale)).narrow(dim, scale // 2 - 1, 2).flatten(dim - 1, dim)
     return x
 
 
-def _warped(images: Tensor, flow: Tensor, y: Tensor, x: Tensor) -> Tensor:
+def _warp(images: Tensor, flow: Tensor, y: Tensor, x: Tensor) -> Tensor:
     """See two images [2, C, H, W] at places [h], [w] moved by the flow [1, 4, h, w], two of its channels each.
 
     Beyond the border is the border. That is said by the places, since some devices know no other border than zeros.

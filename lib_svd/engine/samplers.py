@@ -28,7 +28,7 @@ def start(noise: Tensor, sigmas: Tensor) -> Tensor:
 
 def euler(denoise: Denoise, x: Tensor, sigmas: Tensor, noise: Noise) -> Iterator[Step]:
     """x += (sigma_next - sigma) d, d = (x - D) / sigma: the reference's sampler (Karras et al. 2022, alg. 1)."""
-    for i, (sigma, sigma_next) in enumerate(_pairs(sigmas), 1):
+    for i, (sigma, sigma_next) in enumerate(_pair_levels(sigmas), 1):
         denoised = denoise(x, sigma)
         x = x + (sigma_next - sigma) * ((x - denoised) / sigma)
         yield Step(i, len(sigmas) - 1, x, denoised)
@@ -36,7 +36,7 @@ def euler(denoise: Denoise, x: Tensor, sigmas: Tensor, noise: Noise) -> Iterator
 
 def euler_ancestral(denoise: Denoise, x: Tensor, sigmas: Tensor, noise: Noise) -> Iterator[Step]:
     """Euler down to sigma_down, then fresh noise up to sigma_next."""
-    for i, (sigma, sigma_next) in enumerate(_pairs(sigmas), 1):
+    for i, (sigma, sigma_next) in enumerate(_pair_levels(sigmas), 1):
         denoised = denoise(x, sigma)
         up = (sigma_next**2 * (sigma**2 - sigma_next**2) / sigma**2).clamp(min=0).sqrt()
         down = (sigma_next**2 - up**2).clamp(min=0).sqrt()
@@ -47,7 +47,7 @@ def euler_ancestral(denoise: Denoise, x: Tensor, sigmas: Tensor, noise: Noise) -
 
 def heun(denoise: Denoise, x: Tensor, sigmas: Tensor, noise: Noise) -> Iterator[Step]:
     """Euler, corrected by the slope at its end: two evaluations a step but the last (Karras et al. 2022, alg. 1)."""
-    for i, (sigma, sigma_next) in enumerate(_pairs(sigmas), 1):
+    for i, (sigma, sigma_next) in enumerate(_pair_levels(sigmas), 1):
         denoised = denoise(x, sigma)
         d = (x - denoised) / sigma
         x_next = x + (sigma_next - sigma) * d
@@ -62,7 +62,7 @@ def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: Tensor, noise: Noise) -> Itera
     """DPM-Solver++(2M) in lambda = -ln(sigma) (Lu et al. 2022, alg. 2), first order at both ends."""
     before: Tensor | None = None
     h_before = torch.zeros(())
-    for i, (sigma, sigma_next) in enumerate(_pairs(sigmas), 1):
+    for i, (sigma, sigma_next) in enumerate(_pair_levels(sigmas), 1):
         denoised = denoise(x, sigma)
         h = sigma.log() - sigma_next.log()
         d = denoised
@@ -76,7 +76,7 @@ def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: Tensor, noise: Noise) -> Itera
 
 def lcm(denoise: Denoise, x: Tensor, sigmas: Tensor, noise: Noise) -> Iterator[Step]:
     """x_next = D + sigma_next * fresh noise (Luo et al. 2023), for distilled models."""
-    for i, (sigma, sigma_next) in enumerate(_pairs(sigmas), 1):
+    for i, (sigma, sigma_next) in enumerate(_pair_levels(sigmas), 1):
         denoised = denoise(x, sigma)
         x = denoised + sigma_next * noise() if sigma_next > 0 else denoised
         yield Step(i, len(sigmas) - 1, x, denoised)
@@ -85,5 +85,5 @@ def lcm(denoise: Denoise, x: Tensor, sigmas: Tensor, noise: Noise) -> Iterator[S
 SAMPLERS = {"euler": euler, "euler_ancestral": euler_ancestral, "heun": heun, "dpmpp_2m": dpmpp_2m, "lcm": lcm}
 
 
-def _pairs(sigmas: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+def _pair_levels(sigmas: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     return zip(sigmas, sigmas[1:], strict=False)

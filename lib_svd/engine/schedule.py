@@ -22,7 +22,7 @@ ALIGN_YOUR_STEPS = (700.0, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403, 0.17
 def karras(n: int, sigma_max: float = SIGMA_MAX) -> Tensor:
     """sigma_i = (a + i/(n-1) (b - a))^rho, a = sigma_max^(1/rho), b = sigma_min^(1/rho) (Karras et al. 2022, eq. 5)."""
     _check_steps(n)
-    return _ending_in_zero(_karras_curve(torch.linspace(0, 1, n), sigma_max))
+    return _append_zero(_follow_karras_curve(torch.linspace(0, 1, n), sigma_max))
 
 
 def align_your_steps(n: int) -> Tensor:
@@ -30,7 +30,7 @@ def align_your_steps(n: int) -> Tensor:
     _check_steps(n)
     known = np.linspace(0, 1, len(ALIGN_YOUR_STEPS))
     levels = np.exp(np.interp(np.linspace(0, 1, n + 1), known, np.log(ALIGN_YOUR_STEPS)))
-    return _ending_in_zero(torch.tensor(levels[:-1], dtype=torch.float32))
+    return _append_zero(torch.tensor(levels[:-1], dtype=torch.float32))
 
 
 def lcm(n: int) -> Tensor:
@@ -39,7 +39,7 @@ def lcm(n: int) -> Tensor:
     """
     _check_steps(n, LCM_TRAINED_STEPS)
     index = torch.arange(n) * (LCM_TRAINED_STEPS // n)
-    return _ending_in_zero(_karras_curve(index / (LCM_TRAINED_STEPS - 1)))
+    return _append_zero(_follow_karras_curve(index / (LCM_TRAINED_STEPS - 1)))
 
 
 SCHEDULES = {"karras": karras, "align_your_steps": align_your_steps, "lcm": lcm}
@@ -50,10 +50,10 @@ def _check_steps(n: int, most: float = math.inf) -> None:
         raise ValueError(f"There are no levels for {n} steps: this schedule has 1 to {most}.")
 
 
-def _karras_curve(ramp: Tensor, sigma_max: float = SIGMA_MAX) -> Tensor:
+def _follow_karras_curve(ramp: Tensor, sigma_max: float = SIGMA_MAX) -> Tensor:
     a, b = sigma_max ** (1 / RHO), SIGMA_MIN ** (1 / RHO)
     return (a + ramp * (b - a)) ** RHO
 
 
-def _ending_in_zero(sigmas: Tensor) -> Tensor:
+def _append_zero(sigmas: Tensor) -> Tensor:
     return torch.cat([sigmas, sigmas.new_zeros(1)])

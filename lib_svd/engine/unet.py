@@ -1,6 +1,6 @@
 """The denoising network F(x, c_noise, context, vector); keys `model.diffusion_model.` of the released files.
 
-What depends on the clip or the schedule alone is worked out once, in `UNet.tables`; a step then only looks it up.
+What depends on the clip or the schedule alone is worked out once, in `UNet.make_tables`; a step then only looks it up.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from lib_svd.engine.layers import (
     Mixer,
     NormSiluConv,
     Upsample,
-    clip_view,
-    conv3x3,
-    frames_view,
-    mlp,
+    make_conv3x3,
+    make_mlp,
+    make_time_conv,
     sinusoid,
-    time_conv,
+    view_clip,
+    view_frames,
 )
 
 RES_EPS = 1e-5
@@ -39,13 +39,13 @@ class EmbeddingTable(NamedTuple):
 
 @dataclass(frozen=True)
 class UNetTables:
-    """Everything in the network that does not depend on x. See `UNet.tables`."""
+    """Everything in the network that does not depend on x. See `UNet.make_tables`."""
 
     num_frames: int
     embeddings: dict[nn.Module, EmbeddingTable]
     contexts: dict[nn.Module, TransformerTable]
 
-    def branch(self, b: int) -> UNetTables:
+    def select_branch(self, b: int) -> UNetTables:
         """Give the rows of one branch, for running the branches one after the other."""
         rows = {
             block: table._replace(
@@ -69,9 +69,9 @@ class TimeStack(nn.Module):
 
     def __init__(self, channels: int, emb_dim: int) -> None:
         super().__init__()
-        self.in_layers = NormSiluConv(channels, time_conv(channels, channels), RES_EPS)
+        self.in_layers = NormSiluConv(channels, make_time_conv(channels, channels), RES_EPS)
         self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(emb_dim, channels))
-        self.out_layers = NormSiluConv(channels, time_conv(channels, channels), RES_EPS, dropout_slot=True)
+        self.out_layers = NormSiluConv(channels, make_time_conv(channels, channels), RES_EPS, dropout_slot=True)
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
         h = self.in_layers(x).add_(emb.T[None, :, :, None])
@@ -83,17 +83,19 @@ class ResBlock(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, emb_dim: int) -> None:
         super().__init__()
-        self.in_layers = NormSiluConv(in_channels, conv3x3(in_channels, out_channels), RES_EPS)
+        self.in_layers = NormSiluConv(in_channels, make_conv3x3(in_channels, out_channels), RES_EPS)
         self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(emb_dim, out_channels))
-        self.out_layers = NormSiluConv(out_channels, conv3x3(out_channels, out_channels), RES_EPS, dropout_slot=True)
+        self.out_layers = NormSiluConv(
+            out_channels, make_conv3x3(out_channels, out_channels), RES_EPS, dropout_slot=True
+        )
         same = in_channels == out_channels
         self.skip_connection = nn.Identity() if same else nn.Conv2d(in_channels, out_channels, 1)
         self.time_stack = TimeStack(out_channels, emb_dim)
         self.time_mixer = Mixer()
 
-    def table(self, emb: Tensor) -> EmbeddingTable:
+    def make_table(self, emb: Tensor) -> EmbeddingTable:
         """Take [n, R, E] to what does not depend on x."""
-        share = 1 - self.time_mixer.spatial_share(emb)
+        share = 1 - self.time_mixer.compute_spatial_share(emb)
         return EmbeddingTable(self.emb_layers(emb), self.time_stack.emb_layers(emb), share)
 
     def forward(self, x: Tensor, table: EmbeddingTable, step: int, num_frames: int) -> Tensor:
@@ -102,9 +104,9 @@ class ResBlock(nn.Module):
         rows = rows if len(rows) == 1 else rows.repeat(len(x) // num_frames, 1)
         h = self.in_layers(x).add_(rows[..., None, None])
         h = self.out_layers(h).add_(self.skip_connection(x))
-        clip = clip_view(h, num_frames)
+        clip = view_clip(h, num_frames)
         added = self.time_stack(clip, table.temporal[step])
-        return frames_view(torch.addcmul(clip, added, table.temporal_share), x.shape[-2])
+        return view_frames(torch.addcmul(clip, added, table.temporal_share), x.shape[-2])
 
 
 class Downsample(nn.Module):
@@ -139,9 +141,9 @@ class UNet(nn.Module):
         super().__init__()
         self.config = config
         first = config.channels[0]
-        self.time_embed = mlp(first, config.emb_dim, config.emb_dim)
-        self.label_emb = nn.Sequential(mlp(config.vector_dim, config.emb_dim, config.emb_dim))
-        self.input_blocks = nn.ModuleList(_down_stages(config))
+        self.time_embed = make_mlp(first, config.emb_dim, config.emb_dim)
+        self.label_emb = nn.Sequential(make_mlp(config.vector_dim, config.emb_dim, config.emb_dim))
+        self.input_blocks = nn.ModuleList(_plan_down_stages(config))
         self.middle_block = Stage(
             [
                 ResBlock(config.channels[-1], config.channels[-1], config.emb_dim),
@@ -149,10 +151,10 @@ class UNet(nn.Module):
                 ResBlock(config.channels[-1], config.channels[-1], config.emb_dim),
             ]
         )
-        self.output_blocks = nn.ModuleList(_up_stages(config))
-        self.out = NormSiluConv(first, conv3x3(first, config.out_channels), RES_EPS)
+        self.output_blocks = nn.ModuleList(_plan_up_stages(config))
+        self.out = NormSiluConv(first, make_conv3x3(first, config.out_channels), RES_EPS)
 
-    def tables(self, c_noise: Tensor, vector: Tensor, context: Tensor, num_frames: int) -> UNetTables:
+    def make_tables(self, c_noise: Tensor, vector: Tensor, context: Tensor, num_frames: int) -> UNetTables:
         """Work out, once a clip, what does not depend on x.
 
         Args:
@@ -166,9 +168,9 @@ class UNet(nn.Module):
         emb = noise[:, None] + self.label_emb(vector.to(dtype))[None]
         return UNetTables(
             num_frames=num_frames,
-            embeddings={block: block.table(emb) for block in self.modules() if isinstance(block, ResBlock)},
+            embeddings={block: block.make_table(emb) for block in self.modules() if isinstance(block, ResBlock)},
             contexts={
-                block: block.table(context, num_frames)
+                block: block.make_table(context, num_frames)
                 for block in self.modules()
                 if isinstance(block, SpatioTemporalTransformer)
             },
@@ -189,10 +191,10 @@ class UNet(nn.Module):
         inner = Inner() if inner is None else inner
         first = self.input_blocks[0](x.contiguous(memory_format=torch.channels_last), tables, step)
         if inner.value is None:
-            inner.value = self._inner(first, tables, step)
+            inner.value = self._run_inner(first, tables, step)
         return self.out(self.output_blocks[-1](torch.cat([inner.value, first], dim=1), tables, step))
 
-    def _inner(self, h: Tensor, tables: UNetTables, step: int) -> Tensor:
+    def _run_inner(self, h: Tensor, tables: UNetTables, step: int) -> Tensor:
         """Run from what comes out of the first stage to what goes into the last one beside it."""
         skips: list[Tensor] = []
         for stage in self.input_blocks[1:]:
@@ -204,18 +206,18 @@ class UNet(nn.Module):
         return h
 
 
-def _down_stages(config: UNetConfig) -> Iterator[Stage]:
+def _plan_down_stages(config: UNetConfig) -> Iterator[Stage]:
     channels = config.channels[0]
-    yield Stage([conv3x3(config.in_channels, channels)])
+    yield Stage([make_conv3x3(config.in_channels, channels)])
     for level, width in enumerate(config.channels):
         for _ in range(config.num_res_blocks):
-            yield Stage(_res_layers(config, channels, width, level))
+            yield Stage(_build_res_layers(config, channels, width, level))
             channels = width
         if level < len(config.channels) - 1:
             yield Stage([Downsample(width)])
 
 
-def _up_stages(config: UNetConfig) -> Iterator[Stage]:
+def _plan_up_stages(config: UNetConfig) -> Iterator[Stage]:
     skips = [config.channels[0]]
     for level, width in enumerate(config.channels):
         skips += [width] * config.num_res_blocks
@@ -223,13 +225,13 @@ def _up_stages(config: UNetConfig) -> Iterator[Stage]:
     channels = config.channels[-1]
     for level, width in reversed(list(enumerate(config.channels))):
         for i in range(config.num_res_blocks + 1):
-            layers = _res_layers(config, channels + skips.pop(), width, level)
+            layers = _build_res_layers(config, channels + skips.pop(), width, level)
             channels = width
             last = level > 0 and i == config.num_res_blocks
             yield Stage([*layers, Upsample(width)] if last else layers)
 
 
-def _res_layers(config: UNetConfig, in_channels: int, width: int, level: int) -> list[nn.Module]:
+def _build_res_layers(config: UNetConfig, in_channels: int, width: int, level: int) -> list[nn.Module]:
     layers: list[nn.Module] = [ResBlock(in_channels, width, config.emb_dim)]
     if config.attention[level]:
         layers.append(SpatioTemporalTransformer(width, config.context_dim))

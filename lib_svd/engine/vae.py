@@ -1,7 +1,7 @@
 """Picture to start latent (VaeEncoder) and latents to frames (VaeDecoder), with the released files' own key names.
 
 The decoder looks along time: its temporal convolutions reach one frame to each side and their GroupNorms span the clip.
-`VaeDecoder.steps` therefore walks the network layer by layer with the whole clip, and each layer chunk by chunk:
+`VaeDecoder.decode_steps` therefore walks the network layer by layer with the whole clip, and each layer chunk by chunk:
 statistics are merged over the chunks, borders are read from the neighbours, and what waits is parked where there is
 room. The frames are the same whether 25 or 1 are worked on at a time; peers that decode chunks on their own are off by
 a relative rms of 0.34 on the reference tensors, which is seen as a jump at each border.
@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lib_svd.engine.config import LATENT_SCALE, DecoderConfig, EncoderConfig
-from lib_svd.engine.layers import NormSiluConv, Upsample, conv3x3, pixels, time_conv, tokens
-from lib_svd.engine.norm import group_norm, norm_silu, normed
+from lib_svd.engine.layers import NormSiluConv, Upsample, make_conv3x3, make_time_conv, view_pixels, view_tokens
+from lib_svd.engine.norm import apply_norm, apply_norm_silu, make_group_norm
 from lib_svd.engine.parked import ParkedFrames
 
 EPS = 1e-6
@@ -30,28 +30,28 @@ class ResnetBlock(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.norm1 = group_norm(in_channels, EPS)
-        self.conv1 = conv3x3(in_channels, out_channels)
-        self.norm2 = group_norm(out_channels, EPS)
-        self.conv2 = conv3x3(out_channels, out_channels)
+        self.norm1 = make_group_norm(in_channels, EPS)
+        self.conv1 = make_conv3x3(in_channels, out_channels)
+        self.norm2 = make_group_norm(out_channels, EPS)
+        self.conv2 = make_conv3x3(out_channels, out_channels)
         if in_channels != out_channels:
             self.nin_shortcut = nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.conv1(norm_silu(x, self.norm1))
-        h = self.conv2(norm_silu(h, self.norm2))
+        h = self.conv1(apply_norm_silu(x, self.norm1))
+        h = self.conv2(apply_norm_silu(h, self.norm2))
         return h.add_(self.nin_shortcut(x) if hasattr(self, "nin_shortcut") else x)
 
 
 class TimeStack(nn.Module):
-    """Two (GN, SiLU, (3, 1, 1) convolution) on a `clip_view`; run by `TemporalResnetBlock.along_time`."""
+    """Two (GN, SiLU, (3, 1, 1) convolution) on a `view_clip`; run by `TemporalResnetBlock.add_temporal_side`."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.in_layers = NormSiluConv(channels, time_conv(channels, channels), TIME_EPS)
-        self.out_layers = NormSiluConv(channels, time_conv(channels, channels), TIME_EPS, dropout_slot=True)
+        self.in_layers = NormSiluConv(channels, make_time_conv(channels, channels), TIME_EPS)
+        self.out_layers = NormSiluConv(channels, make_time_conv(channels, channels), TIME_EPS, dropout_slot=True)
 
-    def convolutions(self) -> list[tuple[nn.GroupNorm, nn.Conv2d]]:
+    def list_convolutions(self) -> list[tuple[nn.GroupNorm, nn.Conv2d]]:
         """List each convolution with the norm before it."""
         return [(cast(nn.GroupNorm, x[0]), cast(nn.Conv2d, x[-1])) for x in (self.in_layers, self.out_layers)]
 
@@ -64,10 +64,10 @@ class TemporalResnetBlock(ResnetBlock):
         self.time_stack = TimeStack(out_channels)
         self.mix_factor = nn.Parameter(torch.zeros(1))
 
-    def along_time(self, y: ParkedFrames) -> None:
+    def add_temporal_side(self, y: ParkedFrames) -> None:
         """Add the temporal side to the frames that `forward` gave, in place."""
         h = y.copy()
-        for norm, conv in self.time_stack.convolutions():
+        for norm, conv in self.time_stack.list_convolutions():
             h.convolve_in_time(norm, conv)
         share = torch.sigmoid(self.mix_factor.to(y.device, torch.float32))
         y.combine(h, lambda a, b: torch.addcmul(a, b, share.to(a.dtype)))
@@ -78,16 +78,16 @@ class AttnBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.norm = group_norm(channels, EPS)
+        self.norm = make_group_norm(channels, EPS)
         self.q = nn.Conv2d(channels, channels, 1)
         self.k = nn.Conv2d(channels, channels, 1)
         self.v = nn.Conv2d(channels, channels, 1)
         self.proj_out = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = normed(x, self.norm)
-        q, k, v = (tokens(proj(h))[:, None] for proj in (self.q, self.k, self.v))
-        h = pixels(F.scaled_dot_product_attention(q, k, v)[:, 0], x.shape[-2])
+        h = apply_norm(x, self.norm)
+        q, k, v = (view_tokens(proj(h))[:, None] for proj in (self.q, self.k, self.v))
+        h = view_pixels(F.scaled_dot_product_attention(q, k, v)[:, 0], x.shape[-2])
         return self.proj_out(h).add_(x)
 
 
@@ -119,7 +119,7 @@ class Level(nn.Module):
         super().__init__()
         self.block = nn.ModuleList(block(a, b) for a, b in zip(widths, widths[1:], strict=False))
 
-    def layers(self) -> Iterator[nn.Module]:
+    def list_layers(self) -> Iterator[nn.Module]:
         """List the layers in the order in which they run."""
         yield from self.block
         yield from (m for name, m in self.named_children() if name != "block")
@@ -131,7 +131,7 @@ class Encoder(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         widths = [config.channels[0], *config.channels]
-        self.conv_in = conv3x3(3, widths[0])
+        self.conv_in = make_conv3x3(3, widths[0])
         self.down = nn.ModuleList()
         for before, width in zip(widths, config.channels, strict=False):
             level = Level([before] + [width] * config.num_res_blocks, ResnetBlock)
@@ -139,16 +139,16 @@ class Encoder(nn.Module):
                 level.downsample = Downsample(width)
             self.down.append(level)
         self.mid = Middle(widths[-1], ResnetBlock)
-        self.norm_out = group_norm(widths[-1], EPS)
-        self.conv_out = conv3x3(widths[-1], 2 * config.z_channels)
+        self.norm_out = make_group_norm(widths[-1], EPS)
+        self.conv_out = make_conv3x3(widths[-1], 2 * config.z_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv_in(x.contiguous(memory_format=torch.channels_last))
         for level in self.down:
-            for layer in cast(Level, level).layers():
+            for layer in cast(Level, level).list_layers():
                 h = layer(h)
         h = self.mid.block_2(self.mid.attn_1(self.mid.block_1(h)))
-        return self.conv_out(norm_silu(h, self.norm_out))
+        return self.conv_out(apply_norm_silu(h, self.norm_out))
 
 
 class VaeEncoder(nn.Module):
@@ -176,7 +176,7 @@ class Decoder(nn.Module):
         super().__init__()
         block = TemporalResnetBlock if config.temporal else ResnetBlock
         widths = [*config.channels, config.channels[-1]]
-        self.conv_in = conv3x3(config.z_channels, widths[-1])
+        self.conv_in = make_conv3x3(config.z_channels, widths[-1])
         self.mid = Middle(widths[-1], block)
         self.up = nn.ModuleList()
         for width, before in zip(widths, widths[1:], strict=False):
@@ -184,17 +184,19 @@ class Decoder(nn.Module):
             if len(self.up) > 0:
                 level.upsample = Upsample(width)
             self.up.append(level)
-        self.norm_out = group_norm(widths[0], EPS)
-        self.conv_out = conv3x3(widths[0], 3)
+        self.norm_out = make_group_norm(widths[0], EPS)
+        self.conv_out = make_conv3x3(widths[0], 3)
         if config.temporal:
-            self.conv_out.add_module("time_mix_conv", time_conv(3, 3))  # the released files keep it inside conv_out
+            self.conv_out.add_module(
+                "time_mix_conv", make_time_conv(3, 3)
+            )  # the released files keep it inside conv_out
 
-    def layers(self) -> Iterator[Callable[[Tensor], Tensor]]:
+    def list_layers(self) -> Iterator[Callable[[Tensor], Tensor]]:
         """List the layers in the order in which they run."""
         yield from (self.conv_in, self.mid.block_1, self.mid.attn_1, self.mid.block_2)
         for level in reversed(list(self.up)):
-            yield from cast(Level, level).layers()
-        yield lambda x: norm_silu(x, self.norm_out)
+            yield from cast(Level, level).list_layers()
+        yield lambda x: apply_norm_silu(x, self.norm_out)
         yield self.conv_out
 
 
@@ -216,7 +218,7 @@ class VaeDecoder(nn.Module):
         if config.post_quant_conv:
             self.post_quant_conv = nn.Conv2d(config.z_channels, config.z_channels, 1)
 
-    def steps(self, latents: Tensor, chunk: int, park: torch.device | None = None) -> Iterator[DecodeStep]:
+    def decode_steps(self, latents: Tensor, chunk: int, park: torch.device | None = None) -> Iterator[DecodeStep]:
         """Decode a clip, layer by layer; the frames do not depend on `chunk`.
 
         Args:
@@ -228,20 +230,20 @@ class VaeDecoder(nn.Module):
             After each look along time; the last one holds the frames [t, 3, H, W], about [-1, 1], t <= chunk, in order.
         """
         clip = ParkedFrames((latents / LATENT_SCALE).split(chunk), device=latents.device, park=park or latents.device)
-        layers = list(self.decoder.layers())
+        layers = list(self.decoder.list_layers())
         waiting: list[Callable[[Tensor], Tensor]] = [self.post_quant_conv] if self.config.post_quant_conv else []
         for number, layer in enumerate(layers, 1):
             waiting.append(layer)
             if isinstance(layer, TemporalResnetBlock) or number == len(layers):
-                clip.each(waiting)
+                clip.run_each(waiting)
                 waiting = []
                 if isinstance(layer, TemporalResnetBlock):
-                    layer.along_time(clip)
+                    layer.add_temporal_side(clip)
                 elif self.config.temporal:
                     clip.convolve_in_time(None, cast(nn.Conv2d, self.decoder.conv_out.time_mix_conv))
                 yield DecodeStep(number, len(layers), clip)
 
-    def frames(self, latents: Tensor, chunk: int, park: torch.device | None = None) -> Iterator[Tensor]:
-        """Run all of `steps`; gives the frames, chunk by chunk."""
-        *_, last = self.steps(latents, chunk, park)
+    def decode_frames(self, latents: Tensor, chunk: int, park: torch.device | None = None) -> Iterator[Tensor]:
+        """Run all of `decode_steps`; gives the frames, chunk by chunk."""
+        *_, last = self.decode_steps(latents, chunk, park)
         return iter(last.clip)

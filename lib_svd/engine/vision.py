@@ -12,7 +12,7 @@ MEAN = (0.48145466, 0.4578275, 0.40821073)  # of CLIP's training pictures, RGB i
 STD = (0.26862954, 0.26130258, 0.27577711)
 
 
-def clip_input(image: Tensor, size: int = 224) -> Tensor:
+def prepare_input(image: Tensor, size: int = 224) -> Tensor:
     """Bring the working-size picture to what the tower takes: squashed to a square, normalised.
 
     The reference resizes with kornia: Gaussian blur when shrinking, then bicubic with corners aligned. Pixels of the
@@ -94,7 +94,7 @@ class VisionTower(nn.Module):
         self.proj = nn.Parameter(torch.empty(width, config.embed_dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Take `clip_input` [1, 3, size, size] in the compute dtype to image_embeds [1, 1, embed_dim], not
+        """Take `prepare_input` [1, 3, size, size] in the compute dtype to image_embeds [1, 1, embed_dim], not
         normalised.
         """
         x = self.conv1(x).flatten(2).transpose(1, 2)

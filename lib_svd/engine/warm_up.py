@@ -8,7 +8,7 @@ import torch
 
 from lib_svd.engine import fused
 from lib_svd.engine.attention import GEGLU
-from lib_svd.engine.norm import group_norm, norm_silu
+from lib_svd.engine.norm import apply_norm_silu, make_group_norm
 
 CHANNELS = 64  # of the examples; what is compiled serves every size
 FRAMES, CLIP = (2, CHANNELS, 72, 128), (1, CHANNELS, 2, 72 * 128)  # the two ways that a clip is looked at
@@ -24,19 +24,21 @@ def warm_up(device: torch.device, dtype: torch.dtype) -> Iterator[tuple[int, int
     Raises:
         RuntimeError, ImportError, OSError: what compiling needs is not there, such as Triton.
     """
-    norm = group_norm(CHANNELS, 1e-5).to(device, dtype).requires_grad_(False)
+    norm = make_group_norm(CHANNELS, 1e-5).to(device, dtype).requires_grad_(False)
     gated = GEGLU(CHANNELS, CHANNELS).to(device, dtype).requires_grad_(False)
 
-    def of_a_picture(*shape: int) -> None:
-        norm_silu(torch.zeros(shape, dtype=dtype, device=device).contiguous(memory_format=torch.channels_last), norm)
+    def warm_up_shape(*shape: int) -> None:
+        apply_norm_silu(
+            torch.zeros(shape, dtype=dtype, device=device).contiguous(memory_format=torch.channels_last), norm
+        )
 
     examples: list[Callable[[], object]] = [
-        lambda: of_a_picture(*FRAMES),
-        lambda: of_a_picture(*CLIP),
+        lambda: warm_up_shape(*FRAMES),
+        lambda: warm_up_shape(*CLIP),
         lambda: gated(torch.zeros(TOKENS, dtype=dtype, device=device)),
     ]
     for number, example in enumerate(examples):
         yield number, len(examples)
-        with fused.compiled():
+        with fused.compile_inside():
             example()
     yield len(examples), len(examples)

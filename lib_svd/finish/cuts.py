@@ -38,10 +38,12 @@ def find_cuts(frames: Sequence[Frames]) -> list[int]:
 
     @cache
     def change(number: int) -> float:
-        return _apart(looks[number], looks[number + 1], REACH)
+        return _measure_difference(looks[number], looks[number + 1], REACH)
 
     def is_cut(number: int) -> bool:
-        if _apart(looks[number], looks[number + 1], 0) <= UNLIKE:  # of which the other is a part, and takes long
+        if (
+            _measure_difference(looks[number], looks[number + 1], 0) <= UNLIKE
+        ):  # of which the other is a part, and takes long
             return False
         beside = [change(each) for each in (number - 1, number + 1) if 0 <= each < len(looks) - 1]
         return change(number) > max(UNLIKE, SUDDEN * min(beside, default=0.0))
@@ -61,17 +63,17 @@ def _look(frame: Frames) -> Floats:
     return np.asarray(means / max(FLAT, float(means.std())), np.float32)
 
 
-def _apart(before: Floats, after: Floats, reach: int) -> float:
+def _measure_difference(before: Floats, after: Floats, reach: int) -> float:
     """Say how unlike two looks are, where each part is compared with the part most like it within reach; 0: the
     same.
     """
     around = np.pad(after, ((reach, reach), (reach, reach), (0, 0)), "edge")
     shifted = sliding_window_view(sliding_window_view(around, len(before), 0), before.shape[1], 1)  # [y, x, 3, h, w]
     unlike = np.abs(shifted - before.transpose(2, 0, 1)).mean(2)
-    return float(_softened(unlike).min((0, 1)).mean())
+    return float(_soften(unlike).min((0, 1)).mean())
 
 
-def _softened(cells: Floats) -> Floats:
+def _soften(cells: Floats) -> Floats:
     """Take the mean over SOFT x SOFT cells around each of [.., h, w]."""
     margin = SOFT // 2
     for axis in (-2, -1):

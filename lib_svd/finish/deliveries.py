@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lib_svd.errors import BadRequest
-from lib_svd.strangers import shown
+from lib_svd.strangers import quote
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +51,8 @@ DELIVERIES: Mapping[str, Delivery] = {
 """By the name that the command line and the API take."""
 
 
-def delivery_called(name: str) -> Delivery:
+def find_delivery(name: str) -> Delivery:
     """Find the delivery of that name; raises BadRequest where there is none."""
     if name not in DELIVERIES:
-        raise BadRequest(f"There is no delivery {shown(name)}: choose one of {', '.join(DELIVERIES)}.")
+        raise BadRequest(f"There is no delivery {quote(name)}: choose one of {', '.join(DELIVERIES)}.")
     return DELIVERIES[name]

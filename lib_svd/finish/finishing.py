@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lib_svd.errors import BadRequest
-from lib_svd.request import read_size, values_in
-from lib_svd.settings import FITS, Setting, listed, row
-from lib_svd.strangers import shown
+from lib_svd.request import read_size, read_values
+from lib_svd.settings import FITS, Setting, list_settings, row
+from lib_svd.strangers import quote
 
 LOOPS = {"none": "None", "pingpong": "Ping-pong", "crossfade": "Cross-fade", "cut": "Best cut"}
 SMOOTHERS = {"motion": "Motion (ffmpeg)", "rife": "RIFE"}
@@ -86,13 +86,13 @@ class Finishing:
             BadRequest: a value is of the wrong type or out of range, or two do not go together.
         """
         for name, setting in FINISHINGS.items():
-            object.__setattr__(self, name, setting.checked(getattr(self, name)))
+            object.__setattr__(self, name, setting.check(getattr(self, name)))
         if self.last and self.last < self.first:
             raise BadRequest(f"The last frame, {self.last}, comes before the first, {self.first}: change one of them.")
-        self.rate(1)
+        self.compute_rate(1)
         if self.size and min(side or 0 for side in read_size(self.size)) < 2:
             called = FINISHINGS["size"].called
-            raise BadRequest(f"{called} must be such as 1080x1920, not {shown(self.size)}.")
+            raise BadRequest(f"{called} must be such as 1080x1920, not {quote(self.size)}.")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Finishing:
@@ -103,7 +103,7 @@ class Finishing:
         """
         for name in values:
             if name not in FINISHINGS:
-                raise BadRequest(f"{shown(name)} cannot be done to a clip; what can is {', '.join(FINISHINGS)}.")
+                raise BadRequest(f"{quote(name)} cannot be done to a clip; what can is {', '.join(FINISHINGS)}.")
         return cls(**values)
 
     @classmethod
@@ -113,16 +113,16 @@ class Finishing:
         Raises:
             BadRequest: a value is out of range.
         """
-        pairs = values_in(text.rpartition(THEN)[2])
+        pairs = read_values(text.rpartition(THEN)[2])
         return cls(**{name: row.read(pairs[row.infotext]) for name, row in FINISHINGS.items() if row.infotext in pairs})
 
     @property
     def text(self) -> str:
         """What is to be done, `Loop: Ping-pong, Smooth: 2x`; "" for nothing. `read` reads it back."""
-        said = ((setting.infotext, setting.written(getattr(self, name))) for name, setting in self._changed().items())
+        said = ((each.infotext, each.write(getattr(self, name))) for name, each in self._list_changed().items())
         return ", ".join(f"{label}: {value}" for label, value in said)
 
-    def _changed(self) -> dict[str, Setting]:
+    def _list_changed(self) -> dict[str, Setting]:
         """List the rows that matter: those that do not stand at their default, less those that need another one that
         does.
         """
@@ -132,7 +132,7 @@ class Finishing:
     def _matters(self, name: str) -> bool:
         return name != "crossfade" or self.loop == "crossfade"
 
-    def rate(self, fps: int) -> int:
+    def compute_rate(self, fps: int) -> int:
         """Work out the frames a second of the finished clip, of one that has so many.
 
         Raises:
@@ -141,7 +141,7 @@ class Finishing:
         wish = re.fullmatch(r"\s*(\d{1,4})(x?)\s*", self.smooth)
         if self.smooth and wish is None:
             called = FINISHINGS["smooth"].called
-            raise BadRequest(f"{called} must be 2x, 4x or frames a second such as 28, not {shown(self.smooth)}.")
+            raise BadRequest(f"{called} must be 2x, 4x or frames a second such as 28, not {quote(self.smooth)}.")
         if wish is None:
             return min(max(1, round(fps * self.speed)), FASTEST)
         rate = int(wish[1]) * (fps if wish[2] else 1)
@@ -166,14 +166,14 @@ class Finishing:
         return self.first > 1 or self.last > 0
 
 
-FINISHINGS: Mapping[str, Setting] = listed(Finishing)
+FINISHINGS: Mapping[str, Setting] = list_settings(Finishing)
 """Every row by its name; the panel, the command line, the API and the docs are made from this table."""
 
 NEEDS = {"smoother": "smooth", "scale": "upscale", "fit": "size"}
 """Rows that say how another one is done."""
 
 
-def with_finished(infotext: str, finishing: Finishing, source: str) -> str:
+def add_finished(infotext: str, finishing: Finishing, source: str) -> str:
     """Write a finished clip's infotext: that of the clip it came from, and what was done to it, after what was done
     before.
 
@@ -182,26 +182,26 @@ def with_finished(infotext: str, finishing: Finishing, source: str) -> str:
         finishing: what was done.
         source: the name of the clip that it came from.
     """
-    before = finished_of(infotext)
+    before = read_finished(infotext)
     plain = infotext.rpartition(_pair(FINISHED, before))[0].removesuffix(", ") if before else infotext
     done = THEN.join(filter(None, (before, finishing.text or "nothing")))
     return ", ".join(filter(None, (plain, _pair(FINISHED, done), _pair(SOURCE, source))))
 
 
 def _pair(label: str, value: str) -> str:
-    return f"{label}: {_WRITTEN.written(value)}" if value else ""
+    return f"{label}: {_WRITTEN.write(value)}" if value else ""
 
 
-def finished_of(infotext: str) -> str:
+def read_finished(infotext: str) -> str:
     """Read what was done to the clip that carries this text, as `Finishing.text` has it; "" to one that is not
     finished.
     """
-    return values_in(infotext).get(FINISHED, "")
+    return read_values(infotext).get(FINISHED, "")
 
 
-def finished_source(infotext: str) -> str:
+def read_finished_source(infotext: str) -> str:
     """Read the name of the clip from which the one that carries this text came; "" where it does not tell."""
-    return values_in(infotext).get(SOURCE, "")
+    return read_values(infotext).get(SOURCE, "")
 
 
 def is_loop(finished: str) -> bool:

@@ -13,7 +13,7 @@ WEIGHTS = (0.25, 1.0, 0.25)  # of the frames before, at and after a cut; the out
 ALIKE = 0.5  # grey levels between two seams that nobody can tell apart: the longer loop is taken
 
 
-def pingpong(frames: Frames) -> Frames:
+def play_pingpong(frames: Frames) -> Frames:
     """Play there and back: T frames become 2 T - 2, as neither end is shown twice in a row; fewer than 3 stay as they
     are.
 
@@ -23,7 +23,7 @@ def pingpong(frames: Frames) -> Frames:
     return np.concatenate([frames, frames[-2:0:-1]]) if len(frames) > 2 else frames
 
 
-def crossfaded(frames: Frames, over: int) -> Frames:
+def crossfade(frames: Frames, over: int) -> Frames:
     """Blend the end into the beginning: T frames become T - `over`, and the frame after the last is the first.
 
     Args:
@@ -39,7 +39,7 @@ def crossfaded(frames: Frames, over: int) -> Frames:
     return made
 
 
-def best_cut(frames: Frames) -> tuple[int, int]:
+def find_best_cut(frames: Frames) -> tuple[int, int]:
     """Find the loop with the smallest seam: `frames[begin:end]`, where frame `end` is most like frame `begin`.
 
     What is compared is the frames around both, too, so that things go on moving as they did (Schödl et al., Video
@@ -52,7 +52,7 @@ def best_cut(frames: Frames) -> tuple[int, int]:
     Returns:
         Begin and end, 0 <= begin < end < T.
     """
-    apart = _along_time(_distances(frames))
+    apart = _average_along_time(_measure_distances(frames))
     count = len(frames)
     begins, ends = np.triu_indices(count, max(1, round(SHORTEST * count)))
     seams = apart[begins, ends]
@@ -61,7 +61,7 @@ def best_cut(frames: Frames) -> tuple[int, int]:
     return int(begins[chosen]), int(ends[chosen])
 
 
-def _distances(frames: Frames) -> npt.NDArray[np.float32]:
+def _measure_distances(frames: Frames) -> npt.NDArray[np.float32]:
     """Take the root of the mean squared difference of any two frames in grey levels, [T, T]."""
     from PIL import Image
 
@@ -75,7 +75,7 @@ def _distances(frames: Frames) -> npt.NDArray[np.float32]:
     return np.asarray(np.sqrt(np.maximum(squared, 0) / seen.shape[1]), np.float32)
 
 
-def _along_time(apart: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _average_along_time(apart: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Take the weighted mean along the diagonals of [T, T], of those neighbours that there are."""
     total, weight = np.zeros_like(apart), np.zeros_like(apart)
     count = len(apart)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from lib_svd.errors import BadRequest
-from lib_svd.finish.enlarge import enlarged_size
+from lib_svd.finish.enlarge import compute_enlarged_size
 from lib_svd.finish.finishing import LARGEST, LOOPS, SMOOTHERS, Finishing
 from lib_svd.finish.loop import SHORTEST
 from lib_svd.finish.smooth import FINEST
@@ -43,7 +43,7 @@ class Shape:
         return f"{most}{self.num_frames} frames of {width}x{height} at {self.fps} fps, {self.seconds:.1f} s"
 
 
-def planned(finishing: Finishing, clip: Shape) -> Shape:
+def plan_clip(finishing: Finishing, clip: Shape) -> Shape:
     """Work out what the clip becomes.
 
     Raises:
@@ -52,8 +52,8 @@ def planned(finishing: Finishing, clip: Shape) -> Shape:
     if min(clip.size) < 2:
         width, height = clip.size
         raise BadRequest(f"Frames of {width}x{height} are too small for a video: choose another clip.")
-    made = _timed(finishing, before_smoothing(finishing, clip))
-    made = replace(made, size=_sized(finishing, made.size))
+    made = _plan_time(finishing, plan_before_smoothing(finishing, clip))
+    made = replace(made, size=_plan_size(finishing, made.size))
     held = round(finishing.hold_first * made.fps) + round(finishing.hold_last * made.fps)
     made = replace(made, num_frames=made.num_frames + held, closed=finishing.closes(clip.closed))
     if finishing.length:
@@ -62,22 +62,22 @@ def planned(finishing: Finishing, clip: Shape) -> Shape:
     return made
 
 
-def before_smoothing(finishing: Finishing, clip: Shape) -> Shape:
+def plan_before_smoothing(finishing: Finishing, clip: Shape) -> Shape:
     """Work out what the clip is when it is trimmed and looped, and nothing else.
 
     Raises:
         BadRequest: that cannot be done to it.
     """
-    return _looped(finishing, _trimmed(finishing, clip))
+    return _plan_loop(finishing, _plan_trim(finishing, clip))
 
 
-def in_words(finishing: Finishing, clip: Shape, made: Shape) -> str:
+def describe_plan(finishing: Finishing, clip: Shape, made: Shape) -> str:
     """Say what will be done, in a sentence or two, for whoever is about to press the button."""
-    done = ", ".join(_steps(finishing, clip, made)) or "nothing changes, it is saved once more"
+    done = ", ".join(_describe_steps(finishing, clip, made)) or "nothing changes, it is saved once more"
     return f"{clip} become {made}. {done[0].upper()}{done[1:]}."
 
 
-def _trimmed(finishing: Finishing, clip: Shape) -> Shape:
+def _plan_trim(finishing: Finishing, clip: Shape) -> Shape:
     last = finishing.last or clip.num_frames
     for which, number in (("first", finishing.first), ("last", last)):
         if number > clip.num_frames:
@@ -86,7 +86,7 @@ def _trimmed(finishing: Finishing, clip: Shape) -> Shape:
     return replace(clip, num_frames=last - finishing.first + 1, closed=clip.closed and is_whole)
 
 
-def _looped(finishing: Finishing, clip: Shape) -> Shape:
+def _plan_loop(finishing: Finishing, clip: Shape) -> Shape:
     count = clip.num_frames
     if finishing.loop == "none":
         return clip
@@ -101,11 +101,11 @@ def _looped(finishing: Finishing, clip: Shape) -> Shape:
     return replace(clip, num_frames=count - finishing.crossfade, closed=True)
 
 
-def _timed(finishing: Finishing, clip: Shape) -> Shape:
+def _plan_time(finishing: Finishing, clip: Shape) -> Shape:
     """Bring the plan to its new rate; with smoothing every frame stands at a place of the old ones, see
     `smooth.smooth_frames`.
     """
-    rate = finishing.rate(clip.fps)
+    rate = finishing.compute_rate(clip.fps)
     if not finishing.smooth:
         return replace(clip, fps=rate)
     step = (Fraction(clip.fps) * Fraction(finishing.speed) / rate).limit_denominator(FINEST)
@@ -114,9 +114,9 @@ def _timed(finishing: Finishing, clip: Shape) -> Shape:
     return replace(clip, num_frames=math.ceil((clip.num_frames - 1) / step) + 1, fps=rate)
 
 
-def _sized(finishing: Finishing, size: tuple[int, int]) -> tuple[int, int]:
+def _plan_size(finishing: Finishing, size: tuple[int, int]) -> tuple[int, int]:
     if finishing.upscale and not finishing.size:
-        return enlarged_size(size, finishing.scale)
+        return compute_enlarged_size(size, finishing.scale)
     width, height = read_size(finishing.size) if finishing.size else size
     return width or 0, height or 0
 
@@ -129,7 +129,7 @@ def _check(finishing: Finishing, made: Shape) -> None:
         raise BadRequest(f"The poster is to be frame {finishing.poster}, and there will be {made.num_frames}.")
 
 
-def _steps(finishing: Finishing, clip: Shape, made: Shape) -> list[str]:
+def _describe_steps(finishing: Finishing, clip: Shape, made: Shape) -> list[str]:
     width, height = made.size
     fewest = math.ceil(SHORTEST * clip.num_frames)
     pace = finishing.speed if finishing.smooth else made.fps / clip.fps

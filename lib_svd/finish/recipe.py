@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lib_svd.clip import Frames
-from lib_svd.finish.enlarge import Upscaler, enlarged, fitted
+from lib_svd.finish.enlarge import Upscaler, enlarge_frames, fit_frames
 from lib_svd.finish.finishing import Finishing
-from lib_svd.finish.loop import best_cut, crossfaded, pingpong
-from lib_svd.finish.plan import Shape, before_smoothing, planned
-from lib_svd.finish.retime import held, lasting, trimmed
+from lib_svd.finish.loop import crossfade, find_best_cut, play_pingpong
+from lib_svd.finish.plan import Shape, plan_before_smoothing, plan_clip
+from lib_svd.finish.retime import fit_length, hold_ends, trim_frames
 from lib_svd.finish.smooth import Smoother, smooth_frames
 from lib_svd.progress import Stage
-from lib_svd.review import MEASURES, flicker
+from lib_svd.review import MEASURES, measure_flicker
 
 Report = Callable[[Stage, int, int], None]
 """Told how many of how many frames a stage has done; may raise, and then the work ends."""
@@ -50,45 +50,46 @@ def finish_frames(
         whatever `report` raises.
     """
     clip = Shape(num_frames=len(frames), size=(frames.shape[2], frames.shape[1]), fps=fps, closed=closed)
-    cut, made = before_smoothing(finishing, clip), planned(finishing, clip)
-    frames = trimmed(frames, finishing.first, finishing.last)
+    cut, made = plan_before_smoothing(finishing, clip), plan_clip(finishing, clip)
+    frames = trim_frames(frames, finishing.first, finishing.last)
     frames = frames[::-1] if finishing.reverse else frames
-    frames, notes = _looped(frames, finishing)
+    frames, notes = _loop_frames(frames, finishing)
     if tools.smoother is not None:
-        tell, between = _telling(report, Stage.SMOOTHING), tools.smoother()
+        tell, between = _make_report(report, Stage.SMOOTHING), tools.smoother()
         frames = smooth_frames(frames, fps, made.fps, between, closed=cut.closed, speed=finishing.speed, report=tell)
     if tools.upscaler is not None:
-        before = flicker(frames[:LOOKED_AT])
-        frames = enlarged(frames, finishing.scale, tools.upscaler, _telling(report, Stage.ENLARGING))
-        notes += _flickers(before, flicker(frames[:LOOKED_AT]))
+        before = measure_flicker(frames[:LOOKED_AT])
+        frames = enlarge_frames(frames, finishing.scale, tools.upscaler, _make_report(report, Stage.ENLARGING))
+        notes += _describe_flicker(before, measure_flicker(frames[:LOOKED_AT]))
     if finishing.size:
-        frames, told = fitted(frames, made.size, finishing.fit, _telling(report, Stage.FITTING))
+        frames, told = fit_frames(frames, made.size, finishing.fit, _make_report(report, Stage.FITTING))
         notes += told
-    frames = held(frames, *(round(seconds * made.fps) for seconds in (finishing.hold_first, finishing.hold_last)))
-    return lasting(frames, made.num_frames) if finishing.length else frames, made.fps, notes
+    frames = hold_ends(frames, *(round(seconds * made.fps) for seconds in (finishing.hold_first, finishing.hold_last)))
+    return fit_length(frames, made.num_frames) if finishing.length else frames, made.fps, notes
 
 
-def _looped(frames: Frames, finishing: Finishing) -> tuple[Frames, tuple[str, ...]]:
+def _loop_frames(frames: Frames, finishing: Finishing) -> tuple[Frames, tuple[str, ...]]:
     if finishing.loop == "pingpong":
-        return pingpong(frames), ()
+        return play_pingpong(frames), ()
     if finishing.loop == "crossfade":
-        return crossfaded(frames, finishing.crossfade), ()
+        return crossfade(frames, finishing.crossfade), ()
     if finishing.loop == "none":
         return frames, ()
-    begin, end = best_cut(frames)
+    begin, end = find_best_cut(frames)
     return frames[begin:end], (f"The best loop is of frames {begin + 1} to {end}, {end - begin} of {len(frames)}.",)
 
 
-def _telling(report: Report, stage: Stage) -> Callable[[int, int], None]:
+def _make_report(report: Report, stage: Stage) -> Callable[[int, int], None]:
     return lambda done, total: report(stage, done, total)
 
 
-def _flickers(before: float | None, after: float | None) -> tuple[str, ...]:
+def _describe_flicker(before: float | None, after: float | None) -> tuple[str, ...]:
     """Say how much it flickers, before the upscaler and after."""
     if before is None or after is None:
         return ()
     measure = next(each for each in MEASURES if each.name == "flicker")
     was, now = (
-        f"{measure.number({'flicker': value})} ({measure.word({'flicker': value})})" for value in (before, after)
+        f"{measure.write_number({'flicker': value})} ({measure.choose_word({'flicker': value})})"
+        for value in (before, after)
     )
     return (f"Flicker was {was} before it was enlarged, and is {now}.",)

@@ -7,7 +7,7 @@ import numpy as np
 from lib_svd.clip import Frames
 
 
-def trimmed(frames: Frames, first: int, last: int) -> Frames:
+def trim_frames(frames: Frames, first: int, last: int) -> Frames:
     """Keep the frames [T, H, W, 3] from the first to the last, both counted from 1 and both there; a last of 0 is the
     end.
 
@@ -16,7 +16,7 @@ def trimmed(frames: Frames, first: int, last: int) -> Frames:
     return frames[first - 1 : last or None]
 
 
-def held(frames: Frames, before: int, after: int) -> Frames:
+def hold_ends(frames: Frames, before: int, after: int) -> Frames:
     """Show the first of the frames [T, H, W, 3] so many times more before them, and the last after them."""
     if not before and not after:
         return frames
@@ -26,7 +26,7 @@ def held(frames: Frames, before: int, after: int) -> Frames:
     return frames.repeat(times, axis=0)
 
 
-def lasting(frames: Frames, count: int) -> Frames:
+def fit_length(frames: Frames, count: int) -> Frames:
     """Keep so many of the frames [T, H, W, 3]: those over are left out, and after the last one the first comes
     again.
     """

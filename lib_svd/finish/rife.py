@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lib_svd.checkpoints.rife import RifeFile, load_rife
 from lib_svd.clip import Frames
-from lib_svd.engine.memory import rife_bytes
+from lib_svd.engine.memory import estimate_rife_bytes
 from lib_svd.engine.rife import Rife
 from lib_svd.errors import NotFinite, OutOfMemory
 from lib_svd.finish.smooth import Made
@@ -51,8 +51,8 @@ class RifeSmoother:
         while done < len(places):
             rows, needed = self._plan(height, width, most)
             try:
-                with self._resident.on_gpu(needed) as network:
-                    for frame in self._frames(cast(Rife, network), scene, places[done:], rows):
+                with self._resident.bring_to_gpu(needed) as network:
+                    for frame in self._make_frames(cast(Rife, network), scene, places[done:], rows):
                         done += 1
                         yield frame
             except OutOfMemory:
@@ -64,16 +64,16 @@ class RifeSmoother:
         """Choose the rows that are worked on at a time, as many as there is room for, and count the bytes that they
         take.
         """
-        room = self._resident.room()
+        room = self._resident.count_room()
         rows = most
         while True:
             rows = max(FEWEST_ROWS, rows - rows % 4)
-            needed = rife_bytes(self._file.config, height, width, self._resident.dtype, rows)
+            needed = estimate_rife_bytes(self._file.config, height, width, self._resident.dtype, rows)
             if needed <= room or rows == FEWEST_ROWS:
                 return rows, needed
             rows //= 2
 
-    def _frames(
+    def _make_frames(
         self, network: Rife, scene: Sequence[Frames], places: Sequence[Fraction], rows: int
     ) -> Iterator[Frames]:
         """Make the frames at these places, or, where half precision failed, those before: the next ones are in
@@ -88,9 +88,9 @@ class RifeSmoother:
             if before != at:
                 first = looks[1:] if before == at + 1 else self._look(network, scene[before])
                 looks, at = torch.cat([first, self._look(network, scene[before + 1])]), before
-            made = _between(network, looks, float(place - before), rows)
+            made = _interpolate(network, looks, float(place - before), rows)
             if made is None:
-                self._to_fp32()
+                self._switch_to_fp32()
                 return
             height, width = scene[0].shape[:2]
             yield made[:height, :width]
@@ -103,7 +103,7 @@ class RifeSmoother:
         bottom, right = (-side % grid for side in frame.shape[:2])
         return network.look(F.pad(x, (0, right, 0, bottom), mode="replicate"))
 
-    def _to_fp32(self) -> None:
+    def _switch_to_fp32(self) -> None:
         if self._resident.dtype == torch.float32:
             raise NotFinite(
                 f"{self._file.path.name} gave NaN or infinity in float32: its weights are damaged, download it again."
@@ -112,9 +112,9 @@ class RifeSmoother:
 
 
 @torch.inference_mode()
-def _between(network: Rife, looks: Tensor, time: float, rows: int) -> Frames | None:
+def _interpolate(network: Rife, looks: Tensor, time: float, rows: int) -> Frames | None:
     """Make the frame between, [H, W, 3] uint8; None: it is not finite."""
-    made = network.between(looks, time, rows)
+    made = network.interpolate(looks, time, rows)
     if not bool(made.isfinite().all()):
         return None
     pixels = made[0].clamp(0, 1).mul(255).round().to(torch.uint8)

@@ -19,7 +19,7 @@ import numpy as np
 from lib_svd.clip import Frames
 from lib_svd.errors import BadRequest, SvdError
 from lib_svd.finish.cuts import find_cuts
-from lib_svd.video.ffmpeg import FfmpegFailed, as_they_come, find_ffmpeg, stream
+from lib_svd.video.ffmpeg import FfmpegFailed, find_ffmpeg, keep_frame_times, stream
 from lib_svd.video.read import MOST_BYTES
 
 FINEST = 100_000  # parts of a frame that a step is a multiple of one of; ffmpeg takes rates of a million parts
@@ -85,12 +85,12 @@ def smooth_frames(
         SvdError: the smoother failed.
     """
     source = [*frames, frames[0]] if closed else [*frames]
-    places = _places(len(frames), _step(fps, to_fps, speed), closed=closed)
+    places = _list_places(len(frames), _compute_step(fps, to_fps, speed), closed=closed)
     if len(places) * frames[0].nbytes > MOST_BYTES:
         too_many = f"{len(places)} frames of {frames.shape[2]}x{frames.shape[1]} are too many for the memory"
         raise BadRequest(f"{too_many}: choose fewer frames a second, or cut the clip.")
     result = np.empty((len(places), *frames.shape[1:]), np.uint8)
-    with closing(_made(source, places, smoother)) as made:
+    with closing(_make_frames(source, places, smoother)) as made:
         for number, frame in enumerate(made):
             result[number] = frame
             if report is not None:
@@ -98,7 +98,7 @@ def smooth_frames(
     return result
 
 
-def _step(fps: float, to_fps: float, speed: float) -> Fraction:
+def _compute_step(fps: float, to_fps: float, speed: float) -> Fraction:
     """Work out the frames of the clip from one frame of the result to the next."""
     for name, value in (("The clip's rate", fps), ("The rate to smooth to", to_fps), ("The speed", speed)):
         if not 0 < value < math.inf:
@@ -109,7 +109,7 @@ def _step(fps: float, to_fps: float, speed: float) -> Fraction:
     return step
 
 
-def _places(count: int, step: Fraction, *, closed: bool) -> list[Fraction]:
+def _list_places(count: int, step: Fraction, *, closed: bool) -> list[Fraction]:
     """Work out where the frames of the result stand among `count` frames; the last of an open clip is always among
     them.
     """
@@ -118,16 +118,16 @@ def _places(count: int, step: Fraction, *, closed: bool) -> list[Fraction]:
     return places if closed else [*places, end]
 
 
-def _made(source: Sequence[Frames], places: Sequence[Fraction], smoother: Smoother) -> Made:
+def _make_frames(source: Sequence[Frames], places: Sequence[Fraction], smoother: Smoother) -> Made:
     """Give the frame at each place."""
     begins = [0, *find_cuts(source), len(source)]
     for first, beyond in pairwise(begins):
         begin, end, after = bisect_left(places, first), bisect_right(places, beyond - 1), bisect_left(places, beyond)
-        yield from _in_scene(source, places[begin:end], first, beyond, smoother)
+        yield from _make_scene(source, places[begin:end], first, beyond, smoother)
         yield from (source[math.floor(place + Fraction(1, 2))] for place in places[end:after])
 
 
-def _in_scene(
+def _make_scene(
     source: Sequence[Frames], places: Sequence[Fraction], first: int, beyond: int, smoother: Smoother
 ) -> Made:
     """Give the frames at places within a scene, which goes from frame `first` to the one before `beyond`."""
@@ -152,11 +152,11 @@ class Motion:
     def fill(self, scene: Sequence[Frames], places: Sequence[Fraction]) -> Made:
         """Do as `Smoother` says."""
         height, width = scene[0].shape[:2]
-        padded = _whole_blocks(height), _whole_blocks(width)
-        chunks = (_padded(frame, padded) for frame in (*scene, scene[-1]))  # it stops a frame before its last
+        padded = _fill_blocks(height), _fill_blocks(width)
+        chunks = (_pad_frame(frame, padded) for frame in (*scene, scene[-1]))  # it stops a frame before its last
         made = 0
         try:
-            command = _command(find_ffmpeg(), padded, (height, width), places)
+            command = _write_command(find_ffmpeg(), padded, (height, width), places)
             with closing(stream(command, chunks, scene[0].nbytes, PATIENCE)) as pieces:
                 for piece in pieces:
                     made += 1
@@ -167,18 +167,20 @@ class Motion:
             raise SvdError(f"ffmpeg gave {made} of {len(places)} frames and no reason: report this, with its version.")
 
 
-def _whole_blocks(side: int) -> int:
+def _fill_blocks(side: int) -> int:
     return max(LEAST, side + -side % BLOCK)
 
 
-def _padded(frame: Frames, size: tuple[int, int]) -> bytes:
+def _pad_frame(frame: Frames, size: tuple[int, int]) -> bytes:
     """Repeat a frame's border until it is [height, width] of `size`."""
     margins = [(0, wanted - there) for wanted, there in zip(size, frame.shape[:2], strict=True)]
     grown = np.pad(frame, (*margins, (0, 0)), "edge") if any(map(sum, margins)) else frame
     return grown.tobytes()
 
 
-def _command(ffmpeg: str, padded: tuple[int, int], size: tuple[int, int], places: Sequence[Fraction]) -> list[str]:
+def _write_command(
+    ffmpeg: str, padded: tuple[int, int], size: tuple[int, int], places: Sequence[Fraction]
+) -> list[str]:
     """Write the command from raw RGB to raw RGB.
 
     Its time counts in `step`, the way from place to place, and the first place comes at time 1: before it, minterpolate
@@ -196,5 +198,5 @@ def _command(ffmpeg: str, padded: tuple[int, int], size: tuple[int, int], places
     )
     raw = ("-f", "rawvideo", "-pix_fmt", "rgb24")
     source = (*raw, "-video_size", f"{padded[1]}x{padded[0]}", "-framerate", "1", "-i", "pipe:0")
-    sink = (*as_they_come(ffmpeg), "-vf", ",".join(filters), *raw, "pipe:1")
+    sink = (*keep_frame_times(ffmpeg), "-vf", ",".join(filters), *raw, "pipe:1")
     return [ffmpeg, "-hide_banner", "-v", "error", *source, *sink]

@@ -17,7 +17,7 @@ class A1111Memory(BesideMemory):
 
     _sent_away = False  # the host's checkpoint, by us
 
-    def dtype(self, part: Part) -> torch.dtype:
+    def choose_dtype(self, part: Part) -> torch.dtype:
         """Take the host's own for its UNet and its VAE; the encoder decides every frame: float32."""
         from modules import devices
 
@@ -26,7 +26,7 @@ class A1111Memory(BesideMemory):
         return dtype
 
     @contextmanager
-    def lent(self) -> Iterator[None]:
+    def lend(self) -> Iterator[None]:
         """Lend the GPU to the work inside, but not while the host loads its first checkpoint, which it does on a thread
         of its own, past its queue.
 
@@ -34,25 +34,25 @@ class A1111Memory(BesideMemory):
         """
         from modules import sd_models
 
-        with super().lent(), sd_models.model_data.lock:
+        with super().lend(), sd_models.model_data.lock:
             yield
 
-    def capacity(self) -> int:
+    def count_capacity(self) -> int:
         """Count as stand-alone; the host's checkpoint can make room too."""
-        return super().capacity() + self._checkpoint_bytes()
+        return super().count_capacity() + self._count_checkpoint_bytes()
 
     def make_room(self, wanted: int, owner: OwnResident) -> bool:
         """Send our own away first, then the host's checkpoint; whether `wanted` bytes are free."""
-        if super().make_room(wanted + self._checkpoint_bytes(), owner):
+        if super().make_room(wanted + self._count_checkpoint_bytes(), owner):
             return True
-        if self._checkpoint_bytes():
+        if self._count_checkpoint_bytes():
             from modules import sd_models
 
             sd_models.send_model_to_cpu(sd_models.model_data.sd_model)
             self._sent_away = True
         return super().make_room(wanted, owner)
 
-    def _checkpoint_bytes(self) -> int:
+    def _count_checkpoint_bytes(self) -> int:
         """Count the bytes of the device that the host's checkpoint takes now."""
         from modules import sd_models
 

@@ -9,14 +9,14 @@ import torch
 
 from lib_svd.hosts.lacking import DEVICE, Lacks, Need
 from lib_svd.hosts.own_memory import OwnMemory, choose_device, choose_dtype
-from lib_svd.hosts.webui import WebuiHost, webui_host
+from lib_svd.hosts.webui import WebuiHost, make_webui_host
 
 
 class BesideMemory(OwnMemory):
     """Our own keeping within what the web UI leaves free, and gone after each job."""
 
     @contextmanager
-    def lent(self) -> Iterator[None]:
+    def lend(self) -> Iterator[None]:
         """Lend the GPU to the work inside; after it the GPU is the web UI's again, which does not know how to send our
         networks away.
         """
@@ -27,13 +27,13 @@ class BesideMemory(OwnMemory):
 
     def hand_back(self) -> None:
         """Send our networks away."""
-        for resident in self.residents():
+        for resident in self.list_residents():
             resident.leave()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
 
-def beside_host(name: str, keeping: type[BesideMemory] = BesideMemory, why: str = "") -> WebuiHost:
+def make_beside_host(name: str, keeping: type[BesideMemory] = BesideMemory, why: str = "") -> WebuiHost:
     """Make a web UI with our networks beside its models, on the device that it is told to use.
 
     Args:
@@ -45,12 +45,12 @@ def beside_host(name: str, keeping: type[BesideMemory] = BesideMemory, why: str 
     if why:
         lacks.note(Need.MEMORY, why)
     lacks.look(DEVICE)
-    device = lacks.guarded(Need.DEVICE, _host_device)() or choose_device()
+    device = lacks.guard(Need.DEVICE, _find_host_device)() or choose_device()
     memory = keeping(device, choose_dtype("auto", device))
-    return webui_host(name, memory, lacks, memory.lent)
+    return make_webui_host(name, memory, lacks, memory.lend)
 
 
-def _host_device() -> torch.device:
+def _find_host_device() -> torch.device:
     """Say where the host computes, as the user has told it."""
     from modules import devices
 

@@ -18,27 +18,27 @@ class ForgeMemory(PatcherMemory):
 
         super().__init__(memory_management, ModelPatcher)
 
-    def unet_dtype(self) -> torch.dtype:
+    def choose_unet_dtype(self) -> torch.dtype:
         """Compute as the host's own diffusion models do; newer hosts are asked what they cast a storage dtype to."""
         if hasattr(self.management, "get_computation_dtype"):
-            dtype: torch.dtype = self.management.get_computation_dtype(self.device(), parameters=UNET_PARAMETERS)
+            dtype: torch.dtype = self.management.get_computation_dtype(self.get_device(), parameters=UNET_PARAMETERS)
         else:
-            dtype = self.management.inference_cast(self.unet_storage(), self.device())
+            dtype = self.management.inference_cast(self.choose_unet_storage(), self.get_device())
         return dtype
 
-    def unet_storage(self) -> torch.dtype:
+    def choose_unet_storage(self) -> torch.dtype:
         """Store in float8 where the user chose it, on the command line or as "Diffusion in Low Bits"."""
         from backend.args import dynamic_args
 
         chosen = dynamic_args.get("forge_unet_storage_dtype")
-        return self.storable(chosen, self.management.unet_dtype(self.device(), model_params=UNET_PARAMETERS))
+        return self.choose_storable(chosen, self.management.unet_dtype(self.get_device(), model_params=UNET_PARAMETERS))
 
-    def decoder_dtype(self) -> torch.dtype:
+    def choose_decoder_dtype(self) -> torch.dtype:
         """Compute as the host's own VAE does."""
-        dtype: torch.dtype = self.management.vae_dtype(self.device(), allowed_dtypes=DECODER_DTYPES)
+        dtype: torch.dtype = self.management.vae_dtype(self.get_device(), allowed_dtypes=DECODER_DTYPES)
         return dtype
 
-    def building(self, dtype: torch.dtype) -> AbstractContextManager[None]:
+    def swap_layers(self, dtype: torch.dtype) -> AbstractContextManager[None]:
         """Build of layers that cast and copy their weights as they run.
 
         Always, because a storage dtype may differ and because Forge's Conv3d runs in no other way. Its plain ones by

@@ -141,9 +141,9 @@ MEMORY = {
 """What `Need.MEMORY` is, by the name of an adapter."""
 
 
-def missing(uses: tuple[str, ...]) -> str:
+def describe_missing(uses: tuple[str, ...]) -> str:
     """Say what is not as it is used, such as "has no modules.util.open_folder"; "" if all is."""
-    return next(filter(None, map(_wrong, uses)), "")
+    return next(filter(None, map(_explain_wrong, uses)), "")
 
 
 class Lacks:
@@ -161,32 +161,32 @@ class Lacks:
         self._is_told = False
         for need, used in uses.items():
             self._found.pop(need, None)
-            if what := missing(used):
+            if what := describe_missing(used):
                 self.note(need, what)
 
     def note(self, need: Need, what: str) -> None:
         """Note that this need is not met; with a line for the log, unless `tell` will say it with the others."""
         self._found.setdefault(need, what)
         if self._is_told:
-            log.warning(_sentence({need: what}))
+            log.warning(_write_sentence({need: what}))
 
     def tell(self) -> None:
         """Write one line to the log, if anything is lacking."""
         if self._found:
-            log.warning(self.sentence())
+            log.warning(self.write_sentence())
         self._is_told = True
 
-    def sentence(self) -> str:
+    def write_sentence(self) -> str:
         """Say what is lacking, what it costs, and what to do; "" if nothing is."""
-        return _sentence(self._found) if self._found else ""
+        return _write_sentence(self._found) if self._found else ""
 
-    def guarded(self, need: Need, work: C, otherwise: Any = None) -> C:
+    def guard(self, need: Need, work: C, otherwise: Any = None) -> C:
         """Guard a function, which gives `otherwise` where the need is not met or turns out not to be: the one place for
         it.
         """
 
         @wraps(work)
-        def guarded(*given: Any, **named: Any) -> Any:
+        def run_guarded(*given: Any, **named: Any) -> Any:
             if need in self:
                 return otherwise
             try:
@@ -196,29 +196,29 @@ class Lacks:
                 self.note(need, f"answers {type(error).__name__}: {error}".rstrip(".: "))
                 return otherwise
 
-        return guarded  # type: ignore[return-value]
+        return run_guarded  # type: ignore[return-value]
 
 
-def needing(need: Need, otherwise: Any = None) -> Callable[[C], C]:
-    """Guard a method of what has `lacks`, see `Lacks.guarded`."""
+def guard_need(need: Need, otherwise: Any = None) -> Callable[[C], C]:
+    """Guard a method of what has `lacks`, see `Lacks.guard`."""
 
     def guard(method: C) -> C:
         @wraps(method)
-        def guarded(self: Any, *given: Any, **named: Any) -> Any:
-            return self.lacks.guarded(need, method, otherwise)(self, *given, **named)
+        def run_guarded(self: Any, *given: Any, **named: Any) -> Any:
+            return self.lacks.guard(need, method, otherwise)(self, *given, **named)
 
-        return guarded  # type: ignore[return-value]
+        return run_guarded  # type: ignore[return-value]
 
     return guard
 
 
-def described(host: Any) -> dict[str, str]:
+def describe_host(host: Any) -> dict[str, str]:
     """Say for `doctor` which web UI we are in, and what it lacks."""
     lacks = getattr(host, "lacks", None)
-    return {"adapter": host.name, "lacks": (lacks and lacks.sentence()) or "nothing"}
+    return {"adapter": host.name, "lacks": (lacks and lacks.write_sentence()) or "nothing"}
 
 
-def _sentence(found: Mapping[Need, str]) -> str:
+def _write_sentence(found: Mapping[Need, str]) -> str:
     by_what: dict[str, list[str]] = {}
     for need, what in found.items():
         by_what.setdefault(what, []).append(need.value)
@@ -229,21 +229,21 @@ def _sentence(found: Mapping[Need, str]) -> str:
     )
 
 
-def _wrong(use: str) -> str:
+def _explain_wrong(use: str) -> str:
     """Say what is wrong with one use; "" where it or one of its alternatives is right."""
-    reasons = [_reason(each) for each in _alternatives(ast.parse(use, mode="eval").body)]
+    reasons = [_find_reason(each) for each in _list_alternatives(ast.parse(use, mode="eval").body)]
     return "" if "" in reasons else reasons[0]
 
 
-def _alternatives(use: ast.expr) -> Iterator[ast.expr]:
+def _list_alternatives(use: ast.expr) -> Iterator[ast.expr]:
     if isinstance(use, ast.BinOp):
-        yield from _alternatives(use.left)
-        yield from _alternatives(use.right)
+        yield from _list_alternatives(use.left)
+        yield from _list_alternatives(use.right)
     else:
         yield use
 
 
-def _reason(use: ast.expr) -> str:
+def _find_reason(use: ast.expr) -> str:
     name = ast.unparse(use.func if isinstance(use, ast.Call) else use)
     try:
         found = pkgutil.resolve_name(name)

@@ -18,24 +18,24 @@ class LdmMemory(PatcherMemory):
 
         super().__init__(model_management, model_patcher.ModelPatcher)
 
-    def unet_dtype(self) -> torch.dtype:
+    def choose_unet_dtype(self) -> torch.dtype:
         """Compute as the host's own diffusion models do: None from the host means that nothing is cast."""
-        storage = self.unet_storage()
-        dtype: torch.dtype = self.management.unet_manual_cast(storage, self.device()) or storage
+        storage = self.choose_unet_storage()
+        dtype: torch.dtype = self.management.unet_manual_cast(storage, self.get_device()) or storage
         return dtype
 
-    def unet_storage(self) -> torch.dtype:
+    def choose_unet_storage(self) -> torch.dtype:
         """Store in float8 where the user chose it."""
-        return self.storable(self.management.unet_dtype(self.device(), model_params=UNET_PARAMETERS))
+        return self.choose_storable(self.management.unet_dtype(self.get_device(), model_params=UNET_PARAMETERS))
 
-    def decoder_dtype(self) -> torch.dtype:
+    def choose_decoder_dtype(self) -> torch.dtype:
         """Compute as the host's own VAE does; Classic has one answer for all."""
         choose = self.management.vae_dtype
         asked = "allowed_dtypes" in inspect.signature(choose).parameters
-        dtype: torch.dtype = choose(self.device(), allowed_dtypes=DECODER_DTYPES) if asked else choose()
+        dtype: torch.dtype = choose(self.get_device(), allowed_dtypes=DECODER_DTYPES) if asked else choose()
         return dtype
 
-    def building(self, dtype: torch.dtype) -> AbstractContextManager[None]:
+    def swap_layers(self, dtype: torch.dtype) -> AbstractContextManager[None]:
         """Build of layers that cast and copy their weights as they run."""
         from ldm_patched.modules import ops
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from lib_svd.engine.float8 import keep_in_float8
-from lib_svd.engine.memory import is_out_of_memory, weight_bytes
+from lib_svd.engine.memory import count_weight_bytes, is_out_of_memory
 from lib_svd.engine.unet import UNet
 from lib_svd.errors import BadRequest, OutOfMemory
 from lib_svd.ports import Part
@@ -87,29 +87,29 @@ class OwnMemory:
         self._device, self._dtype, self._in_float8, self._budget = device, dtype, in_float8, budget
         self._residents: list[weakref.ref[OwnResident]] = []  # a model that nobody holds any more shall go
 
-    def device(self) -> torch.device:
+    def get_device(self) -> torch.device:
         """Say where networks compute."""
         return self._device
 
-    def dtype(self, part: Part) -> torch.dtype:
+    def choose_dtype(self, part: Part) -> torch.dtype:
         """Take float32 for the encoder, which runs once a clip and decides every frame, as in the reference."""
         return torch.float32 if part == "encoder" else self._dtype
 
-    def storage(self, part: Part) -> torch.dtype:
+    def choose_storage(self, part: Part) -> torch.dtype:
         """Read weights as they compute; float8 is made of that, which needs all of a row."""
-        return self.dtype(part)
+        return self.choose_dtype(part)
 
-    def bytes_a_weight(self, part: Part) -> int:
+    def count_bytes_a_weight(self, part: Part) -> int:
         """Count one byte a number for matrices in float8."""
-        return 1 if part == "unet" and self._in_float8 else self.dtype(part).itemsize
+        return 1 if part == "unet" and self._in_float8 else self.choose_dtype(part).itemsize
 
-    def capacity(self) -> int:
+    def count_capacity(self) -> int:
         """Count the bytes of the device that our networks and their work may take in all."""
         if self._budget is not None:
             return self._budget
-        return _unused_bytes(self._device) + self._held()
+        return _count_unused_bytes(self._device) + self._count_held()
 
-    def building(self, dtype: torch.dtype) -> AbstractContextManager[None]:
+    def swap_layers(self, dtype: torch.dtype) -> AbstractContextManager[None]:
         """Build networks of plain torch layers."""
         return nullcontext()
 
@@ -118,50 +118,50 @@ class OwnMemory:
         if self._in_float8 and isinstance(network, UNet):
             keep_in_float8(network)
         resident = OwnResident(network, dtype, self)
-        self._residents = [weakref.ref(r) for r in (*self.residents(), resident)]
+        self._residents = [weakref.ref(r) for r in (*self.list_residents(), resident)]
         return resident
 
-    def residents(self) -> list[OwnResident]:
+    def list_residents(self) -> list[OwnResident]:
         """List the networks in our keeping that somebody still holds, the oldest first."""
         return [resident for reference in self._residents if (resident := reference()) is not None]
 
     def make_room(self, wanted: int, owner: OwnResident) -> bool:
         """Send other networks back to host memory until `wanted` bytes are free; tell whether they are."""
-        for other in self.residents():
-            if self.capacity() - self._held(but=owner) >= wanted:
+        for other in self.list_residents():
+            if self.count_capacity() - self._count_held(but=owner) >= wanted:
                 break
             if other is not owner:
                 other.leave()
-        return self.capacity() - self._held(but=owner) >= wanted
+        return self.count_capacity() - self._count_held(but=owner) >= wanted
 
-    def _held(self, but: OwnResident | None = None) -> int:
-        return sum(r.bytes_on_device() for r in self.residents() if r is not but)
+    def _count_held(self, but: OwnResident | None = None) -> int:
+        return sum(r.count_bytes_on_device() for r in self.list_residents() if r is not but)
 
 
 class OwnResident:
     """A network that is on the device while it is used; see `ports.Resident`."""
 
     def __init__(self, network: nn.Module, dtype: torch.dtype, memory: OwnMemory) -> None:
-        self.network, self.dtype, self.device, self._memory = network, dtype, memory.device(), memory
+        self.network, self.dtype, self.device, self._memory = network, dtype, memory.get_device(), memory
         self._state = "away"  # or "there", or "streamed": layer by layer
 
     @property
     def weights(self) -> int:
         """How many bytes all parameters take."""
-        return weight_bytes(self.network)
+        return count_weight_bytes(self.network)
 
-    def bytes_on_device(self) -> int:
+    def count_bytes_on_device(self) -> int:
         """Count the bytes that the network holds of the device now."""
         return self.weights if self._state == "there" else 0
 
-    def room(self) -> int:
+    def count_room(self) -> int:
         """Count the bytes that work could take beside the weights, other networks sent away."""
         if self.device.type == "cpu":
-            return self._memory.capacity()
-        return self._memory.capacity() - (0 if self._state == "streamed" else self.weights)
+            return self._memory.count_capacity()
+        return self._memory.count_capacity() - (0 if self._state == "streamed" else self.weights)
 
     @contextmanager
-    def on_gpu(self, working_bytes: int) -> Iterator[nn.Module]:
+    def bring_to_gpu(self, working_bytes: int) -> Iterator[nn.Module]:
         """Bring the network to the device, whole if there is room, else layer by layer.
 
         Raises:
@@ -226,7 +226,7 @@ def stream_layers(network: nn.Module, device: torch.device) -> None:
     )
 
 
-def _unused_bytes(device: torch.device) -> int:
+def _count_unused_bytes(device: torch.device) -> int:
     """Count the memory that nobody uses, the allocator's own reserve included."""
     if device.type == "cuda":
         reserve = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)

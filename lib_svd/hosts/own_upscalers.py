@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lib_svd.errors import BadRequest, OutOfMemory, in_words
+from lib_svd.errors import BadRequest, OutOfMemory, join_names
 from lib_svd.ports import Memory, Resident
-from lib_svd.strangers import shown
+from lib_svd.strangers import quote
 
 FOLDERS = ("upscale_models", "ESRGAN", "RealESRGAN")
 """Below the folders for models; the first is ComfyUI's, the others are web UIs' own."""
@@ -38,33 +38,33 @@ class FileUpscalers:
         self._memory, self._dirs, self._files = memory, dirs, files
         self._loaded: tuple[Path, Any, Resident] | None = None
 
-    def names(self) -> list[str]:
+    def list_names(self) -> list[str]:
         """List the names of the files."""
-        return list(self._by_name())
+        return list(self._map_names())
 
-    def named(self, text: str) -> str:
+    def find_name(self, text: str) -> str:
         """Find the file's name, given with its suffix or without.
 
         Raises:
             BadRequest: there is none, or spandrel is missing.
         """
-        called = {key.lower(): name for name in self.names() for key in (name, name.removesuffix(SUFFIX))}
+        called = {key.lower(): name for name in self.list_names() for key in (name, name.removesuffix(SUFFIX))}
         if text.lower() not in called:
-            there = in_words(["lanczos", *self.names()])
+            there = join_names(["lanczos", *self.list_names()])
             place = f"put a {SUFFIX} file into {FOLDERS[0]} in a folder for models"
-            raise BadRequest(f"There is no upscaler {shown(text)}, there is {there}: choose of these, or {place}.")
+            raise BadRequest(f"There is no upscaler {quote(text)}, there is {there}: choose of these, or {place}.")
         if find_spec("spandrel") is None or find_spec("torchvision") is None:
-            raise BadRequest(_missing(called[text.lower()], "it is not installed"))
+            raise BadRequest(_explain_missing(called[text.lower()], "it is not installed"))
         return called[text.lower()]
 
-    def enlarged(self, name: str, picture: Image.Image, scale: float) -> Image.Image:
+    def enlarge(self, name: str, picture: Image.Image, scale: float) -> Image.Image:
         """Enlarge the picture by the network of that file, in tiles; again, where it enlarges less than is asked for.
 
         Raises:
             BadRequest: spandrel cannot be loaded, or cannot read the file.
             OutOfMemory: not even a small tile has room.
         """
-        times, network, resident = self._network(self._by_name()[name])
+        times, network, resident = self._load_network(self._map_names()[name])
         wanted = picture.width * scale
         for _ in range(RUNS):
             picture = _run(picture, times, network, resident)
@@ -72,16 +72,16 @@ class FileUpscalers:
                 break
         return picture
 
-    def _by_name(self) -> dict[str, Path]:
+    def _map_names(self) -> dict[str, Path]:
         folders = [folder / name for folder in self._dirs for name in FOLDERS]
         found = [path for folder in folders for path in sorted(folder.glob(f"*{SUFFIX}")) if path.is_file()]
         return {path.name: path for path in reversed((*self._files, *found))}
 
-    def _network(self, path: Path) -> tuple[int, Any, Resident]:
+    def _load_network(self, path: Path) -> tuple[int, Any, Resident]:
         if self._loaded is None or self._loaded[0] != path:
             self._loaded = None
             described = _read(path)
-            dtype = self._memory.dtype("decoder") if described.supports_half else torch.float32
+            dtype = self._memory.choose_dtype("decoder") if described.supports_half else torch.float32
             resident = self._memory.adopt(described.model.to(dtype).eval(), dtype)
             self._loaded = path, described, resident
         _, described, resident = self._loaded
@@ -93,7 +93,7 @@ def _read(path: Path) -> Any:
     try:
         spandrel = importlib.import_module("spandrel")
     except Exception as error:  # a torchvision that does not fit torch raises a RuntimeError
-        raise BadRequest(_missing(path.name, str(error))) from error
+        raise BadRequest(_explain_missing(path.name, str(error))) from error
     from safetensors.torch import load
 
     try:
@@ -107,7 +107,7 @@ def _read(path: Path) -> Any:
     return described
 
 
-def _missing(name: str, why: str) -> str:
+def _explain_missing(name: str, why: str) -> str:
     advice = "run `python -m pip install spandrel torchvision`, or choose lanczos"
     return f"{name} is read by spandrel, which cannot be loaded ({why}): {advice}."
 
@@ -118,7 +118,7 @@ def _run(picture: Image.Image, times: int, network: Any, resident: Resident) -> 
     side = TILE
     while True:
         try:
-            made = _in_tiles(pixels, side, times, network, resident)
+            made = _enlarge_in_tiles(pixels, side, times, network, resident)
         except OutOfMemory:
             side //= 2
             if side < LEAST_TILE:
@@ -127,15 +127,15 @@ def _run(picture: Image.Image, times: int, network: Any, resident: Resident) -> 
             return Image.fromarray((made * 255).round().byte().permute(1, 2, 0).numpy())
 
 
-def _in_tiles(pixels: Tensor, side: int, times: int, network: Any, resident: Resident) -> Tensor:
+def _enlarge_in_tiles(pixels: Tensor, side: int, times: int, network: Any, resident: Resident) -> Tensor:
     """Take [1, 3, H, W] of 0..1 to [3, times H, times W]; every tile is seen with a border, which is not kept."""
     height, width = pixels.shape[2:]
     made = torch.empty(3, height * times, width * times)
-    for top, bottom in _spans(height, side):
-        for left, right in _spans(width, side):
+    for top, bottom in _split_spans(height, side):
+        for left, right in _split_spans(width, side):
             above, before = max(0, top - BORDER), max(0, left - BORDER)
             tile = pixels[:, :, above : bottom + BORDER, before : right + BORDER]
-            with resident.on_gpu(BYTES_A_PIXEL * tile.shape[2] * tile.shape[3]), torch.inference_mode():
+            with resident.bring_to_gpu(BYTES_A_PIXEL * tile.shape[2] * tile.shape[3]), torch.inference_mode():
                 large = network(tile.to(resident.device, resident.dtype))[0].float().cpu().clamp(0, 1)
             y, x = (top - above) * times, (left - before) * times
             kept = large[:, y : y + (bottom - top) * times, x : x + (right - left) * times]
@@ -143,7 +143,7 @@ def _in_tiles(pixels: Tensor, side: int, times: int, network: Any, resident: Res
     return made
 
 
-def _spans(length: int, side: int) -> Iterator[tuple[int, int]]:
+def _split_spans(length: int, side: int) -> Iterator[tuple[int, int]]:
     """Give begin and end of tiles, about as long as one another, none longer than `side`."""
     count = -(-length // side)
     edges = [length * number // count for number in range(count + 1)]

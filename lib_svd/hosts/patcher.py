@@ -40,44 +40,44 @@ class PatcherMemory(ABC):
         self.management, self.patcher = management, patcher
         self._refused: set[object] = set()  # storage dtypes that the log has a line about
 
-    def device(self) -> torch.device:
+    def get_device(self) -> torch.device:
         """Say where the host computes."""
         device: torch.device = self.management.get_torch_device()
         return device
 
-    def dtype(self, part: Part) -> torch.dtype:
+    def choose_dtype(self, part: Part) -> torch.dtype:
         """Take float32 for the encoder, which decides every frame and runs once. The tower follows the UNet, which it
         conditions.
         """
         if part == "encoder":
             return torch.float32
-        return self.decoder_dtype() if part == "decoder" else self.unet_dtype()
+        return self.choose_decoder_dtype() if part == "decoder" else self.choose_unet_dtype()
 
-    def storage(self, part: Part) -> torch.dtype:
+    def choose_storage(self, part: Part) -> torch.dtype:
         """Say what matrices wait in: for the UNet the host's choice, perhaps float8; else what they compute in."""
-        return self.unet_storage() if part == "unet" else self.dtype(part)
+        return self.choose_unet_storage() if part == "unet" else self.choose_dtype(part)
 
-    def bytes_a_weight(self, part: Part) -> int:
+    def count_bytes_a_weight(self, part: Part) -> int:
         """Count the bytes of a number of matrices, which wait as they are read."""
-        return self.storage(part).itemsize
+        return self.choose_storage(part).itemsize
 
     @abstractmethod
-    def unet_dtype(self) -> torch.dtype:
+    def choose_unet_dtype(self) -> torch.dtype:
         """Say what the UNet computes in."""
 
     @abstractmethod
-    def unet_storage(self) -> torch.dtype:
+    def choose_unet_storage(self) -> torch.dtype:
         """Say what the UNet's matrices wait in."""
 
     @abstractmethod
-    def decoder_dtype(self) -> torch.dtype:
+    def choose_decoder_dtype(self) -> torch.dtype:
         """Say what the decoder computes in."""
 
     @abstractmethod
-    def building(self, dtype: torch.dtype) -> AbstractContextManager[None]:
+    def swap_layers(self, dtype: torch.dtype) -> AbstractContextManager[None]:
         """Build of the host's layers, which copy their weights from host memory when they must."""
 
-    def storable(self, *choices: object) -> torch.dtype:
+    def choose_storable(self, *choices: object) -> torch.dtype:
         """Take the first of the host's choices of a storage dtype that weights can wait in; None stands for no choice.
 
         Hosts have others, int8 and such of 4 bits, for which they quantise files of their own models.
@@ -100,10 +100,10 @@ class PatcherMemory(ABC):
         if "hard_memory_preservation" in inspect.signature(load).parameters:
             load([patcher], hard_memory_preservation=working_bytes)
             return
-        with self._keeping_free(working_bytes):
+        with self._keep_free(working_bytes):
             load([patcher])
 
-    def loaded_bytes(self, entry: Any) -> int:
+    def count_loaded_bytes(self, entry: Any) -> int:
         """Count the bytes of the device that an entry of the host's list takes.
 
         reForge and Neo count what is there; in the others, which may swap layers, only the weights' places tell.
@@ -114,7 +114,7 @@ class PatcherMemory(ABC):
         return int(size(network) - size(network, exclude_device=entry.device))
 
     @contextmanager
-    def _keeping_free(self, working_bytes: int) -> Iterator[None]:
+    def _keep_free(self, working_bytes: int) -> Iterator[None]:
         floor = self.management.minimum_inference_memory
         self.management.minimum_inference_memory = lambda: floor() + working_bytes
         try:
@@ -126,13 +126,13 @@ class PatcherMemory(ABC):
         """Hand a network to the host."""
         return PatchedResident(network, dtype, self)
 
-    def capacity(self) -> int:
+    def count_capacity(self) -> int:
         """Count the bytes of the device that one network and its work could take, everybody else evicted."""
-        device = self.device()
+        device = self.get_device()
         free = int(self.management.get_free_memory(device))
         if not self.management.is_device_cpu(device):
             listed = [each for each in self.management.current_loaded_models if each.model is not None]  # not yet swept
-            free += sum(self.loaded_bytes(each) for each in listed if each.device == device)
+            free += sum(self.count_loaded_bytes(each) for each in listed if each.device == device)
         return max(0, free - int(self.management.minimum_inference_memory()))
 
 
@@ -140,24 +140,24 @@ class PatchedResident:
     """A network in a host's ModelPatcher; see `ports.Resident`."""
 
     def __init__(self, network: nn.Module, dtype: torch.dtype, memory: PatcherMemory) -> None:
-        self.network, self.dtype, self.device, self._memory = network, dtype, memory.device(), memory
+        self.network, self.dtype, self.device, self._memory = network, dtype, memory.get_device(), memory
         self._inside: list[int] = []  # working bytes of the contexts that are open
-        self._patcher = self._patched()  # ours to hold: hosts forget a patcher that only their list knows
+        self._patcher = self._find_patched()  # ours to hold: hosts forget a patcher that only their list knows
 
-    def room(self) -> int:
+    def count_room(self) -> int:
         """Count the bytes that work could take beside the weights, others evicted.
 
         Where there is none, layers are swapped anyhow, and then work may have it all: one pass over two guidance
         branches copies every layer once, two passes copy it twice.
         """
-        capacity = self._memory.capacity()
+        capacity = self._memory.count_capacity()
         if self._memory.management.is_device_cpu(self.device):
             return capacity
         beside = capacity - self._patcher.model_size()
         return int(beside if beside > 0 else capacity)
 
     @contextmanager
-    def on_gpu(self, working_bytes: int) -> Iterator[nn.Module]:
+    def bring_to_gpu(self, working_bytes: int) -> Iterator[nn.Module]:
         """Load the network with room for its work, layers swapped where it has to be.
 
         Raises:
@@ -168,7 +168,7 @@ class PatchedResident:
             self._arrive(working_bytes)
             yield self.network
         except Exception as error:
-            if not self._no_room(error):
+            if not self._is_out_of_room(error):
                 raise
             self._unload_all()
             raise OutOfMemory.on(self.device.type) from error
@@ -180,7 +180,7 @@ class PatchedResident:
         self._leave()
         self.dtype = torch.float32
         self.network.float()
-        self._patcher = self._patched()  # it noted the size
+        self._patcher = self._find_patched()  # it noted the size
         if self._inside:
             self._arrive(2 * max(self._inside))
 
@@ -188,7 +188,7 @@ class PatchedResident:
         try:
             self._load(working_bytes)
         except Exception as error:
-            if not self._no_room(error):
+            if not self._is_out_of_room(error):
                 raise
             self._leave()
             self._unload_all()
@@ -196,7 +196,7 @@ class PatchedResident:
 
     def _load(self, working_bytes: int) -> None:
         management = self._memory.management
-        was_there = bool(self._entries())
+        was_there = bool(self._list_entries())
         self._memory.load(self._patcher, working_bytes)
         if was_there and management.get_free_memory(self.device) < working_bytes:
             self._leave()  # a host divides a network between GPU and CPU once, when it loads it
@@ -204,7 +204,7 @@ class PatchedResident:
 
     def _leave(self) -> None:
         """Go back to host memory, as the host's list does it."""
-        for entry in self._entries():
+        for entry in self._list_entries():
             self._memory.management.current_loaded_models.remove(entry)
             entry.model_unload()
         self.network.to(self._patcher.offload_device)  # what a failed arrival left there, too
@@ -214,13 +214,13 @@ class PatchedResident:
         self._memory.management.unload_all_models()
         self._memory.management.soft_empty_cache()
 
-    def _entries(self) -> list[Any]:
+    def _list_entries(self) -> list[Any]:
         return [entry for entry in self._memory.management.current_loaded_models if entry.model is self._patcher]
 
-    def _patched(self) -> Any:
+    def _find_patched(self) -> Any:
         return self._memory.patcher(self.network, self.device, self._memory.management.unet_offload_device())
 
-    def _no_room(self, error: Exception) -> bool:
+    def _is_out_of_room(self, error: Exception) -> bool:
         """Tell whether the device was full. With DirectML every exception is the host's out-of-memory error."""
         full = self._memory.management.OOM_EXCEPTION
         return is_out_of_memory(error) or (full is not Exception and isinstance(error, full))

@@ -23,7 +23,7 @@ class AsAsked(int):
     """
 
 
-def script_class(host: WebuiHost, hook: Any, build: Callable[[str], Any]) -> type[Any] | None:
+def make_script_class(host: WebuiHost, hook: Any, build: Callable[[str], Any]) -> type[Any] | None:
     """Make the class that a web UI finds in `scripts/svd.py` and makes an object of for each of the two tabs.
 
     Args:
@@ -41,7 +41,7 @@ def script_class(host: WebuiHost, hook: Any, build: Callable[[str], Any]) -> typ
         ours = {"host": host, "hook": hook, "build": staticmethod(build)}
         return type("AnimateWithSvd", (PictureScript, Script), ours)
 
-    return host.lacks.guarded(Need.SCRIPT, derive)()
+    return host.lacks.guard(Need.SCRIPT, derive)()
 
 
 class PictureScript:
@@ -91,8 +91,8 @@ class PictureScript:
         """
         from modules import shared
 
-        changes, whole = getattr(p, "svd_changes", {}), _puts_together(p)
-        p.svd_job = self.hook.started(self._read, values, (p.width, p.height), changes, whole)
+        changes, whole = getattr(p, "svd_changes", {}), _find_combining_script(p)
+        p.svd_job = self.hook.start(self._read, values, (p.width, p.height), changes, whole)
         if p.svd_job is None:
             return
         others = {name: value for name, value in p.extra_generation_params.items() if name not in TOLD}
@@ -120,12 +120,12 @@ class PictureScript:
         if p.svd_is_whole:
             shared.state.job_count = shared.state.job_no + len(job.pictures)
         infotexts = processed.infotexts[processed.index_of_first_image :]
-        _skipped()  # pressed for the last picture, it is not for the first clip
-        is_alone = _script_of(p).casefold() in ("", PLOT)
+        _take_skip()  # pressed for the last picture, it is not for the first clip
+        is_alone = _find_script(p).casefold() in ("", PLOT)
         is_commented = is_alone and p.svd_is_first
         made = []
-        with self.host.queue.already_queued():
-            for each in self.hook.animated(job, infotexts, processed.all_seeds, _skipped):
+        with self.host.queue.mark_queued():
+            for each in self.hook.animate(job, infotexts, processed.all_seeds, _take_skip):
                 if not job.problems:
                     shared.state.nextjob()
                 _tell(p, processed, each, is_commented)
@@ -142,7 +142,7 @@ class PictureScript:
                 shown.update({name: told[name] for name in TOLD if name in told})
 
 
-def _script_of(p: Any) -> str:
+def _find_script(p: Any) -> str:
     """Give the title of the web UI's own script that runs a job, perhaps in parts, and makes of them what it gives
     out.
     """
@@ -150,12 +150,12 @@ def _script_of(p: Any) -> str:
     return str(p.scripts.selectable_scripts[number - 1].title()) if number else ""
 
 
-def _puts_together(p: Any) -> str:
+def _find_combining_script(p: Any) -> str:
     """Give the title of such a script that makes one picture of several that it has made; "" if it does not."""
-    return "" if isinstance(p.do_not_save_samples, AsAsked) else _script_of(p)
+    return "" if isinstance(p.do_not_save_samples, AsAsked) else _find_script(p)
 
 
-def _skipped() -> bool:
+def _take_skip() -> bool:
     """Tell whether Skip was pressed, which is for one clip; asked once, it is done."""
     from modules import shared
 
@@ -175,6 +175,6 @@ def _tell(p: Any, processed: Any, made: Any, is_commented: bool) -> None:
         if is_commented:
             processed.comments += f"{made}\n"
         return
-    if p.is_api and not _script_of(p):
+    if p.is_api and not _find_script(p):
         processed.images.append(base64.b64encode(made.video.read_bytes()).decode("ascii"))
         processed.infotexts.append(made.clip.infotext)

@@ -21,7 +21,7 @@ Report = Callable[[Progress, Preview | None], None]
 WEIGHTS = ("auto", "float8")
 
 
-def standalone_host(
+def make_standalone_host(
     device: str = "auto",
     dtype: str = "auto",
     *,
@@ -74,7 +74,7 @@ class OwnQueue:
         self._on_report, self._stop = on_report, stop
         self._running = threading.RLock()  # work may hand on a part of itself
 
-    def exclusively(self, job: str, work: Callable[[], T]) -> T:
+    def run_exclusively(self, job: str, work: Callable[[], T]) -> T:
         """Run `work` on the caller's thread."""
         with self._running:
             return work()
@@ -84,7 +84,7 @@ class OwnQueue:
         if self._on_report is not None:
             self._on_report(progress, preview)
 
-    def interrupted(self) -> bool:
+    def is_interrupted(self) -> bool:
         """Tell whether `stop` is set."""
         return self._stop.is_set()
 
@@ -95,15 +95,15 @@ class GivenFolders:
     def __init__(self, model_dirs: tuple[Path, ...], output_dir: Path) -> None:
         self._model_dirs, self._output_dir = model_dirs, output_dir
 
-    def model_dirs(self) -> list[Path]:
+    def list_model_dirs(self) -> list[Path]:
         """Say where checkpoints are looked for."""
         return list(self._model_dirs)
 
-    def output_dir(self) -> Path:
+    def find_output_dir(self) -> Path:
         """Say where clips go; the folder is made when missing."""
         self._output_dir.mkdir(parents=True, exist_ok=True)
         return self._output_dir
 
-    def clip_dirs(self) -> list[Path]:
+    def list_clip_dirs(self) -> list[Path]:
         """Give the one folder that all clips go to."""
-        return [self.output_dir()]
+        return [self.find_output_dir()]

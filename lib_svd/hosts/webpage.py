@@ -16,11 +16,11 @@ from fastapi.security import HTTPBasic, HTTPBasicCredentials
 
 from lib_svd import door
 from lib_svd.errors import Busy
-from lib_svd.hosts.lacking import PAGE, Need, needing
+from lib_svd.hosts.lacking import PAGE, Need, guard_need
 from lib_svd.hosts.webui import WebuiHost
 from lib_svd.line import Line
 from lib_svd.options import DEFAULTS
-from lib_svd.pages import Job, Queued, bytes_of
+from lib_svd.pages import Job, Queued, count_bytes
 
 log = logging.getLogger("svd")
 
@@ -46,7 +46,7 @@ class WebuiPage:
     @property
     def problem(self) -> str:
         """What this version of the web UI lacks."""
-        return self.lacks.sentence()
+        return self.lacks.write_sentence()
 
     @property
     def targets(self) -> Sequence[str]:
@@ -60,37 +60,37 @@ class WebuiPage:
         """
         return self._opens_folders()
 
-    @needing(Need.OPENING, otherwise=False)
+    @guard_need(Need.OPENING, otherwise=False)
     def _opens_folders(self) -> bool:
         from modules import shared
 
         return not shared.cmd_opts.hide_ui_dir_config
 
-    def generate_buttons(self, part: str) -> Any:
+    def add_generate_buttons(self, part: str) -> Any:
         """Show the host's own buttons, so that Esc, Interrupt and Skip work as everywhere."""
-        return self._host_buttons(part) or self._plain_buttons(part)
+        return self._add_host_buttons(part) or self._plain_buttons(part)
 
-    @needing(Need.BUTTONS)
-    def _host_buttons(self, part: str) -> Any:
+    @guard_need(Need.BUTTONS)
+    def _add_host_buttons(self, part: str) -> Any:
         from modules.ui_toprow import Toprow
 
         toprow = Toprow(is_compact=True, is_img2img=False, id_part=part)
         toprow.create_inline_toprow_image()
         return toprow.submit
 
-    def queued(self, job: Job, extra_outputs: Sequence[Any]) -> Queued:
+    def queue_job(self, job: Job, extra_outputs: Sequence[Any]) -> Queued:
         """Let one of our jobs at a time wait for the host's queue: a thread each would leave none for its Interrupt."""
 
-        def unless_left(task: str, *values: Any) -> Sequence[Any]:
+        def run_unless_left(task: str, *values: Any) -> Sequence[Any]:
             return job(*values) if self._line.begins(task) else [*extra_outputs, ""]
 
-        in_turn = self._wrapped(unless_left, list(extra_outputs)) or unless_left
+        in_turn = self._wrap_job(run_unless_left, list(extra_outputs)) or run_unless_left
 
         async def handle(task: str, *values: Any) -> Sequence[Any]:
             self._say_queued(task)
             try:
-                with self._line.place(bytes_of(values)):
-                    return await self._line.turn(lambda: in_turn(task, *values), task)
+                with self._line.hold_place(count_bytes(values)):
+                    return await self._line.take_turn(lambda: in_turn(task, *values), task)
             except Busy:
                 self._say_left(task)  # else the page that follows it would wait for a sign of it
                 raise
@@ -107,51 +107,51 @@ class WebuiPage:
             self._say_left(task)
         return has_left or not self._runs(task)
 
-    @needing(Need.QUEUED, otherwise=True)
+    @guard_need(Need.QUEUED, otherwise=True)
     def _runs(self, task: str) -> bool:
         from modules import progress
 
         return bool(progress.current_task == task)
 
-    @needing(Need.QUEUED)
-    def _wrapped(self, job: Job, extra_outputs: list[Any]) -> Job | None:
+    @guard_need(Need.QUEUED)
+    def _wrap_job(self, job: Job, extra_outputs: list[Any]) -> Job | None:
         """Wrap a job as the host does its own: it takes its queue's lock, shows progress by the task's id and adds how
         long it took.
         """
         from modules.call_queue import wrap_gradio_gpu_call
 
-        def in_turn(task: str, *values: Any) -> Sequence[Any]:
-            with self._host.queue.already_queued():
+        def run_in_turn(task: str, *values: Any) -> Sequence[Any]:
+            with self._host.queue.mark_queued():
                 *others, html = job(task, *values)
             return [*others, str(html)]  # the host's own HTML comes after it, which markupsafe's type would escape
 
-        return wrap_gradio_gpu_call(in_turn, extra_outputs=extra_outputs)  # type: ignore[no-any-return]
+        return wrap_gradio_gpu_call(run_in_turn, extra_outputs=extra_outputs)  # type: ignore[no-any-return]
 
-    @needing(Need.QUEUED)
+    @guard_need(Need.QUEUED)
     def _say_queued(self, task: str) -> None:
         from modules import progress
 
         progress.add_task_to_queue(task)
 
-    @needing(Need.QUEUED)
+    @guard_need(Need.QUEUED)
     def _say_left(self, task: str) -> None:
         from modules import progress
 
         progress.pending_tasks.pop(task, None)
         progress.finish_task(task)
 
-    def url(self, path: Path) -> str:
+    def find_url(self, path: Path) -> str:
         """Say where the file is served, in its place; the host's page may serve it from now on, wherever it is."""
         self._let_serve(path.absolute())
         return f"file={quote(path.absolute().as_posix())}"
 
-    @needing(Need.FILES)
+    @guard_need(Need.FILES)
     def _let_serve(self, path: Path) -> None:
         from modules import shared, ui_tempdir
 
         ui_tempdir.register_tmp_file(shared.demo, str(path))
 
-    @needing(Need.SENDING)
+    @guard_need(Need.SENDING)
     def receive(self, part: str, picture: Any, fields: Sequence[tuple[Any, Callable[[dict[str, str]], Any]]]) -> None:
         """Enter the tab among those that pictures can be sent to."""
         from modules.infotext_utils import PasteField, add_paste_fields
@@ -164,14 +164,14 @@ class WebuiPage:
         """
         self._bindings.append({"paste_button": button, "tabname": target, "source_image_component": picture})
 
-    @needing(Need.OPENING)
+    @guard_need(Need.OPENING)
     def open_folder(self, folder: Path) -> None:
         """Open a folder as the host's own folder buttons do."""
         from modules.util import open_folder
 
         open_folder(str(folder))
 
-    @needing(Need.REMEMBERING)
+    @guard_need(Need.REMEMBERING)
     def remember(self, name: str, value: Any) -> None:
         """Keep a choice among the host's settings."""
         from modules import shared
@@ -179,7 +179,7 @@ class WebuiPage:
         shared.opts.set(name, value)
         shared.opts.save(shared.config_filename)
 
-    @needing(Need.TAB)
+    @guard_need(Need.TAB)
     def add_tab(self, build: Callable[[], Any], explain: Callable[[str], Any], label: str, part: str) -> None:
         """Add a tab to the page.
 
@@ -191,7 +191,7 @@ class WebuiPage:
         """
         from modules import script_callbacks
 
-        def tabs() -> list[tuple[Any, str, str]]:
+        def build_tabs() -> list[tuple[Any, str, str]]:
             sending, self._bindings = self._bindings, []
             try:
                 blocks = build()
@@ -204,10 +204,10 @@ class WebuiPage:
             self._bindings = []
             return [(blocks, label, part)]
 
-        script_callbacks.on_ui_tabs(tabs)
+        script_callbacks.on_ui_tabs(build_tabs)
         self._tell_apart(part)
 
-    @needing(Need.LABEL)
+    @guard_need(Need.LABEL)
     def _tell_apart(self, part: str) -> None:
         """Let our tab have another label where one of another extension, or of the host, has the same.
 
@@ -219,13 +219,13 @@ class WebuiPage:
 
         def ui_tabs_callback() -> list[Any]:
             tabs = every()
-            told_apart: list[Any] = self.lacks.guarded(Need.LABEL, _told_apart, tabs)(tabs, part)
+            told_apart: list[Any] = self.lacks.guard(Need.LABEL, _tell_tabs_apart, tabs)(tabs, part)
             return told_apart
 
         ui_tabs_callback.without_svd = every  # type: ignore[attr-defined]  # "Reload UI" comes here again
         script_callbacks.ui_tabs_callback = ui_tabs_callback
 
-    @needing(Need.PATH)
+    @guard_need(Need.PATH)
     def leave_path(self, folder: Path) -> None:
         """Take our folder off Python's path when all scripts are loaded.
 
@@ -240,7 +240,7 @@ class WebuiPage:
 
         script_callbacks.on_before_ui(leave)
 
-    @needing(Need.SETTINGS)
+    @guard_need(Need.SETTINGS)
     def add_settings(self, title: str, options: Mapping[str, Any]) -> None:
         """Add a section to the settings: each a `ui.options.Row`, by name."""
         from modules import script_callbacks, shared
@@ -250,9 +250,9 @@ class WebuiPage:
             for name, (label, component, how) in options.items():
                 shared.opts.add_option(name, shared.OptionInfo(DEFAULTS[name], label, component, how, section=section))
 
-        script_callbacks.on_ui_settings(self.lacks.guarded(Need.SETTINGS, settings))
+        script_callbacks.on_ui_settings(self.lacks.guard(Need.SETTINGS, settings))
 
-    @needing(Need.SENDING)
+    @guard_need(Need.SENDING)
     def add_send_buttons(self, make: Callable[[str, bool], Any], part: str) -> None:
         """Add buttons that send a picture to our tab, beside the host's own for its tabs.
 
@@ -275,9 +275,9 @@ class WebuiPage:
                 self.send(make(f"pnginfo_send_to_{part}", False), part, seen["pnginfo_image"])
                 self._bindings[-1]["source_text_component"] = seen.pop("pnginfo_generation_info")
 
-        script_callbacks.on_after_component(self.lacks.guarded(Need.SENDING, after))
+        script_callbacks.on_after_component(self.lacks.guard(Need.SENDING, after))
 
-    @needing(Need.RESULTS)
+    @guard_need(Need.RESULTS)
     def add_results(self, make: Callable[[str, Any], None]) -> None:
         """Add a place under the galleries of txt2img and img2img for what the script made.
 
@@ -291,9 +291,9 @@ class WebuiPage:
             if name in ("generation_info_txt2img", "generation_info_img2img"):
                 make(name.removeprefix("generation_info_"), component)
 
-        script_callbacks.on_after_component(self.lacks.guarded(Need.RESULTS, after))
+        script_callbacks.on_after_component(self.lacks.guard(Need.RESULTS, after))
 
-    @needing(Need.ROUTES)
+    @guard_need(Need.ROUTES)
     def add_routes(self, add: Callable[[Any, list[Any]], None]) -> None:
         """Add routes beside the host's API, where that is on.
 
@@ -304,11 +304,11 @@ class WebuiPage:
 
         def started(demo: Any, app: Any) -> None:
             if shared.cmd_opts.api or shared.cmd_opts.nowebui:
-                add(app, _guards(shared.cmd_opts))
+                add(app, _list_guards(shared.cmd_opts))
 
-        script_callbacks.on_app_started(self.lacks.guarded(Need.ROUTES, started))
+        script_callbacks.on_app_started(self.lacks.guard(Need.ROUTES, started))
 
-    @needing(Need.SENDING)
+    @guard_need(Need.SENDING)
     def _bind(self, bindings: list[dict[str, Any]]) -> None:
         from modules.infotext_utils import ParamBinding, register_paste_params_button
 
@@ -316,28 +316,28 @@ class WebuiPage:
             register_paste_params_button(ParamBinding(**binding))
 
 
-def _told_apart(tabs: list[Any], ours: str) -> list[Any]:
+def _tell_tabs_apart(tabs: list[Any], ours: str) -> list[Any]:
     """Give all tabs as (blocks, label, id), ours by another label where theirs has the same."""
     taken = {label.casefold() for _, label, part in tabs if part != ours}
 
-    def named(label: str, part: str) -> str:
+    def name_tab(label: str, part: str) -> str:
         return f"{label} clip" if part == ours and label.casefold() in taken else label
 
-    return [(blocks, named(label, part), part) for blocks, label, part in tabs]
+    return [(blocks, name_tab(label, part), part) for blocks, label, part in tabs]
 
 
-def _guards(given: Any) -> list[Any]:
+def _list_guards(given: Any) -> list[Any]:
     """Say who may call our routes, as FastAPI dependencies: no other site, and whom the host's own API lets in.
 
     Args:
         given: the host's command line.
     """
 
-    async def from_here(request: Request) -> None:
-        if why := door.stranger(request.headers.raw, None, lambda origin: _is_welcome(origin, given)):
+    async def refuse_strangers(request: Request) -> None:
+        if why := door.explain_stranger(request.headers.raw, None, lambda origin: _is_welcome(origin, given)):
             raise HTTPException(door.FORBIDDEN, why)
 
-    return [Depends(from_here), *([Depends(_password(given.api_auth))] if given.api_auth else [])]
+    return [Depends(refuse_strangers), *([Depends(_ask_password(given.api_auth))] if given.api_auth else [])]
 
 
 def _is_welcome(origin: str, given: Any) -> bool:
@@ -348,7 +348,7 @@ def _is_welcome(origin: str, given: Any) -> bool:
     )
 
 
-def _password(api_auth: str) -> Callable[..., Any]:
+def _ask_password(api_auth: str) -> Callable[..., Any]:
     """Ask for the same names and passwords as the host's API does, which guards nothing but its own routes."""
     known = dict(pair.split(":", 1) for pair in api_auth.split(","))
 

@@ -18,13 +18,13 @@ from typing import Any, TypeVar
 
 from PIL import Image
 
-from lib_svd.errors import BadRequest, SvdError, in_words
-from lib_svd.hosts.lacking import HOST, Lacks, Need, needing
+from lib_svd.errors import BadRequest, SvdError, join_names
+from lib_svd.hosts.lacking import HOST, Lacks, Need, guard_need
 from lib_svd.hosts.whose import is_own
 from lib_svd.options import DEFAULTS
 from lib_svd.ports import Host, Memory, Options
 from lib_svd.progress import Bar, Preview, Progress, enlarge
-from lib_svd.strangers import shown
+from lib_svd.strangers import quote
 
 T = TypeVar("T")
 Around = Callable[[], AbstractContextManager[None]]
@@ -51,52 +51,52 @@ class WebuiFolders:
     def __init__(self, lacks: Lacks, options: Options) -> None:
         self.lacks, self._options = lacks, options
 
-    def model_dirs(self) -> list[Path]:
+    def list_model_dirs(self) -> list[Path]:
         """List `models/svd` first, made when missing; then what the user named, then the host's own checkpoints."""
         from modules import shared
 
-        models = self._models_path().absolute()
+        models = self._find_models_path().absolute()
         (models / "svd").mkdir(parents=True, exist_ok=True)
         named = [*(getattr(shared.cmd_opts, "svd_dir", None) or ()), self._options["svd_extra_dir"]]
         theirs = [getattr(shared.cmd_opts, "ckpt_dir", None), *(getattr(shared.cmd_opts, "ckpt_dirs", None) or ())]
         folders = [models / "svd", *named, *theirs, models / "Stable-diffusion"]
-        return list(dict.fromkeys(self._absolute(folder) for folder in folders if folder))
+        return list(dict.fromkeys(self._make_absolute(folder) for folder in folders if folder))
 
-    def output_dir(self) -> Path:
+    def find_output_dir(self) -> Path:
         """Take the user's folder for all pictures or for clips, or the host's for videos, else one beside its
         others.
         """
-        folder = self._clips_root()
+        folder = self._find_clips_root()
         if self._options["save_to_dirs"]:
             folder = folder / date.today().isoformat()
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def clip_dirs(self) -> list[Path]:
+    def list_clip_dirs(self) -> list[Path]:
         """List today's, where the user has a folder for each day; those of other days, and what they are in."""
-        root = self._clips_root()
+        root = self._find_clips_root()
         days = sorted(root.glob("????-??-??"), reverse=True)
         real = (day for day in days if day.is_dir() and not day.is_symlink())  # a link may lead out of the folder
-        return list(dict.fromkeys([self.output_dir(), *real, root]))
+        return list(dict.fromkeys([self.find_output_dir(), *real, root]))
 
-    def _clips_root(self) -> Path:
+    def _find_clips_root(self) -> Path:
         options = self._options
         if chosen := options["outdir_samples"] or options["outdir_svd_samples"]:
-            return self._absolute(chosen)
+            return self._make_absolute(chosen)
         videos = options["outdir_videos"] or Path(options["outdir_txt2img_samples"]).parent
-        return self._absolute(Path(videos) / "svd")
+        return self._make_absolute(Path(videos) / "svd")
 
-    def _absolute(self, folder: str | Path) -> Path:
-        return self._data_path().absolute() / folder
+    def _make_absolute(self, folder: str | Path) -> Path:
+        return self._find_data_path().absolute() / folder
 
-    @needing(Need.FOLDERS, otherwise=Path("models"))  # web UIs run in their own folder
-    def _models_path(self) -> Path:
+    @guard_need(Need.FOLDERS, otherwise=Path("models"))  # web UIs run in their own folder
+    def _find_models_path(self) -> Path:
         from modules import paths
 
         return Path(paths.models_path)
 
-    @needing(Need.FOLDERS, otherwise=Path())
-    def _data_path(self) -> Path:
+    @guard_need(Need.FOLDERS, otherwise=Path())
+    def _find_data_path(self) -> Path:
         from modules import paths
 
         return Path(paths.data_path)
@@ -118,7 +118,7 @@ class WebuiQueue:
         self._working: int | None = None  # the thread that work is on
 
     @contextmanager
-    def already_queued(self) -> Iterator[None]:
+    def mark_queued(self) -> Iterator[None]:
         """Mark that what runs inside has its turn in the host's queue: a button's wrapped handler, or a script's
         hook.
         """
@@ -128,7 +128,7 @@ class WebuiQueue:
         finally:
             _queued.reset(token)
 
-    def exclusively(self, job: str, work: Callable[[], T]) -> T:
+    def run_exclusively(self, job: str, work: Callable[[], T]) -> T:
         """Run `work` when it is its turn, on the one thread that does all heavy work; gives its result or raises its
         exception.
 
@@ -139,17 +139,17 @@ class WebuiQueue:
 
         if _queued.get():  # the lock is not re-entrant
             try:
-                return self._on_worker(work)
+                return self._run_on_worker(work)
             finally:
                 shared.state.textinfo = None  # what the host does next is not what we did last
         if Need.TURN in self.lacks:
-            raise SvdError(self.lacks.sentence())
+            raise SvdError(self.lacks.write_sentence())
         from modules.call_queue import queue_lock
 
-        with queue_lock, self.already_queued():
+        with queue_lock, self.mark_queued():
             shared.state.begin(job=job)
             try:
-                return self._on_worker(work)
+                return self._run_on_worker(work)
             finally:
                 shared.state.end()
 
@@ -158,7 +158,7 @@ class WebuiQueue:
         picture = enlarge(preview()) if preview is not None and self._wants_preview() else None
         self._show(self._bar.move(progress), str(progress), picture)
 
-    @needing(Need.PROGRESS)
+    @guard_need(Need.PROGRESS)
     def _show(self, share: float, text: str, picture: Image.Image | None) -> None:
         from modules import shared
 
@@ -170,8 +170,8 @@ class WebuiQueue:
         if picture is not None:
             state.assign_current_image(picture)
 
-    @needing(Need.STOP, otherwise=False)
-    def interrupted(self) -> bool:
+    @guard_need(Need.STOP, otherwise=False)
+    def is_interrupted(self) -> bool:
         """Tell whether Interrupt, Stop or Skip was pressed."""
         from modules import shared
 
@@ -186,38 +186,38 @@ class WebuiQueue:
         self._previewed = now
         return True
 
-    def _on_worker(self, work: Callable[[], T]) -> T:
+    def _run_on_worker(self, work: Callable[[], T]) -> T:
         """Hand work to the host's own thread, or to ours where it has none.
 
         One thread for everything: with changing ones the allocator's arenas grow from run to run (measured in reForge:
         2.9, 7.7, 12.4 GB). The host's thread swallows exceptions, so they travel beside the result.
         """
-        loop = self._host_loop()
+        loop = self._find_host_loop()
         if threading.get_ident() == self._working:
             return work()
         if loop and _runs(sys._getframe(), loop):
-            return self._alone(work)
+            return self._run_alone(work)
         result: list[T] = []
         error: list[BaseException] = []
         context = contextvars.copy_context()  # the worker has its turn in the queue too
 
-        def caught() -> None:
+        def catch() -> None:
             try:
-                result.append(context.run(self._alone, work))
+                result.append(context.run(self._run_alone, work))
             except BaseException as raised:  # noqa: BLE001 (it is raised again, where the result is waited for)
                 error.append(raised)
 
         if loop and any(_runs(frame, loop) for frame in sys._current_frames().values()):
             from modules_forge import main_thread
 
-            main_thread.run_and_wait_result(caught)
+            main_thread.run_and_wait_result(catch)
         else:
-            self._worker.submit(caught).result()
+            self._worker.submit(catch).result()
         if error:
             raise error.pop()
         return result.pop()
 
-    def _alone(self, work: Callable[[], T]) -> T:
+    def _run_alone(self, work: Callable[[], T]) -> T:
         """Run `work` here; work that it hands on is a part of it."""
         self._working = threading.get_ident()
         try:
@@ -226,8 +226,8 @@ class WebuiQueue:
         finally:
             self._working = None
 
-    @needing(Need.THREAD)
-    def _host_loop(self) -> Any:
+    @guard_need(Need.THREAD)
+    def _find_host_loop(self) -> Any:
         """Find the code of the loop that the host's main thread spends its life in; None where it has no such
         thread.
         """
@@ -248,37 +248,37 @@ class WebuiUpscalers:
     def __init__(self, lacks: Lacks) -> None:
         self.lacks = lacks
 
-    @needing(Need.UPSCALERS, otherwise=())
-    def _known(self) -> tuple[Any, ...]:
+    @guard_need(Need.UPSCALERS, otherwise=())
+    def _list_known(self) -> tuple[Any, ...]:
         """List all but those that are no network, or ours too."""
         from modules import shared
 
         return tuple(each for each in shared.sd_upscalers if each.name not in ("None", "Lanczos"))
 
-    def names(self) -> list[str]:
+    def list_names(self) -> list[str]:
         """List them as Extras names them."""
-        return [each.name for each in self._known()]
+        return [each.name for each in self._list_known()]
 
-    def named(self, text: str) -> str:
+    def find_name(self, text: str) -> str:
         """Name one as Extras names it.
 
         Raises:
             BadRequest: there is none of that name.
         """
-        names = {name.lower(): name for name in self.names()}
+        names = {name.lower(): name for name in self.list_names()}
         if text.lower() not in names:
-            there = in_words(["lanczos", *self.names()])
-            raise BadRequest(f"There is no upscaler {shown(text)}, there is {there}: choose of these.")
+            there = join_names(["lanczos", *self.list_names()])
+            raise BadRequest(f"There is no upscaler {quote(text)}, there is {there}: choose of these.")
         return names[text.lower()]
 
-    def enlarged(self, name: str, picture: Image.Image, scale: float) -> Image.Image:
+    def enlarge(self, name: str, picture: Image.Image, scale: float) -> Image.Image:
         """Enlarge by the upscaler's own step, as often as the web UI takes it: its `upscale` would round to multiples
         of 8.
 
         Raises:
             SvdError: the upscaler failed, or gave the picture back as it was, as it does where it finds no network.
         """
-        chosen = next(each for each in self._known() if each.name == name)
+        chosen = next(each for each in self._list_known() if each.name == name)
         wanted, chosen.scaler.scale = picture.width * scale, scale
         for _ in range(UPSCALER_RUNS):
             before = picture.size
@@ -302,7 +302,7 @@ class WebuiHost(Host):
     lacks: Lacks  # what this version of the web UI lacks of all that we use
 
 
-def webui_host(name: str, memory: Memory, lacks: Lacks | None = None, around: Around = nullcontext) -> WebuiHost:
+def make_webui_host(name: str, memory: Memory, lacks: Lacks | None = None, around: Around = nullcontext) -> WebuiHost:
     """Make a web UI with what all of them share.
 
     Args:

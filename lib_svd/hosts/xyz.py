@@ -22,9 +22,9 @@ def add_axes(settings: Mapping[str, Any], lacks: Lacks) -> None:
     def register() -> None:
         from modules import script_callbacks
 
-        script_callbacks.on_before_ui(lambda: lacks.guarded(Need.AXES, _add)(settings))
+        script_callbacks.on_before_ui(lambda: lacks.guard(Need.AXES, _add)(settings))
 
-    lacks.guarded(Need.AXES, register)()
+    lacks.guard(Need.AXES, register)()
 
 
 def _add(settings: Mapping[str, Any]) -> None:
@@ -33,12 +33,12 @@ def _add(settings: Mapping[str, Any]) -> None:
     plots = {id(each.module): each.module for each in scripts.scripts_data if Path(each.path).name == "xyz_grid.py"}
     for plot in plots.values():
         known = {axis.label for axis in plot.axis_options}
-        plot.axis_options += [_axis(plot, label, field) for label, field in settings.items() if label not in known]
+        plot.axis_options += [_make_axis(plot, label, field) for label, field in settings.items() if label not in known]
 
 
-def _axis(plot: Any, label: str, field: Any) -> Any:
+def _make_axis(plot: Any, label: str, field: Any) -> Any:
     def give(p: Any, text: str, texts: list[str]) -> None:
-        value = field.checked(field.read(text))
+        value = field.check(field.read(text))
         p.svd_changes = {**getattr(p, "svd_changes", {}), field.name: value}  # not in place: cells are shallow copies
 
     return plot.AxisOption(
@@ -76,7 +76,7 @@ def _confirm(p: Any, field: Any, texts: list[str]) -> None:
     ours = next(script for script in p.scripts.alwayson_scripts if isinstance(script, PictureScript))
     try:
         for text in texts:
-            field.checked(field.read(text))
+            field.check(field.read(text))
         if not ours.is_on(p):
             raise BadRequest(OFF)
     except BadInput as error:

@@ -7,8 +7,8 @@ concerns = check_picture(picture.image, fitted)                        what may 
 x = to_tensor(fitted.image)                                            [1, 3, H, W] in [-1, 1]
 """
 
-from lib_svd.images.check import Concern, check_picture, subject_box, tighter_crop
-from lib_svd.images.fit import Fitted, View, fit_picture, to_tensor, working_size
+from lib_svd.images.check import Concern, check_picture, find_subject, find_tighter_crop
+from lib_svd.images.fit import Fitted, View, choose_working_size, convert_to_tensor, fit_picture
 from lib_svd.images.read import Picture, check_header, open_picture, read_picture
 
 __all__ = [
@@ -18,11 +18,11 @@ __all__ = [
     "View",
     "check_header",
     "check_picture",
+    "choose_working_size",
+    "convert_to_tensor",
+    "find_subject",
+    "find_tighter_crop",
     "fit_picture",
     "open_picture",
     "read_picture",
-    "subject_box",
-    "tighter_crop",
-    "to_tensor",
-    "working_size",
 ]

@@ -48,16 +48,16 @@ def check_picture(image: Image.Image, fitted: Fitted, *, is_transparent: bool = 
         fitted: what of it goes in.
         is_transparent: whether a background shows through, which is then to blame for what is dark or bright.
     """
-    seen = image.crop(_whole_pixels(fitted.box))
-    grey = _grey(seen, LOOKED_AT)
-    light = _light(grey)
+    seen = image.crop(_round_to_pixels(fitted.box))
+    grey = _convert_to_grey(seen, LOOKED_AT)
+    light = _check_light(grey)
     if light and is_transparent:
         text, remedy = "The background behind its transparent parts fills much of it.", "Choose another background."
         light = (Concern(name="background", value=light[0].value, text=text, remedy=remedy),)
-    return (*_size(image, fitted), *_sharpness(grey), *light, *_subject(seen))
+    return (*_check_size(image, fitted), *_check_sharpness(grey), *light, *_check_subject(seen))
 
 
-def subject_box(image: Image.Image) -> Box:
+def find_subject(image: Image.Image) -> Box:
     """Find where what strikes the eye is: left, top, right, bottom, each 0..1 of the picture.
 
     The spectral residual of Hou and Zhang (2007): what is unlike the rest of the spectrum.
@@ -66,24 +66,24 @@ def subject_box(image: Image.Image) -> Box:
     window = np.hanning(SALIENCY_SIDE + 2)[1:-1] ** 0.5  # else the step from border to border strikes most
     spectrum = np.fft.fft2((grey - grey.mean()) * np.outer(window, window))
     log = np.log(np.abs(spectrum) + 1e-3)
-    back = np.fft.ifft2(np.exp(log - _box(log, 1) + 1j * np.angle(spectrum)))
+    back = np.fft.ifft2(np.exp(log - _average_box(log, 1) + 1j * np.angle(spectrum)))
     map_ = np.abs(back) ** 2
     for _ in range(3):  # three boxes are nearly a Gaussian
-        map_ = _box(map_, 2)
+        map_ = _average_box(map_, 2)
     map_ = np.clip(map_ - map_.mean() - map_.std(), 0, None)
-    left, right = _middle_of(map_.sum(0))
-    top, bottom = _middle_of(map_.sum(1))
+    left, right = _find_middle(map_.sum(0))
+    top, bottom = _find_middle(map_.sum(1))
     return left, top, right, bottom
 
 
-def tighter_crop(image: Image.Image, size: tuple[int, int]) -> View:
+def find_tighter_crop(image: Image.Image, size: tuple[int, int]) -> View:
     """Find what a crop to `size` (width, height) would keep round the subject; of zoom 1 where there is nothing to
     gain.
 
     As wide as the subject with some room, and no smaller than `size` where the picture has so many pixels.
     """
     left, top, right, bottom = (
-        side * n for side, n in zip(subject_box(image), (image.width, image.height) * 2, strict=True)
+        side * n for side, n in zip(find_subject(image), (image.width, image.height) * 2, strict=True)
     )
     aspect = size[0] / size[1]
     widest = min(image.width, image.height * aspect)
@@ -96,7 +96,7 @@ def tighter_crop(image: Image.Image, size: tuple[int, int]) -> View:
     return View(round(centre[0], 3), round(centre[1], 3), zoom)
 
 
-def _size(image: Image.Image, fitted: Fitted) -> tuple[Concern, ...]:
+def _check_size(image: Image.Image, fitted: Fitted) -> tuple[Concern, ...]:
     left, top, right, bottom = fitted.box
     found = []
     scale = max(fitted.image.width / (right - left), fitted.image.height / (bottom - top))
@@ -118,7 +118,7 @@ def laplacian(grey: npt.NDArray[T]) -> npt.NDArray[T]:
     return grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
 
 
-def _sharpness(grey: Grey) -> tuple[Concern, ...]:
+def _check_sharpness(grey: Grey) -> tuple[Concern, ...]:
     blur = float(laplacian(grey).var())
     if blur <= BLURRED * min(1.0, float(grey.std()) / CONTRAST) ** 2:  # what is dark or pale is not blurred by that
         remedy = "Use a sharper picture; the model makes what is blurred wobble."
@@ -132,7 +132,7 @@ def _sharpness(grey: Grey) -> tuple[Concern, ...]:
     return ()
 
 
-def _light(grey: Grey) -> tuple[Concern, ...]:
+def _check_light(grey: Grey) -> tuple[Concern, ...]:
     mean, clipped = float(grey.mean()), float(((grey < 3) | (grey > 252)).mean())
     if mean < DARK:
         remedy = "Brighten it first: in the dark there is little to move."
@@ -145,8 +145,8 @@ def _light(grey: Grey) -> tuple[Concern, ...]:
     return ()
 
 
-def _subject(image: Image.Image) -> tuple[Concern, ...]:
-    left, top, right, bottom = subject_box(image)
+def _check_subject(image: Image.Image) -> tuple[Concern, ...]:
+    left, top, right, bottom = find_subject(image)
     share = (right - left) * (bottom - top)
     if share >= SMALL_SUBJECT:
         return ()
@@ -154,26 +154,26 @@ def _subject(image: Image.Image) -> tuple[Concern, ...]:
     return (Concern(name="subject", value=share, text=text, remedy="Crop tighter round it: clear subjects move best."),)
 
 
-def _grey(image: Image.Image, side: int) -> Grey:
+def _convert_to_grey(image: Image.Image, side: int) -> Grey:
     """Give levels 0..255, made smaller until the longer side has so many pixels."""
     grey = image.convert("L")
     grey.thumbnail((side, side), Image.Resampling.LANCZOS)
     return np.asarray(grey, float)
 
 
-def _whole_pixels(box: Box) -> tuple[int, int, int, int]:
+def _round_to_pixels(box: Box) -> tuple[int, int, int, int]:
     left, top, right, bottom = box
     return int(left), int(top), max(int(left) + 3, round(right)), max(int(top) + 3, round(bottom))
 
 
-def _box(values: Grey, radius: int) -> Grey:
+def _average_box(values: Grey, radius: int) -> Grey:
     """Take the mean over a square of that radius, the borders going round as the spectrum does."""
     for axis in (0, 1):
         values = np.mean([np.roll(values, shift, axis) for shift in range(-radius, radius + 1)], 0)
     return values
 
 
-def _middle_of(weights: Grey) -> tuple[float, float]:
+def _find_middle(weights: Grey) -> tuple[float, float]:
     """Find between which shares of a side the middle SUBJECT of the weight lies."""
     if weights.sum() == 0:
         return 0.0, 1.0

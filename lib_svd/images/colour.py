@@ -16,18 +16,18 @@ _WITH_ALPHA = ("RGBA", "RGBa", "PA")
 _KEEPS_COLOURANTS = ("L", "CMYK", "RGB")  # what a colour profile may describe
 
 
-def to_rgb(
+def convert_to_rgb(
     image: Image.Image, backdrop: tuple[int, ...], white: int | None = None
 ) -> tuple[Image.Image, tuple[str, ...]]:
     """Convert a picture to RGB in sRGB, with notes.
 
-    image: any mode. backdrop: sRGB, 0..255, seen through transparent pixels. white: of `stated_white`.
+    image: any mode. backdrop: sRGB, 0..255, seen through transparent pixels. white: of `read_stated_white`.
 
     Raises:
         ValueError: the picture holds no finite number.
     """
     colour, alpha, notes = _split(image, white)
-    colour, profile_notes = _in_srgb(colour, image.info.get("icc_profile"))
+    colour, profile_notes = _convert_to_srgb(colour, image.info.get("icc_profile"))
     notes += profile_notes
     if alpha is None or np.asarray(alpha).min() >= OPAQUE:
         return colour, notes
@@ -36,7 +36,7 @@ def to_rgb(
     return Image.composite(colour, Image.new("RGB", colour.size, backdrop), alpha), notes
 
 
-def stated_white(image: Image.Image) -> int | None:
+def read_stated_white(image: Image.Image) -> int | None:
     """Read which number is white in a picture of more than 8 bits, as its file says; None: no file says.
 
     To be asked of an image as it was opened: copies of it, turned or converted, forget their file. Pillow before 10.1
@@ -76,17 +76,19 @@ def _split_numbers(image: Image.Image, white: int | None) -> tuple[Image.Image, 
     key = image.info.get("transparency")
     alpha = Image.fromarray((values != key).astype(np.uint8) * 255) if isinstance(key, int) else None
     if white is not None:
-        return _scaled(values, 0, white), alpha, ()
+        return _scale_levels(values, 0, white), alpha, ()
     finite = values[np.isfinite(values)]
     if finite.size == 0:
         raise ValueError("it holds no finite number")
-    low, high = _range(float(finite.min()), float(finite.max()), (1, 255, 65535) if image.mode == "F" else (255, 65535))
+    low, high = _find_range(
+        float(finite.min()), float(finite.max()), (1, 255, 65535) if image.mode == "F" else (255, 65535)
+    )
     usual = (low, high) == (0, 1 if image.mode == "F" else 65535)
     note = f"The picture does not say which numbers are black and white; {low:g} and {high:g} were taken."
-    return _scaled(values, low, high), alpha, () if usual else (note,)
+    return _scale_levels(values, low, high), alpha, () if usual else (note,)
 
 
-def _range(lowest: float, highest: float, whites: tuple[float, ...]) -> tuple[float, float]:
+def _find_range(lowest: float, highest: float, whites: tuple[float, ...]) -> tuple[float, float]:
     """Find which number becomes black and which becomes white."""
     if lowest >= 0:
         for white in whites:
@@ -95,7 +97,7 @@ def _range(lowest: float, highest: float, whites: tuple[float, ...]) -> tuple[fl
     return lowest, highest
 
 
-def _scaled(values: npt.NDArray[np.generic], low: float, high: float) -> Image.Image:
+def _scale_levels(values: npt.NDArray[np.generic], low: float, high: float) -> Image.Image:
     """Bring [H, W] of any number type to L. Infinity is clipped, NaN is black."""
     unit = values.astype(np.float32)
     np.nan_to_num(unit, copy=False, nan=low, posinf=high, neginf=low)
@@ -104,17 +106,17 @@ def _scaled(values: npt.NDArray[np.generic], low: float, high: float) -> Image.I
     return Image.fromarray(np.rint(unit).clip(0, 255).astype(np.uint8))
 
 
-def _in_srgb(colour: Image.Image, profile: bytes | None) -> tuple[Image.Image, tuple[str, ...]]:
+def _convert_to_srgb(colour: Image.Image, profile: bytes | None) -> tuple[Image.Image, tuple[str, ...]]:
     """Convert colours to RGB as the embedded profile means them; without one, or with sRGB itself, as Pillow does."""
     if not profile:
         return colour.convert("RGB"), ()
     try:
-        return _through_profile(colour, profile), ()
+        return _apply_profile(colour, profile), ()
     except (ImageCms.PyCMSError, ImportError, OSError, TypeError, ValueError):  # ImportError: built without LittleCMS
         return colour.convert("RGB"), ("The picture's colour profile cannot be used; its colours are taken as sRGB.",)
 
 
-def _through_profile(colour: Image.Image, profile: bytes) -> Image.Image:
+def _apply_profile(colour: Image.Image, profile: bytes) -> Image.Image:
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     if source.profile.xcolor_space.strip() == "RGB" and colour.mode == "L":
         colour = colour.convert("RGB")  # grey saved with a colour profile is common

@@ -47,7 +47,7 @@ class Fitted:
     notes: tuple[str, ...] = ()  # what was cropped, stretched, enlarged
 
 
-def working_size(picture_size: tuple[int, int], native_size: tuple[int, int], grid: int) -> tuple[int, int]:
+def choose_working_size(picture_size: tuple[int, int], native_size: tuple[int, int], grid: int) -> tuple[int, int]:
     """Choose the (width, height) to work in, multiples of `grid`: the picture's aspect at about the model's own area.
 
     A picture of the native aspect gets exactly `native_size`, one of the turned aspect that size turned. The area is
@@ -61,12 +61,12 @@ def working_size(picture_size: tuple[int, int], native_size: tuple[int, int], gr
     sizes = [(w, h) for w in sides for h in sides if w * h <= MAX_AREA * native_area]
     near = [(w, h) for w, h in sizes if w * h >= MIN_AREA * aim] or sizes or [(grid, grid)]
 
-    def badness(size: tuple[int, int]) -> tuple[float, float, float]:
+    def rate_size(size: tuple[int, int]) -> tuple[float, float, float]:
         error = abs(math.log(size[0] / size[1] / aspect))
         # In steps of 1 %, which nobody sees cropped: a fine grid must not trade area for a thousandth of aspect.
         return round(error, 2), abs(size[0] * size[1] - aim), error
 
-    return min(near, key=badness)
+    return min(near, key=rate_size)
 
 
 def fit_picture(image: Image.Image, size: tuple[int, int], mode: str, view: View) -> Fitted:
@@ -88,7 +88,7 @@ def fit_picture(image: Image.Image, size: tuple[int, int], mode: str, view: View
     return _letterbox(image, size) if mode == "letterbox" else _stretch(image, size)
 
 
-def to_tensor(image: Image.Image) -> torch.Tensor:
+def convert_to_tensor(image: Image.Image) -> torch.Tensor:
     """Turn an RGB picture into [1, 3, H, W], float32, RGB in [-1, 1]: u8 / 255 * 2 - 1."""
     import torch  # here, so that looking at a picture does not wait for torch to load
 
@@ -97,32 +97,32 @@ def to_tensor(image: Image.Image) -> torch.Tensor:
 
 
 def _crop(image: Image.Image, size: tuple[int, int], view: View) -> Fitted:
-    box = _crop_box(image.size, size, view)
-    notes = (*_cropped(image.size, box, size), *_enlarged(size[0] / (box[2] - box[0]), size))
-    return Fitted(image=_resized(image, size, box), box=box, notes=notes)
+    box = _find_crop(image.size, size, view)
+    notes = (*_note_crop(image.size, box, size), *_note_enlarging(size[0] / (box[2] - box[0]), size))
+    return Fitted(image=_resize(image, size, box), box=box, notes=notes)
 
 
 def _letterbox(image: Image.Image, size: tuple[int, int]) -> Fitted:
     scale = min(size[0] / image.width, size[1] / image.height)
     inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    whole = _resized(image, inner, _whole(image))
+    whole = _resize(image, inner, _box_whole(image))
     left, top = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
-    notes = (*_barred(inner, size), *_enlarged(scale, size))
+    notes = (*_note_bars(inner, size), *_note_enlarging(scale, size))
     if inner == size:
-        return Fitted(image=whole, box=_whole(image), notes=notes)
-    filled = _resized(image, size, _crop_box(image.size, size, View()))
+        return Fitted(image=whole, box=_box_whole(image), notes=notes)
+    filled = _resize(image, size, _find_crop(image.size, size, View()))
     canvas = filled.filter(ImageFilter.GaussianBlur(min(size) * BLUR))
     canvas.paste(whole, (left, top))
-    return Fitted(image=canvas, box=_whole(image), notes=notes)
+    return Fitted(image=canvas, box=_box_whole(image), notes=notes)
 
 
 def _stretch(image: Image.Image, size: tuple[int, int]) -> Fitted:
     across, down = size[0] / image.width, size[1] / image.height
-    notes = (*_stretched(across / down, size), *_enlarged(max(across, down), size))
-    return Fitted(image=_resized(image, size, _whole(image)), box=_whole(image), notes=notes)
+    notes = (*_note_stretch(across / down, size), *_note_enlarging(max(across, down), size))
+    return Fitted(image=_resize(image, size, _box_whole(image)), box=_box_whole(image), notes=notes)
 
 
-def _crop_box(source: tuple[int, int], size: tuple[int, int], view: View) -> Box:
+def _find_crop(source: tuple[int, int], size: tuple[int, int], view: View) -> Box:
     """Choose a part of the source with the aspect of `size`, round the focus but inside the source."""
     scale = view.zoom * max(size[0] / source[0], size[1] / source[1])
     width, height = min(size[0] / scale, source[0]), min(size[1] / scale, source[1])
@@ -131,16 +131,16 @@ def _crop_box(source: tuple[int, int], size: tuple[int, int], view: View) -> Box
     return left, top, min(left + width, source[0]), min(top + height, source[1])
 
 
-def _whole(image: Image.Image) -> Box:
+def _box_whole(image: Image.Image) -> Box:
     return (0, 0, image.width, image.height)
 
 
-def _resized(image: Image.Image, size: tuple[int, int], box: Box) -> Image.Image:
+def _resize(image: Image.Image, size: tuple[int, int], box: Box) -> Image.Image:
     # Pillow widens the filter when it reduces, so this one resampling crops, scales and prevents aliasing.
     return image.resize(size, Image.Resampling.LANCZOS, box=box)
 
 
-def _cropped(source: tuple[int, int], box: Box, size: tuple[int, int]) -> tuple[str, ...]:
+def _note_crop(source: tuple[int, int], box: Box, size: tuple[int, int]) -> tuple[str, ...]:
     cut = {
         "left": box[0] / source[0],
         "right": 1 - box[2] / source[0],
@@ -151,14 +151,14 @@ def _cropped(source: tuple[int, int], box: Box, size: tuple[int, int]) -> tuple[
     return (f"Cropped {' and '.join(sides)} to fit {size[0]}x{size[1]}.",) if sides else ()
 
 
-def _barred(inner: tuple[int, int], size: tuple[int, int]) -> tuple[str, ...]:
+def _note_bars(inner: tuple[int, int], size: tuple[int, int]) -> tuple[str, ...]:
     across, down = 1 - inner[0] / size[0], 1 - inner[1] / size[1]
     where = "at the left and right" if across > down else "at the top and bottom"
     share = max(across, down)
     return (f"Blurred bars {where} fill {100 * share:.0f} % of {size[0]}x{size[1]}.",) if share >= 0.005 else ()
 
 
-def _stretched(ratio: float, size: tuple[int, int]) -> tuple[str, ...]:
+def _note_stretch(ratio: float, size: tuple[int, int]) -> tuple[str, ...]:
     more = 100 * (max(ratio, 1 / ratio) - 1)
     return (
         (f"Stretched {more:.0f} % {'wider' if ratio > 1 else 'taller'} to fit {size[0]}x{size[1]}.",)
@@ -167,7 +167,7 @@ def _stretched(ratio: float, size: tuple[int, int]) -> tuple[str, ...]:
     )
 
 
-def _enlarged(scale: float, size: tuple[int, int]) -> tuple[str, ...]:
+def _note_enlarging(scale: float, size: tuple[int, int]) -> tuple[str, ...]:
     if scale <= SOFT_FROM:
         return ()
     return (

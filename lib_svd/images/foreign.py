@@ -32,12 +32,16 @@ def describe(head: bytes) -> str:
 
     head: the first `HEAD_BYTES` of a file that could not be opened as a picture.
     """
-    picture = _name_at(head, _STARTS) or _iso_picture(head) or ("an SVG drawing" if b"<svg" in head.lower() else None)
+    picture = (
+        _find_name_at(head, _STARTS)
+        or _name_iso_picture(head)
+        or ("an SVG drawing" if b"<svg" in head.lower() else None)
+    )
     if picture is not None:
         return f"is {picture} that cannot be read here: convert it to PNG or JPEG first."
     if any(head.startswith(magic, offset) for offset, magic in _VIDEOS):
         return "is a video, not a picture: save one of its frames as PNG and choose that."
-    damaged = _name_at(head, _DAMAGED)
+    damaged = _find_name_at(head, _DAMAGED)
     if damaged is not None:
         return f"starts as a {damaged} picture does but is incomplete or damaged: copy or download it again."
     if head.lstrip().lower().startswith((b"<!doctype html", b"<html")):
@@ -47,11 +51,11 @@ def describe(head: bytes) -> str:
     return f"is not a picture that can be read here: {_CHOOSE}, or convert it to PNG first."
 
 
-def _name_at(head: bytes, table: tuple[tuple[int, bytes, str], ...]) -> str | None:
+def _find_name_at(head: bytes, table: tuple[tuple[int, bytes, str], ...]) -> str | None:
     return next((name for offset, magic, name in table if head.startswith(magic, offset)), None)
 
 
-def _iso_picture(head: bytes) -> str | None:
+def _name_iso_picture(head: bytes) -> str | None:
     """Tell HEIC and AVIF from MP4, whose box layout they share, by the brands in the first box (ISO/IEC 14496-12,
     4.3).
     """

@@ -10,7 +10,7 @@ TEXTS = (b"iCCP", b"zTXt", b"iTXt", b"tEXt")
 LEFT_OUT = "svd_left_out"  # in the info of an image that was read without them
 
 
-def without_texts(stream: BinaryIO) -> BinaryIO:
+def strip_texts(stream: BinaryIO) -> BinaryIO:
     """Leave colour profile and texts out of a file (https://www.w3.org/TR/png-3/#5Chunk-layout); pixels stay as they
     are.
 

@@ -15,9 +15,9 @@ from typing import BinaryIO
 from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 from lib_svd.errors import BadPicture, BadRequest, spell
-from lib_svd.images.colour import TRANSPARENT, stated_white, to_rgb
+from lib_svd.images.colour import TRANSPARENT, convert_to_rgb, read_stated_white
 from lib_svd.images.foreign import HEAD_BYTES, describe
-from lib_svd.images.png import LEFT_OUT, PNG, without_texts
+from lib_svd.images.png import LEFT_OUT, PNG, strip_texts
 
 MIN_SIDE = 32  # pixels; less is an icon, and a clip of the demo goes on from its own frames, of 48 to 88 pixels
 MAX_PIXELS = 70_000_000  # phones of 64 megapixels make 9248x6936; with an alpha channel reading it takes 1.5 GB
@@ -61,18 +61,18 @@ def read_picture(source: str | Path | BinaryIO | Image.Image, background: str | 
         BadPicture: there is no such file, it is no picture, it is damaged, or its size or shape cannot be used.
         BadRequest: the background is not a colour.
     """
-    backdrop = _colour(background or "#000000")
-    name = _name(source)
-    with _pillow_silent(), _opened(source, name) as image:
+    backdrop = _parse_colour(background or "#000000")
+    name = _name_source(source)
+    with _silence_pillow(), _open_source(source, name) as image:
         _check_size(image.size, name)
         _check_kind(image, name)
-        with _decoding(name):
+        with _guard_decoding(name):
             notes = [_FIRST_FRAME] if _has_more_frames(image) else []
             notes += [_TEXTS_LEFT_OUT] if LEFT_OUT in image.info else []
             image.load()
-            white = stated_white(image)
-            upright, orientation_notes = _upright(image)
-            rgb, colour_notes = to_rgb(upright, backdrop, white)
+            white = read_stated_white(image)
+            upright, orientation_notes = _turn_upright(image)
+            rgb, colour_notes = convert_to_rgb(upright, backdrop, white)
     rgb.info.clear()  # a profile or transparency left there would be saved with pixels that it no longer describes
     is_transparent = any(note.startswith(TRANSPARENT) for note in colour_notes)
     return Picture(image=rgb, notes=(*notes, *orientation_notes, *colour_notes), is_transparent=is_transparent)
@@ -84,11 +84,11 @@ def open_picture(stream: BinaryIO, name: str = "The picture") -> Image.Image:
     Raises:
         BadPicture: as `read_picture`, by that name.
     """
-    with _pillow_silent():
-        image = _identified(stream, name)
+    with _silence_pillow():
+        image = _identify(stream, name)
         _check_size(image.size, name)
         _check_kind(image, name)
-        with _decoding(name):
+        with _guard_decoding(name):
             image.load()
     return image
 
@@ -99,12 +99,12 @@ def check_header(source: BinaryIO) -> None:
     Raises:
         BadPicture: it is no picture, or its size or shape cannot be used.
     """
-    name = _name(source)
-    with _pillow_silent(), _opened(source, name) as image:
+    name = _name_source(source)
+    with _silence_pillow(), _open_source(source, name) as image:
         _check_size(image.size, name)
 
 
-def _colour(text: str) -> tuple[int, ...]:
+def _parse_colour(text: str) -> tuple[int, ...]:
     try:
         return ImageColor.getrgb(text)[:3]
     except ValueError as error:
@@ -113,7 +113,7 @@ def _colour(text: str) -> tuple[int, ...]:
         ) from error
 
 
-def _name(source: str | Path | BinaryIO | Image.Image) -> str:
+def _name_source(source: str | Path | BinaryIO | Image.Image) -> str:
     if isinstance(source, (str, Path)):
         return str(source)
     name = getattr(source, "filename" if isinstance(source, Image.Image) else "name", None)
@@ -121,7 +121,7 @@ def _name(source: str | Path | BinaryIO | Image.Image) -> str:
 
 
 @contextmanager
-def _pillow_silent() -> Iterator[None]:
+def _silence_pillow() -> Iterator[None]:
     """Drop warnings raised within Pillow: what matters of them is said in a refusal or a note.
 
     The filter names Pillow's modules, so that a misuse of Pillow by us still warns, and so that nothing of other
@@ -133,14 +133,14 @@ def _pillow_silent() -> Iterator[None]:
 
 
 @contextmanager
-def _opened(source: str | Path | BinaryIO | Image.Image, name: str) -> Iterator[Image.Image]:
+def _open_source(source: str | Path | BinaryIO | Image.Image, name: str) -> Iterator[Image.Image]:
     if isinstance(source, Image.Image):
         yield source
     elif isinstance(source, (str, Path)):
         with _open_file(Path(source)) as stream:
-            yield _identified(stream, name)
+            yield _identify(stream, name)
     else:
-        yield _identified(source, name)
+        yield _identify(source, name)
 
 
 def _open_file(path: Path) -> BinaryIO:
@@ -156,27 +156,27 @@ def _open_file(path: Path) -> BinaryIO:
         raise BadPicture(f"{path} cannot be opened ({error}): check the name, or copy the file elsewhere.") from error
 
 
-def _identified(stream: BinaryIO, name: str) -> Image.Image:
+def _identify(stream: BinaryIO, name: str) -> Image.Image:
     """Open a picture with Pillow: the header is read, no pixel is decoded."""
-    with _decoding(name):
-        stream = _rewound(stream)
+    with _guard_decoding(name):
+        stream = _rewind(stream)
         head = stream.read(HEAD_BYTES)
     if not head:
         raise BadPicture(f"{name} is empty (0 bytes): copy or download it again.")
     try:
         return Image.open(stream)
     except Image.DecompressionBombError as error:
-        raise BadPicture(too_large(name)) from error
+        raise BadPicture(explain_too_large(name)) from error
     except (UnidentifiedImageError, *_UNDECODABLE) as error:
         if head.startswith(PNG) and isinstance(error, ValueError):  # Pillow takes no text or profile beyond a megabyte
             with suppress(UnidentifiedImageError, *_UNDECODABLE):
-                image = Image.open(without_texts(_rewound(stream)))
+                image = Image.open(strip_texts(_rewind(stream)))
                 image.info[LEFT_OUT] = True
                 return image
         raise BadPicture(f"{name} {describe(head)}") from error
 
 
-def _rewound(stream: BinaryIO) -> BinaryIO:
+def _rewind(stream: BinaryIO) -> BinaryIO:
     try:
         stream.seek(0)
     except (AttributeError, OSError):  # a pipe
@@ -185,18 +185,18 @@ def _rewound(stream: BinaryIO) -> BinaryIO:
 
 
 @contextmanager
-def _decoding(name: str) -> Iterator[None]:
+def _guard_decoding(name: str) -> Iterator[None]:
     try:
         yield
     except Image.DecompressionBombError as error:  # icons and GIF frames are checked as they are decoded
-        raise BadPicture(too_large(name)) from error
+        raise BadPicture(explain_too_large(name)) from error
     except _UNDECODABLE as error:
         why = str(error).rstrip(".") or type(error).__name__
         advice = "copy or download it again, or save it anew as PNG"
         raise BadPicture(f"{name} is incomplete or damaged ({why}): {advice}.") from error
 
 
-def too_large(name: str, size: tuple[int, int] | None = None) -> str:
+def explain_too_large(name: str, size: tuple[int, int] | None = None) -> str:
     """Refuse a picture of too many pixels in a sentence; size: (width, height), where it is known."""
     what = f"is {size[0]}x{size[1]} pixels" if size is not None else "has too many pixels"
     limit = f"at most {MAX_PIXELS // 1_000_000} megapixels can be read"
@@ -211,7 +211,7 @@ def _check_size(size: tuple[int, int], name: str) -> None:
     """
     short, long = sorted(size)
     if short * long > MAX_PIXELS:
-        raise BadPicture(too_large(name, size))
+        raise BadPicture(explain_too_large(name, size))
     if short < MIN_SIDE:
         least = f"the shorter side must be at least {MIN_SIDE} pixels"
         raise BadPicture(f"{name} is only {size[0]}x{size[1]} pixels, and {least}: choose a larger picture.")
@@ -230,7 +230,7 @@ def _has_more_frames(image: Image.Image) -> bool:
     return bool(getattr(image, "is_animated", False)) and image.format not in _NOT_FRAMES and image.tell() == 0
 
 
-def _upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
+def _turn_upright(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     """Make a copy as its EXIF orientation says; phones store the sensor's rows and leave turning to the reader."""
     if image.format == "TIFF":  # turned as it was decoded; Pillow 9.5 still has the tag and would turn it twice
         return image.copy(), ()

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lib_svd.jobs import history
     from lib_svd.jobs.finishing import FinishOrder, finish, finish_order
-    from lib_svd.jobs.looking import Looked, embedding, look, settings_of_clip
-    from lib_svd.jobs.noting import noted, remembered
-    from lib_svd.jobs.restoring import Restored, opened, reopened, restored
-    from lib_svd.jobs.sweeping import Swept, grid, orders, read_values, save_grid, sweep, sweepable
+    from lib_svd.jobs.looking import Looked, look, make_embed, read_clip_settings
+    from lib_svd.jobs.noting import note_clip, remember_clip
+    from lib_svd.jobs.restoring import Restored, open_clip, reopen_clip, restore_entry
+    from lib_svd.jobs.sweeping import Swept, find_sweepable, make_grid, make_orders, read_values, save_grid, sweep
     from lib_svd.jobs.tuning import Draft, apply_draft, choose_best, tune
 
 __all__ = [
@@ -23,32 +23,32 @@ __all__ = [
     "Swept",
     "apply_draft",
     "choose_best",
-    "embedding",
+    "find_sweepable",
     "finish",
     "finish_order",
-    "grid",
     "history",
     "look",
-    "noted",
-    "opened",
-    "orders",
+    "make_embed",
+    "make_grid",
+    "make_orders",
+    "note_clip",
+    "open_clip",
+    "read_clip_settings",
     "read_values",
-    "remembered",
-    "reopened",
-    "restored",
+    "remember_clip",
+    "reopen_clip",
+    "restore_entry",
     "save_grid",
-    "settings_of_clip",
     "sweep",
-    "sweepable",
     "tune",
 ]
 
 _PLACES = {
     "finishing": ("FinishOrder", "finish", "finish_order"),
-    "looking": ("Looked", "embedding", "look", "settings_of_clip"),
-    "noting": ("noted", "remembered"),
-    "restoring": ("Restored", "opened", "reopened", "restored"),
-    "sweeping": ("Swept", "grid", "orders", "read_values", "save_grid", "sweep", "sweepable"),
+    "looking": ("Looked", "make_embed", "look", "read_clip_settings"),
+    "noting": ("note_clip", "remember_clip"),
+    "restoring": ("Restored", "open_clip", "reopen_clip", "restore_entry"),
+    "sweeping": ("Swept", "make_grid", "make_orders", "read_values", "save_grid", "sweep", "find_sweepable"),
     "tuning": ("Draft", "apply_draft", "choose_best", "tune"),
 }
 

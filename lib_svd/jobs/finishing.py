@@ -14,15 +14,15 @@ from time import perf_counter
 from lib_svd import video
 from lib_svd.clip import Clip, Frames, SavedClip
 from lib_svd.errors import BadInput, BadRequest, Interrupted
-from lib_svd.files import NOTED, free_names, hidden_names, publish
-from lib_svd.finish.enlarge import upscaler_called
-from lib_svd.finish.finishing import FINISHINGS, Finishing, finished_of, is_loop, with_finished
-from lib_svd.finish.plan import Shape, in_words, planned
+from lib_svd.files import NOTED, find_free_names, make_hidden_names, publish
+from lib_svd.finish.enlarge import find_upscaler
+from lib_svd.finish.finishing import FINISHINGS, Finishing, add_finished, is_loop, read_finished
+from lib_svd.finish.plan import Shape, describe_plan, plan_clip
 from lib_svd.finish.recipe import Tools, finish_frames
 from lib_svd.finish.smooth import Motion, Smoother
 from lib_svd.jobs import history
-from lib_svd.jobs.noting import noted_finished
-from lib_svd.jobs.restoring import check_no_link, infotext_of, opened, own_shape
+from lib_svd.jobs.noting import note_finished_clip
+from lib_svd.jobs.restoring import check_no_link, find_infotext, open_clip, read_own_shape
 from lib_svd.ports import Host
 from lib_svd.progress import Progress, Stage
 
@@ -61,10 +61,10 @@ class FinishOrder:
     @property
     def sentence(self) -> str:
         """What it will be, in words."""
-        return in_words(self.finishing, self.source.shape, self.made)
+        return describe_plan(self.finishing, self.source.shape, self.made)
 
 
-def source_of(path: Path) -> Source:
+def read_source(path: Path) -> Source:
     """Look at a clip: a video, a moving picture, or a folder of frames.
 
     Raises:
@@ -75,27 +75,27 @@ def source_of(path: Path) -> Source:
         status = path.stat()
     except OSError as error:
         raise BadInput(f"There is no clip {path}: check the name.") from error
-    return _looked_at(path, (status.st_ino, status.st_size, status.st_mtime_ns))
+    return _look_at(path, (status.st_ino, status.st_size, status.st_mtime_ns))
 
 
 @lru_cache(maxsize=32)  # a page asks again with every change of what is to be done
-def _looked_at(path: Path, stamp: tuple[int, ...]) -> Source:
-    infotext = infotext_of(path)
+def _look_at(path: Path, stamp: tuple[int, ...]) -> Source:
+    infotext = find_infotext(path)
     if path.suffix.lower() not in VIDEOS:
-        clip = opened(path).clip
-        return Source(path=path, shape=_shape(len(clip.frames), clip.size, clip.fps, infotext), infotext=infotext)
+        clip = open_clip(path).clip
+        return Source(path=path, shape=_make_shape(len(clip.frames), clip.size, clip.fps, infotext), infotext=infotext)
     about = video.probe(path)
     size = (about.height, about.width) if about.turned else (about.width, about.height)
-    own = own_shape(infotext)
+    own = read_own_shape(infotext)
     if own.size[0] and own.size[1] and size[0] % own.size[0] == 0 and size[0] * own.size[1] == size[1] * own.size[0]:
         size = own.size[0], own.size[1]  # its video shows every pixel as a square
     fps = own.fps or max(1, round(about.fps))
     notes = () if own.fps or fps == about.fps else (f"Its {about.fps:g} frames a second are taken as {fps}.",)
-    return Source(path=path, shape=_shape(about.num_frames, size, fps, infotext), infotext=infotext, notes=notes)
+    return Source(path=path, shape=_make_shape(about.num_frames, size, fps, infotext), infotext=infotext, notes=notes)
 
 
-def _shape(count: int, size: tuple[int, int], fps: int, infotext: str) -> Shape:
-    return Shape(num_frames=count, size=size, fps=fps, closed=is_loop(finished_of(infotext)))
+def _make_shape(count: int, size: tuple[int, int], fps: int, infotext: str) -> Shape:
+    return Shape(num_frames=count, size=size, fps=fps, closed=is_loop(read_finished(infotext)))
 
 
 def finish_order(
@@ -112,7 +112,7 @@ def finish_order(
     """Check everything that can be known before a frame is read.
 
     Args:
-        path: the clip, see `source_of`.
+        path: the clip, see `read_source`.
         finishing: what to do.
         host: what it is done with, and where it is saved.
         out: the finished clip; None: a free name in `out_dir`.
@@ -124,12 +124,12 @@ def finish_order(
     Raises:
         BadInput: the clip, what is to be done, or the place; nothing was run or written.
     """
-    source = source_of(path)
-    made = planned(finishing, source.shape)
+    source = read_source(path)
+    made = plan_clip(finishing, source.shape)
     encodings = tuple(each if isinstance(each, video.Encoding) else video.Encoding.read(each) for each in copies)
     _check_memory(source.shape, made)
-    tools = _tools(finishing, host)
-    out = out or _free_name(out_dir or host.folders.output_dir(), name or path.name)
+    tools = _gather_tools(finishing, host)
+    out = out or _find_free_name(out_dir or host.folders.find_output_dir(), name or path.name)
     told = video.check_output(out, None, encodings)
     return FinishOrder(
         source=source,
@@ -157,42 +157,42 @@ def finish(order: FinishOrder, host: Host) -> SavedClip:
 
     def report(stage: Stage, done: int, total: int) -> None:
         host.queue.report(Progress(stage, done, total))
-        if host.queue.interrupted():
+        if host.queue.is_interrupted():
             raise Interrupted("Finishing was stopped: the clip is as it was, and nothing is left of it.")
 
     def work() -> SavedClip:
         report(Stage.OPENING, 0, 1)
-        clip = opened(order.source.path).clip
+        clip = open_clip(order.source.path).clip
         report(Stage.OPENING, 1, 1)
         closed = order.source.shape.closed
         frames, fps, notes = finish_frames(clip.frames, clip.fps, order.finishing, order.tools, report, closed=closed)
-        infotext = with_finished(clip.infotext, order.finishing, order.name)
+        infotext = add_finished(clip.infotext, order.finishing, order.name)
         report(Stage.WRITING, 0, 1)
         made = Clip(frames=frames, fps=fps, infotext=infotext, seconds={"finish": perf_counter() - began})
         saved = video.save(made, order.out, None, order.copies, (*order.notes, *notes), encoding=order.encoding)
         host.queue.report(Progress(Stage.WRITING, 1, 1))
-        return _with_poster(saved, order.finishing.poster)
+        return _write_poster(saved, order.finishing.poster)
 
-    saved = host.queue.exclusively("svd", work)
-    return noted_finished(saved, host, _known(order.source.path), order.name)
+    saved = host.queue.run_exclusively("svd", work)
+    return note_finished_clip(saved, host, _read_known(order.source.path), order.name)
 
 
-def _tools(finishing: Finishing, host: Host) -> Tools:
+def _gather_tools(finishing: Finishing, host: Host) -> Tools:
     """Gather what is asked for; raises BadInput where it is not there."""
     return Tools(
-        smoother=_smoother(finishing.smoother, host) if finishing.smooth else None,
-        upscaler=upscaler_called(finishing.upscale, host.upscalers) if finishing.upscale else None,
+        smoother=_find_smoother(finishing.smoother, host) if finishing.smooth else None,
+        upscaler=find_upscaler(finishing.upscale, host.upscalers) if finishing.upscale else None,
     )
 
 
-def _smoother(name: str, host: Host) -> Callable[[], Smoother]:
+def _find_smoother(name: str, host: Host) -> Callable[[], Smoother]:
     """Give what loads the smoother; raises BadCheckpoint where its file is not there."""
     if name == Motion.name:
         return Motion
     from lib_svd.checkpoints.rife import choose_rife
     from lib_svd.finish.rife import RifeSmoother
 
-    return partial(RifeSmoother, choose_rife("", host.folders.model_dirs()), host)
+    return partial(RifeSmoother, choose_rife("", host.folders.list_model_dirs()), host)
 
 
 def _check_memory(clip: Shape, made: Shape) -> None:
@@ -208,22 +208,22 @@ def _check_memory(clip: Shape, made: Shape) -> None:
         )
 
 
-def _free_name(folder: Path, name: str) -> Path:
+def _find_free_name(folder: Path, name: str) -> Path:
     """Give `photo-finished.mp4`, or the next number of that; however long the clip's own name is."""
     stem = _TAIL.sub("", Path(name).stem)
     while len(stem.encode("utf-8", "surrogateescape")) > MOST_NAME:
         stem = stem[:-1]
-    return next(free_names(folder / f"{stem}-finished.mp4", (".mp4", ".txt", NOTED)))
+    return next(find_free_names(folder / f"{stem}-finished.mp4", (".mp4", ".txt", NOTED)))
 
 
-def _known(path: Path) -> history.Entry | None:
+def _read_known(path: Path) -> history.Entry | None:
     """Read what the history knows of a clip; None: it is none of the history's."""
     with suppress(BadInput):
-        return history.entry(path)
+        return history.find_entry(path)
     return None
 
 
-def _with_poster(saved: SavedClip, number: int) -> SavedClip:
+def _write_poster(saved: SavedClip, number: int) -> SavedClip:
     """Write one frame of the clip, counted from 1, as a picture beside it, which carries its settings; 0: none."""
     if not number:
         return saved
@@ -238,6 +238,6 @@ def _with_poster(saved: SavedClip, number: int) -> SavedClip:
 
 def _write_picture(frame: Frames, path: Path, infotext: str) -> None:
     """A frame [H, W, 3] whole or not at all; raises OSError, also where the name is taken."""
-    with hidden_names(path.parent) as hidden:
+    with make_hidden_names(path.parent) as hidden:
         (written,) = video.save_frames(frame[None], hidden(""), infotext)
         publish(written, path)

@@ -20,16 +20,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lib_svd.errors import BadInput, BadOutput, BadRequest
-from lib_svd.files import NOTED, TRASH, hidden_names, publish
-from lib_svd.finish.finishing import finished_of, finished_source
+from lib_svd.files import NOTED, TRASH, make_hidden_names, publish
+from lib_svd.finish.finishing import read_finished, read_finished_source
 from lib_svd.infotext import read_start
 from lib_svd.jobs import owning
 from lib_svd.jobs.notes import BEST, LATEST, read_note
-from lib_svd.request import ClipRequest, unmarked
+from lib_svd.request import ClipRequest, split_mark
 from lib_svd.review import MEASURES, Review
 from lib_svd.settings import SETTINGS
 from lib_svd.strangers import disarm_formula, is_text
-from lib_svd.video import copy_suffixes
+from lib_svd.video import list_copy_suffixes
 
 MARKED = ("motion", "fidelity", "consistency")  # what a user may give 1 to 5 marks
 MOST_NOTE = 10_000  # characters
@@ -53,38 +53,38 @@ class Entry:
     source: str = ""  # the name of the clip that was finished
     seconds: Mapping[str, float] = field(default_factory=dict)  # that each stage took; empty: not known
 
-    def brief(self) -> str:
+    def write_brief(self) -> str:
         """Write the settings that every clip is shown with: `7 fps, motion 75`; the model's mark is for programs.
 
         Of one that was finished what was done to it; how many frames it has, and how fast, its settings do not tell.
         """
-        settings = {**self.settings, "checkpoint": unmarked(self.settings.get("checkpoint") or "")[0]}
+        settings = {**self.settings, "checkpoint": split_mark(self.settings.get("checkpoint") or "")[0]}
         if self.finished:
             settings |= {"num_frames": None, "fps": None}
         told = ((setting.card, settings.get(name)) for name, setting in SETTINGS.items())
         shown = [card.format(value) for card, value in told if card and value not in (None, "")]
         return ", ".join([*shown, f"finished ({self.finished})"] if self.finished else shown)
 
-    def shown(self) -> dict[str, Any]:
+    def flatten(self) -> dict[str, Any]:
         """Give one flat row, for tables and CSV."""
         return {name: told(self) for name, told in COLUMNS.items()}
 
 
-def _when(each: Entry) -> str:
+def _find_time(each: Entry) -> str:
     return datetime.fromtimestamp(each.made, timezone.utc).isoformat(timespec="seconds")
 
 
-def _of(part: str, name: str) -> Callable[[Entry], Any]:
+def _make_getter(part: str, name: str) -> Callable[[Entry], Any]:
     return lambda each: getattr(each, part).get(name)
 
 
 COLUMNS: Mapping[str, Callable[[Entry], Any]] = {
     "clip": lambda each: each.video.name,
-    "made": _when,
+    "made": _find_time,
     "picture": lambda each: each.picture,
-    **{name: _of("settings", name) for name in SETTINGS},
-    **{measure.name: _of("measures", measure.name) for measure in MEASURES},
-    **{f"mark_{name}": _of("marks", name) for name in MARKED},
+    **{name: _make_getter("settings", name) for name in SETTINGS},
+    **{measure.name: _make_getter("measures", measure.name) for measure in MEASURES},
+    **{f"mark_{name}": _make_getter("marks", name) for name in MARKED},
     "note": lambda each: each.note,
     "finished": lambda each: each.finished,
     "source": lambda each: each.source,
@@ -114,7 +114,9 @@ def remember(
         BadOutput: it cannot be written beside the clip.
     """
     took = {stage: round(each, 3) for stage, each in (seconds or {}).items()}
-    return _remember(replace(entry(video), settings=asdict(settings), picture=picture, seconds=took), review, files)
+    return _remember(
+        replace(find_entry(video), settings=asdict(settings), picture=picture, seconds=took), review, files
+    )
 
 
 def remember_finished(
@@ -136,8 +138,8 @@ def remember_finished(
     settings = known.settings if known is not None else {}
     if not settings and "Steps: " in infotext:
         settings = asdict(ClipRequest.from_infotext(infotext))
-    made = replace(entry(video), settings=settings, picture=known.picture if known is not None else "")
-    return _remember(replace(made, finished=finished_of(infotext), source=source), review, files)
+    made = replace(find_entry(video), settings=settings, picture=known.picture if known is not None else "")
+    return _remember(replace(made, finished=read_finished(infotext), source=source), review, files)
 
 
 def _remember(made: Entry, review: Review | None, files: Iterable[Path] | None) -> Entry:
@@ -145,7 +147,7 @@ def _remember(made: Entry, review: Review | None, files: Iterable[Path] | None) 
         series = {name: [round(value, 4) for value in values] for name, values in review.series.items()}
         made = replace(made, measures=review.measures, series=series)
     if files is not None:
-        made = replace(made, files=[*owning.listed(made.video, files), NOTED])
+        made = replace(made, files=[*owning.list_endings(made.video, files), NOTED])
     _write(made)
     return made
 
@@ -162,13 +164,13 @@ def mark(video: Path, *, marks: Mapping[str, int] | None = None, note: str | Non
             raise BadRequest(f"Marks are 1 to {BEST} for {', '.join(MARKED)}, not {value!r} for {name!r}.")
     if note is not None and len(note) > MOST_NOTE:
         raise BadRequest(f"A note is at most {MOST_NOTE:,} characters long, not {len(note):,}.")
-    known = entry(video)
+    known = find_entry(video)
     made = replace(known, marks={**known.marks, **(marks or {})}, note=known.note if note is None else note)
     _write(made)
     return made
 
 
-def entry(video: Path) -> Entry:
+def find_entry(video: Path) -> Entry:
     """Read what is known of one clip.
 
     Raises:
@@ -201,7 +203,7 @@ class Listing(NamedTuple):
     passed_over: list[str]  # a sentence for each clip and folder that could not be looked at
 
 
-def clips_in(*folders: Path) -> Listing:
+def list_clips(*folders: Path) -> Listing:
     """List every clip of some folders.
 
     Links are passed over; so are, with a sentence, a folder that cannot be read, and a clip that cannot be looked at or
@@ -209,7 +211,7 @@ def clips_in(*folders: Path) -> Listing:
     """
     clips: list[Unread] = []
     passed_over: list[str] = []
-    suffixes = copy_suffixes()
+    suffixes = list_copy_suffixes()
     for place in map(str, folders):
         try:
             with os.scandir(place) as found:
@@ -220,7 +222,7 @@ def clips_in(*folders: Path) -> Listing:
         for name in (each for each in files if is_clip(each) and not _is_copy(each, files, suffixes)):
             try:
                 if files[name].is_file(follow_symlinks=False):
-                    clips.append(_unread(place, name, files))
+                    clips.append(_look_at_file(place, name, files))
             except (OSError, ValueError) as error:
                 passed_over.append(f"{name!r} in {place!r} is passed over ({error}): rename or remove it.")
     clips.sort(key=lambda each: (each.changed, each.video.name), reverse=True)
@@ -228,16 +230,16 @@ def clips_in(*folders: Path) -> Listing:
 
 
 @lru_cache(maxsize=100_000)
-def _at(folder: str, name: str) -> Path:
+def _join_path(folder: str, name: str) -> Path:
     """Give the path of a file; made once, since making 10,000 of them takes longer than listing them."""
     return Path(folder, name)
 
 
-def _unread(folder: str, name: str, files: Mapping[str, os.DirEntry[str]]) -> Unread:
+def _look_at_file(folder: str, name: str, files: Mapping[str, os.DirEntry[str]]) -> Unread:
     """Look at a clip's file; raises OSError or ValueError where it cannot be looked at or named."""
     if not is_text(name):
         raise ValueError("its name is no UTF-8")
-    video, changed = _at(folder, name), files[name].stat().st_mtime
+    video, changed = _join_path(folder, name), files[name].stat().st_mtime
     for suffix in TELLING:
         beside = files.get(name[:-4] + suffix)
         if beside is not None and beside.is_file(follow_symlinks=False):
@@ -248,7 +250,7 @@ def _unread(folder: str, name: str, files: Mapping[str, os.DirEntry[str]]) -> Un
     return Unread(video, changed, "")
 
 
-def newest(clips: Iterable[Unread], read: Callable[[Unread], Entry] | None = None) -> Iterator[Entry]:
+def sort_newest(clips: Iterable[Unread], read: Callable[[Unread], Entry] | None = None) -> Iterator[Entry]:
     """Give clips in the order in which they were made, the newest first; a file is read when its clip is asked for.
 
     Args:
@@ -266,24 +268,24 @@ def newest(clips: Iterable[Unread], read: Callable[[Unread], Entry] | None = Non
         yield heappop(waiting)[2]
 
 
-def entries(*folders: Path) -> list[Entry]:
+def read_entries(*folders: Path) -> list[Entry]:
     """Read every clip of some folders, the newest first, without their series; 10,000 of them in about a second."""
-    return list(newest(clips_in(*folders).clips))
+    return list(sort_newest(list_clips(*folders).clips))
 
 
-def to_trash(video: Path) -> list[Path]:
+def move_to_trash(video: Path) -> list[Path]:
     """Move a clip and the files that are its own into the trash folder beside it; gives where they are now.
 
     Raises:
         BadInput: the clip is not there, was not made here, or cannot be moved.
     """
-    own = _own(video)
+    own = _list_own(video)
     if video not in own:
         raise BadInput(f"{video} is not known as a clip that was made here, so it stays: move it yourself.")
     return _move(video, own, video.parent / TRASH)
 
 
-def from_trash(video: Path) -> Path:
+def restore_from_trash(video: Path) -> Path:
     """Move a clip in the trash and the files that are its own back to where they were; gives where the clip is now.
 
     Raises:
@@ -291,13 +293,13 @@ def from_trash(video: Path) -> Path:
     """
     if video.parent.name != TRASH or video.parent.is_symlink():
         raise BadInput(f"{video} is not in the trash.")
-    moved = _move(video, _own(video) or [video], video.parent.parent)
+    moved = _move(video, _list_own(video) or [video], video.parent.parent)
     return next(path for path in moved if path.suffix == video.suffix)
 
 
-def _own(video: Path) -> list[Path]:
+def _list_own(video: Path) -> list[Path]:
     """List a clip's own files, with what was noted on it; raises BadInput where it is not there."""
-    own, note = owning.own_files(video, entry(video).files), video.with_suffix(NOTED)
+    own, note = owning.list_own_files(video, find_entry(video).files), video.with_suffix(NOTED)
     if video in own and note not in own and _is_real(note) and read_note(note) is not None:
         own.append(note)
     return own
@@ -314,8 +316,8 @@ def _move(video: Path, own: Sequence[Path], folder: Path) -> list[Path]:
         if folder.name == TRASH and folder.is_symlink():
             raise BadInput(f"{folder} is a link, so {video} stays: take the link away.")
         taken = {path.stem for path in folder.iterdir()}
-        stem = next(name for name in _numbered(video.stem) if name not in taken)
-        moved = _moved({path: folder / (stem + _after(video, path)) for path in own})
+        stem = next(name for name in _number_names(video.stem) if name not in taken)
+        moved = _move_files({path: folder / (stem + _cut_stem(video, path)) for path in own})
     except OSError as error:
         raise BadInput(f"{video} cannot be moved to {folder} ({error.strerror or error}).") from error
     for place in {path.parent for path in own} - {video.parent}:
@@ -324,12 +326,12 @@ def _move(video: Path, own: Sequence[Path], folder: Path) -> list[Path]:
     return moved
 
 
-def _after(video: Path, path: Path) -> str:
+def _cut_stem(video: Path, path: Path) -> str:
     """Give how a file's name goes on after the clip's: `.mp4`, `/00000.png`."""
     return path.relative_to(video.parent).as_posix()[len(video.stem) :]
 
 
-def _moved(targets: Mapping[Path, Path]) -> list[Path]:
+def _move_files(targets: Mapping[Path, Path]) -> list[Path]:
     """Move files, all or none; raises OSError."""
     done: list[tuple[Path, Path]] = []
     try:
@@ -344,7 +346,7 @@ def _moved(targets: Mapping[Path, Path]) -> list[Path]:
     return list(targets.values())
 
 
-def _numbered(stem: str) -> Iterator[str]:
+def _number_names(stem: str) -> Iterator[str]:
     """Give `clip`, `clip (2)`, `clip (3)`, ..."""
     yield stem
     yield from (f"{stem} ({n})" for n in count(2))
@@ -358,12 +360,14 @@ def write_csv(clips: Sequence[Entry], path: Path) -> None:
         BadOutput: the file is there already, or cannot be written.
     """
     try:
-        with hidden_names(path.parent) as hidden:
+        with make_hidden_names(path.parent) as hidden:
             unfinished = hidden(".csv")
             with unfinished.open("x", newline="", encoding="utf-8", errors="backslashreplace") as file:
                 writer = csv.DictWriter(file, list(COLUMNS))
                 writer.writeheader()
-                writer.writerows({name: disarm_formula(told) for name, told in each.shown().items()} for each in clips)
+                writer.writerows(
+                    {name: disarm_formula(told) for name, told in each.flatten().items()} for each in clips
+                )
             publish(unfinished, path)
     except FileExistsError as error:
         raise BadOutput(f"{path} is there already: choose another name.") from error
@@ -371,7 +375,7 @@ def write_csv(clips: Sequence[Entry], path: Path) -> None:
         raise BadOutput(f"{path} cannot be written ({error.strerror or error}): choose another place.") from error
 
 
-def differing(clips: Sequence[Entry]) -> list[str]:
+def list_differing(clips: Sequence[Entry]) -> list[str]:
     """List the settings in which clips that are compared differ."""
     return [name for name in SETTINGS if len({str(each.settings.get(name)) for each in clips}) > 1]
 
@@ -398,10 +402,10 @@ def read_entry(clip: Unread, *, with_series: bool = False) -> Entry:
     if kept is not None:
         return Entry(video=video, **kept)
     made = min(max(clip.changed, 0), LATEST - 1)
-    return Entry(video=video, made=made, **(_from_text(video) if clip.suffix else {}))
+    return Entry(video=video, made=made, **(_read_text(video) if clip.suffix else {}))
 
 
-def _from_text(video: Path) -> dict[str, Any]:
+def _read_text(video: Path) -> dict[str, Any]:
     """Read settings; and of a video that shows a whole sweep, what was swept as its note instead of the first value."""
     path = video.with_suffix(".txt")
     if not _is_real(path):
@@ -413,8 +417,8 @@ def _from_text(video: Path) -> dict[str, Any]:
         settings = asdict(ClipRequest.from_infotext(text))
     except (OSError, ValueError, BadRequest):
         return {}
-    if finished := finished_of(text):
-        return {"settings": settings, "finished": finished, "source": finished_source(text)}
+    if finished := read_finished(text):
+        return {"settings": settings, "finished": finished, "source": read_finished_source(text)}
     first, _, rest = text.partition("\n")
     label, _, values = first.partition(": ")
     swept = next((setting for setting in SETTINGS.values() if setting.infotext == label), None)
@@ -430,7 +434,7 @@ def _write(made: Entry) -> None:
         raise BadOutput(f"{path} is there already and is not ours: rename it, or nothing can be noted on the clip.")
     kept = {name: value for name, value in asdict(made).items() if name != "video"}
     try:
-        with hidden_names(path.parent) as hidden:
+        with make_hidden_names(path.parent) as hidden:
             unfinished = hidden(".json")
             unfinished.write_text(json.dumps(kept, ensure_ascii=False, indent=1), "utf-8")
             unfinished.replace(path)

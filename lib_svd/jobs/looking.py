@@ -13,7 +13,7 @@ from lib_svd import images, video
 from lib_svd.checkpoints import Svd
 from lib_svd.clip import Frames
 from lib_svd.errors import BadInput, BadRequest
-from lib_svd.jobs.restoring import infotext_of, own_shape
+from lib_svd.jobs.restoring import find_infotext, read_own_shape
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest, CompleteRequest
 from lib_svd.review import CV2_MISSING, LEAST_SIDE, Advice, Embed, Review, advise, can_see_motion, review
@@ -31,7 +31,7 @@ class Looked:
     settings: ClipRequest | None  # with which it was made; None: it does not say
     notes: tuple[str, ...] = ()  # what could not be measured, and why
 
-    def advice(self, said: str | None = None) -> Advice | None:
+    def advise(self, said: str | None = None) -> Advice | None:
         """Choose the one change to try next; None: nothing is wrong, or the clip does not say how it was made.
 
         Args:
@@ -61,11 +61,11 @@ def look(path: Path, *, picture: Path | None = None, tower: tuple[Svd, Host] | N
     height, width = frames.shape[1:3]
     if min(height, width) < LEAST_SIDE:
         raise BadInput(f"{path} is {width}x{height}: choose a clip of at least {LEAST_SIDE}x{LEAST_SIDE} to measure.")
-    settings, size = settings_of_clip(path), own_shape(infotext_of(path)).size
-    frames = video.as_made(frames, size)  # measures do not depend on how the clip is shown
-    own = settings and settings.with_(width=size[0], height=size[1])
-    source = None if picture is None else as_the_model_got_it(picture, own, frames)
-    found = review(frames, source, None if tower is None else embedding(*tower))
+    settings, size = read_clip_settings(path), read_own_shape(find_infotext(path)).size
+    frames = video.resize_as_made(frames, size)  # measures do not depend on how the clip is shown
+    own = settings and settings.replace(width=size[0], height=size[1])
+    source = None if picture is None else fit_as_for_model(picture, own, frames)
+    found = review(frames, source, None if tower is None else make_embed(*tower))
     return Looked(
         review=found,
         num_frames=len(frames),
@@ -76,13 +76,13 @@ def look(path: Path, *, picture: Path | None = None, tower: tuple[Svd, Host] | N
     )
 
 
-def settings_of_clip(path: Path) -> ClipRequest | None:
+def read_clip_settings(path: Path) -> ClipRequest | None:
     """Read the settings that a clip carries, or that stand beside it, as of a gif; None: it was not made here."""
-    infotext = infotext_of(path)
+    infotext = find_infotext(path)
     return ClipRequest.from_infotext(infotext) if infotext else None
 
 
-def as_the_model_got_it(picture: Path, settings: ClipRequest | None, frames: Frames) -> Frames:
+def fit_as_for_model(picture: Path, settings: ClipRequest | None, frames: Frames) -> Frames:
     """Fit the picture as the clip's settings say, at the size of its frames, [H, W, 3].
 
     Raises:
@@ -97,14 +97,14 @@ def as_the_model_got_it(picture: Path, settings: ClipRequest | None, frames: Fra
     return np.asarray(fitted if fitted.size == size else fitted.resize(size, resample=0))
 
 
-def embedding(svd: Svd, host: Host) -> Embed:
+def make_embed(svd: Svd, host: Host) -> Embed:
     """Embed frames by a checkpoint's image tower."""
     settings, _ = svd.checkpoint.family.complete(ClipRequest(), grid=svd.checkpoint.size_grid)
     run = Run(svd, settings, host)
 
-    def embedded(frames: Frames) -> Tensor:
+    def embed_frames(frames: Frames) -> Tensor:
         with torch.inference_mode():
             pictures = torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2) / 127.5 - 1
             return torch.cat([embed(run, each)[0] for each in pictures.split(1)])
 
-    return embedded
+    return embed_frames

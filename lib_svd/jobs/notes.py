@@ -13,7 +13,7 @@ from typing import Any
 
 from lib_svd.request import MOST_TEXT
 from lib_svd.settings import SETTINGS
-from lib_svd.strangers import is_text, read_json, text_of
+from lib_svd.strangers import decode_text, is_text, read_json
 
 BEST = 5  # the highest mark
 LATEST = 253_402_300_800  # the year 10000, in seconds since 1970: dates end there
@@ -29,7 +29,7 @@ def read_note(path: Path, with_series: bool = True) -> dict[str, Any] | None:
     """
     try:
         with path.open("rb", buffering=0) as file:
-            text = text_of(file.read(min(os.fstat(file.fileno()).st_size, MOST_TEXT) + 1))
+            text = decode_text(file.read(min(os.fstat(file.fileno()).st_size, MOST_TEXT) + 1))
         if not with_series:
             text = _SERIES.sub("", text, count=1)
         kept = {**_LATER, "series": {}, **read_json(text)}

@@ -14,7 +14,7 @@ from lib_svd.animate import Load, Order
 from lib_svd.clip import SavedClip
 from lib_svd.errors import SvdError
 from lib_svd.jobs import history, pictures
-from lib_svd.jobs.looking import embedding
+from lib_svd.jobs.looking import make_embed
 from lib_svd.ports import Host
 from lib_svd.progress import Progress, Stage
 from lib_svd.request import ClipRequest
@@ -25,7 +25,7 @@ T = TypeVar("T")
 MOST_MEASURED = 200  # frames of a finished clip: measuring more takes minutes
 
 
-def noted(
+def note_clip(
     order: Order, saved: SavedClip, host: Host, load: Load, *, measured: bool = True
 ) -> tuple[SavedClip, Review | None]:
     """Measure a clip and write that beside it, with its settings and its picture.
@@ -44,19 +44,21 @@ def noted(
 
     def measure() -> Review:
         host.queue.report(Progress(Stage.MEASURING, 0, 1))
-        tower = embedding(load(order.checkpoint, host), host)
+        tower = make_embed(load(order.checkpoint, host), host)
         numbers = review(saved.clip.frames, np.asarray(order.picture.image), tower)
         host.queue.report(Progress(Stage.MEASURING, 1, 1))
         return numbers
 
     notes = list(saved.notes)
     wanted = measured and len(saved.clip.frames) > 1
-    found = _tried("measured", lambda: host.queue.exclusively("svd", measure), notes) if wanted else None
-    picture = _tried("noted with its picture", lambda: pictures.keep(order, saved.video.parent), notes) or ""
-    return remembered(replace(saved, notes=tuple(notes)), order.request, picture, found), found
+    found = _try_work("measured", lambda: host.queue.run_exclusively("svd", measure), notes) if wanted else None
+    picture = _try_work("noted with its picture", lambda: pictures.keep(order, saved.video.parent), notes) or ""
+    return remember_clip(replace(saved, notes=tuple(notes)), order.request, picture, found), found
 
 
-def remembered(saved: SavedClip, settings: ClipRequest, picture: str = "", measured: Review | None = None) -> SavedClip:
+def remember_clip(
+    saved: SavedClip, settings: ClipRequest, picture: str = "", measured: Review | None = None
+) -> SavedClip:
     """Write down what is known of a clip; gives it, with a note where that failed.
 
     Args:
@@ -66,12 +68,12 @@ def remembered(saved: SavedClip, settings: ClipRequest, picture: str = "", measu
         measured: None: it was not measured.
     """
     notes = list(saved.notes)
-    files, seconds = _files(saved), saved.clip.seconds
-    _tried("noted", lambda: history.remember(saved.video, settings, picture, measured, files, seconds), notes)
+    files, seconds = _list_files(saved), saved.clip.seconds
+    _try_work("noted", lambda: history.remember(saved.video, settings, picture, measured, files, seconds), notes)
     return replace(saved, notes=tuple(notes))
 
 
-def noted_finished(saved: SavedClip, host: Host, known: history.Entry | None, source: str) -> SavedClip:
+def note_finished_clip(saved: SavedClip, host: Host, known: history.Entry | None, source: str) -> SavedClip:
     """Write down what is known of a clip that was finished, and measure it where clips are; with a note what failed.
 
     Args:
@@ -89,19 +91,19 @@ def noted_finished(saved: SavedClip, host: Host, known: history.Entry | None, so
 
     notes, frames = list(saved.notes), saved.clip.frames
     wanted = host.options["svd_review"] and 1 < len(frames) <= MOST_MEASURED and min(frames.shape[1:3]) >= LEAST_SIDE
-    found = _tried("measured", lambda: host.queue.exclusively("svd", measure), notes) if wanted else None
-    files = _files(saved)
+    found = _try_work("measured", lambda: host.queue.run_exclusively("svd", measure), notes) if wanted else None
+    files = _list_files(saved)
     text = saved.clip.infotext
-    _tried("noted", lambda: history.remember_finished(saved.video, text, known, source, found, files), notes)
+    _try_work("noted", lambda: history.remember_finished(saved.video, text, known, source, found, files), notes)
     return replace(saved, notes=tuple(notes))
 
 
-def _files(saved: SavedClip) -> tuple[Path, ...]:
+def _list_files(saved: SavedClip) -> tuple[Path, ...]:
     copies = (file for copy in saved.copies for file in (copy.iterdir() if copy.is_dir() else (copy,)))
     return (saved.video, saved.video.with_suffix(".txt"), *copies, *saved.frames)
 
 
-def _tried(what: str, work: Callable[[], T], notes: list[str]) -> T | None:
+def _try_work(what: str, work: Callable[[], T], notes: list[str]) -> T | None:
     """Give what the work gives; None: it failed, and a note says why."""
     try:
         return work()

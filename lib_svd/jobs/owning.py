@@ -12,28 +12,28 @@ from lib_svd.request import ClipRequest
 _OWN = re.compile(r"(\.\w+){1,2}|(\.\w+)?/\d{5,}\.png")  # what follows the clip's stem in the names of its files
 
 
-def listed(video: Path, files: Iterable[Path]) -> list[str]:
+def list_endings(video: Path, files: Iterable[Path]) -> list[str]:
     """Say what is to be noted of files that were written with a clip: how their names go on after its own."""
     stem = str(video.with_suffix(""))
     after = (str(path).removeprefix(stem) for path in files if str(path).startswith(stem))
     return [name for name in (each.replace("\\", "/") for each in after) if _OWN.fullmatch(name)]
 
 
-def own_files(video: Path, noted: Sequence[str] | None) -> list[Path]:
+def list_own_files(video: Path, noted: Sequence[str] | None) -> list[Path]:
     """List what is there of the files that a clip's note lists, or without a list of those that carry its settings.
 
     Args:
         video: the clip.
-        noted: what `listed` gave, from the clip's `.json`; None: nothing is listed there.
+        noted: what `list_endings` gave, from the clip's `.json`; None: nothing is listed there.
     """
     if noted is None:
-        files = _by_settings(video)
+        files = _list_by_settings(video)
     else:
         files = [video.parent / f"{video.stem}{name}" for name in noted if _OWN.fullmatch(name)]
     return [path for path in files if path.is_file() and not path.is_symlink() and not _is_linked(video, path)]
 
 
-def frames_of(video: Path, infotext: str) -> tuple[Path, ...]:
+def list_frames(video: Path, infotext: str) -> tuple[Path, ...]:
     """List the pictures in the folder that is called like a clip, in order, if they carry the clip's settings; else
     none.
     """
@@ -41,14 +41,14 @@ def frames_of(video: Path, infotext: str) -> tuple[Path, ...]:
     paths = tuple(sorted(folder.glob("*.png")))
     if folder.is_symlink() or any(path.is_symlink() for path in paths):
         return ()
-    return paths if {text for path in paths if (text := _settings_in(path)) is not None} == {infotext} else ()
+    return paths if {text for path in paths if (text := _read_settings(path)) is not None} == {infotext} else ()
 
 
 def _is_linked(video: Path, path: Path) -> bool:
     return path.parent != video.parent and path.parent.is_symlink()
 
 
-def _by_settings(video: Path) -> list[Path]:
+def _list_by_settings(video: Path) -> list[Path]:
     """List the clip and its `.txt`, where that holds settings, and the frames that carry the same."""
     text = video.with_suffix(".txt")
     try:
@@ -58,11 +58,11 @@ def _by_settings(video: Path) -> list[Path]:
         return []
     if "SVD " not in infotext:
         return []
-    frames = [path for path in frames_of(video, infotext) if _OWN.fullmatch(f"/{path.name}")]
+    frames = [path for path in list_frames(video, infotext) if _OWN.fullmatch(f"/{path.name}")]
     return [video, text, *frames]
 
 
-def _settings_in(path: Path) -> str | None:
+def _read_settings(path: Path) -> str | None:
     """Read what stands in a picture, "" for nothing; None: it cannot be read."""
     from PIL import Image
 

@@ -10,7 +10,7 @@ from PIL import Image
 from lib_svd import images
 from lib_svd.animate import Order
 from lib_svd.errors import BadInput, BadOutput
-from lib_svd.files import hidden_names, sync
+from lib_svd.files import make_hidden_names, sync
 
 FOLDER = "pictures"  # below the clips' own
 
@@ -23,11 +23,11 @@ def keep(order: Order, clips: Path) -> str:
     """
     if _is_in(order.picture_path, order):
         return order.picture_path
-    path = clips.absolute() / FOLDER / f"{_content(order.original)}.png"
+    path = clips.absolute() / FOLDER / f"{_hash_pixels(order.original)}.png"
     try:
         if not path.exists():
             path.parent.mkdir(exist_ok=True)
-            with hidden_names(path.parent) as hidden:
+            with make_hidden_names(path.parent) as hidden:
                 unfinished = hidden(".png")
                 order.original.save(unfinished, compress_level=1)  # faster than 6 by half, and little larger
                 sync(unfinished)
@@ -45,6 +45,6 @@ def _is_in(path: str, order: Order) -> bool:
         return False
 
 
-def _content(picture: Image.Image) -> str:
+def _hash_pixels(picture: Image.Image) -> str:
     """Give the same digits for the same pixels."""
     return hashlib.sha256(f"{picture.size}".encode() + picture.tobytes()).hexdigest()[:32]

@@ -13,10 +13,10 @@ from PIL import Image
 from lib_svd import images, video
 from lib_svd.clip import Clip, SavedClip
 from lib_svd.errors import BadInput
-from lib_svd.finish.finishing import finished_of
+from lib_svd.finish.finishing import read_finished
 from lib_svd.infotext import read_infotext
 from lib_svd.jobs.history import Entry
-from lib_svd.jobs.owning import frames_of
+from lib_svd.jobs.owning import list_frames
 from lib_svd.request import ClipRequest
 
 
@@ -29,37 +29,37 @@ class Restored:
     saved: SavedClip
 
 
-def restored(entry: Entry) -> Restored:
+def restore_entry(entry: Entry) -> Restored:
     """Read back a clip, its settings and its picture, where that is still there.
 
     Raises:
         BadInput: the clip cannot be read, or carries no settings.
     """
-    saved = reopened(entry.video)
+    saved = reopen_clip(entry.video)
     said = entry.settings or asdict(ClipRequest.from_infotext(saved.clip.infotext))
     settings = {name: value for name, value in said.items() if value is not None}
-    picture, notes = _picture(entry, ClipRequest.from_mapping(settings).background)
+    picture, notes = _find_picture(entry, ClipRequest.from_mapping(settings).background)
     return Restored(settings=settings, picture=picture, saved=replace(saved, notes=notes))
 
 
-def reopened(path: Path) -> SavedClip:
+def reopen_clip(path: Path) -> SavedClip:
     """Read a clip with its frames: without loss where they were saved too, else out of the video.
 
     Raises:
         BadInput: it cannot be read, or carries no settings.
     """
     check_no_link(path)
-    return _opened(path, read_infotext(path))
+    return _open_clip(path, read_infotext(path))
 
 
-def opened(path: Path) -> SavedClip:
+def open_clip(path: Path) -> SavedClip:
     """Read the same of any clip, made here or elsewhere; its infotext is "" where nothing tells how it was made.
 
     Raises:
         BadInput: it cannot be read.
     """
     check_no_link(path)
-    return _opened(path, infotext_of(path))
+    return _open_clip(path, find_infotext(path))
 
 
 def check_no_link(path: Path) -> None:
@@ -68,7 +68,7 @@ def check_no_link(path: Path) -> None:
         raise BadInput(f"{path} is a link, which is not followed: open the clip itself.")
 
 
-def infotext_of(path: Path) -> str:
+def find_infotext(path: Path) -> str:
     """Read the settings text that a clip carries, or that stands beside it; "": there is none that can be read."""
     with suppress(BadInput):
         infotext = read_infotext(path)
@@ -84,25 +84,25 @@ class OwnShape(NamedTuple):
     fps: int | None
 
 
-def own_shape(infotext: str) -> OwnShape:
+def read_own_shape(infotext: str) -> OwnShape:
     """Read what a clip's settings say of its frames; nothing where it was finished, since they are of the clip
     before.
     """
-    settings = ClipRequest() if finished_of(infotext) else ClipRequest.from_infotext(infotext)
+    settings = ClipRequest() if read_finished(infotext) else ClipRequest.from_infotext(infotext)
     return OwnShape((settings.width, settings.height), settings.fps)
 
 
-def _opened(path: Path, infotext: str) -> SavedClip:
-    kept = frames_of(path, infotext) if infotext else ()
+def _open_clip(path: Path, infotext: str) -> SavedClip:
+    kept = list_frames(path, infotext) if infotext else ()
     frames, fps = video.read_frames(path.with_suffix("") if kept else path)
-    size, own_fps = own_shape(infotext)
+    size, own_fps = read_own_shape(infotext)
     if own_fps is None and kept:
         fps = video.probe(path).fps
-    clip = Clip(frames=video.as_made(frames, size), fps=own_fps or max(1, round(fps)), infotext=infotext)
+    clip = Clip(frames=video.resize_as_made(frames, size), fps=own_fps or max(1, round(fps)), infotext=infotext)
     return SavedClip(clip=clip, video=path, frames=kept)
 
 
-def _picture(entry: Entry, background: str | None) -> tuple[Image.Image | None, tuple[str, ...]]:
+def _find_picture(entry: Entry, background: str | None) -> tuple[Image.Image | None, tuple[str, ...]]:
     if not entry.picture:
         return None, ("Which picture this clip was made from is not known: choose it yourself.",)
     try:

@@ -15,11 +15,11 @@ from lib_svd import video
 from lib_svd.animate import MOST_SHOWN, Load, Order, animate
 from lib_svd.clip import Clip, Frames, SavedClip
 from lib_svd.errors import BadRequest
-from lib_svd.jobs.noting import noted
+from lib_svd.jobs.noting import note_clip
 from lib_svd.ports import Host, Queue
 from lib_svd.progress import Preview, Progress
 from lib_svd.review import Measures, Review
-from lib_svd.settings import SETTINGS, SWEPT, Setting, names_in, setting_called
+from lib_svd.settings import SETTINGS, SWEPT, Setting, find_setting, list_names
 
 MOST = 36  # clips of one sweep
 LABEL = 1 / 12  # of a clip's shorter side; at least LEAST_LABEL pixels
@@ -40,15 +40,15 @@ class Swept:
         return {} if self.review is None else self.review.measures
 
 
-def sweepable(name: str) -> Setting:
+def find_sweepable(name: str) -> Setting:
     """Find the setting of that name, in code, on the command line or in the tab.
 
     Raises:
         BadRequest: there is none, or it cannot be swept.
     """
-    setting = setting_called(name)
+    setting = find_setting(name)
     if setting is None or SWEPT not in setting.groups:
-        known = ", ".join(SETTINGS[each].word for each in names_in(SWEPT))
+        known = ", ".join(SETTINGS[each].word for each in list_names(SWEPT))
         raise BadRequest(f"{name!r} cannot be swept: choose one of {known}.")
     return setting
 
@@ -60,15 +60,15 @@ def read_values(setting: Setting, text: str) -> tuple[object, ...]:
         BadRequest: a value is none of this setting, or there are fewer than two or too many.
     """
     text = text.strip() or setting.values
-    words = [one for word in text.split(",") if word.strip() for one in _each(word.strip())]
-    values = tuple(dict.fromkeys(setting.checked(setting.read(word)) for word in words))
+    words = [one for word in text.split(",") if word.strip() for one in _split_range(word.strip())]
+    values = tuple(dict.fromkeys(setting.check(setting.read(word)) for word in words))
     if not 2 <= len(values) <= MOST:
         given = "1 is" if len(values) == 1 else f"{len(values)} are"
         raise BadRequest(f"A sweep takes 2 to {MOST} different values, such as 60, 75, 90; {given} given.")
     return values
 
 
-def orders(first: Order, setting: Setting, values: Sequence[object]) -> list[Order]:
+def make_orders(first: Order, setting: Setting, values: Sequence[object]) -> list[Order]:
     """Make an order a value, all else as in the first; the clips' names end in their values.
 
     Raises:
@@ -76,10 +76,12 @@ def orders(first: Order, setting: Setting, values: Sequence[object]) -> list[Ord
     """
     made, family = [], first.checkpoint.family
     for value in values:
-        word = str(setting.written(value)).replace(" ", "_")
-        to = first.to.numbered(word)
+        word = str(setting.write(value)).replace(" ", "_")
+        to = first.to.append_word(word)
         video.check_output(to.out, None)
-        request, notes = family.complete(first.request.with_(**{setting.name: value}), grid=first.checkpoint.size_grid)
+        request, notes = family.complete(
+            first.request.replace(**{setting.name: value}), grid=first.checkpoint.size_grid
+        )
         notes = tuple(dict.fromkeys((*first.notes, *notes)))
         made.append(replace(first, request=request, to=to, notes=notes))
     return made
@@ -93,7 +95,7 @@ def sweep(made: Sequence[Order], setting: Setting, host: Host, load: Load) -> It
     """
     for number, order in enumerate(made, 1):
         nth = replace(host, queue=_NthOf(host.queue, number, len(made)))
-        saved, found = noted(order, animate(order, nth, load), nth, load)
+        saved, found = note_clip(order, animate(order, nth, load), nth, load)
         yield Swept(value=getattr(order.request, setting.name), saved=saved, review=found)
 
 
@@ -110,13 +112,13 @@ def save_grid(swept: Sequence[Swept], setting: Setting, out: Path, encoding: vid
         ClipNotSaved: it could not be written; the clips themselves are there.
     """
     clips = [each.saved.clip for each in swept]
-    labels = [f"{setting.label} {setting.written(each.value)}" for each in swept]
-    frames = grid([clip.frames for clip in clips], labels)
+    labels = [f"{setting.label} {setting.write(each.value)}" for each in swept]
+    frames = make_grid([clip.frames for clip in clips], labels)
     text = f"{setting.infotext}: {', '.join(str(each.value) for each in swept)}\n{clips[0].infotext}"
     return video.save(Clip(frames=frames, fps=clips[0].fps, infotext=text), out, encoding=encoding)
 
 
-def grid(clips: Sequence[Frames], labels: Sequence[str]) -> Frames:
+def make_grid(clips: Sequence[Frames], labels: Sequence[str]) -> Frames:
     """Put clips of one size [T, H, W, 3] beside and below each other, as nearly square as can be, labelled.
 
     Returns:
@@ -124,7 +126,9 @@ def grid(clips: Sequence[Frames], labels: Sequence[str]) -> Frames:
     """
     height, width = clips[0].shape[1:3]
     strip = max(LEAST_LABEL, round(LABEL * min(height, width)))
-    columns = min(range(1, len(clips) + 1), key=lambda n: (_longer_side(n, len(clips), width, height + strip), n))
+    columns = min(
+        range(1, len(clips) + 1), key=lambda n: (_measure_longer_side(n, len(clips), width, height + strip), n)
+    )
     rows = math.ceil(len(clips) / columns)
     shape = (max(map(len, clips)), rows * (height + strip), columns * width, 3)
     sheet = np.zeros(shape, np.uint8)
@@ -132,8 +136,8 @@ def grid(clips: Sequence[Frames], labels: Sequence[str]) -> Frames:
         top, left = i // columns * (height + strip), i % columns * width
         sheet[: len(frames), top : top + height, left : left + width] = frames
         sheet[len(frames) :, top : top + height, left : left + width] = frames[-1]
-        sheet[:, top + height : top + height + strip, left : left + width] = _written(label, width, strip)
-    return _no_larger(sheet, MOST_SHOWN)
+        sheet[:, top + height : top + height + strip, left : left + width] = _draw_label(label, width, strip)
+    return _shrink(sheet, MOST_SHOWN)
 
 
 class _NthOf:
@@ -141,13 +145,13 @@ class _NthOf:
 
     def __init__(self, queue: Queue, number: int, count: int) -> None:
         self._queue, self._number, self._count = queue, number, count
-        self.exclusively, self.interrupted = queue.exclusively, queue.interrupted
+        self.run_exclusively, self.is_interrupted = queue.run_exclusively, queue.is_interrupted
 
     def report(self, progress: Progress, preview: Preview | None = None) -> None:
         self._queue.report(replace(progress, clip=self._number, clips=self._count), preview)
 
 
-def _each(word: str) -> list[str]:
+def _split_range(word: str) -> list[str]:
     """Read `1-4` as `1`, `2`, `3`, `4`; anything else as itself."""
     ends = re.fullmatch(r"(\d{1,10})-(\d{1,10})", word)
     if ends is None:
@@ -156,11 +160,11 @@ def _each(word: str) -> list[str]:
     return [str(number) for number in range(low, min(high, low + MOST) + 1)]
 
 
-def _longer_side(columns: int, count: int, width: int, height: int) -> int:
+def _measure_longer_side(columns: int, count: int, width: int, height: int) -> int:
     return max(columns * width, math.ceil(count / columns) * height)
 
 
-def _written(label: str, width: int, height: int) -> Frames:
+def _draw_label(label: str, width: int, height: int) -> Frames:
     """Write text on black, [H, W, 3]; Pillow's own font has one size before 10.1, so it is drawn there and enlarged."""
     font = ImageFont.load_default()
     left, top, right, bottom = font.getbbox(label)
@@ -173,7 +177,7 @@ def _written(label: str, width: int, height: int) -> Frames:
     return np.asarray(image)
 
 
-def _no_larger(frames: Frames, most: int) -> Frames:
+def _shrink(frames: Frames, most: int) -> Frames:
     """Shrink frames until they fit, and to even sides."""
     height, width = frames.shape[1:3]
     scale = min(1.0, most / max(height, width))

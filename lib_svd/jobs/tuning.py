@@ -13,9 +13,9 @@ from lib_svd.clip import SavedClip
 from lib_svd.errors import BadOutput, BadRequest
 from lib_svd.jobs import history
 from lib_svd.request import CompleteRequest
-from lib_svd.review import FAULTS, Measures, Review, advise, faults, near_faults, rate
+from lib_svd.review import FAULTS, Measures, Review, advise, list_faults, list_near_faults, rate
 from lib_svd.settings import SETTINGS
-from lib_svd.speeds import steps_of
+from lib_svd.speeds import choose_steps
 
 LEAST, MOST = 3, 36  # drafts
 DRAFT_SIDE = 512  # pixels of a draft's longer side, where the model works at such a size
@@ -48,7 +48,7 @@ class Draft:
         """What the measures say is wrong, in words."""
         if not self.measures:
             return "could not be measured"
-        return ", ".join(FAULTS[fault] for fault in faults(self.measures)) or "nothing is wrong"
+        return ", ".join(FAULTS[fault] for fault in list_faults(self.measures)) or "nothing is wrong"
 
 
 def tune(first: Order, budget: int, make: Make, drafts: Sequence[Draft] = ()) -> Iterator[Draft]:
@@ -72,7 +72,7 @@ def tune(first: Order, budget: int, make: Make, drafts: Sequence[Draft] = ()) ->
     if family.conditioning != "svd":
         raise BadRequest(f"{family.title} turns an object and takes no motion: choose a model that animates a scene.")
     done = list(drafts)
-    for settings, reason in islice(_proposals(first, done), budget):
+    for settings, reason in islice(_propose(first, done), budget):
         made = _make(first, len(done) + 1, settings, reason, make)
         done.append(made)
         yield made
@@ -87,21 +87,23 @@ def apply_draft(first: Order, draft: Draft, to: Destination) -> Order:
     """Order the clip that is wanted with the settings of a draft, in full; raises BadInput where it cannot be
     written.
     """
-    request = first.request.with_(**draft.settings)
+    request = first.request.replace(**draft.settings)
     made = order(request, first.original, first.checkpoint, to, source=first.source)
     return replace(made, picture_path=first.picture_path)
 
 
-def _proposals(first: Order, done: Sequence[Draft]) -> Iterator[Proposal]:
+def _propose(first: Order, done: Sequence[Draft]) -> Iterator[Proposal]:
     """Propose what to try next, each by what came of those before, which `done` then holds; nothing twice."""
     tried = [each.settings for each in done]
-    begun = (each for each in _beginnings(first) if each[0] not in tried)
-    while found := next(begun, None) or next((each for each in _steps(first, done) if each[0] not in tried), None):
+    begun = (each for each in _propose_beginnings(first) if each[0] not in tried)
+    while found := next(begun, None) or next(
+        (each for each in _propose_steps(first, done) if each[0] not in tried), None
+    ):
         tried.append(found[0])
         yield found
 
 
-def _beginnings(first: Order) -> Iterator[Proposal]:
+def _propose_beginnings(first: Order) -> Iterator[Proposal]:
     """Give three motions around the one to begin with, within what the model was trained on."""
     family, begin = first.checkpoint.family, {name: getattr(first.request, name) for name in TUNED}
     for factor in SPREAD:
@@ -119,30 +121,30 @@ def _choose_base(done: Sequence[Draft]) -> Draft:
     return next((each for each in reversed(later) if each.rank == best.rank), choose_best(first))
 
 
-def _steps(first: Order, done: Sequence[Draft]) -> Iterator[Proposal]:
+def _propose_steps(first: Order, done: Sequence[Draft]) -> Iterator[Proposal]:
     """List changes to the best draft, for each thing that is wrong with it: what is advised, then half of that."""
     best = _choose_base(done)
-    request = CompleteRequest.of(first.request.with_(**best.settings))
-    for fault in dict.fromkeys((*faults(best.measures), *near_faults(best.measures))):
+    request = CompleteRequest.of(first.request.replace(**best.settings))
+    for fault in dict.fromkeys((*list_faults(best.measures), *list_near_faults(best.measures))):
         advice = advise(best.measures, request, fault)
         if advice is None or advice.setting not in TUNED:
             continue
         now, then = best.settings[advice.setting], float(str(advice.value))
         for value in (then, (now + then) / 2):
             setting = SETTINGS[advice.setting]
-            value = setting.checked(round(value) if setting.kind is int else round(value, 3))
+            value = setting.check(round(value) if setting.kind is int else round(value, 3))
             changed = {**best.settings, advice.setting: value}
             if value != now:
-                said = f"Measured: {FAULTS[fault]}. {setting.label} {setting.written(value)}"
+                said = f"Measured: {FAULTS[fault]}. {setting.label} {setting.write(value)}"
                 yield changed, f"{said}: {advice.reason}"
 
 
 def _make(first: Order, number: int, settings: dict[str, float], reason: str, make: Make) -> Draft:
     checkpoint = first.checkpoint
-    size = _draft_size(first)
-    steps = steps_of("draft", checkpoint.family)
-    request = first.request.with_(**settings, **steps, width=size[0], height=size[1])
-    to = Destination(out=first.to.numbered(f"draft-{number}").out, encoding=first.to.encoding)
+    size = _choose_draft_size(first)
+    steps = choose_steps("draft", checkpoint.family)
+    request = first.request.replace(**settings, **steps, width=size[0], height=size[1])
+    to = Destination(out=first.to.append_word(f"draft-{number}").out, encoding=first.to.encoding)
     draft = order(request, first.original, checkpoint, to, source=first.source)
     saved, review = make(replace(draft, picture_path=first.picture_path))
     made = Draft(settings=settings, reason=reason, saved=saved, measures=review.measures if review else {})
@@ -151,7 +153,7 @@ def _make(first: Order, number: int, settings: dict[str, float], reason: str, ma
     return made
 
 
-def _draft_size(first: Order) -> tuple[int, int]:
+def _choose_draft_size(first: Order) -> tuple[int, int]:
     """Bring the clip's size down to DRAFT_SIDE, on the model's grid; as it is where that is small already."""
     grid, (width, height) = first.checkpoint.size_grid, (first.request.width, first.request.height)
     scale = min(1.0, DRAFT_SIDE / max(width, height))

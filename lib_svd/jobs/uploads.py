@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lib_svd.errors import BadInput, BadOutput
-from lib_svd.files import hidden_names
+from lib_svd.files import make_hidden_names
 
 _BEGINS = (  # where, what, and the suffix that says how it is read
     (4, b"ftyp", ".mp4"),
@@ -20,7 +20,7 @@ _BEGINS = (  # where, what, and the suffix that says how it is read
 HEAD = 16  # bytes that tell
 
 
-def kind_of(head: bytes) -> str:
+def find_suffix(head: bytes) -> str:
     """Tell the suffix for a clip that begins so; by its content, since ffmpeg opens lists of other files by theirs.
 
     Args:
@@ -36,17 +36,17 @@ def kind_of(head: bytes) -> str:
 
 
 @contextmanager
-def kept(content: bytes, folder: Path) -> Iterator[Path]:
+def keep_upload(content: bytes, folder: Path) -> Iterator[Path]:
     """Keep a file with a clip, in a hidden folder which goes at the end; what a kill leaves of it the next start
     removes.
 
     Raises:
-        BadInput: it is no clip, see `kind_of`.
+        BadInput: it is no clip, see `find_suffix`.
         BadOutput: it cannot be written there.
     """
-    suffix = kind_of(content[:HEAD])
+    suffix = find_suffix(content[:HEAD])
     try:
-        with hidden_names(folder) as hidden:
+        with make_hidden_names(folder) as hidden:
             path = hidden(suffix)
             path.write_bytes(content)
             yield path

@@ -1,9 +1,9 @@
 """What can be measured on a finished clip: motion, fidelity to the picture, consistency, and the loop's seam."""
 
-from lib_svd.review.advice import Advice, advise, faults
+from lib_svd.review.advice import Advice, advise, list_faults
 from lib_svd.review.flow import CV2_MISSING, LEAST_SIDE, can_see_motion
-from lib_svd.review.measure import Embed, Review, flicker, review
-from lib_svd.review.rating import near_faults, rate
+from lib_svd.review.measure import Embed, Review, measure_flicker, review
+from lib_svd.review.rating import list_near_faults, rate
 from lib_svd.review.words import BRIEF, FAULTS, MEASURES, Measure, Measures
 
 __all__ = [
@@ -19,9 +19,9 @@ __all__ = [
     "Review",
     "advise",
     "can_see_motion",
-    "faults",
-    "flicker",
-    "near_faults",
+    "list_faults",
+    "list_near_faults",
+    "measure_flicker",
     "rate",
     "review",
 ]

@@ -35,7 +35,7 @@ class Advice:
 
     @property
     def change(self) -> dict[str, object]:
-        """What `request.with_` takes to make the change."""
+        """What `request.replace` takes to make the change."""
         return {} if self.setting is None else {self.setting: self.value}
 
     @property
@@ -44,15 +44,15 @@ class Advice:
         if self.setting is None:
             return ""
         setting = SETTINGS[self.setting]
-        return f"Set {setting.called} to {spell(str(setting.written(self.value)), str(self.value))}."
+        return f"Set {setting.called} to {spell(str(setting.write(self.value)), str(self.value))}."
 
 
-def faults(measures: Measures) -> list[str]:
+def list_faults(measures: Measures) -> list[str]:
     """List what the measures say is wrong, of FAULTS; of a clip that stands still, nothing else says anything.
 
     A clip that tears, jumps, flickers or fades does not stand still, though nothing in it goes anywhere.
     """
-    found = {band.fault for band in (measure.band(measures) for measure in MEASURES) if band is not None}
+    found = {band.fault for band in (measure.find_band(measures) for measure in MEASURES) if band is not None}
     if found & CHANGES:
         found.discard("static")
     return ["static"] if "static" in found else [fault for fault in FAULTS if fault in found]
@@ -71,7 +71,7 @@ def advise(measures: Measures, request: CompleteRequest, said: str | None = None
     """
     if said is not None and said not in FAULTS:
         raise BadRequest(f"{said!r} is no fault that there is advice on: say one of {', '.join(FAULTS)}.")
-    found = [said] if said is not None else faults(measures)
+    found = [said] if said is not None else list_faults(measures)
     if not found:
         return None
     fault = found[0]
@@ -83,33 +83,33 @@ def advise(measures: Measures, request: CompleteRequest, said: str | None = None
 _Change = tuple[str | None, object, str]
 
 
-def _calmer(_: Measures, r: CompleteRequest) -> _Change:
+def _advise_calmer(_: Measures, r: CompleteRequest) -> _Change:
     if r.motion_bucket_id > 30:
         lower = min(BASELINE_MOTION, round(CALM * r.motion_bucket_id))
         return "motion_bucket_id", lower, "Less motion leaves less to invent from frame to frame."
     if r.noise_aug_strength > LEAST_AUGMENTATION:
         return "noise_aug_strength", LEAST_AUGMENTATION, "Motion is low already; less noise on the picture steadies it."
-    return _closer(r, "Motion and augmentation are low already:")
+    return _advise_closer(r, "Motion and augmentation are low already:")
 
 
-def _nearer(measures: Measures, r: CompleteRequest) -> _Change:
+def _advise_nearer(measures: Measures, r: CompleteRequest) -> _Change:
     ssim = measures.get("ssim")
     if ssim is not None and ssim < ANOTHER and r.noise_aug_strength > USUAL_AUGMENTATION:
         return "noise_aug_strength", USUAL_AUGMENTATION, "The first frame already leaves the picture: less noise on it."
     if r.max_guidance < MOST_GUIDANCE:
         higher = min(MOST_GUIDANCE, r.max_guidance + GUIDANCE_STEP)
         return "max_guidance", higher, "Guidance holds the clip to its picture, most of all its last frames."
-    return _closer(r, "Guidance is high already:")
+    return _advise_closer(r, "Guidance is high already:")
 
 
-def _closer(r: CompleteRequest, why: str) -> _Change:
+def _advise_closer(r: CompleteRequest, why: str) -> _Change:
     if r.fit == "crop" and r.zoom < CLOSEST:
         closer = round(min(CLOSEST, CLOSER * r.zoom), 2)
         return "zoom", closer, f"{why} a tighter crop leaves less to invent."
     return None, None, f"{why} take another picture, of one subject with clear depth."
 
 
-def _livelier(_: Measures, r: CompleteRequest) -> _Change:
+def _advise_livelier(_: Measures, r: CompleteRequest) -> _Change:
     if r.motion_bucket_id < 255:
         higher = min(255, max(BASELINE_MOTION, round(LIVELY * r.motion_bucket_id)))
         return "motion_bucket_id", higher, "More motion asked is more motion seen."
@@ -117,27 +117,27 @@ def _livelier(_: Measures, r: CompleteRequest) -> _Change:
     return "noise_aug_strength", louder, "Noise loosens the hold of the picture."
 
 
-def _steadier(_: Measures, r: CompleteRequest) -> _Change:
+def _advise_steadier(_: Measures, r: CompleteRequest) -> _Change:
     if r.decode == "reference":
         return "decode", "exact", "Decoding in chunks of their own makes seams between them."
     if r.num_steps < ENOUGH_STEPS and r.schedule == "karras":
         return "num_steps", ENOUGH_STEPS, "Too few steps leave noise in, other noise in every frame."
-    return _calmer(_, r)
+    return _advise_calmer(_, r)
 
 
-def _truer(measures: Measures, r: CompleteRequest) -> _Change:
+def _advise_truer(measures: Measures, r: CompleteRequest) -> _Change:
     if (measures.get("saturation") or 0) > 0 and r.max_guidance > r.min_guidance:
         lower = max(r.min_guidance, r.max_guidance - GUIDANCE_STEP)
         return "max_guidance", lower, "Much guidance drives colours up from frame to frame."
     if r.noise_aug_strength > LEAST_AUGMENTATION:
         return "noise_aug_strength", LEAST_AUGMENTATION, "Less noise on the picture keeps its colours."
-    return _calmer(measures, r)
+    return _advise_calmer(measures, r)
 
 
 _RULES: dict[str, Callable[[Measures, CompleteRequest], _Change]] = {
-    "chaotic": _calmer,
-    "leaves": _nearer,
-    "static": _livelier,
-    "flickers": _steadier,
-    "colours": _truer,
+    "chaotic": _advise_calmer,
+    "leaves": _advise_nearer,
+    "static": _advise_livelier,
+    "flickers": _advise_steadier,
+    "colours": _advise_truer,
 }

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from lib_svd.review.camera import Floats, camera_move, squared
+from lib_svd.review.camera import Floats, fit_camera_move, square_lengths
 
 Grey = npt.NDArray[np.uint8]
 
@@ -41,15 +41,15 @@ class Pair:
 
 def pair(a: Grey, b: Grey) -> Pair:
     """Find the flow between two frames [H, W] uint8, grey, by inverse search (DIS, Kroeger et al. 2016)."""
-    even_a, even_b = _evened(a), _evened(b)
+    even_a, even_b = _even_light(a), _even_light(b)
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     there, back = dis.calc(even_a, even_b, None), dis.calc(even_b, even_a, None)  # type: ignore[call-overload]
-    forward, leaves = _settled(even_a, even_b, there, back)
-    backward, arrives = _settled(even_b, even_a, back, there)
+    forward, leaves = _settle_flow(even_a, even_b, there, back)
+    backward, arrives = _settle_flow(even_b, even_a, back, there)
     return Pair(
-        forward=_agreed(forward, backward, leaves),
-        backward=_agreed(backward, forward, arrives),
-        alike=1.0 if is_flat(a) or is_flat(b) else _alike(a, b, there, back),
+        forward=_agree(forward, backward, leaves),
+        backward=_agree(backward, forward, arrives),
+        alike=1.0 if is_flat(a) or is_flat(b) else _compare(a, b, there, back),
     )
 
 
@@ -58,13 +58,13 @@ def is_flat(grey: Grey) -> bool:
     return bool(grey.std() < FLAT)
 
 
-def _alike(a: Grey, b: Grey, there: Floats, back: Floats) -> float:
-    found = _apart(there, back) < 0.02 * squared(there) + 0.5  # Sundaram et al. 2010, eq. 5
+def _compare(a: Grey, b: Grey, there: Floats, back: Floats) -> float:
+    found = _measure_gap(there, back) < 0.02 * square_lengths(there) + 0.5  # Sundaram et al. 2010, eq. 5
     same = np.abs(_mean(a.astype(np.float32)) - _mean(b.astype(np.float32))) < SAME
     return float((found | same).mean())
 
 
-def _settled(a: Grey, b: Grey, there: Floats, back: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def _settle_flow(a: Grey, b: Grey, there: Floats, back: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Find the flow from one evened frame to the other, where that is seen, and what goes with it where it is not.
 
     And which pixels themselves were seen to move.
@@ -73,15 +73,15 @@ def _settled(a: Grey, b: Grey, there: Floats, back: Floats) -> tuple[Floats, npt
     still, moved = _mean((after - before) ** 2), _mean((remap(after, there) - before) ** 2)
     noise = float(np.median(np.minimum(still, moved))) / 2  # variance; each of the two frames has its own
     moves = still > GAIN * moved + LEAST
-    return _filled(there * moves[..., None], _trust(before, noise, _apart(there, back) * moves)), moves
+    return _fill_flow(there * moves[..., None], _trust(before, noise, _measure_gap(there, back) * moves)), moves
 
 
-def _agreed(there: Floats, back: Floats, moves: npt.NDArray[np.bool_]) -> Floats:
+def _agree(there: Floats, back: Floats, moves: npt.NDArray[np.bool_]) -> Floats:
     """Let what stands still, but is reached from elsewhere, go with what is around it: it is a light on what moves."""
-    return _filled(there, np.where(moves, 1, 1 / (1 + _apart(there, back) / APART**2)).astype(np.float32))
+    return _fill_flow(there, np.where(moves, 1, 1 / (1 + _measure_gap(there, back) / APART**2)).astype(np.float32))
 
 
-def _evened(grey: Grey) -> Grey:
+def _even_light(grey: Grey) -> Grey:
     """Take light and shade out of a frame, and bring it to a contrast that no fade changes."""
     fine = grey - cv2.GaussianBlur(grey.astype(np.float32), (0, 0), COARSE * min(grey.shape))
     return np.clip(128 + fine * (CONTRAST / max(float(fine.std()), LEAST_CONTRAST)), 0, 255).round().astype(np.uint8)
@@ -95,9 +95,9 @@ def remap(image: Floats, flow: Floats) -> Floats:
     return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
 
 
-def _apart(there: Floats, back: Floats) -> Floats:
+def _measure_gap(there: Floats, back: Floats) -> Floats:
     """Give the squared pixels between where a pixel began and where it ends, forth and back."""
-    return squared(there + remap(back, there))
+    return square_lengths(there + remap(back, there))
 
 
 def _trust(frame: Floats, noise: float, apart: Floats) -> Floats:
@@ -112,14 +112,14 @@ def _trust(frame: Floats, noise: float, apart: Floats) -> Floats:
     return np.asarray(slope / (slope + TRUST * noise) / (1 + apart / APART**2), np.float32)
 
 
-def _filled(flow: Floats, trust: Floats) -> Floats:
+def _fill_flow(flow: Floats, trust: Floats) -> Floats:
     """Take what is not trusted from around, and from the camera's move."""
     height, width = trust.shape
     small = (max(1, width // SHRUNK), max(1, height // SHRUNK))
     weighted = np.concatenate([flow * trust[..., None], trust[..., None]], -1)
     near = cv2.GaussianBlur(cv2.resize(weighted, small, interpolation=cv2.INTER_AREA), (0, 0), NEAR * min(small))
     near = cv2.resize(near, (width, height), interpolation=cv2.INTER_LINEAR)
-    around = (near[..., :2] + FAR * camera_move(flow, trust)) / (near[..., 2:] + FAR)
+    around = (near[..., :2] + FAR * fit_camera_move(flow, trust)) / (near[..., 2:] + FAR)
     return np.asarray(around + trust[..., None] * (flow - around), np.float32)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lib_svd.clip import Frames
-from lib_svd.review.camera import Floats, squared
+from lib_svd.review.camera import Floats, square_lengths
 
 CV2_MISSING = (
     "Motion, drift and flicker cannot be measured, since opencv is not installed or cannot be loaded: "
@@ -36,7 +36,7 @@ class Flows:
         """How far each pixel moves, [T - 1, H, W], pixels of the clip."""
         return np.asarray(self.scale * np.hypot(self.forward[..., 0], self.forward[..., 1]), np.float32)
 
-    def warped(self, image: Floats, t: int, *, ahead: bool) -> Floats:
+    def warp(self, image: Floats, t: int, *, ahead: bool) -> Floats:
         """Show a picture [H, W, ...] of the next frame (ahead) or of the one before as frame t sees it, bilinear."""
         from lib_svd.review.dense import remap
 
@@ -47,7 +47,7 @@ class Flows:
         flow = self.forward[t]
         return bool(np.diff(flow[..., 0], axis=1).mean() + np.diff(flow[..., 1], axis=0).mean() >= 0)
 
-    def aligned(
+    def align(
         self, here: Floats, there: Floats, t: int, *, ahead: bool
     ) -> tuple[tuple[Floats, Floats], npt.NDArray[np.bool_]]:
         """Give frame t, and the next one (ahead) or the one before moved onto it; [H, W] of the clip's own size.
@@ -60,10 +60,10 @@ class Flows:
 
         size = (here.shape[1], here.shape[0])
         flow = self.scale * cv2.resize(self.forward[t] if ahead else self.backward[t - 1], size)
-        seen = cv2.resize(self.matched(t, ahead=ahead).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        seen = cv2.resize(self.find_matched(t, ahead=ahead).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
         return (remap(here, np.abs(flow - np.round(flow))), remap(there, flow)), seen.astype(bool)
 
-    def matched(self, t: int, *, ahead: bool) -> npt.NDArray[np.bool_]:
+    def find_matched(self, t: int, *, ahead: bool) -> npt.NDArray[np.bool_]:
         """Tell where frame t is seen in the next frame (or the one before) too, [H, W]."""
         return self._matched[t, ahead]
 
@@ -78,8 +78,10 @@ class Flows:
         for t in range(len(self.forward)):
             pair = ((t, True, self.forward[t], self.backward[t]), (t + 1, False, self.backward[t], self.forward[t]))
             for frame, ahead, there, back in pair:
-                apart = squared(there + self.warped(back, frame, ahead=ahead))
-                found[frame, ahead] = _inside(there) & (apart < 0.01 * (squared(there) + squared(back)) + 0.5)
+                apart = square_lengths(there + self.warp(back, frame, ahead=ahead))
+                found[frame, ahead] = _find_inside(there) & (
+                    apart < 0.01 * (square_lengths(there) + square_lengths(back)) + 0.5
+                )
         return found
 
 
@@ -92,7 +94,7 @@ def can_see_motion() -> bool:
     return True
 
 
-def flows(frames: Frames) -> Flows:
+def find_flows(frames: Frames) -> Flows:
     """Find the motion of frames [T, H, W, 3] uint8, RGB, T at least 2."""
     import cv2
 
@@ -114,7 +116,7 @@ def flows(frames: Frames) -> Flows:
     )
 
 
-def _inside(flow: Floats) -> npt.NDArray[np.bool_]:
+def _find_inside(flow: Floats) -> npt.NDArray[np.bool_]:
     """Tell where a pixel does not leave the frame, [H, W]."""
     height, width = flow.shape[:2]
     x, y = np.arange(width) + flow[..., 0], np.arange(height)[:, None] + flow[..., 1]

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lib_svd.clip import Frames
-from lib_svd.review.camera import Floats, camera_share
-from lib_svd.review.detail import as_grey, detail_grown, times_as_sharp
-from lib_svd.review.flow import CUT, LEAST_SIDE, Flows, can_see_motion, flows
-from lib_svd.review.repeats import own_pictures
+from lib_svd.review.camera import Floats, measure_camera_share
+from lib_svd.review.detail import compare_sharpness, convert_to_grey, measure_detail_growth
+from lib_svd.review.flow import CUT, LEAST_SIDE, Flows, can_see_motion, find_flows
+from lib_svd.review.repeats import find_own_pictures
 from lib_svd.review.words import FROZEN
 
 if TYPE_CHECKING:
@@ -99,36 +99,36 @@ def review(frames: Frames, picture: Frames | None = None, embed: Embed | None = 
         picture: [H, W, 3] uint8, what the model was given, of the clip's size.
         embed: the image tower of the clip's checkpoint, where similarity is wanted.
     """
-    stored, frames = len(frames), frames[own_pictures(frames)]
-    moves = flows(frames) if can_see_motion() else None
+    stored, frames = len(frames), frames[find_own_pictures(frames)]
+    moves = find_flows(frames) if can_see_motion() else None
     series: dict[str, list[float]] = {}
-    motion = _motion(moves, min(frames.shape[1:3]), series)
-    likeness = _likeness(frames, picture, embed, series)
-    drift = _drift(moves, series)
-    consistency = _consistency(frames, moves, series, repeated=1 - len(frames) / stored)
+    motion = _measure_motion(moves, min(frames.shape[1:3]), series)
+    likeness = _measure_likeness(frames, picture, embed, series)
+    drift = _measure_drift(moves, series)
+    consistency = _measure_consistency(frames, moves, series, repeated=1 - len(frames) / stored)
     fidelity = Fidelity(
         ssim=None if picture is None else ssim(frames[0], picture),
-        first_frame_sharpness=None if picture is None else times_as_sharp(frames[0], picture),
+        first_frame_sharpness=None if picture is None else compare_sharpness(frames[0], picture),
         **likeness,
         **drift,
     )
     return Review(
-        motion=motion, fidelity=fidelity, consistency=consistency, loop=Loop(seam=_seam(frames)), series=series
+        motion=motion, fidelity=fidelity, consistency=consistency, loop=Loop(seam=_measure_seam(frames)), series=series
     )
 
 
-def flicker(frames: Frames) -> float | None:
+def measure_flicker(frames: Frames) -> float | None:
     """Measure `Consistency.flicker` of frames [T, H, W, 3] uint8, whether one repeats another or not.
 
     None: they are too few or too small, none goes with both neighbours, or opencv is missing.
     """
     if len(frames) < 3 or min(frames.shape[1:3]) < LEAST_SIDE or not can_see_motion():
         return None
-    found = _flickers(flows(frames))
+    found = _measure_flickers(find_flows(frames))
     return float(np.mean(found)) if found else None
 
 
-def _motion(moves: Flows | None, side: int, series: dict[str, list[float]]) -> Motion:
+def _measure_motion(moves: Flows | None, side: int, series: dict[str, list[float]]) -> Motion:
     if moves is None:
         return Motion(flow=None, flow_top5=None, speed=None, standstill=None, camera=None, subject=None)
     lengths = moves.lengths.reshape(len(moves.forward), -1)
@@ -138,7 +138,7 @@ def _motion(moves: Flows | None, side: int, series: dict[str, list[float]]) -> M
     within = np.array([not moves.is_cut(t) for t in range(len(lengths))])  # a cut is no motion
     if not within.any():
         within[:] = True
-    camera = _camera([flow for flow, counts in zip(moves.forward, within, strict=True) if counts])
+    camera = _measure_camera([flow for flow, counts in zip(moves.forward, within, strict=True) if counts])
     speeds = 100 * top[within] / side
     return Motion(
         flow=float(np.median(lengths[within])),
@@ -150,14 +150,14 @@ def _motion(moves: Flows | None, side: int, series: dict[str, list[float]]) -> M
     )
 
 
-def _camera(pairs: Sequence[Floats]) -> float | None:
-    """Take `camera_share` of a clip: pairs of frames count by how much moves."""
-    shares = [(camera_share(flow), float((flow**2).sum())) for flow in pairs]
+def _measure_camera(pairs: Sequence[Floats]) -> float | None:
+    """Take `measure_camera_share` of a clip: pairs of frames count by how much moves."""
+    shares = [(measure_camera_share(flow), float((flow**2).sum())) for flow in pairs]
     moved = [(share, weight) for share, weight in shares if share is not None]
     return float(np.average([s for s, _ in moved], weights=[w for _, w in moved])) if moved else None
 
 
-def _likeness(
+def _measure_likeness(
     frames: Frames, picture: Frames | None, embed: Embed | None, series: dict[str, list[float]]
 ) -> dict[str, float | None]:
     if embed is None:
@@ -171,42 +171,42 @@ def _likeness(
     return {"similarity": float(np.mean(likeness)), "similarity_lowest": min(likeness)}
 
 
-def _drift(moves: Flows | None, series: dict[str, list[float]]) -> dict[str, float | None]:
+def _measure_drift(moves: Flows | None, series: dict[str, list[float]]) -> dict[str, float | None]:
     """Follow colours along the motion: what comes into view and goes is no drift.
 
     Chroma is that of each frame's own pixels: mixed by the motion, grain would lose some in every step.
     """
     if moves is None:
         return {"drift": None, "saturation": None}
-    colours = [_with_chroma(lab(frame)) for frame in moves.frames]
+    colours = [_add_chroma(convert_to_lab(frame)) for frame in moves.frames]
     steps: list[npt.NDArray[np.float64]] = [np.zeros(4)]
     for t in range(len(moves.forward)):
-        seen = moves.matched(t, ahead=True)
+        seen = moves.find_matched(t, ahead=True)
         if moves.is_cut(t) or not seen.any():
             steps.append(np.zeros(4))
             continue
-        ahead = moves.warped(colours[t + 1], t, ahead=True)
+        ahead = moves.warp(colours[t + 1], t, ahead=True)
         steps.append((ahead - colours[t])[seen].astype(np.float64).mean(0))
-    whole = _straight(np.cumsum(steps, 0))
+    whole = _measure_trend(np.cumsum(steps, 0))
     series["drift"] = np.linalg.norm(np.cumsum(steps, 0)[:, :3], axis=1).tolist()
     return {"drift": float(np.linalg.norm(whole[:3])), "saturation": float(whole[3])}
 
 
-def _with_chroma(colours: Floats) -> Floats:
+def _add_chroma(colours: Floats) -> Floats:
     return np.concatenate([colours, np.hypot(colours[..., 1:2], colours[..., 2:])], -1)
 
 
-def _consistency(
+def _measure_consistency(
     frames: Frames, moves: Flows | None, series: dict[str, list[float]], *, repeated: float
 ) -> Consistency:
-    differences = _neighbours(frames)
-    grown = detail_grown(frames, moves)
+    differences = _compare_neighbours(frames)
+    grown = measure_detail_growth(frames, moves)
     series["difference"], series["sharpness"] = differences, np.exp(grown).tolist()
-    sharpness = float(np.exp(_straight(grown[:, None])[0]))
+    sharpness = float(np.exp(_measure_trend(grown[:, None])[0]))
     warped_error = flicker = cuts = None
     if moves is not None:
-        errors, cuts = _warped_errors(moves)
-        flickers = _flickers(moves)
+        errors, cuts = _measure_warped_errors(moves)
+        flickers = _measure_flickers(moves)
         series["warped_error"], series["flicker"] = errors, flickers
         warped_error, flicker = float(np.mean(errors)), float(np.mean(flickers)) if flickers else None
     return Consistency(
@@ -219,25 +219,25 @@ def _consistency(
     )
 
 
-def _warped_errors(moves: Flows) -> tuple[list[float], int]:
+def _measure_warped_errors(moves: Flows) -> tuple[list[float], int]:
     """Take the mean difference of each frame and the next one moved back onto it, where both are seen; and find cuts.
 
     Less what is the same over a square, which is flicker or drift, and what is other in every pixel, which is grain.
     """
     errors, cuts = [], [moves.is_cut(t) for t in range(len(moves.forward))]
     for t, is_cut in enumerate(cuts):
-        apart = (moves.warped(moves.frames[t + 1].astype(np.float32), t, ahead=True) - moves.frames[t]) / 255
+        apart = (moves.warp(moves.frames[t + 1].astype(np.float32), t, ahead=True) - moves.frames[t]) / 255
         if is_cut:
             errors.append(float(np.abs(apart).mean()))
             continue
-        matched = moves.matched(t, ahead=True)[..., None].astype(np.float32)
-        squares, seen = _squares(_without_grain(apart * matched)), _squares(matched)
+        matched = moves.find_matched(t, ahead=True)[..., None].astype(np.float32)
+        squares, seen = _cut_squares(_blur_grain(apart * matched)), _cut_squares(matched)
         same = (squares * seen).sum((1, 3), keepdims=True) / np.maximum(seen.sum((1, 3), keepdims=True), 1)
         errors.append(float((np.abs(squares - same) * seen).sum() / max(float(seen.sum()) * 3, 1)))
     return errors, sum(cuts)
 
 
-def _without_grain(apart: Floats) -> Floats:
+def _blur_grain(apart: Floats) -> Floats:
     """Make each pixel of [H, W, C] the mean of the 3 x 3 around it."""
     height, width = apart.shape[:2]
     wide = np.pad(apart, ((1, 1), (1, 1), (0, 0)), "edge")
@@ -245,25 +245,25 @@ def _without_grain(apart: Floats) -> Floats:
     return np.asarray((rows[:, :width] + rows[:, 1:-1] + rows[:, 2:]) / 9)
 
 
-def _flickers(moves: Flows) -> list[float]:
+def _measure_flickers(moves: Flows) -> list[float]:
     """Work out how far the brightness of each square of a frame is from the mean of its two neighbours', moved onto
     it.
     """
-    grey = as_grey(moves.frames) / 255
+    grey = convert_to_grey(moves.frames) / 255
     found = []
     for t in range(1, len(grey) - 1):
         if moves.is_cut(t - 1) or moves.is_cut(t):
             continue
-        seen = moves.matched(t, ahead=True) & moves.matched(t, ahead=False)
-        between = (moves.warped(grey[t + 1], t, ahead=True) + moves.warped(grey[t - 1], t, ahead=False)) / 2
-        apart = _squares(np.where(seen, grey[t] - between, 0)[..., None]).mean((1, 3))
-        weight = _squares(seen[..., None].astype(np.float32)).mean((1, 3))
+        seen = moves.find_matched(t, ahead=True) & moves.find_matched(t, ahead=False)
+        between = (moves.warp(grey[t + 1], t, ahead=True) + moves.warp(grey[t - 1], t, ahead=False)) / 2
+        apart = _cut_squares(np.where(seen, grey[t] - between, 0)[..., None]).mean((1, 3))
+        weight = _cut_squares(seen[..., None].astype(np.float32)).mean((1, 3))
         if weight.sum() >= CUT * weight.size:
             found.append(float(np.abs(apart).sum() / weight.sum()))
     return found
 
 
-def _squares(values: Floats) -> Floats:
+def _cut_squares(values: Floats) -> Floats:
     """Cut [H, W, C] into squares [rows, size, columns, size, C]; what is left at the right and the bottom is
     dropped.
     """
@@ -272,21 +272,21 @@ def _squares(values: Floats) -> Floats:
     return values[: rows * size, : columns * size].reshape(rows, size, columns, size, values.shape[2])
 
 
-def _seam(frames: Frames) -> float | None:
-    usual = float(np.median(_neighbours(frames)))
-    return _difference(frames[-1], frames[0]) / usual if usual > 1e-3 else None
+def _measure_seam(frames: Frames) -> float | None:
+    usual = float(np.median(_compare_neighbours(frames)))
+    return _measure_difference(frames[-1], frames[0]) / usual if usual > 1e-3 else None
 
 
-def _neighbours(frames: Frames) -> list[float]:
-    return [_difference(a, b) for a, b in zip(frames, frames[1:], strict=False)]
+def _compare_neighbours(frames: Frames) -> list[float]:
+    return [_measure_difference(a, b) for a, b in zip(frames, frames[1:], strict=False)]
 
 
-def _difference(a: Frames, b: Frames) -> float:
+def _measure_difference(a: Frames, b: Frames) -> float:
     """Take the mean absolute difference, 0..1."""
     return float(np.abs(a.astype(np.int16) - b).mean() / 255)
 
 
-def _straight(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _measure_trend(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Work out how much values [T, n] grow from the first to the last along the straight line that fits them best."""
     t = np.linspace(-0.5, 0.5, len(values))[:, None]
     return np.asarray((t * (values - values.mean(0))).sum(0) / (t**2).sum())
@@ -314,7 +314,7 @@ def ssim(a: Frames, b: Frames) -> float:
     return float(similar.mean())
 
 
-def lab(frames: Frames) -> Floats:
+def convert_to_lab(frames: Frames) -> Floats:
     """Convert sRGB uint8 [..., 3] to CIE L*a*b* of D65 (IEC 61966-2-1; CIE 15)."""
     table = np.arange(256) / 255
     linear = np.where(table <= 0.04045, table / 12.92, ((table + 0.055) / 1.055) ** 2.4).astype(np.float32)[frames]

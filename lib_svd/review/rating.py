@@ -13,17 +13,17 @@ def rate(measures: Measures) -> float:
     A measure adds nothing within its usual range, 1 where it becomes a fault, and 2 at most however far it is beyond,
     so that the worse of two clips is never rated like the better one.
     """
-    return sum(_distance(measure, measures) for measure in MEASURES)
+    return sum(_measure_distance(measure, measures) for measure in MEASURES)
 
 
-def near_faults(measures: Measures) -> list[str]:
+def list_near_faults(measures: Measures) -> list[str]:
     """List the faults that a clip is on the way to, of FAULTS; what it is nearest to, or deepest in, comes first."""
-    off = sorted(MEASURES, key=lambda measure: -_distance(measure, measures))
-    found = [_fault_beyond(measure, measures) for measure in off if _distance(measure, measures) > 0]
+    off = sorted(MEASURES, key=lambda measure: -_measure_distance(measure, measures))
+    found = [_find_fault_beyond(measure, measures) for measure in off if _measure_distance(measure, measures) > 0]
     return [*dict.fromkeys(found)]
 
 
-def _distance(measure: Measure, measures: Measures) -> float:
+def _measure_distance(measure: Measure, measures: Measures) -> float:
     value = measures.get(measure.name)
     low, high = measure.usual
     if value is None or low <= value <= high:
@@ -36,7 +36,7 @@ def _distance(measure: Measure, measures: Measures) -> float:
     return way if way <= 1 else 2 - 1 / way
 
 
-def _fault_beyond(measure: Measure, measures: Measures) -> str:
+def _find_fault_beyond(measure: Measure, measures: Measures) -> str:
     """Find the fault that lies on the side on which a measure is off."""
     value = measures.get(measure.name) or 0.0
     bands = measure.bands if value < measure.usual[0] else tuple(reversed(measure.bands))

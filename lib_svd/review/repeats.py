@@ -17,30 +17,30 @@ PICTURES = 4  # fewer tell no rhythm
 REGULAR = 0.75  # of the pictures are shown for half to twice as long as is usual
 
 
-def own_pictures(frames: Frames) -> npt.NDArray[np.intp]:
+def find_own_pictures(frames: Frames) -> npt.NDArray[np.intp]:
     """Find which of frames [T, H, W, 3] do not repeat the one before, [N].
 
     Repeats are frames that hardly change, in a steady rhythm with others that do. What stands longer than the rhythm
     is a halt: a frame of it is left for each picture that the rhythm would have brought.
     """
-    changes = _changes(frames)
+    changes = _measure_changes(frames)
     in_order = np.sort(changes)
     gaps = (in_order[1:] + LEAST) / (in_order[:-1] + LEAST)
     likely = np.flatnonzero((gaps > GAP) & (in_order[:-1] < CODED) & (in_order[1:] > CHANGED))
     for below in likely[np.argsort(-gaps[likely])]:
         begins = np.flatnonzero(np.append(True, changes > in_order[below]))
         lasts = np.diff(np.append(begins, len(frames)))
-        usual = _usual(lasts)
+        usual = _find_usual(lasts)
         if usual > 1:
-            return np.concatenate([_own(*run, usual) for run in zip(begins, lasts, strict=True)])
+            return np.concatenate([_find_own(*run, usual) for run in zip(begins, lasts, strict=True)])
     return np.arange(len(frames))
 
 
-def _own(begins: int, lasts: int, usual: int) -> npt.NDArray[np.intp]:
+def _find_own(begins: int, lasts: int, usual: int) -> npt.NDArray[np.intp]:
     return begins + np.arange(0, lasts, usual if lasts > 2 * usual else lasts)
 
 
-def _usual(lasts: npt.NDArray[np.intp]) -> int:
+def _find_usual(lasts: npt.NDArray[np.intp]) -> int:
     """Find for how many frames a picture is shown, if there is a rhythm in that; else 1. First and last may be cut
     short.
     """
@@ -51,14 +51,14 @@ def _usual(lasts: npt.NDArray[np.intp]) -> int:
     return usual if np.mean((inner >= usual / 2) & (inner <= 2 * usual)) >= REGULAR else 1
 
 
-def _changes(frames: Frames) -> npt.NDArray[np.float64]:
+def _measure_changes(frames: Frames) -> npt.NDArray[np.float64]:
     """Work out how much each frame differs from the one before where it does most, [T - 1], grey levels."""
-    means = np.stack([_means(frame) for frame in frames])
+    means = np.stack([_average_squares(frame) for frame in frames])
     apart = np.sort(np.abs(np.diff(means, axis=0)), 1)
     return np.asarray(apart[:, -max(1, round(TOP * apart.shape[1])) :].mean(1))
 
 
-def _means(frame: Frames) -> npt.NDArray[np.float64]:
+def _average_squares(frame: Frames) -> npt.NDArray[np.float64]:
     """Take the means of the squares of a frame [H, W, 3]."""
     size = max(SMALLEST, min(frame.shape[:2]) // SQUARES)
     rows, columns = (n // size for n in frame.shape[:2])

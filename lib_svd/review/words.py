@@ -47,12 +47,12 @@ class Measure:
     usual: tuple[float, float] = (-inf, inf)  # where a clip is right
     about: str  # what it is, and its range
 
-    def number(self, measures: Measures) -> str:
+    def write_number(self, measures: Measures) -> str:
         """Write the number with its unit, such as `3.0 px a frame`."""
-        bare = self.bare_number(measures)
+        bare = self.write_bare_number(measures)
         return bare if bare == "-" else f"{bare} {self.unit_shown}".strip()
 
-    def bare_number(self, measures: Measures) -> str:
+    def write_bare_number(self, measures: Measures) -> str:
         """Write the number without its unit."""
         value = measures.get(self.name)
         return "-" if value is None else f"{100 * value if self.percent else value:{SHOWN}}"
@@ -62,14 +62,14 @@ class Measure:
         """What the number counts."""
         return f"% {self.unit}".strip() if self.percent else self.unit
 
-    def word(self, measures: Measures) -> str:
+    def choose_word(self, measures: Measures) -> str:
         """Say in a word what the number means for this clip."""
-        band = self.band(measures)
+        band = self.find_band(measures)
         if band is None:
             return "not measured"
         return f"{band.word}, but nothing moves" if self.part != "motion" and is_frozen(measures) else band.word
 
-    def band(self, measures: Measures) -> Band | None:
+    def find_band(self, measures: Measures) -> Band | None:
         """Find where the number lies as it is shown, so that numbers that look alike mean the same; None: not
         measured.
         """

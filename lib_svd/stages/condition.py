@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from lib_svd.engine import conditioning, memory
 from lib_svd.engine.conditioning import Conditioning
 from lib_svd.engine.vae import VaeEncoder
-from lib_svd.engine.vision import clip_input
+from lib_svd.engine.vision import prepare_input
 from lib_svd.ports import Part
 from lib_svd.progress import Progress, Stage
 from lib_svd.stages.run import Run
@@ -24,15 +24,15 @@ def condition(run: Run, image: Tensor) -> Conditioning:
     or guidance alone costs no encoding.
     """
     run.report(Progress(Stage.READING, 0, 2))
-    image_embeds = run.svd.remembered(_named(run, "vision", image), lambda: embed(run, image))
+    image_embeds = run.svd.recall(_name_inputs(run, "vision", image), lambda: embed(run, image))
     run.report(Progress(Stage.READING, 1, 2))
-    noisy = image + run.request.noise_aug_strength * run.noise(*image.shape)
-    start_latent = run.svd.remembered(_named(run, "encoder", noisy), lambda: _encode(run, noisy))
+    noisy = image + run.request.noise_aug_strength * run.draw_noise(*image.shape)
+    start_latent = run.svd.recall(_name_inputs(run, "encoder", noisy), lambda: _encode(run, noisy))
     run.report(Progress(Stage.READING, 2, 2))
-    return Conditioning(image_embeds, start_latent, _vector(run))
+    return Conditioning(image_embeds, start_latent, _embed_numbers(run))
 
 
-def _named(run: Run, part: Part, image: Tensor) -> tuple[object, ...]:
+def _name_inputs(run: Run, part: Part, image: Tensor) -> tuple[object, ...]:
     """Name what the result of a network depends on."""
     return part, getattr(run.svd, part).dtype, tuple(image.shape), sha1(image.numpy().tobytes()).digest()
 
@@ -42,10 +42,10 @@ def embed(run: Run, image: Tensor) -> Tensor:
     vision, config = run.svd.vision, run.svd.configs.vision
 
     def work(tower: nn.Module) -> Tensor:
-        x = clip_input(image.to(vision.device), config.image_size)
+        x = prepare_input(image.to(vision.device), config.image_size)
         return cast(Tensor, tower(x.to(vision.dtype)))
 
-    return run.finite("vision", memory.vision_bytes(config, vision.dtype), work)
+    return run.run_finite("vision", memory.estimate_vision_bytes(config, vision.dtype), work)
 
 
 def _encode(run: Run, noisy: Tensor) -> Tensor:
@@ -55,17 +55,19 @@ def _encode(run: Run, noisy: Tensor) -> Tensor:
     def work(network: nn.Module) -> Tensor:
         return cast(VaeEncoder, network).start_latent(noisy.to(encoder.device, encoder.dtype))
 
-    return run.finite("encoder", memory.encode_bytes(config, noisy.shape[-2], noisy.shape[-1], encoder.dtype), work)
+    return run.run_finite(
+        "encoder", memory.estimate_encode_bytes(config, noisy.shape[-2], noisy.shape[-1], encoder.dtype), work
+    )
 
 
-def _vector(run: Run) -> Tensor:
+def _embed_numbers(run: Run) -> Tensor:
     """Embed the numbers that this family is conditioned on."""
     r = run.request
     match run.svd.family.conditioning:
         case "sv3d_p":
-            polars, azimuths = conditioning.orbit(r.num_frames, r.elevation, r.orbit)
-            return conditioning.orbit_vector(r.noise_aug_strength, polars, azimuths)
+            polars, azimuths = conditioning.make_orbit(r.num_frames, r.elevation, r.orbit)
+            return conditioning.embed_orbit(r.noise_aug_strength, polars, azimuths)
         case "sv3d_u":
-            return conditioning.object_vector(r.noise_aug_strength)
+            return conditioning.embed_object(r.noise_aug_strength)
         case _:
-            return conditioning.motion_vector(r.fps, r.motion_bucket_id, r.noise_aug_strength)
+            return conditioning.embed_motion(r.fps, r.motion_bucket_id, r.noise_aug_strength)

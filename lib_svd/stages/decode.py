@@ -14,7 +14,7 @@ from lib_svd.engine import memory
 from lib_svd.engine.vae import VaeDecoder
 from lib_svd.errors import OutOfMemory
 from lib_svd.progress import Progress, Stage
-from lib_svd.stages.plan import decode_plans
+from lib_svd.stages.plan import list_decode_plans
 from lib_svd.stages.run import Run
 
 
@@ -31,7 +31,7 @@ def decode(run: Run, latents: Tensor) -> Frames:
     return _decode(run, latents, run.request.decode_chunk)
 
 
-def to_uint8(frames: Tensor) -> Frames:
+def convert_to_uint8(frames: Tensor) -> Frames:
     """Turn [T, 3, H, W] about [-1, 1] into [T, H, W, 3]: uint8(clamp((x + 1) / 2, 0, 1) * 255), truncated as the
     reference.
     """
@@ -44,10 +44,10 @@ def _decode(run: Run, latents: Tensor, chunk: int) -> Frames:
     scale = run.svd.configs.encoder.downsampling
     num_frames, _, height, width = latents.shape
     size = (num_frames, height * scale, width * scale)
-    plans = decode_plans(run.svd.configs, size, decoder.dtype, decoder.room(), chunk)
+    plans = list_decode_plans(run.svd.configs, size, decoder.dtype, decoder.count_room(), chunk)
     for plan in plans:
         try:
-            return to_uint8(run.finite("decoder", plan.bytes, _work(run, latents, plan)))
+            return convert_to_uint8(run.run_finite("decoder", plan.bytes, _work(run, latents, plan)))
         except OutOfMemory:
             if plan is plans[-1]:
                 raise
@@ -61,7 +61,7 @@ def _work(run: Run, latents: Tensor, plan: memory.DecodePlan) -> Callable[[nn.Mo
 
     def work(network: nn.Module) -> Tensor:
         x = latents.to(decoder.device, decoder.dtype)
-        for step in cast(VaeDecoder, network).steps(x, plan.chunk, park):
+        for step in cast(VaeDecoder, network).decode_steps(x, plan.chunk, park):
             run.report(Progress(Stage.DECODING, step.number, step.total))
         return torch.cat([frames.float().cpu() for frames in step.clip])
 

@@ -11,7 +11,7 @@ from lib_svd.checkpoints import Checkpoint
 from lib_svd.engine import memory
 from lib_svd.engine.config import NetworkConfigs
 from lib_svd.engine.memory import DecodePlan
-from lib_svd.errors import fewer_or_smaller
+from lib_svd.errors import name_savings
 from lib_svd.ports import PART_NAMES, Memory, Part
 from lib_svd.request import CompleteRequest
 
@@ -32,7 +32,7 @@ class MemoryPlan:
         """Whether there is as much as is needed."""
         return self.needed <= self.free
 
-    def sentence(self) -> str:
+    def write_sentence(self) -> str:
         """Say it for people, before they wait."""
         ways = []
         if self.halves:
@@ -43,7 +43,7 @@ class MemoryPlan:
             ways.append(f"the layers of the {' and the '.join(PART_NAMES[part] for part in self.swapped)} are swapped")
         how = f": {', '.join(ways)}" if ways else ""
         said = f"Memory: about {self.needed / 1e9:.1f} GB of {self.free / 1e9:.1f} GB free{how}."
-        return said if self.fits else f"{said} That may not be enough: choose {fewer_or_smaller()}."
+        return said if self.fits else f"{said} That may not be enough: choose {name_savings()}."
 
 
 def plan(checkpoint: Checkpoint, request: CompleteRequest, where: Memory, *, is_loaded: bool = False) -> MemoryPlan:
@@ -55,20 +55,22 @@ def plan(checkpoint: Checkpoint, request: CompleteRequest, where: Memory, *, is_
         where: the memory in which it shall run.
         is_loaded: whether this model's weights are in host memory already.
     """
-    device, free, configs = where.device(), where.capacity(), checkpoint.configs
-    weights = {part: count * where.bytes_a_weight(part) for part, count in checkpoint.parameters.items()}
+    device, free, configs = where.get_device(), where.count_capacity(), checkpoint.configs
+    weights = {part: count * where.count_bytes_a_weight(part) for part, count in checkpoint.parameters.items()}
     if device.type == "cpu":  # all networks stay in the same memory
         here = 0 if is_loaded else sum(weights.values())
         room = dict.fromkeys(weights, free - here)
     else:
         room = {part: free - own if own < free else free for part, own in weights.items()}
-    halves, sampling = sampling_bytes(configs, request, where.dtype("unet"), device.type, room["unet"])
+    halves, sampling = plan_sampling(configs, request, where.choose_dtype("unet"), device.type, room["unet"])
     apart = request.decode == "reference" and request.decode_chunk  # each chunk a clip of its own
     size = (request.decode_chunk if apart else request.num_frames, request.height, request.width)
-    decoding = decode_plans(configs, size, where.dtype("decoder"), room["decoder"], request.decode_chunk)[0]
+    decoding = list_decode_plans(configs, size, where.choose_dtype("decoder"), room["decoder"], request.decode_chunk)[0]
     work: Mapping[Part, int] = {
-        "vision": memory.vision_bytes(configs.vision, where.dtype("vision")),
-        "encoder": memory.encode_bytes(configs.encoder, request.height, request.width, where.dtype("encoder")),
+        "vision": memory.estimate_vision_bytes(configs.vision, where.choose_dtype("vision")),
+        "encoder": memory.estimate_encode_bytes(
+            configs.encoder, request.height, request.width, where.choose_dtype("encoder")
+        ),
         "unet": sampling,
         "decoder": decoding.bytes,
     }
@@ -88,7 +90,7 @@ def plan(checkpoint: Checkpoint, request: CompleteRequest, where: Memory, *, is_
     )
 
 
-def sampling_bytes(
+def plan_sampling(
     configs: NetworkConfigs, request: CompleteRequest, dtype: torch.dtype, device: str, room: int
 ) -> tuple[bool, int]:
     """Decide whether to run the guidance branches one after the other, and what the UNet then takes beside its
@@ -97,17 +99,19 @@ def sampling_bytes(
     scale = configs.encoder.downsampling
     height, width, caches = request.height // scale, request.width // scale, request.cache_interval > 1
     both, one = (
-        memory.unet_bytes(configs.unet, branches * request.num_frames, height, width, dtype, device, caches=caches)
+        memory.estimate_unet_bytes(
+            configs.unet, branches * request.num_frames, height, width, dtype, device, caches=caches
+        )
         for branches in (2, 1)
     )
     return (False, both) if both <= room else (True, one)
 
 
-def decode_plans(
+def list_decode_plans(
     configs: NetworkConfigs, size: tuple[int, int, int], dtype: torch.dtype, room: int, chunk: int = 0
 ) -> list[DecodePlan]:
     """List ways to decode T frames of height x width pixels that fit, the fastest first; the smallest where none
     does.
     """
-    plans = memory.decode_plans(configs.decoder, *size, dtype, chunk)
+    plans = memory.list_decode_plans(configs.decoder, *size, dtype, chunk)
     return [each for each in plans if each.bytes <= room] or plans[-1:]

@@ -34,11 +34,11 @@ class Run:
     def __post_init__(self) -> None:
         self._generator = torch.Generator("cpu").manual_seed(self.request.seed)
 
-    def noise(self, *shape: int) -> Tensor:
+    def draw_noise(self, *shape: int) -> Tensor:
         """Draw unit noise from the clip's seed, on the CPU: the same on every device."""
         return torch.randn(shape, generator=self._generator)
 
-    def noise_state(self) -> Tensor:
+    def get_noise_state(self) -> Tensor:
         """Note where the drawing of noise stands."""
         return self._generator.get_state()
 
@@ -47,13 +47,13 @@ class Run:
         self._generator.set_state(state)
 
     @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
+    def time_stage(self, stage: str) -> Iterator[None]:
         """Note how long the work inside takes."""
         began = time.perf_counter()
         yield
         self.seconds[stage] = time.perf_counter() - began
 
-    def compiled(self) -> AbstractContextManager[None]:
+    def compile_inside(self) -> AbstractContextManager[None]:
         """Enter a context for the stages: with compiled passes over memory where the user wants them and they can be
         had.
 
@@ -72,7 +72,7 @@ class Run:
         except (RuntimeError, ImportError, OSError) as error:  # torch has no common type for what it misses
             self.notes.append(f"Nothing was compiled: {str(error).strip().splitlines()[0].rstrip('.')}.")
             return nullcontext()
-        return fused.compiled()
+        return fused.compile_inside()
 
     def report(self, progress: Progress, preview: Preview | None = None) -> None:
         """Report progress, and stop where the user asked to.
@@ -81,10 +81,10 @@ class Run:
             Interrupted: so they did.
         """
         self.host.queue.report(progress, preview)
-        if self.host.queue.interrupted():
+        if self.host.queue.is_interrupted():
             raise Interrupted(f"{progress.title} was stopped.")
 
-    def finite(self, part: Part, room: int, work: Callable[[nn.Module], Tensor]) -> Tensor:
+    def run_finite(self, part: Part, room: int, work: Callable[[nn.Module], Tensor]) -> Tensor:
         """Give what `work` makes with a network, float32 on the CPU; made again in float32 where half precision failed.
 
         Args:
@@ -96,14 +96,14 @@ class Run:
             NotFinite: NaN or infinity in float32 too.
         """
         resident: Resident = getattr(self.svd, part)
-        with resident.on_gpu(room) as network:
+        with resident.bring_to_gpu(room) as network:
             result = work(network).float().cpu()
         if bool(result.isfinite().all()):
             return result
-        self.to_fp32(part)
-        return self.finite(part, 2 * room, work)
+        self.switch_to_fp32(part)
+        return self.run_finite(part, 2 * room, work)
 
-    def to_fp32(self, part: Part) -> None:
+    def switch_to_fp32(self, part: Part) -> None:
         """Let a network go on in float32, and say so.
 
         Raises:

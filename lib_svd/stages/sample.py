@@ -12,12 +12,12 @@ from torch import Tensor
 from lib_svd.engine import guidance, memory, schedule
 from lib_svd.engine.conditioning import Conditioning
 from lib_svd.engine.precond import Denoiser
-from lib_svd.engine.preview import RGB_FACTORS, latents_to_rgb
+from lib_svd.engine.preview import RGB_FACTORS, convert_latents_to_rgb
 from lib_svd.engine.samplers import SAMPLERS, Step, start
 from lib_svd.engine.unet import UNet
 from lib_svd.errors import OutOfMemory
 from lib_svd.progress import Progress, Stage
-from lib_svd.stages.plan import sampling_bytes
+from lib_svd.stages.plan import plan_sampling
 from lib_svd.stages.run import Run
 
 
@@ -30,37 +30,37 @@ def sample(run: Run, clip: Conditioning) -> Tensor:
         NotFinite: NaN or infinity in float32 too.
     """
     shape = (run.request.num_frames, *clip.start_latent.shape[1:])
-    before, unet = run.noise_state(), run.svd.unet
-    halves, room = sampling_bytes(run.svd.configs, run.request, unet.dtype, unet.device.type, unet.room())
+    before, unet = run.get_noise_state(), run.svd.unet
+    halves, room = plan_sampling(run.svd.configs, run.request, unet.dtype, unet.device.type, unet.count_room())
     try:
-        return _sampled(run, clip, shape, halves, room)
+        return _sample_within(run, clip, shape, halves, room)
     except OutOfMemory:
         run.notes.append("Memory ran out while sampling; it was begun again with twice the room beside the weights.")
     run.set_noise_state(before)
-    _, one = sampling_bytes(run.svd.configs, run.request, unet.dtype, unet.device.type, room=0)
-    return _sampled(run, clip, shape, True, 2 * one)
+    _, one = plan_sampling(run.svd.configs, run.request, unet.dtype, unet.device.type, room=0)
+    return _sample_within(run, clip, shape, True, 2 * one)
 
 
-def _sampled(run: Run, clip: Conditioning, shape: tuple[int, ...], halves: bool, room: int) -> Tensor:
+def _sample_within(run: Run, clip: Conditioning, shape: tuple[int, ...], halves: bool, room: int) -> Tensor:
     """Sample with that much room beside the UNet's weights; `halves`: one guidance branch at a time."""
     r, device = run.request, run.svd.unet.device
     sigmas = schedule.SCHEDULES[r.schedule](r.num_steps)
-    x = start(run.noise(*shape), sigmas).to(device)
+    x = start(run.draw_noise(*shape), sigmas).to(device)
     run.report(Progress(Stage.SAMPLING, 0, r.num_steps))
-    with run.svd.unet.on_gpu(room) as network:
+    with run.svd.unet.bring_to_gpu(room) as network:
         denoise = CarefulDenoiser(run, cast(UNet, network), clip, sigmas, halves)
-        for step in SAMPLERS[r.sampler](denoise, x, sigmas, lambda: run.noise(*shape).to(device)):
+        for step in SAMPLERS[r.sampler](denoise, x, sigmas, lambda: run.draw_noise(*shape).to(device)):
             x = step.x
             progress = Progress(Stage.SAMPLING, step.number, step.total)
-            run.report(progress, partial(preview, step, run.svd.family.latent_rgb))
+            run.report(progress, partial(make_preview, step, run.svd.family.latent_rgb))
     return x.cpu()
 
 
-def preview(step: Step, latent_rgb: Sequence[Sequence[float]] = ()) -> Image.Image:
+def make_preview(step: Step, latent_rgb: Sequence[Sequence[float]] = ()) -> Image.Image:
     """Make a rough picture of the middle frame, a pixel for each of the latents'."""
     middle = len(step.denoised) // 2
     return Image.fromarray(
-        latents_to_rgb(step.denoised[middle : middle + 1], latent_rgb or RGB_FACTORS)[0].cpu().numpy()
+        convert_latents_to_rgb(step.denoised[middle : middle + 1], latent_rgb or RGB_FACTORS)[0].cpu().numpy()
     )
 
 
@@ -71,7 +71,7 @@ class CarefulDenoiser:
         self._run, self._network, self._clip, self._sigmas, self._halves = run, network, clip, sigmas, halves
         r = run.request
         self._guidance = guidance.RAMPS[r.guidance_ramp](r.min_guidance, r.max_guidance, r.num_frames)
-        self._denoise = self._made()
+        self._denoise = self._make_denoiser()
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Give D(x; sigma), all of it finite."""
@@ -87,11 +87,11 @@ class CarefulDenoiser:
         elif bool(denoised.isfinite().all()):
             return denoised
         else:
-            self._run.to_fp32("unet")
-        self._denoise = self._made()
+            self._run.switch_to_fp32("unet")
+        self._denoise = self._make_denoiser()
         return self(x, sigma)
 
-    def _made(self) -> Denoiser:
+    def _make_denoiser(self) -> Denoiser:
         unet = self._run.svd.unet
         return Denoiser(
             self._network,

@@ -9,13 +9,13 @@ import gradio as gr
 
 from lib_svd.errors import BadRequest
 from lib_svd.pages import Page
-from lib_svd.settings import SETTINGS, SWEPT, names_in
+from lib_svd.settings import SETTINGS, SWEPT, list_names
 from lib_svd.studio import Studio
-from lib_svd.ui.compat import QUIET, html
-from lib_svd.ui.controls import NO_PROMPT, Controls, Settle, checked
+from lib_svd.ui.compat import QUIET, make_html
+from lib_svd.ui.controls import NO_PROMPT, Controls, Settle, clean_settings
 
 TITLE = "Animate with SVD"
-AXES = {f"[SVD] {SETTINGS[n].label}": SETTINGS[n] for n in (*names_in(SWEPT), "num_frames") if n != "seed"}
+AXES = {f"[SVD] {SETTINGS[n].label}": SETTINGS[n] for n in (*list_names(SWEPT), "num_frames") if n != "seed"}
 """What of the accordion can be an axis of an X/Y/Z plot, where the seed is the picture's and so an axis already."""
 
 
@@ -30,10 +30,10 @@ class Accordion:
     def __init__(self, studio: Studio, part: str, page: Page | None) -> None:
         with gr.Accordion(TITLE, open=False, elem_id=f"{part}_svd"):
             enable = gr.Checkbox(False, label="Animate the pictures", elem_id=f"{part}_svd_enable")
-            html(f"<p class='svd-about'>{NO_PROMPT}</p>")
+            make_html(f"<p class='svd-about'>{NO_PROMPT}</p>")
             self._controls = Controls(studio, f"{part}_svd", page, beside_picture=True)
         self.inputs = [enable, self._controls.with_frames, *self._controls.components]
-        self.pastes: list[tuple[Any, Settle]] = [(enable, _enabled_by), *self._controls.pastes]
+        self.pastes: list[tuple[Any, Settle]] = [(enable, _read_enabled), *self._controls.pastes]
         # Not before: most pages are opened to make pictures, and nobody should wait for a look at all models.
         enable.change(
             fn=self._controls.fill,
@@ -56,7 +56,7 @@ class Accordion:
             given = dict(values[0])
             is_on, with_frames = given.pop("enabled", True), given.pop("frames", False)
             _check_switches(enabled=is_on, frames=with_frames)
-            return is_on, checked(given) if is_on else {}, with_frames
+            return is_on, clean_settings(given) if is_on else {}, with_frames
         is_on, with_frames, *settings = [*values, None, None][: max(2, len(values))]
         return bool(is_on), self._controls.read(settings) if is_on else {}, bool(with_frames)
 
@@ -69,7 +69,7 @@ def build(studio: Studio, part: str, page: Page | None = None) -> Accordion:
     return Accordion(studio, part, page)
 
 
-def _enabled_by(parameters: dict[str, str]) -> bool | None:
+def _read_enabled(parameters: dict[str, str]) -> bool | None:
     return True if "SVD steps" in parameters else None
 
 

@@ -15,7 +15,7 @@ from lib_svd.errors import BadRequest
 from lib_svd.request import ClipRequest
 from lib_svd.settings import SETTINGS
 from lib_svd.strangers import make_showable
-from lib_svd.ui.clips import joined
+from lib_svd.ui.clips import join_html
 
 FAR = 2  # times the native frames and sides that sliders reach
 FOLLOWING = tuple(name for name, setting in SETTINGS.items() if setting.is_open)
@@ -29,7 +29,7 @@ class Bounds(NamedTuple):
     high: float
     step: float
 
-    def nearest(self, value: float) -> float:
+    def find_nearest(self, value: float) -> float:
         """Give the value itself, or the end of the slider that is nearest."""
         return type(value)(min(max(value, self.low), self.high))
 
@@ -50,11 +50,11 @@ class Made(NamedTuple):
         """Whether the camera's path can be chosen."""
         return "polars_rad" in dict(CONDITIONING[self.family.conditioning])
 
-    def defaults(self) -> dict[str, Any]:
+    def list_defaults(self) -> dict[str, Any]:
         """Give the value of each control that follows the model."""
-        return self.family.own_settings()
+        return self.family.list_own_settings()
 
-    def bounds(self, name: str) -> Bounds:
+    def find_bounds(self, name: str) -> Bounds:
         """Say what the slider of a numeric setting reaches with this model."""
         setting, family = SETTINGS[name], self.family
         if name in ("width", "height"):
@@ -70,12 +70,12 @@ class Made(NamedTuple):
         finest = family.noise_aug_strength if name == "noise_aug_strength" else setting.step
         return Bounds(setting.low, setting.high, min(setting.step, finest))
 
-    def hint(self, name: str) -> str:
+    def write_hint(self, name: str) -> str:
         """Say what a numeric setting does. Numbers in its help are for the most common model: where this one begins
         elsewhere, that is said in place of them.
         """
-        told, own = SETTINGS[name].help, self.defaults().get(name)
-        if not any(map(str.isdigit, told)) or own == Made.of(None).defaults().get(name):
+        told, own = SETTINGS[name].help, self.list_defaults().get(name)
+        if not any(map(str.isdigit, told)) or own == Made.of(None).list_defaults().get(name):
             return told
         plain = (each for each in told.split(". ") if not any(map(str.isdigit, each)))
         return ". ".join(each.rstrip(".") for each in (*plain, f"{own:g} is where this model begins.")) + "."
@@ -85,31 +85,31 @@ class Made(NamedTuple):
 
         Guidance that follows does not cross guidance that stays.
         """
-        old, new = before.defaults(), self.defaults()
+        old, new = before.list_defaults(), self.list_defaults()
         kept = {name: values[name] for name in FOLLOWING if values.get(name) is not None and values[name] != old[name]}
         for name, value in kept.items():
             if SETTINGS[name].kind is not str:
-                kept[name] = self.bounds(name).nearest(value)
+                kept[name] = self.find_bounds(name).find_nearest(value)
         for name in ("width", "height"):
             if name in kept:
                 kept[name] = kept[name] // self.grid * self.grid
         with suppress(BadRequest):  # values that are refused anyway when a clip is asked for stay for the user to see
-            complete, _ = self.family.complete(ClipRequest(**_without_size(kept)), grid=self.grid)
-            new |= _without_size({name: getattr(complete, name) for name in FOLLOWING})
+            complete, _ = self.family.complete(ClipRequest(**_drop_size(kept)), grid=self.grid)
+            new |= _drop_size({name: getattr(complete, name) for name in FOLLOWING})
         return new | kept
 
 
-def model_line(checkpoint: Checkpoint) -> Markup:
+def render_model(checkpoint: Checkpoint) -> Markup:
     """Show what a model is, for below the list of models, HTML."""
     family = checkpoint.family
     made_for = f"{family.num_frames} frames of {family.width}x{family.height} at {family.fps} fps"
-    notes = joined(Markup("<p>{}</p>").format(note) for note in checkpoint.notes)
+    notes = join_html(Markup("<p>{}</p>").format(note) for note in checkpoint.notes)
     return Markup("<b>{}</b>, made for {}. {}.<details><summary>Terms of use</summary>{}</details>{}").format(
         family.title, made_for, family.licence, family.commercial_use, notes
     )
 
 
-def no_model(folder: Path) -> Markup:
+def render_no_model(folder: Path) -> Markup:
     """Show where to get a model and where to put it, HTML."""
     page = MODEL_PAGE
     return Markup(
@@ -119,5 +119,5 @@ def no_model(folder: Path) -> Markup:
     ).format(page, page.removeprefix("https://"), make_showable(str(folder)))
 
 
-def _without_size(values: Mapping[str, Any]) -> dict[str, Any]:
+def _drop_size(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in ("width", "height")}

@@ -12,7 +12,7 @@ SMALL, SHOWN = 200, 480
 """Pixels of the longer side: a clip smaller than the one is shown at about the other, its pixels as squares."""
 
 
-def clip_html(
+def render_clip(
     url: str, size: tuple[int, int], infotext: str = "", notes: Sequence[str] = (), *, plays: str = "autoplay loop"
 ) -> Markup:
     """Show a clip that plays by itself, over and over, with its settings and notes.
@@ -22,7 +22,7 @@ def clip_html(
         size: width and height of the frames, pixels.
         infotext: the settings, "" where they are shown elsewhere.
         notes: what the user should know.
-        plays: how it plays instead, see `plays`.
+        plays: how it plays instead, see `describe_playing`.
     """
     times = SHOWN // max(size) if max(size) < SMALL else 1
     squares = Markup(' class="svd-squares" style="width: {}px"').format(times * size[0]) if times > 1 else ""
@@ -36,11 +36,11 @@ def clip_html(
         squares=squares,
         plays=plays,
         about=Markup('<p class="svd-infotext infotext">{}</p>').format(infotext) if infotext else "",
-        notes=notes_html(notes),
+        notes=render_notes(notes),
     )
 
 
-def plays(options: Options) -> str:
+def describe_playing(options: Options) -> str:
     """Say in words of HTML how clips play: by themselves and over and over, unless the settings of Neo's player say no.
 
     Args:
@@ -50,30 +50,30 @@ def plays(options: Options) -> str:
     return " ".join(word for word, setting in words.items() if options[setting])
 
 
-def notes_html(notes: Sequence[str]) -> Markup:
+def render_notes(notes: Sequence[str]) -> Markup:
     """Show sentences as a list; "" if there are none."""
-    items = joined(Markup("<li>{}</li>").format(note) for note in notes)
+    items = join_html(Markup("<li>{}</li>").format(note) for note in notes)
     return Markup('<ul class="svd-notes">{}</ul>').format(items) if items else items
 
 
-def joined(parts: Iterable[Markup]) -> Markup:
+def join_html(parts: Iterable[Markup]) -> Markup:
     """Join HTML, one after the other."""
     return Markup("").join(parts)
 
 
-def error_html(sentence: str) -> Markup:
+def render_error(sentence: str) -> Markup:
     """Show why there is no clip."""
     return Markup('<div class="error">{}</div>').format(sentence)
 
 
-def said_html(sentence: str) -> Markup:
+def render_remark(sentence: str) -> Markup:
     """Show something that is no fault, such as a stop that was asked for."""
     return Markup('<p class="svd-said">{}</p>').format(sentence)
 
 
-def time_html(shape: tuple[int, ...], fps: int, seconds: Mapping[str, float]) -> Markup:
+def render_time(shape: tuple[int, ...], fps: int, seconds: Mapping[str, float]) -> Markup:
     """Show what was made, [T, H, W, 3], and how long each stage took, if that is known."""
     num_frames, height, width = shape[:3]
     took = ", ".join(f"{stage} {length:.1f}" for stage, length in seconds.items())
     made = f"{num_frames} frames of {width}x{height} at {fps} fps."
-    return said_html(f"{made} Seconds: {took}." if took else made)
+    return render_remark(f"{made} Seconds: {took}." if took else made)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from lib_svd.errors import BadPicture
 from lib_svd.images.read import MAX_PIXELS, open_picture
-from lib_svd.places import data_folders
+from lib_svd.places import list_data_folders
 from lib_svd.ui.file_guard import FileGuard
 
 VERSION = int(gr.__version__.split(".")[0])
@@ -41,12 +41,12 @@ QUIET: dict[str, Any] = {"show_progress": False, "queue": False}
 comes just as the page closes its stream after another one; what it was to change then waits for ever."""
 
 
-def html(value: str = "", **how: Any) -> Any:
+def make_html(value: str = "", **how: Any) -> Any:
     """Make HTML that looks as it says: gradio 6 would give links and buttons in it a look of its own."""
-    return gr.HTML(value, **how, **_known(gr.HTML, apply_default_css=False))
+    return gr.HTML(value, **how, **_pick_known(gr.HTML, apply_default_css=False))
 
 
-def js(code: str) -> dict[str, str]:
+def make_js(code: str) -> dict[str, str]:
     """Give the keyword of an event that runs a script in the browser."""
     return {"js" if VERSION > 3 else "_js": code}
 
@@ -75,22 +75,22 @@ def answer(
     """
     button = gr.Button(elem_id=name, elem_classes=["svd-hidden"])
     for event in events:
-        event(fn=None, inputs=[], outputs=[], **QUIET, **js(f"() => svdAsk('{name}')"))
-    through = {} if handed is None else js(handed)
+        event(fn=None, inputs=[], outputs=[], **QUIET, **make_js(f"() => svdAsk('{name}')"))
+    through = {} if handed is None else make_js(handed)
     asked = button.click(fn=fn, inputs=list(inputs), outputs=list(outputs), **QUIET, **through)
-    asked.then(fn=None, inputs=[], outputs=[], **QUIET, **js(f"() => svdAnswered('{name}')"))
+    asked.then(fn=None, inputs=[], outputs=[], **QUIET, **make_js(f"() => svdAnswered('{name}')"))
 
 
-def whole_page(title: str, theme: Any) -> Any:
+def make_page(title: str, theme: Any) -> Any:
     """Make Blocks that are a page of their own, for `mount`."""
-    return gr.Blocks(title=title, analytics_enabled=False, **_known(gr.Blocks, theme=theme, delete_cache=KEPT))
+    return gr.Blocks(title=title, analytics_enabled=False, **_pick_known(gr.Blocks, theme=theme, delete_cache=KEPT))
 
 
 def mount(app: Any, blocks: Any, folder: Path, theme: Any) -> Any:
     """Put a page at "/" of the app, with a queue for many visitors, that may serve files from the folders of clips."""
     many = "default_concurrency_limit" if VERSION > 3 else "concurrency_count"
     blocks.queue(**{many: 64}, max_size=64)  # clips wait in a line of our own, which is shorter and tells their place
-    folders = [folder.absolute(), *data_folders()]
+    folders = [folder.absolute(), *list_data_folders()]
     app.add_middleware(FileGuard, folders=folders)
     if VERSION == 3:
         blocks.allowed_paths, blocks.blocked_paths = [*map(str, folders)], []
@@ -99,7 +99,7 @@ def mount(app: Any, blocks: Any, folder: Path, theme: Any) -> Any:
     if VERSION > 4:
         gr.Slider.preprocess = lambda _slider, value: value
     how = {"allowed_paths": [*map(str, folders)], "theme": theme, "footer_links": [], "run_history": False}
-    return gr.mount_gradio_app(app, blocks, path="/", **_known(gr.mount_gradio_app, **how))
+    return gr.mount_gradio_app(app, blocks, path="/", **_pick_known(gr.mount_gradio_app, **how))
 
 
 def _bound_pixels() -> None:
@@ -111,8 +111,8 @@ def _bound_pixels() -> None:
 _own_pictures: set[str] = set()  # ids
 
 
-def picture_box(elem_id: str, **how: Any) -> Any:
-    """Make a picture whose handlers get a BadPicture in place of one that cannot be read, see `readable`.
+def make_picture_box(elem_id: str, **how: Any) -> Any:
+    """Make a picture whose handlers get a BadPicture in place of one that cannot be read, see `check_picture`.
 
     Gradio would answer HTTP 500 itself, with a traceback in the log and, on the page, where its own copy is. It is no
     class of our own: gradio 4 would write a file of types beside this one. Pictures of others in a web UI are read as
@@ -131,7 +131,7 @@ def picture_box(elem_id: str, **how: Any) -> Any:
     return gr.Image(elem_id=elem_id, type="pil", image_mode=None, **how)
 
 
-def readable(given: Image.Image | BadPicture) -> Image.Image:
+def check_picture(given: Image.Image | BadPicture) -> Image.Image:
     """Give the picture that a handler was given; raises BadPicture where it cannot be read."""
     if isinstance(given, BadPicture):
         raise given
@@ -155,6 +155,6 @@ def _read(payload: Any) -> Image.Image | BadPicture | None:
         return BadPicture("The picture is not there any more: choose it again.")
 
 
-def _known(function: Callable[..., Any], **keywords: Any) -> dict[str, Any]:
+def _pick_known(function: Callable[..., Any], **keywords: Any) -> dict[str, Any]:
     """Keep of these keywords those that the function has in the version that is installed."""
     return {name: value for name, value in keywords.items() if name in signature(function).parameters}

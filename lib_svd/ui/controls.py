@@ -11,13 +11,13 @@ import gradio as gr
 from markupsafe import Markup
 
 from lib_svd.pages import Page
-from lib_svd.request import settings_of
+from lib_svd.request import pick_settings
 from lib_svd.settings import SETTINGS
-from lib_svd.speeds import SPEEDS, steps_of
+from lib_svd.speeds import SPEEDS, choose_steps
 from lib_svd.studio import Studio
-from lib_svd.ui.choices import FOLLOWING, Made, model_line, no_model
-from lib_svd.ui.clips import joined, said_html
-from lib_svd.ui.compat import NO_RESET, QUIET, answer, html, js
+from lib_svd.ui.choices import FOLLOWING, Made, render_model, render_no_model
+from lib_svd.ui.clips import join_html, render_remark
+from lib_svd.ui.compat import NO_RESET, QUIET, answer, make_html, make_js
 from lib_svd.ui.offered import FIRST_FOUND, Offered
 
 NO_PROMPT = (
@@ -35,7 +35,7 @@ PICTURES_SEED = "-1 takes the seed of the picture."
 
 FIRST: dict[str, Any] = {
     **{name: setting.default for name, setting in SETTINGS.items()},
-    **Made.of(None).defaults(),
+    **Made.of(None).list_defaults(),
     "auto_size": True,
     "seed": RANDOM_SEED,
 }
@@ -106,13 +106,13 @@ class Controls:
         """Read them from the values of some of the components only."""
         found = dict(zip(names, values))  # noqa: B905 (a web API may leave out the last ones)
         if found.get("checkpoint"):
-            found["checkpoint"] = Offered(self._studio).name_of(found["checkpoint"])
-        return checked(found)
+            found["checkpoint"] = Offered(self._studio).find_name(found["checkpoint"])
+        return clean_settings(found)
 
     def take(self, settings: Mapping[str, Any]) -> list[Any]:
         """Give updates for `components` that bring each to a setting by name; what is not there stays."""
         stays = () if "width" in settings else ("auto_size",)
-        shown = (None if name in stays else self._shown(name, settings) for name in self.names)
+        shown = (None if name in stays else self._show_value(name, settings) for name in self.names)
         return [gr.update() if value is None else value for value in shown]
 
     @property
@@ -122,18 +122,18 @@ class Controls:
 
     def restore(self, settings: Mapping[str, Any]) -> list[Any]:
         """Do as `take` does; and where that brings another model, it does not move what was made with it."""
-        basis = self._shown("basis", settings)
+        basis = self._show_value("basis", settings)
         return [*self.take(settings), gr.update() if basis is None else basis]
 
-    def defaults(self, shown: str) -> dict[str, Any]:
+    def list_defaults(self, shown: str) -> dict[str, Any]:
         """Give what the model shown would have, its size aside, which is the picture's."""
-        own = Offered(self._studio).made(shown).defaults()
+        own = Offered(self._studio).find_made(shown).list_defaults()
         return {name: value for name, value in own.items() if name not in ("width", "height")}
 
     def quicken(self, speed: str, shown: str) -> list[Any]:
         """Give updates for steps, sampler and schedule, for the model shown."""
-        chosen = steps_of(speed, Offered(self._studio).made(shown).family)
-        return [self._shown(name, chosen) for name in STEPS]
+        chosen = choose_steps(speed, Offered(self._studio).find_made(shown).family)
+        return [self._show_value(name, chosen) for name in STEPS]
 
     def fill(self, shown: str = FIRST_FOUND) -> list[Any]:
         """Give updates for `filled`: the models there are now, and of these the one shown, or the one chosen last.
@@ -141,10 +141,10 @@ class Controls:
         The demo is chosen where there is nothing else.
         """
         models = Offered(self._studio)
-        wanted = (models.name_of(shown), self._studio.host.options[REMEMBERED], *models)
+        wanted = (models.find_name(shown), self._studio.host.options[REMEMBERED], *models)
         there = [each for each in wanted if each in models]
         chosen = next((each for each in there if not models[each].is_demo), there[0] if there else "")
-        return [models.choosing(chosen), self._line(models, chosen)]
+        return [models.choose(chosen), self._render_line(models, chosen)]
 
     @property
     def filled(self) -> list[Any]:
@@ -153,58 +153,58 @@ class Controls:
 
     def _build_model(self) -> None:
         with gr.Row(elem_id=f"{self._part}_model_row", elem_classes=["svd-row"]):
-            named = self._named("checkpoint")
+            named = self._name_component("checkpoint")
             self._by_name["checkpoint"] = gr.Dropdown(choices=[FIRST_FOUND], value=FIRST_FOUND, scale=8, **named)
             self._by_name["checkpoint"].do_not_save_to_config = True  # the page remembers it
-            self._refresh = tool("↻", f"{self._part}_refresh")
-        self._about = html(elem_id=f"{self._part}_about", elem_classes=["svd-about"])
+            self._refresh = make_tool("↻", f"{self._part}_refresh")
+        self._about = make_html(elem_id=f"{self._part}_about", elem_classes=["svd-about"])
         # Whose values the controls stand at. Pasting moves it along, so that the model pasted does not undo the rest.
         self._basis = gr.Textbox("", visible=False, elem_id=f"{self._part}_basis")
 
     def _build(self) -> None:
-        self._row("motion_bucket_id", "noise_aug_strength")
-        self._row("num_frames", "fps")
-        self._row("min_guidance", "max_guidance")
-        self._row("num_steps", "sampler", "schedule")
+        self._build_row("motion_bucket_id", "noise_aug_strength")
+        self._build_row("num_frames", "fps")
+        self._build_row("min_guidance", "max_guidance")
+        self._build_row("num_steps", "sampler", "schedule")
         with gr.Row(elem_classes=["svd-buttons"]):
-            self._speeds = {name: self._speed(name) for name in SPEEDS}
+            self._speeds = {name: self._build_speed(name) for name in SPEEDS}
         costs = " ".join(f"{speed.label} {speed.cost}." for speed in SPEEDS.values())
-        html(said_html(f"{costs} (Measured on the demo.)"))
-        self._row("fit")
-        self._row("focus_x", "focus_y", "zoom")
-        self._row("auto_size", "width", "height")
+        make_html(render_remark(f"{costs} (Measured on the demo.)"))
+        self._build_row("fit")
+        self._build_row("focus_x", "focus_y", "zoom")
+        self._build_row("auto_size", "width", "height")
         with gr.Row(elem_classes=["svd-row"]):
             self._add("seed")
-            self._dice = tool("⚄", f"{self._part}_random_seed")
+            self._dice = make_tool("⚄", f"{self._part}_random_seed")
             if not self._beside_picture:
-                self.reuse = tool("♻", f"{self._part}_reuse_seed")
+                self.reuse = make_tool("♻", f"{self._part}_reuse_seed")
             kept = bool(self._studio.host.options["svd_save_frames"])
-            self.with_frames = gr.Checkbox(kept, **self._said("with_frames", *SAVE_FRAMES))
+            self.with_frames = gr.Checkbox(kept, **self._write_label("with_frames", *SAVE_FRAMES))
         self._path = gr.Group(visible=False, elem_id=f"{self._part}_path")
         with self._path:
-            self._row("elevation", "orbit")
+            self._build_row("elevation", "orbit")
         more = "More SVD settings" if self._beside_picture else "More settings"
         with gr.Accordion(more, open=False, elem_id=f"{self._part}_more"):
-            self._row("guidance_ramp", "background")
-            self._row("cache_interval", "guidance_low", "guidance_high")
-            self._row("decode", "decode_chunk")
+            self._build_row("guidance_ramp", "background")
+            self._build_row("cache_interval", "guidance_low", "guidance_high")
+            self._build_row("decode", "decode_chunk")
 
-    def _speed(self, name: str) -> Any:
+    def _build_speed(self, name: str) -> Any:
         return gr.Button(SPEEDS[name].label, size="sm", min_width=60, elem_id=f"{self._part}_speed_{name}")
 
-    def _row(self, *names: str) -> None:
+    def _build_row(self, *names: str) -> None:
         with gr.Row(elem_classes=["svd-row"]):
             for name in names:
                 self._add(name)
 
     def _add(self, name: str) -> None:
-        self._by_name[name] = self._component(name)
+        self._by_name[name] = self._build_component(name)
 
-    def _component(self, name: str) -> Any:
+    def _build_component(self, name: str) -> Any:
         value = FIRST[name]
         if name == "auto_size":
-            return gr.Checkbox(value, **self._said(name, *AUTO_SIZE))
-        named = self._named(name)
+            return gr.Checkbox(value, **self._write_label(name, *AUTO_SIZE))
+        named = self._name_component(name)
         if name == "seed":
             return gr.Number(value, precision=0, **named)
         setting = SETTINGS[name]
@@ -215,16 +215,16 @@ class Controls:
             return (gr.Radio if name == "fit" else gr.Dropdown)(
                 list(setting.choices.values()), value=setting.choices[value], **named
             )
-        low, high, step = Made.of(None).bounds(name)
+        low, high, step = Made.of(None).find_bounds(name)
         return gr.Slider(low, high, value=setting.kind(value), step=step, **named, **NO_RESET)
 
-    def _named(self, name: str) -> dict[str, Any]:
+    def _name_component(self, name: str) -> dict[str, Any]:
         label, info = SETTINGS[name].label, SETTINGS[name].help
         if name == "seed":
             info = PICTURES_SEED if self._beside_picture else f"{NEW_SEED} {info}"
-        return self._said(name, label, info)
+        return self._write_label(name, label, info)
 
-    def _said(self, name: str, label: str, info: str) -> dict[str, str]:
+    def _write_label(self, name: str, label: str, info: str) -> dict[str, str]:
         """Say in each label, among the web UI's own controls, that it is about the clip."""
         label = f"SVD {label.lower()}" if self._beside_picture else label
         return {"label": label, "info": info, "elem_id": f"{self._part}_{name}"}
@@ -234,20 +234,20 @@ class Controls:
             # Below a picture only its own form is read: a clip's infotext speaks of another picture's size and seed.
             if self._beside_picture and "SVD steps" not in parameters:
                 return None
-            return self._shown(name, settings_of(parameters))
+            return self._show_value(name, pick_settings(parameters))
 
         return settle
 
-    def _shown(self, name: str, settings: Mapping[str, Any]) -> Any:
+    def _show_value(self, name: str, settings: Mapping[str, Any]) -> Any:
         """Give what a component shows for these settings; None: they say nothing of it."""
         if name == "auto_size":
             return "width" not in settings if settings else None
         if name in ("checkpoint", "basis"):
             models = Offered(self._studio)
-            pasted = models.meant(settings.get("checkpoint") or "")
+            pasted = models.find_meant(settings.get("checkpoint") or "")
             if not pasted:  # the clip came from elsewhere: the model chosen here stays
                 return None
-            return pasted if name == "basis" else models.choosing(pasted)
+            return pasted if name == "basis" else models.choose(pasted)
         choices = SETTINGS[name].choices
         return settings.get(name) if choices is None or name not in settings else choices[settings[name]]
 
@@ -256,7 +256,7 @@ class Controls:
         answer(
             f"{self._part}_follow",
             [self["checkpoint"].change],
-            self._followed,
+            self._follow_shown,
             [self["checkpoint"], self._basis, *moved],
             [self._about, self._basis, self._path, self["decode_chunk"], *moved],
         )
@@ -264,43 +264,43 @@ class Controls:
             steps = [self[each] for each in STEPS]
             button.click(fn=partial(self.quicken, name), inputs=[self["checkpoint"]], outputs=steps, **QUIET)
         self._refresh.click(fn=self.fill, inputs=[self["checkpoint"]], outputs=self.filled, **QUIET)
-        self._dice.click(fn=None, inputs=[], outputs=[self["seed"]], **js(f"() => [{RANDOM_SEED}]"))
+        self._dice.click(fn=None, inputs=[], outputs=[self["seed"]], **make_js(f"() => [{RANDOM_SEED}]"))
 
-    def _followed(self, shown: str, basis: str, *values: Any) -> list[Any]:
+    def _follow_shown(self, shown: str, basis: str, *values: Any) -> list[Any]:
         """Give updates when a model is chosen, by the user, by the page as it loads, or by pasting."""
         models = Offered(self._studio)
-        name = models.name_of(shown)
-        checkpoint = models.checkpoint(name)
+        name = models.find_name(shown)
+        checkpoint = models.find_checkpoint(name)
         if checkpoint is None:
-            return [self._line(models, ""), *[gr.update()] * (4 + len(values) - 1)]
+            return [self._render_line(models, ""), *[gr.update()] * (4 + len(values) - 1)]
         demo = models[name].is_demo  # not remembered: a model that is put there later comes before it
         if self._page is not None and not demo and self._studio.host.options[REMEMBERED] != name:
             self._page.remember(REMEMBERED, name)
-        made, given = Made.of(checkpoint), named(dict(zip(FOLLOWING, values, strict=True)))
-        settled = given if name == basis else made.follow(given, Made.of(models.checkpoint(basis)))
+        made, given = Made.of(checkpoint), name_values(dict(zip(FOLLOWING, values, strict=True)))
+        settled = given if name == basis else made.follow(given, Made.of(models.find_checkpoint(basis)))
         if not basis:
             settled = made.follow({**settled, **self.begin_with()}, made)
         return [
-            self._line(models, name),
+            self._render_line(models, name),
             name,
             gr.update(visible=made.takes_path),
-            gr.update(maximum=made.bounds("decode_chunk").high),
-            *(_moved(made, setting, settled[setting]) for setting in FOLLOWING),
+            gr.update(maximum=made.find_bounds("decode_chunk").high),
+            *(_move_slider(made, setting, settled[setting]) for setting in FOLLOWING),
         ]
 
-    def _line(self, models: Offered, name: str) -> Markup:
+    def _render_line(self, models: Offered, name: str) -> Markup:
         """Say what is known of a model, where to get one if there is none, and which files were refused; HTML."""
-        checkpoint = models.checkpoint(name)
-        chosen = Markup("") if checkpoint is None else model_line(checkpoint)
+        checkpoint = models.find_checkpoint(name)
+        chosen = Markup("") if checkpoint is None else render_model(checkpoint)
         if models.is_demo_alone:
-            chosen += no_model(self._studio.host.folders.model_dirs()[0].absolute())
-        refused = joined(Markup("<p>{}</p>").format(refusal) for refusal in self._studio.refusals())
+            chosen += render_no_model(self._studio.host.folders.list_model_dirs()[0].absolute())
+        refused = join_html(Markup("<p>{}</p>").format(refusal) for refusal in self._studio.list_refusals())
         is_open = Markup(" open") if models.is_demo_alone else ""  # one of them may be the model that is missed
         folded = Markup("<details{}><summary>Files that cannot be used</summary>{}</details>")
         return chosen + folded.format(is_open, refused) if refused else chosen
 
 
-def checked(found: Mapping[str, Any]) -> dict[str, Any]:
+def clean_settings(found: Mapping[str, Any]) -> dict[str, Any]:
     """Make settings for `ClipRequest.from_mapping` by name; what is None or "", or left open by its control, is left
     out.
 
@@ -312,11 +312,11 @@ def checked(found: Mapping[str, Any]) -> dict[str, Any]:
         given = {name: value for name, value in given.items() if name not in ("width", "height")}
     if given.get("seed") == RANDOM_SEED:
         del given["seed"]
-    given = named(given)
-    return {name: SETTINGS[name].checked(value) if name in SETTINGS else value for name, value in given.items()}
+    given = name_values(given)
+    return {name: SETTINGS[name].check(value) if name in SETTINGS else value for name, value in given.items()}
 
 
-def named(values: Mapping[str, Any]) -> dict[str, Any]:
+def name_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """Give the same values, with the names in code of what lists show by their labels."""
     return {
         name: SETTINGS[name].read(value) if isinstance(value, str) and name in SETTINGS else value
@@ -324,14 +324,14 @@ def named(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def tool(sign: str, elem_id: str) -> Any:
+def make_tool(sign: str, elem_id: str) -> Any:
     """Make a small square button; web UIs know the class `tool`."""
     return gr.Button(sign, elem_id=elem_id, elem_classes=["tool"], scale=0, min_width=40)
 
 
-def _moved(made: Made, name: str, value: Any) -> Any:
+def _move_slider(made: Made, name: str, value: Any) -> Any:
     setting = SETTINGS[name]
     if setting.choices is not None or setting.is_colour:
         return gr.update(value=(setting.choices or {}).get(value, value))
-    low, high, step = made.bounds(name)
-    return gr.update(minimum=low, maximum=high, step=step, value=value, info=made.hint(name))
+    low, high, step = made.find_bounds(name)
+    return gr.update(minimum=low, maximum=high, step=step, value=value, info=made.write_hint(name))

@@ -13,14 +13,14 @@ from lib_svd import video
 from lib_svd.clip import SavedClip
 from lib_svd.errors import BadInput, BadRequest
 from lib_svd.finish.deliveries import DELIVERIES
-from lib_svd.finish.enlarge import upscaler_names
+from lib_svd.finish.enlarge import list_upscalers
 from lib_svd.finish.finishing import FINISHINGS, Finishing
 from lib_svd.jobs import FinishOrder
 from lib_svd.pages import Page
 from lib_svd.settings import Setting
 from lib_svd.studio import Studio
-from lib_svd.ui.clips import error_html, notes_html, said_html
-from lib_svd.ui.compat import NO_RESET, QUIET, answer, html
+from lib_svd.ui.clips import render_error, render_notes, render_remark
+from lib_svd.ui.compat import NO_RESET, QUIET, answer, make_html
 from lib_svd.ui.uploads import find_upload
 
 NONE = "None"  # what a list shows for ""
@@ -74,17 +74,17 @@ class FinishPanel:
             self._upload = gr.UploadButton(
                 "Upload a clip", file_types=KINDS, size="sm", elem_id=f"{self._part}_finish_upload", scale=1
             )
-        self._refused = html(elem_id=f"{self._part}_finish_refused")
-        self._row("loop", "crossfade")
-        self._row("smooth", "smoother", "speed")
-        self._row("upscale", "scale")
+        self._refused = make_html(elem_id=f"{self._part}_finish_refused")
+        self._build_row("loop", "crossfade")
+        self._build_row("smooth", "smoother", "speed")
+        self._build_row("upscale", "scale")
         with gr.Accordion("Trim, hold, size", open=False, elem_id=f"{self._part}_finish_more"):
-            self._row("first", "last", "reverse")
-            self._row("hold_first", "hold_last")
-            self._row("size", "fit")
-            self._row("length", "poster")
+            self._build_row("first", "last", "reverse")
+            self._build_row("hold_first", "hold_last")
+            self._build_row("size", "fit")
+            self._build_row("length", "poster")
         self._copies = gr.Dropdown(
-            video.format_names(),
+            video.list_formats(),
             value=list(self._studio.host.options[COPIES]),
             multiselect=True,
             label="Write these formats too",
@@ -99,8 +99,8 @@ class FinishPanel:
             max_lines=1,
             elem_id=f"{self._part}_finish_how",
         )
-        self._missing = html(elem_id=f"{self._part}_finish_missing", elem_classes=["svd-status"])
-        self._plan = html(elem_id=f"{self._part}_finish_plan")
+        self._missing = make_html(elem_id=f"{self._part}_finish_missing", elem_classes=["svd-status"])
+        self._plan = make_html(elem_id=f"{self._part}_finish_plan")
         with gr.Row(elem_classes=["svd-row"]):
             self.button = gr.Button("Finish this clip", elem_id=f"{self._part}_finish_it", scale=2)
             self._every = gr.Checkbox(
@@ -111,17 +111,17 @@ class FinishPanel:
                 scale=1,
             )
 
-    def _row(self, *names: str) -> None:
+    def _build_row(self, *names: str) -> None:
         with gr.Row(elem_classes=["svd-row"]):
             for name in names:
-                self._by_name[name] = self._component(FINISHINGS[name])
+                self._by_name[name] = self._build_component(FINISHINGS[name])
 
-    def _component(self, setting: Setting) -> Any:
+    def _build_component(self, setting: Setting) -> Any:
         said = {"label": setting.label, "info": setting.help, "elem_id": f"{self._part}_finish_{setting.name}"}
         if setting.kind is bool:
             return gr.Checkbox(setting.default, **said)
         if setting.name in ("smooth", "upscale"):
-            choices = RATES if setting.name == "smooth" else [NONE, *self._upscalers()]
+            choices = RATES if setting.name == "smooth" else [NONE, *self._list_upscalers()]
             return gr.Dropdown(choices, value=NONE, allow_custom_value=setting.name == "smooth", **said)
         if setting.choices is not None:
             return gr.Dropdown(list(setting.choices.values()), value=setting.choices[setting.default], **said)
@@ -151,7 +151,7 @@ class FinishPanel:
         asked += [self._copies.input, self._how.blur]
         shows = (event.then for event in (*events, finished))
         told = [*asked, chosen.then, sent.success, *shows]
-        answer(f"{self._part}_finish_ask", told, self.told, self.inputs, [self._plan])
+        answer(f"{self._part}_finish_ask", told, self.tell, self.inputs, [self._plan])
         self._every.input(fn=self._keep_every, inputs=[self._every], outputs=[], **QUIET)
 
     @property
@@ -166,28 +166,28 @@ class FinishPanel:
             last = Finishing.read(str(options[REMEMBERED]))
         except BadRequest:  # a setting that somebody wrote
             last = Finishing()
-        why = {name: video.why_not(name) for name in video.format_names()}
+        why = {name: video.explain_why_not(name) for name in video.list_formats()}
         there = [name for name in why if not why[name]]
         copies = gr.update(choices=there, value=[name for name in options[COPIES] if name in there])
-        missing = notes_html([f"{name}: {reason}" for name, reason in why.items() if reason])
-        return [bool(options[EVERY]), copies, str(options[HOW]), missing, *self._shown(vars(last))]
+        missing = render_notes([f"{name}: {reason}" for name, reason in why.items() if reason])
+        return [bool(options[EVERY]), copies, str(options[HOW]), missing, *self._show_values(vars(last))]
 
     def deliver(self, label: str) -> list[Any]:
         """Set the formats and all that is set for a delivery."""
         chosen = next((each for each in DELIVERIES.values() if each.label == label), None)
         if chosen is None:
             return [gr.update() for _ in range(1 + len(self._by_name))]
-        return [list(chosen.copies), *self._shown(vars(Finishing(**chosen.finishing)))]
+        return [list(chosen.copies), *self._show_values(vars(Finishing(**chosen.finishing)))]
 
     def take(self, given: Any) -> list[Any]:
         """Keep in mind a clip that was uploaded, if it is what can be one; else say what is wrong with it."""
         try:
             path = find_upload(given)
         except BadInput as error:
-            return [gr.update(), error_html(str(error))]
+            return [gr.update(), render_error(str(error))]
         return [str(path), ""]
 
-    def told(self, clip: str, other: str, copies: Sequence[str], how: str, *values: Any) -> Markup:
+    def tell(self, clip: str, other: str, copies: Sequence[str], how: str, *values: Any) -> Markup:
         """Say what will become of the clip, before anything runs; or why that cannot be. And remember what was
         chosen.
         """
@@ -195,13 +195,13 @@ class FinishPanel:
             finishing = self._read(values)
             self._keep(finishing, copies, how)
             if not clip and not other:
-                return said_html(NO_CLIP)
+                return render_remark(NO_CLIP)
             order = self._order(clip, other, finishing, copies)
         except BadInput as error:
-            return error_html(str(error))
-        return said_html(f"{order.name}: {order.sentence}") + notes_html(order.notes)
+            return render_error(str(error))
+        return render_remark(f"{order.name}: {order.sentence}") + render_notes(order.notes)
 
-    def finished(self, clip: str, other: str, copies: Sequence[str], how: str, *values: Any) -> tuple[str, SavedClip]:
+    def finish(self, clip: str, other: str, copies: Sequence[str], how: str, *values: Any) -> tuple[str, SavedClip]:
         """Finish a clip; gives its path, and what came of it.
 
         Raises:
@@ -216,14 +216,14 @@ class FinishPanel:
         return str(order.source.path), self._studio.finish(order)
 
     def _order(self, clip: str, other: str, finishing: Finishing, copies: Sequence[str]) -> FinishOrder:
-        path = Path(other) if other else self._studio.clip(clip)
+        path = Path(other) if other else self._studio.find_clip(clip)
         return self._studio.finish_order(path, finishing, copies or ())
 
     def _read(self, values: Sequence[Any]) -> Finishing:
         given = {name: value for name, value in zip(self._by_name, values, strict=True) if value is not None}
-        return Finishing(**{name: _meant(FINISHINGS[name], value) for name, value in given.items()})
+        return Finishing(**{name: _read_value(FINISHINGS[name], value) for name, value in given.items()})
 
-    def _shown(self, values: Mapping[str, Any]) -> list[Any]:
+    def _show_values(self, values: Mapping[str, Any]) -> list[Any]:
         """Give updates for every row."""
         return [self._update(FINISHINGS[name], values[name]) for name in self._by_name]
 
@@ -231,12 +231,12 @@ class FinishPanel:
         if setting.choices is not None:
             return gr.update(value=setting.choices[value])
         if setting.name == "upscale":
-            there = self._upscalers()
+            there = self._list_upscalers()
             return gr.update(choices=[NONE, *there], value=value if value in there else NONE)
         return gr.update(value=(value or NONE) if setting.name == "smooth" else value)
 
-    def _upscalers(self) -> list[str]:
-        return upscaler_names(self._studio.host.upscalers)
+    def _list_upscalers(self) -> list[str]:
+        return list_upscalers(self._studio.host.upscalers)
 
     def _keep(self, finishing: Finishing, copies: Sequence[str], how: str) -> None:
         """Remember what was chosen; raises BadRequest where a format cannot be written so."""
@@ -250,7 +250,7 @@ class FinishPanel:
         self._page.remember(EVERY, bool(is_on))
 
 
-def _meant(setting: Setting, value: Any) -> Any:
+def _read_value(setting: Setting, value: Any) -> Any:
     """Read what a component's value stands for."""
     if setting.name in ("smooth", "upscale"):
         return "" if value == NONE else str(value)

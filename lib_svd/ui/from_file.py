@@ -11,8 +11,8 @@ import gradio as gr
 from lib_svd.errors import BadInput
 from lib_svd.infotext import read_infotext
 from lib_svd.request import ClipRequest
-from lib_svd.ui.clips import error_html, said_html
-from lib_svd.ui.compat import QUIET, html
+from lib_svd.ui.clips import render_error, render_remark
+from lib_svd.ui.compat import QUIET, make_html
 from lib_svd.ui.controls import Controls
 from lib_svd.ui.uploads import find_upload
 
@@ -29,7 +29,7 @@ class FromFile:
     def __init__(self, part: str) -> None:
         with gr.Accordion("Settings out of a file", open=False, elem_id=f"{part}_from_file"):
             self._file = gr.File(label=ASKED, elem_id=f"{part}_settings_file")
-            self._said = html(elem_id=f"{part}_settings_said", elem_classes=["svd-status"])
+            self._said = make_html(elem_id=f"{part}_settings_said", elem_classes=["svd-status"])
         self._file.do_not_save_to_config = True
 
     def wire(self, controls: Controls) -> Any:
@@ -47,6 +47,6 @@ class FromFile:
             path = find_upload(given, "file")
             settings = asdict(ClipRequest.from_infotext(read_infotext(path)))
         except BadInput as error:
-            return [error_html(str(error)), *(gr.update() for _ in controls.restored)]
+            return [render_error(str(error)), *(gr.update() for _ in controls.restored)]
         there = {name: value for name, value in settings.items() if value is not None}
-        return [said_html(f"The settings are those of {path.name} now."), *controls.restore(there)]
+        return [render_remark(f"The settings are those of {path.name} now."), *controls.restore(there)]

@@ -39,10 +39,10 @@ class Listed:
         folders = self._folders()
         for folder in folders:
             finish_left(folder)
-        clips, passed_over = history.clips_in(*folders)
+        clips, passed_over = history.list_clips(*folders)
         with self._reading:
             self.paths = {str(each.video): each.video for each in clips}
-            self._newest, self._unread = [], history.newest(clips, self._entry)
+            self._newest, self._unread = [], history.sort_newest(clips, self._recall_entry)
         return passed_over
 
     def read(self, count: int) -> list[Entry]:
@@ -51,7 +51,7 @@ class Listed:
             self._newest += islice(self._unread, max(0, count - len(self._newest)))
             return self._newest[:count]
 
-    def _entry(self, clip: Unread) -> Entry:
+    def _recall_entry(self, clip: Unread) -> Entry:
         """Give what is remembered of a clip; it is read again when it changed."""
         known = self._known.get(clip.video)
         if known is None or known[0] != clip:

@@ -9,13 +9,13 @@ import gradio as gr
 from PIL import Image
 
 from lib_svd import images
-from lib_svd.checkpoints import made_with
-from lib_svd.errors import BadInput, BadPicture, in_words
+from lib_svd.checkpoints import is_made_with
+from lib_svd.errors import BadInput, BadPicture, join_names
 from lib_svd.jobs import history
 from lib_svd.settings import HARMLESS, SETTINGS
 from lib_svd.studio import Studio
-from lib_svd.ui.clips import said_html
-from lib_svd.ui.compat import QUIET, answer, html
+from lib_svd.ui.clips import render_remark
+from lib_svd.ui.compat import QUIET, answer, make_html
 from lib_svd.ui.controls import Controls
 
 CHANGES = {
@@ -50,7 +50,7 @@ class OneChange:
         self._since.do_not_save_to_config = True
         self._panel = gr.Column(visible=False, variant="panel", elem_id=f"{part}_changes", elem_classes=["svd-tight"])
         with self._panel:
-            self._said = html(elem_id=f"{part}_changes_said")
+            self._said = make_html(elem_id=f"{part}_changes_said")
             with gr.Row(elem_classes=["svd-row"]):
                 self._kept = gr.Dropdown([""], value="", label="Keep", elem_id=f"{part}_changes_kept", scale=2)
                 self._keep = gr.Button("Take the others back", elem_id=f"{part}_changes_keep", scale=2)
@@ -76,14 +76,14 @@ class OneChange:
         given = [self._since, *controls.components]
         shown = [self._panel, self._said, self._kept]
         for button in begun:
-            button.click(fn=_since, inputs=[], outputs=[self._since, self._panel], **QUIET)
+            button.click(fn=_hold_against, inputs=[], outputs=[self._since, self._panel], **QUIET)
         for event in events:
-            event.then(fn=_since, inputs=[self._clip], outputs=[self._since, self._panel], **QUIET)
+            event.then(fn=_hold_against, inputs=[self._clip], outputs=[self._since, self._panel], **QUIET)
         picture.change(fn=self.begin, inputs=[picture, self._clip], outputs=[self._since, self._panel], **QUIET)
         by_user = [each.release if isinstance(each, gr.Slider) else each.input for each in controls.components]
-        answer(f"{self._part}_changes_ask", [*by_user, *(each.then for each in chosen)], self.told, given, shown)
+        answer(f"{self._part}_changes_ask", [*by_user, *(each.then for each in chosen)], self.tell, given, shown)
         self._keep.click(
-            fn=self.only, inputs=[self._kept, *given], outputs=[self._panel, *controls.components], **QUIET
+            fn=self.keep_only, inputs=[self._kept, *given], outputs=[self._panel, *controls.components], **QUIET
         )
 
     def begin(self, picture: Image.Image | BadPicture | None, name: str) -> list[Any]:
@@ -91,39 +91,39 @@ class OneChange:
 
         A clip that is brought back from the history brings its picture along.
         """
-        return _since(name if isinstance(picture, Image.Image) and self._is_of(picture, name) else "")
+        return _hold_against(name if isinstance(picture, Image.Image) and self._is_of(picture, name) else "")
 
-    def told(self, name: str, *values: Any) -> list[Any]:
+    def tell(self, name: str, *values: Any) -> list[Any]:
         """Give updates for the panel, its sentence and its list."""
-        apart = self._apart(name, values)
+        apart = self._compare(name, values)
         changed = list(apart.changed)
         if len(changed) + apart.draws_seed < 2:
             return [gr.update(visible=False), "", gr.update()]
         drawn = ", and the seed will be drawn anew" if apart.draws_seed else ""
-        what = f"Since this clip you changed {in_words(changed)}{drawn}"
-        said = said_html(f"{what}: the next one will not tell which of them did it.")
+        what = f"Since this clip you changed {join_names(changed)}{drawn}"
+        said = render_remark(f"{what}: the next one will not tell which of them did it.")
         return [gr.update(visible=True), said, gr.update(choices=changed, value=changed[0])]
 
-    def only(self, kept: str, name: str, *values: Any) -> list[Any]:
+    def keep_only(self, kept: str, name: str, *values: Any) -> list[Any]:
         """Give updates for the panel and the controls: the clip's own settings and seed, with one change left."""
-        settings, changed, _ = self._apart(name, values)
+        settings, changed, _ = self._compare(name, values)
         return [gr.update(visible=False), *self._controls.take({**settings, **changed.get(kept, {})})]
 
     def _is_of(self, picture: Image.Image, name: str) -> bool:
         try:
-            entry = history.entry(self._studio.clip(name))
+            entry = history.find_entry(self._studio.find_clip(name))
             made_from, shown = (images.read_picture(each).image for each in (entry.picture, picture))
         except BadInput:
             return False
         return made_from == shown
 
-    def _apart(self, name: str, values: Sequence[Any]) -> Apart:
+    def _compare(self, name: str, values: Sequence[Any]) -> Apart:
         try:
-            settings = history.entry(self._studio.clip(name)).settings if name else {}
+            settings = history.find_entry(self._studio.find_clip(name)).settings if name else {}
             asked = self._controls.read(values)
             if not settings:
                 return Apart({}, {}, False)
-            if made_with(settings["checkpoint"] or "", self._studio.checkpoint(asked.get("checkpoint", ""))):
+            if is_made_with(settings["checkpoint"] or "", self._studio.find_checkpoint(asked.get("checkpoint", ""))):
                 asked["checkpoint"] = settings["checkpoint"]
         except BadInput:
             return Apart({}, {}, False)
@@ -136,6 +136,6 @@ class OneChange:
         return Apart(settings, changed, "seed" not in asked)
 
 
-def _since(name: str = "") -> list[Any]:
+def _hold_against(name: str = "") -> list[Any]:
     """Hold the controls against that clip from now on."""
     return [name, gr.update(visible=False)]

@@ -22,7 +22,7 @@ ROWS = {
     "svd_preset": Row("SVD preset; the tab keeps your choice here"),
     "svd_extra_dir": Row("Another folder with SVD models"),
     "outdir_svd_samples": Row("Folder for clips; empty: beside the folders for pictures"),
-    "svd_copies": Row("Write every clip in these formats too", gr.CheckboxGroup, {"choices": video.format_names()}),
+    "svd_copies": Row("Write every clip in these formats too", gr.CheckboxGroup, {"choices": video.list_formats()}),
     "svd_formats": Row("How these formats are written, where not as usual, such as h265:24:slow, gif:bayer"),
     "svd_save_frames": Row('Tick "Save frames too" when the page loads'),
     "svd_keep_loaded": Row("Keep the model in memory between clips"),
@@ -31,7 +31,7 @@ ROWS = {
     "svd_finishing_copies": Row(
         "Formats of finished clips; the Finish panel keeps them here",
         gr.CheckboxGroup,
-        {"choices": video.format_names()},
+        {"choices": video.list_formats()},
     ),
     "svd_finish_every": Row("Finish every clip so; the clip itself stays"),
     "svd_compile": Row("Compile small kernels once after each start: faster on CUDA, where Triton is there"),

@@ -6,10 +6,10 @@ from typing import Any
 
 import gradio as gr
 
-from lib_svd.ui.clips import error_html
+from lib_svd.ui.clips import render_error
 
 
-def buttons(part: str) -> Any:
+def make_buttons(part: str) -> Any:
     """Show Generate; and, since web UIs' own scripts show and hide them, Interrupt and Skip that press txt2img's."""
     with gr.Row(elem_id=f"{part}_generate_box"):
         for name in ("interrupt", "skip", "interrupting"):
@@ -21,8 +21,8 @@ def buttons(part: str) -> Any:
         return gr.Button("Generate", variant="primary", elem_id=f"{part}_generate")
 
 
-def sentence(text: str) -> Any:
+def show_sentence(text: str) -> Any:
     """Show a tab with nothing but a sentence."""
     with gr.Blocks(analytics_enabled=False) as blocks:
-        gr.HTML(error_html(text))
+        gr.HTML(render_error(text))
     return blocks

@@ -7,17 +7,17 @@ from typing import Any
 
 import gradio as gr
 
-from lib_svd.ui.compat import answer, html
+from lib_svd.ui.compat import answer, make_html
 
 FILM = "🎬"
 
 
-def button(elem_id: str, is_small: bool) -> Any:
+def show_button(elem_id: str, is_small: bool) -> Any:
     """Show a button that sends a picture to SVD; small ones stand in a row of symbols."""
     return gr.Button(FILM if is_small else "Send to SVD", elem_id=elem_id, elem_classes=["tool"] if is_small else [])
 
 
-def results(part: str, description: Any, shown: Callable[[str], str]) -> None:
+def show_results(part: str, description: Any, shown: Callable[[str], str]) -> None:
     """Show clips under a gallery, anew when a job is done.
 
     Its description is another one then, unless the job was refused: `javascript/svd.js` sees to that.
@@ -27,5 +27,5 @@ def results(part: str, description: Any, shown: Callable[[str], str]) -> None:
         description: holds the job's description when it is done.
         shown: that description to HTML.
     """
-    clips = html(elem_id=f"{part}_svd_clips")
+    clips = make_html(elem_id=f"{part}_svd_clips")
     answer(f"svd_shown_in_{part}", [description.change], shown, [description], [clips])

@@ -26,14 +26,14 @@ from fastapi.responses import JSONResponse
 
 from lib_svd.door import MOST_BYTES, Door
 from lib_svd.errors import BadRequest, Busy, Interrupted
-from lib_svd.files import hidden_names, is_left, mark
+from lib_svd.files import is_left, make_hidden_names, mark
 from lib_svd.line import Line
-from lib_svd.pages import Job, Queued, bytes_of
-from lib_svd.strangers import read_json, text_of
+from lib_svd.pages import Job, Queued, count_bytes
+from lib_svd.strangers import decode_text, read_json
 from lib_svd.studio import Studio
 from lib_svd.ui import tab
-from lib_svd.ui.clips import error_html, said_html
-from lib_svd.ui.compat import FILES, html, js, mount, whole_page
+from lib_svd.ui.clips import render_error, render_remark
+from lib_svd.ui.compat import FILES, make_html, make_js, make_page, mount
 from lib_svd.ui.own_only import OwnOnly
 from lib_svd.ui.tasks import Tasks
 
@@ -62,7 +62,7 @@ class Choices(dict[str, Any]):
         self[name] = value
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with hidden_names(self._path.parent) as hidden:
+            with make_hidden_names(self._path.parent) as hidden:
                 unfinished = hidden(".json")
                 unfinished.write_text(json.dumps(self, indent=2), "utf-8")
                 unfinished.replace(self._path)
@@ -71,7 +71,7 @@ class Choices(dict[str, Any]):
 
     def _read(self) -> dict[str, Any]:
         try:
-            found = read_json(text_of(self._path.read_bytes()))
+            found = read_json(decode_text(self._path.read_bytes()))
         except (OSError, ValueError):
             return {}
         given = found.items() if isinstance(found, dict) else ()
@@ -100,21 +100,21 @@ class StandalonePage:
         self._line = Line("svd")
         self._turning = threading.Lock()  # while one job follows another, so that a stop meets the one it is for
 
-    def generate_buttons(self, part: str) -> Any:
+    def add_generate_buttons(self, part: str) -> Any:
         """Show Generate, and Interrupt in its place while a clip waits or is being made; Skip would do the same."""
         with gr.Row(elem_id=f"{part}_generate_box"):
             generate = gr.Button("Generate", variant="primary", elem_id=f"{part}_generate")
             gr.Button("Interrupt", variant="stop", elem_id=f"{part}_interrupt")
         return generate
 
-    def queued(self, job: Job, extra_outputs: Sequence[Any]) -> Queued:
+    def queue_job(self, job: Job, extra_outputs: Sequence[Any]) -> Queued:
         """Make a handler that waits in this page's line; how long the job took is said below what the job says."""
 
         async def handle(task: str, *values: Any) -> list[Any]:
             self.tasks.wait(task)
             try:
-                with self._line.place(bytes_of(values)):
-                    return await self._line.turn(lambda: self._run(task, job, values), task)
+                with self._line.hold_place(count_bytes(values)):
+                    return await self._line.take_turn(lambda: self._run(task, job, values), task)
             except Busy:
                 self.tasks.leave(task)  # else the page that follows it would wait for a sign of it
                 raise
@@ -122,7 +122,7 @@ class StandalonePage:
                 raise
             except Exception as error:
                 log.exception("A job failed")
-                return [*extra_outputs, error_html(f"{type(error).__name__}: the log has more.")]
+                return [*extra_outputs, render_error(f"{type(error).__name__}: the log has more.")]
 
         return handle
 
@@ -137,7 +137,7 @@ class StandalonePage:
                 self.stop.set()
         return True
 
-    def url(self, path: Path) -> str:
+    def find_url(self, path: Path) -> str:
         """Say where gradio serves a file of the folder of the clips, and parts of a file too."""
         return f"{FILES}{quote(path.absolute().as_posix())}"
 
@@ -166,7 +166,7 @@ class StandalonePage:
         self._line.close()
         self.stop.set()
 
-    def app(self, studio: Studio, names: Sequence[str] = ()) -> Door:
+    def make_app(self, studio: Studio, names: Sequence[str] = ()) -> Door:
         """Make the page a web application, behind a door that keeps other sites out.
 
         Args:
@@ -175,10 +175,12 @@ class StandalonePage:
         """
         fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}  # none from the net
         theme = gr.themes.Default(**fonts)
-        with whole_page(TITLE, theme) as blocks:
-            html(f"<style>{STYLE.read_text('utf-8')}</style>", elem_classes=["svd-hidden"])
+        with make_page(TITLE, theme) as blocks:
+            make_html(f"<style>{STYLE.read_text('utf-8')}</style>", elem_classes=["svd-hidden"])
             tab.build(studio, self)  # takes its place here by itself
-            blocks.load(fn=None, inputs=[], outputs=[], **js(_injected([path.read_text("utf-8") for path in SCRIPTS])))
+            blocks.load(
+                fn=None, inputs=[], outputs=[], **make_js(_write_loader([path.read_text("utf-8") for path in SCRIPTS]))
+            )
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         app.add_api_route("/internal/progress", self._answer, methods=["POST"])
         return Door(OwnOnly(mount(app, blocks, self._folder, theme)), names)
@@ -189,7 +191,7 @@ class StandalonePage:
             task, number = asked.get("id_task", ""), asked.get("id_live_preview", -1)
         except (AttributeError, ValueError, RecursionError):
             return JSONResponse({"error": "BadRequest", "message": 'Ask with {"id_task": "..."}.'}, 422)
-        return JSONResponse(self.tasks.told(task, number, bool(asked.get("live_preview", True))))
+        return JSONResponse(self.tasks.tell(task, number, bool(asked.get("live_preview", True))))
 
     def _run(self, task: str, job: Job, values: Sequence[Any]) -> list[Any]:
         with self._turning:
@@ -202,7 +204,7 @@ class StandalonePage:
             *outputs, said = job(*values)
         finally:
             self.tasks.finish(task)
-        took = said_html(f"Time taken: {time.perf_counter() - began:.1f} s. {_memory()}")
+        took = render_remark(f"Time taken: {time.perf_counter() - began:.1f} s. {_describe_memory()}")
         return [*outputs, said + took]
 
 
@@ -221,7 +223,7 @@ def serve(
     Raises:
         BadRequest: the port is taken.
     """
-    with socket.socket() as listening, own_cache():
+    with socket.socket() as listening, use_own_cache():
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((ADDRESS, port))
@@ -229,7 +231,7 @@ def serve(
             raise BadRequest(f"Port {port} cannot be used ({error.strerror}): choose another with --port.") from error
         address = f"http://{ADDRESS}:{listening.getsockname()[1]}"
         config = uvicorn.Config(
-            page.app(studio, names),
+            page.make_app(studio, names),
             log_level="warning",
             timeout_graceful_shutdown=SECONDS_TO_END,
             ws_max_size=MOST_BYTES,  # gradio 3 sends pictures that way
@@ -247,7 +249,7 @@ def serve(
 
 
 @contextmanager
-def own_cache() -> Iterator[None]:
+def use_own_cache() -> Iterator[None]:
     """Keep what gradio copies for the browser in a folder of this page's own, which goes with it; one that a page which
     was killed left goes now.
 
@@ -271,7 +273,7 @@ def own_cache() -> Iterator[None]:
                 os.environ["GRADIO_TEMP_DIR"] = chosen
 
 
-def _injected(scripts: Sequence[str]) -> str:
+def _write_loader(scripts: Sequence[str]) -> str:
     """Write a function for gradio's load event that runs scripts as the page's own, in either version."""
     return (
         "() => { for (const text of "
@@ -281,7 +283,7 @@ def _injected(scripts: Sequence[str]) -> str:
     )
 
 
-def _memory() -> str:
+def _describe_memory() -> str:
     """Say the most memory that was taken so far."""
     import torch
 

@@ -12,10 +12,10 @@ from lib_svd.animate import Order
 from lib_svd.clip import SavedClip
 from lib_svd.errors import SvdError
 from lib_svd.pages import Page
-from lib_svd.settings import SETTINGS, SWEPT, Setting, names_in
+from lib_svd.settings import SETTINGS, SWEPT, Setting, list_names
 from lib_svd.studio import Studio
-from lib_svd.ui.compat import QUIET, html
-from lib_svd.ui.measures import sweep_html
+from lib_svd.ui.compat import QUIET, make_html
+from lib_svd.ui.measures import render_sweep
 
 ALL = "All side by side"
 
@@ -38,7 +38,7 @@ class Sweeping:
         with gr.Accordion("Sweep: one setting, several values", open=False, elem_id=f"{part}_sweep"):
             with gr.Row(elem_classes=["svd-row"]):
                 motion, seed = SETTINGS["motion_bucket_id"], SETTINGS["seed"]
-                labels = [SETTINGS[name].label for name in names_in(SWEPT)]
+                labels = [SETTINGS[name].label for name in list_names(SWEPT)]
                 setting = gr.Dropdown(labels, value=motion.label, label="Setting", elem_id=f"{part}_swept")
                 values = gr.Textbox(
                     label="Values; everything else stays, the seed too",
@@ -54,13 +54,13 @@ class Sweeping:
         """Make the panel below the clip, where it shall stand; gives its components."""
         self._results = gr.Column(visible=False, elem_id=f"{self._part}_sweep_results", elem_classes=["svd-tight"])
         with self._results:
-            self._table = html(elem_id=f"{self._part}_sweep_table")
+            self._table = make_html(elem_id=f"{self._part}_sweep_table")
             self.chosen = gr.Radio([ALL], value=ALL, label="Show", elem_id=f"{self._part}_sweep_shown")
             self.name = gr.Textbox("", visible=False, elem_id=f"{self._part}_sweep_name")
         self.name.do_not_save_to_config = True
         return [self._results, self._table, self.chosen, self.name]
 
-    def swept(self, first: Order, label: str, text: str) -> tuple[SavedClip, str, list[Any]]:
+    def sweep(self, first: Order, label: str, text: str) -> tuple[SavedClip, str, list[Any]]:
         """Make the clips. Where the sweep is stopped, or a clip fails, those before it are there.
 
         Returns:
@@ -69,8 +69,8 @@ class Sweeping:
         Raises:
             SvdError: the values cannot be, or there is no clip at all.
         """
-        setting = jobs.sweepable(label)
-        orders = jobs.orders(first, setting, jobs.read_values(setting, text))
+        setting = jobs.find_sweepable(label)
+        orders = jobs.make_orders(first, setting, jobs.read_values(setting, text))
         done: list[jobs.Swept] = []
         ended = ""
         try:
@@ -81,7 +81,7 @@ class Sweeping:
                 raise
             ended = f"{error} {len(done)} of {len(orders)} clips are there."
         whole = jobs.save_grid(done, setting, first.to.out, first.to.encoding) if len(done) > 1 else done[0].saved
-        return whole, ended, self._told(done, setting, first)
+        return whole, ended, self._tell(done, setting, first)
 
     def wire(self, events: Sequence[Any], clip: Any) -> None:
         """Let "Show" say which clip is shown after events that show one; none where it is not of the sweep.
@@ -91,24 +91,24 @@ class Sweeping:
             clip: the component that holds the path of the clip shown, "" for all side by side.
         """
         for event in events:
-            event.then(fn=self.choice_of, inputs=[clip, self.name], outputs=[self.chosen], **QUIET)
+            event.then(fn=self.update_choice, inputs=[clip, self.name], outputs=[self.chosen], **QUIET)
 
-    def choice_of(self, clip: str, name: str) -> Any:
+    def update_choice(self, clip: str, name: str) -> Any:
         """Give the update of "Show" for the clip that is shown, where the sweep of that path is the last one."""
         if not clip:
             return gr.update(value=ALL)
         swept = clip.startswith(f"{name}-")
         return gr.update(value=clip.removeprefix(f"{name}-").removesuffix(".mp4") if swept else None)
 
-    def named(self, shown: str, name: str) -> str:
+    def find_path(self, shown: str, name: str) -> str:
         """Give the path of the clip that is chosen, in the sweep of that path."""
         return f"{name}.mp4" if shown == ALL else f"{name}-{shown}.mp4"
 
-    def _told(self, done: list[jobs.Swept], setting: Setting, first: Order) -> list[Any]:
+    def _tell(self, done: list[jobs.Swept], setting: Setting, first: Order) -> list[Any]:
         words = [each.saved.video.stem.removeprefix(f"{first.to.out.stem}-") for each in done]
-        links = [self._page.url(each.saved.video) for each in done]
+        links = [self._page.find_url(each.saved.video) for each in done]
         title = f"{setting.label}, seed {first.request.seed}"
-        table = sweep_html(title, words, links, [each.measures for each in done])
+        table = render_sweep(title, words, links, [each.measures for each in done])
         choices = [ALL, *words] if len(done) > 1 else words
         return [
             gr.update(visible=True),

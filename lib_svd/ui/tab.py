@@ -14,18 +14,18 @@ import gradio as gr
 from PIL import Image
 
 from lib_svd.animate import Order
-from lib_svd.checkpoints import made_with
+from lib_svd.checkpoints import is_made_with
 from lib_svd.clip import Frames, SavedClip
 from lib_svd.errors import BadPicture, BadRequest, Busy, Interrupted, SvdError
-from lib_svd.files import held_name
-from lib_svd.jobs import opened, reopened, restored
+from lib_svd.files import hold_name
+from lib_svd.jobs import open_clip, reopen_clip, restore_entry
 from lib_svd.jobs.history import Entry
 from lib_svd.pages import Job, Page, Queued
 from lib_svd.request import ClipRequest
 from lib_svd.settings import draw_seed
 from lib_svd.studio import Studio
 from lib_svd.ui.browsing import Browsing
-from lib_svd.ui.clips import clip_html, error_html, notes_html, plays, said_html, time_html
+from lib_svd.ui.clips import describe_playing, render_clip, render_error, render_notes, render_remark, render_time
 from lib_svd.ui.compat import (
     COPYABLE,
     IN_OUR_LINE,
@@ -33,10 +33,10 @@ from lib_svd.ui.compat import (
     NO_SHARING,
     QUIET,
     SMALL,
-    html,
-    js,
-    picture_box,
-    readable,
+    check_picture,
+    make_html,
+    make_js,
+    make_picture_box,
 )
 from lib_svd.ui.controls import NO_PROMPT, Controls
 from lib_svd.ui.finishing import FinishPanel
@@ -63,7 +63,7 @@ def build(studio: Studio, page: Page) -> Any:
     """Build the tab as gradio Blocks; models are looked for when the page loads, not now."""
     with gr.Blocks(analytics_enabled=False) as blocks:
         if page.problem:
-            html(error_html(page.problem), elem_id=f"{PART}_problem")
+            make_html(render_error(page.problem), elem_id=f"{PART}_problem")
         Tab(studio, page, blocks)
     return blocks
 
@@ -88,8 +88,8 @@ class Tab:
                     self._build_source()
                 with gr.Column(scale=5, min_width=400, elem_id=f"{PART}_results"):
                     with gr.Column(elem_id=f"{PART}_actions", elem_classes=["svd-tight"]):
-                        self._generate = page.generate_buttons(PART)
-                        html(elem_id=f"{PART}_progress")  # the bar comes before it
+                        self._generate = page.add_generate_buttons(PART)
+                        make_html(elem_id=f"{PART}_progress")  # the bar comes before it
                     self._one_change = OneChange(studio, PART, self._made)
                     self._build_results()
             with gr.Tab("History", elem_id=f"{PART}_history") as self._history:
@@ -105,19 +105,19 @@ class Tab:
 
     def _build_source(self) -> None:
         first = gr.Column(elem_classes=["svd-tight"])
-        html(f"<p class='svd-about'>{NO_PROMPT}</p>")
+        make_html(f"<p class='svd-about'>{NO_PROMPT}</p>")
         self.framing = Framing(self._studio, PART)
         self._presets = PresetRow(self._studio, self._page, PART)
         self.controls = Controls(self._studio, PART, self._page, model_place=first)
-        self.controls.begin_with = self._presets.settings
+        self.controls.begin_with = self._presets.get_settings
         self._from_file = FromFile(PART)
         self._sweeping = Sweeping(self._studio, self._page, PART)
         self._tuning = Tuning(self._studio, self._page, PART)
 
     def _build_results(self) -> None:
         with gr.Column(variant="panel", elem_id=f"{PART}_results_panel"):
-            self._status = html(elem_id=f"{PART}_status")
-            self._clip = html(elem_id=f"{PART}_clip")
+            self._status = make_html(elem_id=f"{PART}_status")
+            self._clip = make_html(elem_id=f"{PART}_clip")
             with gr.Group(elem_id=f"{PART}_gallery_container"):
                 self._gallery = gr.Gallery(
                     label="Frames of the clip",
@@ -129,11 +129,12 @@ class Tab:
                     **NO_SHARING,
                 )
             with gr.Row(elem_id=f"image_buttons_{PART}", elem_classes=["image-buttons"]):
-                self._continue = _small("Continue from this frame", "continue")
+                self._continue = _make_small_button("Continue from this frame", "continue")
                 self._sends = {
-                    target: _small(f"Send to {target}", f"send_to_{target}") for target in self._page.targets
+                    target: _make_small_button(f"Send to {target}", f"send_to_{target}")
+                    for target in self._page.targets
                 }
-                self._folder = _small("Open folder", "open_folder") if self._page.opens_folders else None
+                self._folder = _make_small_button("Open folder", "open_folder") if self._page.opens_folders else None
             self._infotext = gr.Textbox(
                 label="Settings of this clip",
                 elem_id=f"{PART}_infotext",
@@ -146,37 +147,39 @@ class Tab:
             self._tuned = self._tuning.build_results()
             self._finishing = FinishPanel(self._studio, self._page, PART, self._made)
             self._reviewing = Reviewing(self._studio, PART, self._made)
-        self._frame = picture_box(f"{PART}_selected_frame", visible=False, label="Selected frame", **LOSSLESS)
+        self._frame = make_picture_box(f"{PART}_selected_frame", visible=False, label="Selected frame", **LOSSLESS)
 
     def _wire(self) -> None:
         controls, sweeping = self.controls, self._sweeping
         shown = [self._clip, self._gallery, self._frame, self._made, self._infotext, self._status]
         asked = [self._task, self.framing.picture, controls.with_frames, *controls.components]
-        made = self._on(self._generate, self._job, asked, shown)
-        swept = self._on(sweeping.button, self._sweep, [*asked, *sweeping.inputs], [*self._swept, *shown])
+        made = self._bind(self._generate, self._make_clip, asked, shown)
+        swept = self._bind(sweeping.button, self._sweep, [*asked, *sweeping.inputs], [*self._swept, *shown])
         tuning = self._tuning
-        tuned = self._on(tuning.button, self._tune, [*asked, tuning.budget], [*self._tuned, *shown])
+        tuned = self._bind(tuning.button, self._tune, [*asked, tuning.budget], [*self._tuned, *shown])
         more = [self._task, tuning.name, tuning.budget]
-        further = self._on(tuning.go_on, self._tune_further, more, [*self._tuned, *shown])
+        further = self._bind(tuning.go_on, self._tune_further, more, [*self._tuned, *shown])
         draft = tuning.chosen.input(fn=self.show_draft, inputs=[tuning.name, tuning.chosen], outputs=shown, **QUIET)
         tuning.wire(controls)
         choice = [sweeping.chosen, sweeping.name, self._made, self._infotext]
         opened = sweeping.chosen.input(fn=self.show_swept, inputs=choice, outputs=shown, **QUIET)
         returned = self._returned.click(
-            fn=self.ended, inputs=[self._task], outputs=shown, **QUIET, **js(f"() => [svdTaken('{PART}')]")
+            fn=self.show_ended, inputs=[self._task], outputs=shown, **QUIET, **make_js(f"() => [svdTaken('{PART}')]")
         )
         self._wire_stop()
         self.framing.wire(controls)
         self._gallery.select(fn=self.select, inputs=[self._made], outputs=[self._frame], **QUIET)
-        self._continue.click(fn=_taken, inputs=[self._frame], outputs=[self.framing.picture], **QUIET)
+        self._continue.click(fn=_take_frame, inputs=[self._frame], outputs=[self.framing.picture], **QUIET)
         moved = [self._presets.wire(controls), self._from_file.wire(controls)]
         finishing = self._finishing
-        finished = self._on(finishing.button, self._finish, [self._task, *finishing.inputs], [finishing.other, *shown])
+        finished = self._bind(
+            finishing.button, self._finish, [self._task, *finishing.inputs], [finishing.other, *shown]
+        )
         brought = [self.framing.picture, *controls.restored, *shown]
-        back = self._browsing.wire(self._history, brought, self.restored)
-        opened_there = self._browsing.wire_finish([*shown, finishing.panel], self.to_finish)
+        back = self._browsing.wire(self._history, brought, self.restore)
+        opened_there = self._browsing.wire_finish([*shown, finishing.panel], self.open_finishing)
         gone = self._browsing.trashed.then(
-            fn=self.still_there, inputs=[self._made, sweeping.name], outputs=shown, **QUIET
+            fn=self.clear_trashed, inputs=[self._made, sweeping.name], outputs=shown, **QUIET
         )
         sweeping.wire([made, opened, back], self._made)
         shows = [made, swept, tuned, further, draft, opened, opened_there, returned, back, gone]
@@ -185,7 +188,7 @@ class Tab:
         self._reviewing.wire(shows, controls)
         begun = [self._generate, sweeping.button, tuning.button, tuning.go_on]
         self._one_change.wire(begun, shows, moved, self.framing.picture, controls)
-        controls.reuse.click(fn=_seed_of, inputs=[self._infotext], outputs=[controls["seed"]], **QUIET)
+        controls.reuse.click(fn=_read_seed, inputs=[self._infotext], outputs=[controls["seed"]], **QUIET)
         for target, button in self._sends.items():
             self._page.send(button, target, self._frame)
         if self._folder is not None:
@@ -196,47 +199,47 @@ class Tab:
         stop = gr.Button(elem_id=f"{PART}_stop", elem_classes=["svd-hidden"])
         stopped = gr.Textbox("", visible=False, elem_id=f"{PART}_stopped")
         asked = stop.click(
-            fn=self.stop, inputs=[self._task], outputs=[stopped], **QUIET, **js(f"() => [svdFollowed('{PART}')]")
+            fn=self.stop, inputs=[self._task], outputs=[stopped], **QUIET, **make_js(f"() => [svdFollowed('{PART}')]")
         )
-        asked.then(fn=None, inputs=[stopped], outputs=[], **QUIET, **js("svdPressThrough"))
+        asked.then(fn=None, inputs=[stopped], outputs=[], **QUIET, **make_js("svdPressThrough"))
 
-    def _on(self, button: Any, job: Job, given: Sequence[Any], outputs: Sequence[Any]) -> Any:
+    def _bind(self, button: Any, job: Job, given: Sequence[Any], outputs: Sequence[Any]) -> Any:
         """Let a button put a job into the page's queue, once the models are there; gives the event. What was said of
         the last job goes at once.
         """
         pressed = gr.Button(elem_id=f"{button.elem_id}_now", elem_classes=["svd-hidden"])
         press = f"() => {{ svdPress('{pressed.elem_id}'); svdShowResults('{PART}'); return ['']; }}"
-        button.click(fn=None, inputs=[], outputs=[self._status], **QUIET, **js(press))
+        button.click(fn=None, inputs=[], outputs=[self._status], **QUIET, **make_js(press))
         return pressed.click(
-            fn=self._kept(self._page.queued(job, _stays(len(outputs) - 1)), len(outputs)),
+            fn=self._keep_outputs(self._page.queue_job(job, _change_nothing(len(outputs) - 1)), len(outputs)),
             inputs=given,
             outputs=outputs,
             show_progress=False,
             **IN_OUR_LINE,
-            **js(f"function() {{ return svdSubmit('{PART}', arguments, {len(given)}); }}"),
+            **make_js(f"function() {{ return svdSubmit('{PART}', arguments, {len(given)}); }}"),
         )
 
-    def _kept(self, queued: Queued, count: int) -> Queued:
+    def _keep_outputs(self, queued: Queued, count: int) -> Queued:
         """Keep what the `count` outputs of a job are, for a page that is loaded again meanwhile."""
 
-        async def kept(task: str, *values: Any) -> Sequence[Any]:
+        async def keep(task: str, *values: Any) -> Sequence[Any]:
             try:
                 outputs = await queued(task, *values)
             except Busy as error:
-                outputs = [*_stays(count - 1), error_html(str(error))]
+                outputs = [*_change_nothing(count - 1), render_error(str(error))]
             except Interrupted as stop:
-                outputs = [*_stays(count - 1), said_html(str(stop))]
+                outputs = [*_change_nothing(count - 1), render_remark(str(stop))]
             _shelve(self._ended, task, outputs[-SHOWN:])
             return outputs
 
-        async def waiting(task: str, *values: Any) -> Sequence[Any]:
-            return await asyncio.shield(asyncio.ensure_future(kept(task, *values)))  # its page may be closed meanwhile
+        async def wait(task: str, *values: Any) -> Sequence[Any]:
+            return await asyncio.shield(asyncio.ensure_future(keep(task, *values)))  # its page may be closed meanwhile
 
-        return waiting
+        return wait
 
-    def ended(self, task: str) -> Sequence[Any]:
+    def show_ended(self, task: str) -> Sequence[Any]:
         """Give what a job showed that ended after its page was loaded again, unless several others ended since."""
-        return self._ended.get(task) or _stays()
+        return self._ended.get(task) or _change_nothing()
 
     async def stop(self, task: str) -> str:
         """Stop the job that a page follows, be it another page's turn; gives the task's id where the host's own button
@@ -244,13 +247,13 @@ class Tab:
         """
         return "" if not task or await self._page.stop_job(task) else task
 
-    def _job(self, picture: Image.Image | None, with_frames: bool, *values: Any) -> Sequence[Any]:
+    def _make_clip(self, picture: Image.Image | None, with_frames: bool, *values: Any) -> Sequence[Any]:
         """Make a clip."""
 
         def work() -> Sequence[Any]:
-            return self._shown(self._studio.animate(self._order(picture, with_frames, values)))
+            return self._show_clip(self._studio.animate(self._order(picture, with_frames, values)))
 
-        return _done(work, SHOWN)
+        return _try_work(work, SHOWN)
 
     def _sweep(self, picture: Image.Image | None, with_frames: bool, *values: Any) -> Sequence[Any]:
         """Make a clip for each value of a setting."""
@@ -258,13 +261,13 @@ class Tab:
 
         def work() -> Sequence[Any]:
             first = self._order(picture, with_frames, settings, SWEEP)
-            with held_name(first.to.out.parent, SWEEP, first.to.out.suffix) as out:
-                first = replace(first, to=first.to.renamed(out))
-                whole, ended, panel = self._sweeping.swept(first, label, text)
-            *shown, status = self._shown(whole, is_grid=not whole.video.stem.startswith(f"{out.stem}-"))
-            return [*panel, *shown, said_html(ended) + status if ended else status]
+            with hold_name(first.to.out.parent, SWEEP, first.to.out.suffix) as out:
+                first = replace(first, to=first.to.rename(out))
+                whole, ended, panel = self._sweeping.sweep(first, label, text)
+            *shown, status = self._show_clip(whole, is_grid=not whole.video.stem.startswith(f"{out.stem}-"))
+            return [*panel, *shown, render_remark(ended) + status if ended else status]
 
-        return _done(work, len(self._swept) + SHOWN)
+        return _try_work(work, len(self._swept) + SHOWN)
 
     def _tune(self, picture: Image.Image | None, with_frames: bool, *values: Any) -> Sequence[Any]:
         """Make drafts until the settings are found."""
@@ -272,92 +275,94 @@ class Tab:
 
         def work() -> Sequence[Any]:
             first = self._order(picture, False, settings, SEARCH)
-            with held_name(first.to.out.parent, SEARCH, first.to.out.suffix) as out:
-                return self._drafts(*self._tuning.find(replace(first, to=first.to.renamed(out)), budget))
+            with hold_name(first.to.out.parent, SEARCH, first.to.out.suffix) as out:
+                return self._show_drafts(*self._tuning.find(replace(first, to=first.to.rename(out)), budget))
 
-        return _done(work, len(self._tuned) + SHOWN)
+        return _try_work(work, len(self._tuned) + SHOWN)
 
     def _tune_further(self, name: str, budget: float) -> Sequence[Any]:
         """Make more drafts of a search."""
-        return _done(lambda: self._drafts(*self._tuning.find_more(name, budget)), len(self._tuned) + SHOWN)
+        return _try_work(lambda: self._show_drafts(*self._tuning.find_more(name, budget)), len(self._tuned) + SHOWN)
 
-    def _drafts(self, best: SavedClip, ended: str, panel: Sequence[Any]) -> Sequence[Any]:
-        *shown, status = self._shown(best)
-        return [*panel, *shown, said_html(ended) + status if ended else status]
+    def _show_drafts(self, best: SavedClip, ended: str, panel: Sequence[Any]) -> Sequence[Any]:
+        *shown, status = self._show_clip(best)
+        return [*panel, *shown, render_remark(ended) + status if ended else status]
 
     def show_draft(self, name: str, chosen: str) -> Sequence[Any]:
         """Show the draft of a search that is chosen."""
-        return _done(lambda: self._shown(self._tuning.draft(name, chosen).saved), SHOWN)
+        return _try_work(lambda: self._show_clip(self._tuning.find_draft(name, chosen).saved), SHOWN)
 
     def _finish(self, *given: Any) -> Sequence[Any]:
         """Finish a clip, and show what came of it."""
 
         def work() -> Sequence[Any]:
-            path, saved = self._finishing.finished(*given)
-            return [path, *self._shown(saved)]
+            path, saved = self._finishing.finish(*given)
+            return [path, *self._show_clip(saved)]
 
-        return _done(work, 1 + SHOWN)
+        return _try_work(work, 1 + SHOWN)
 
-    def to_finish(self, entry: Entry) -> Sequence[Any]:
+    def open_finishing(self, entry: Entry) -> Sequence[Any]:
         """Show a clip of the history, made here or elsewhere, and open the panel; the controls stay as they are.
 
         Raises:
             BadInput: the clip cannot be read.
         """
-        return [*self._shown(opened(entry.video)), gr.update(open=True)]
+        return [*self._show_clip(open_clip(entry.video)), gr.update(open=True)]
 
     def show_swept(self, chosen: str, name: str, made: str, infotext: str) -> Sequence[Any]:
         """Show one clip of the last sweep, or all of them, unless that is the clip shown: a choice that we make
         ourselves is told by gradio 4 as the user's, and what was said of the sweep would go.
         """
-        path = self._studio.clip(self._sweeping.named(chosen, name))
+        path = self._studio.find_clip(self._sweeping.find_path(chosen, name))
         if infotext and made == ("" if chosen == ALL else str(path)):
-            return _stays()
-        return _done(lambda: self._shown(reopened(path), is_grid=chosen == ALL), SHOWN)
+            return _change_nothing()
+        return _try_work(lambda: self._show_clip(reopen_clip(path), is_grid=chosen == ALL), SHOWN)
 
     def _order(
         self, picture: Image.Image | BadPicture | None, with_frames: bool, values: Sequence[Any], stem: str = "clip"
     ) -> Order:
         settings = self.controls.read(values)
         request = ClipRequest.from_mapping({"seed": draw_seed(), **settings})
-        image = None if picture is None else readable(picture)
+        image = None if picture is None else check_picture(picture)
         source = "" if image is None else image.info.get("parameters", "")
         return self._studio.order(request, image, stem=stem, with_frames=with_frames, source=source)
 
-    def _shown(self, saved: SavedClip, *, is_grid: bool = False) -> Sequence[Any]:
+    def _show_clip(self, saved: SavedClip, *, is_grid: bool = False) -> Sequence[Any]:
         """Give outputs for a clip; of several side by side there is none to review, nor a frame to go on from."""
         clip, name = saved.clip, "" if is_grid else str(saved.video)
         every = -(-len(clip.frames) // MOST_PICTURES)
         seen = clip.frames if every == 1 else clip.frames[::every].copy()  # the others need not be kept
         _shelve(self._shelf, name, seen)
         gallery: list[Any] = [str(path) for path in saved.frames[::every]] or [Image.fromarray(frame) for frame in seen]
-        status = notes_html(saved.notes) + time_html(clip.frames.shape, clip.fps, clip.seconds)
+        status = render_notes(saved.notes) + render_time(clip.frames.shape, clip.fps, clip.seconds)
         last = None if is_grid else Image.fromarray(clip.frames[-1])
-        player = clip_html(self._page.url(saved.video), clip.size, plays=plays(self._studio.host.options))
+        player = render_clip(
+            self._page.find_url(saved.video), clip.size, plays=describe_playing(self._studio.host.options)
+        )
         return [player, gallery, last, name, clip.infotext, status]
 
-    def restored(self, entry: Entry) -> Sequence[Any]:
+    def restore(self, entry: Entry) -> Sequence[Any]:
         """Show a clip of the history as if it had just been made: its picture, its settings and all that is shown of
         it.
 
         Raises:
             BadInput: the clip cannot be read, or carries no settings.
         """
-        back = restored(entry)
+        back = restore_entry(entry)
         model, models, saved = back.settings.get("checkpoint", ""), Offered(self._studio), back.saved
-        meant = models.meant(model)
-        if not (meant and made_with(model, models[meant].checkpoint)):
+        meant = models.find_meant(model)
+        if not (meant and is_made_with(model, models[meant].checkpoint)):
             note = f"The model {model} is not there: another one is chosen, whose clip will be another."
             saved = replace(saved, notes=(*saved.notes, note))
         picture = gr.update() if back.picture is None else back.picture
-        return [picture, *self.controls.restore(back.settings), *self._shown(saved)]
+        return [picture, *self.controls.restore(back.settings), *self._show_clip(saved)]
 
-    def still_there(self, made: str, swept: str) -> Sequence[Any]:
+    def clear_trashed(self, made: str, swept: str) -> Sequence[Any]:
         """Show nothing of a clip that was thrown away, nor of a sweep's side by side."""
-        name = made or (self._sweeping.named(ALL, swept) if swept else "")
-        if not name or self._studio.clip(name).is_file():
-            return _stays()
-        return ["", [], None, "", "", said_html(f"{Path(name).name} is in the trash.")]
+        name = made or (self._sweeping.find_path(ALL, swept) if swept else "")
+        if not name or self._studio.find_clip(name).is_file():
+            return _change_nothing()
+        return ["", [], None, "", "", render_remark(f"{Path(name).name} is in the trash.")]
 
     def select(self, name: str, chosen: gr.SelectData) -> Any:
         """Give the frame clicked on, without loss: the gallery's own pictures may be smaller or JPEG."""
@@ -366,14 +371,14 @@ class Tab:
 
     def open_folder(self) -> None:
         """Show the clips' folder on the server's screen."""
-        self._page.open_folder(self._studio.host.folders.output_dir())
+        self._page.open_folder(self._studio.host.folders.find_output_dir())
 
 
-def _small(text: str, name: str) -> Any:
+def _make_small_button(text: str, name: str) -> Any:
     return gr.Button(text, size="sm", min_width=80, elem_id=f"{PART}_{name}")
 
 
-def _stays(count: int = SHOWN) -> list[Any]:
+def _change_nothing(count: int = SHOWN) -> list[Any]:
     """Give updates that change nothing."""
     return [gr.update() for _ in range(count)]
 
@@ -385,26 +390,26 @@ def _shelve(shelf: OrderedDict[str, Any], name: str, what: Any) -> None:
         shelf.popitem(last=False)
 
 
-def _done(work: Callable[[], Sequence[Any]], count: int) -> Sequence[Any]:
+def _try_work(work: Callable[[], Sequence[Any]], count: int) -> Sequence[Any]:
     """Give what work gives for `count` outputs; where it fails, what was there stays and the last one says why."""
-    stays = _stays(count - 1)
+    stays = _change_nothing(count - 1)
     try:
         return work()
     except Interrupted as stop:
-        return [*stays, said_html(str(stop))]
+        return [*stays, render_remark(str(stop))]
     except SvdError as error:
-        return [*stays, error_html(str(error))]
+        return [*stays, render_error(str(error))]
     except Exception as error:
         log.exception("The clip could not be made")
         why = f"{type(error).__name__}: {error}".rstrip(".:")
-        return [*stays, error_html(f"The clip could not be made ({why}): the log has more.")]
+        return [*stays, render_error(f"The clip could not be made ({why}): the log has more.")]
 
 
-def _taken(frame: Image.Image | BadPicture | None) -> Any:
+def _take_frame(frame: Image.Image | BadPicture | None) -> Any:
     return frame if isinstance(frame, Image.Image) else gr.update()
 
 
-def _seed_of(infotext: str) -> Any:
+def _read_seed(infotext: str) -> Any:
     """Read the seed of a clip out of its settings; nothing where there is no clip yet."""
     try:
         return ClipRequest.from_infotext(infotext).seed if infotext else gr.update()

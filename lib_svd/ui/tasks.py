@@ -58,13 +58,13 @@ class Tasks:
 
     def report(self, progress: Progress, preview: Preview | None = None) -> None:
         """Move the bar, never back, and keep the way to a preview until somebody asks for it."""
-        picture = _as_url(preview()) if preview is not None and self._is_watched else None
+        picture = _write_url(preview()) if preview is not None and self._is_watched else None
         with self._lock:
             self._share, self._text = self._bar.move(progress), str(progress)
             if picture is not None:
                 self._picture, self._number = picture, self._number + 1
 
-    def told(self, task: str, number: int, wants_picture: bool) -> dict[str, Any]:
+    def tell(self, task: str, number: int, wants_picture: bool) -> dict[str, Any]:
         """Answer the page's script.
 
         Args:
@@ -96,7 +96,7 @@ class Tasks:
         self._picture, self._number, self._is_watched = None, 0, False
 
 
-def _as_url(image: Image.Image) -> str:
+def _write_url(image: Image.Image) -> str:
     """Write a preview as the address of itself."""
     stream = io.BytesIO()
     enlarge(image).save(stream, "JPEG", quality=85)

@@ -17,10 +17,10 @@ from lib_svd.errors import BadRequest, SvdError
 from lib_svd.jobs.tuning import LEAST, MOST
 from lib_svd.pages import Page
 from lib_svd.studio import Studio
-from lib_svd.ui.clips import error_html, joined
-from lib_svd.ui.compat import QUIET, html, js
+from lib_svd.ui.clips import join_html, render_error
+from lib_svd.ui.compat import QUIET, make_html, make_js
 from lib_svd.ui.controls import Controls
-from lib_svd.ui.measures import sweep_html
+from lib_svd.ui.measures import render_sweep
 
 BUDGET = 8  # drafts, to begin with
 REMEMBERED = 16  # searches that can be gone on with; the oldest is forgotten first
@@ -63,12 +63,12 @@ class Tuning:
         """Make the panel below the clip, where it shall stand; its components."""
         self._results = gr.Column(visible=False, elem_id=f"{self._part}_tune_results", elem_classes=["svd-tight"])
         with self._results:
-            self._table = html(elem_id=f"{self._part}_tune_table")
+            self._table = make_html(elem_id=f"{self._part}_tune_table")
             self.chosen = gr.Radio([""], value="", label="Draft", elem_id=f"{self._part}_tune_shown")
             with gr.Row(elem_classes=["svd-row"]):
                 self._full = gr.Button("Make this one in full", variant="primary", elem_id=f"{self._part}_tune_full")
                 self.go_on = gr.Button("Go on looking", elem_id=f"{self._part}_tune_on")
-            self._said = html(elem_id=f"{self._part}_tune_said", elem_classes=["svd-status"])
+            self._said = make_html(elem_id=f"{self._part}_tune_said", elem_classes=["svd-status"])
             self.name = gr.Textbox("", visible=False, elem_id=f"{self._part}_tune_name")
         self.name.do_not_save_to_config = True
         return [self._results, self._table, self.chosen, self.name]
@@ -82,7 +82,7 @@ class Tuning:
             **QUIET,
         )
         press = f"(why) => {{ if (!why) document.querySelector('#{self._part}_generate').click(); }}"
-        taken.success(fn=None, inputs=[self._said], outputs=[], **QUIET, **js(press))
+        taken.success(fn=None, inputs=[self._said], outputs=[], **QUIET, **make_js(press))
 
     def find(self, first: Order, budget: float) -> tuple[SavedClip, str, list[Any]]:
         """Make the drafts of a new search. Where it is stopped, or one fails, those before it are there.
@@ -115,7 +115,7 @@ class Tuning:
         best = jobs.choose_best(drafts)
         return best.saved, ended, self._show(name, drafts, best)
 
-    def draft(self, name: str, chosen: str) -> jobs.Draft:
+    def find_draft(self, name: str, chosen: str) -> jobs.Draft:
         """Find the draft that is chosen in a search; raises BadRequest where the search is not at hand any more."""
         number = int(chosen.split()[0]) if chosen.split()[:1] and chosen.split()[0].isdigit() else 0
         drafts = self._search(name).drafts
@@ -128,9 +128,9 @@ class Tuning:
         chosen.
         """
         try:
-            settings = {**asdict(self._search(name).first.request), **self.draft(name, chosen).settings}
+            settings = {**asdict(self._search(name).first.request), **self.find_draft(name, chosen).settings}
         except BadRequest as why:
-            return [error_html(str(why)), *(gr.update() for _ in controls.components)]
+            return [render_error(str(why)), *(gr.update() for _ in controls.components)]
         return ["", *controls.take(settings)]
 
     def _search(self, name: str) -> Search:
@@ -140,13 +140,13 @@ class Tuning:
 
     def _show(self, name: str, drafts: Sequence[jobs.Draft], best: jobs.Draft) -> list[Any]:
         words = [f"{number} (best)" if each is best else str(number) for number, each in enumerate(drafts, 1)]
-        links = [self._page.url(each.saved.video) for each in drafts]
-        why = joined(Markup("<li>{} <b>{}.</b></li>").format(each.reason, _verdict(each)) for each in drafts)
-        table = sweep_html("Draft", words, links, [each.measures for each in drafts])
+        links = [self._page.find_url(each.saved.video) for each in drafts]
+        why = join_html(Markup("<li>{} <b>{}.</b></li>").format(each.reason, _write_verdict(each)) for each in drafts)
+        table = render_sweep("Draft", words, links, [each.measures for each in drafts])
         steps = Markup('<ol class="svd-steps">{}</ol>').format(why)
         chosen = words[drafts.index(best)]
         return [gr.update(visible=True), table + steps, gr.update(choices=words, value=chosen), name]
 
 
-def _verdict(draft: jobs.Draft) -> str:
+def _write_verdict(draft: jobs.Draft) -> str:
     return draft.verdict[:1].upper() + draft.verdict[1:]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lib_svd.errors import BadInput
-from lib_svd.jobs.uploads import HEAD, kind_of
+from lib_svd.jobs.uploads import HEAD, find_suffix
 
 READ = (".txt", ".png", ".apng", ".webp", ".gif", ".jpg", ".jpeg", ".zip")
 """Files that are read here; what ffmpeg is to open must begin as a clip does, since it opens lists of others too."""
@@ -31,7 +31,7 @@ def find_upload(given: Any, what: str = "clip") -> Path:
             raise BadInput("That file was not uploaded here: choose it again.")
         with path.open("rb") as file:
             if what == "clip" or path.suffix.lower() not in READ:
-                kind_of(file.read(HEAD))
+                find_suffix(file.read(HEAD))
     except OSError as error:
         raise BadInput(f"The {what} is not there any more: choose it again.") from error
     return path

@@ -14,7 +14,7 @@ from lib_svd.errors import BadRequest
 from lib_svd.video.encoding import find_format
 from lib_svd.video.ffmpeg import FfmpegFailed, find_ffmpeg, run
 from lib_svd.video.formats import FORMATS, MAIN, Coder, Format
-from lib_svd.video.own_formats import own_formats
+from lib_svd.video.own_formats import read_own_formats
 
 
 class Chosen(NamedTuple):
@@ -35,18 +35,20 @@ class Encoders:
     problem: str | None  # one sentence, if no clip could be written
 
 
-def encoders() -> Encoders:
+def find_encoders() -> Encoders:
     """Look at the ffmpeg at hand; a missing or broken one is an answer too, nothing is raised."""
     path = version = None
     try:
         path = find_ffmpeg()
         first_line = run([path, "-version"]).stdout.partition("\n")[0]
         version = first_line.partition("version ")[2].partition(" ")[0] or None
-        built_in = _built_in(path)
+        built_in = _list_built_in(path)
     except FfmpegFailed as error:
         return Encoders(path=path, version=version, h264=(), problem=str(error))
     names = tuple(coder.name for coder in FORMATS[MAIN].coders if coder.name in built_in)
-    return Encoders(path=path, version=version, h264=names, problem=None if names else _refusal(FORMATS[MAIN], [path]))
+    return Encoders(
+        path=path, version=version, h264=names, problem=None if names else _explain_refusal(FORMATS[MAIN], [path])
+    )
 
 
 def choose_coder(row: Format) -> Chosen:
@@ -55,18 +57,18 @@ def choose_coder(row: Format) -> Chosen:
     Raises:
         FfmpegFailed: none does.
     """
-    binaries = _binaries()
+    binaries = _list_binaries()
     for ffmpeg in binaries:
-        built_in = _built_in(ffmpeg)
+        built_in = _list_built_in(ffmpeg)
         if row.muxer.split()[0] not in built_in:
             continue
         for coder in row.coders:
             if coder.name in built_in and (coder is row.coders[0] or _works(ffmpeg, coder)):
-                return Chosen(ffmpeg, coder, _notes(row, coder))
-    raise FfmpegFailed(_refusal(row, binaries))
+                return Chosen(ffmpeg, coder, _list_notes(row, coder))
+    raise FfmpegFailed(_explain_refusal(row, binaries))
 
 
-def why_not(name: str) -> str:
+def explain_why_not(name: str) -> str:
     """Say in one sentence why no clip can be written in a format here; "" where it can."""
     try:
         row = find_format(name)
@@ -77,28 +79,28 @@ def why_not(name: str) -> str:
     return ""
 
 
-def format_names() -> list[str]:
+def list_formats() -> list[str]:
     """List every format beside a clip's own that can be named, the user's last; whether it can be written says
-    `why_not`.
+    `explain_why_not`.
     """
-    return [*(name for name in FORMATS if name != MAIN), *own_formats()]
+    return [*(name for name in FORMATS if name != MAIN), *read_own_formats()]
 
 
-def _binaries() -> list[str]:
+def _list_binaries() -> list[str]:
     """List the ffmpeg that is used, and the system's, which may have more."""
     first, second = find_ffmpeg(), shutil.which("ffmpeg")
     return [first] if second is None or os.environ.get("IMAGEIO_FFMPEG_EXE") else [*dict.fromkeys((first, second))]
 
 
-def _built_in(ffmpeg: str) -> frozenset[str]:
+def _list_built_in(ffmpeg: str) -> frozenset[str]:
     """Raises FfmpegFailed where it cannot be run."""
     file = Path(shutil.which(ffmpeg) or ffmpeg)
     status = file.stat() if file.is_file() else None
-    return _listed(ffmpeg, status and (status.st_mtime_ns, status.st_size))
+    return _list_coders(ffmpeg, status and (status.st_mtime_ns, status.st_size))
 
 
 @lru_cache(maxsize=8)
-def _listed(ffmpeg: str, _stamp: tuple[int, int] | None) -> frozenset[str]:
+def _list_coders(ffmpeg: str, _stamp: tuple[int, int] | None) -> frozenset[str]:
     """List encoders and containers of a binary, which is asked once, until its file changes."""
     encoders, muxers = (run([ffmpeg, "-hide_banner", option]).stdout for option in ("-encoders", "-muxers"))
     names = re.findall(r"^ V\S{5} (\S+)", encoders, re.MULTILINE)
@@ -112,13 +114,13 @@ def _works(ffmpeg: str, coder: Coder) -> bool:
     return run([ffmpeg, "-v", "error", *picture, *ending], check=False).returncode == 0
 
 
-def _notes(row: Format, coder: Coder) -> tuple[str, ...]:
+def _list_notes(row: Format, coder: Coder) -> tuple[str, ...]:
     if coder is row.coders[0] or row.coders is not FORMATS[MAIN].coders:
         return ()
     return (f"This ffmpeg has no {row.coders[0].name}, so the video was encoded with {coder.name}.",)
 
 
-def _refusal(row: Format, binaries: list[str]) -> str:
+def _explain_refusal(row: Format, binaries: list[str]) -> str:
     what = "H.264 encoder" if row is FORMATS[MAIN] else f"encoder for {row.title}"
     return (
         f"The ffmpeg at {' and that at '.join(binaries)} has no {what} that works: "

@@ -39,7 +39,7 @@ def encode(
         clip: frames [T, H, W, 3] uint8, RGB, T at least 1; its settings go into a comment, where the format has one.
         path: must not exist; for pictures a pattern such as `%05d.png` in a folder that exists.
         encoding: the format, and what was chosen for it.
-        title: metadata of the file; text without NUL and lone surrogates (see `plain`), of a file name's length.
+        title: metadata of the file; text without NUL and lone surrogates (see `clean`), of a file name's length.
         patience: seconds until ffmpeg is held to hang; None: a minute, and ten seconds a frame.
 
     Returns:
@@ -59,32 +59,34 @@ def encode(
     asked += ["-video_size", size, "-framerate", str(clip.fps), "-i", "pipe:0"]
 
     def send(words: list[str]) -> None:
-        feed([*asked, *words], (_raw(frame, is_deep) for frame in frames), patience)
+        feed([*asked, *words], (_pack_frame(frame, is_deep) for frame in frames), patience)
 
     beside = path.with_name("unfinished.extra")  # colours, or the comment
     try:
         if encoding.format.way is Way.PALETTE:
             _write_palette(clip, beside)
-            send([*_painting(encoding, clip, beside), "-c:v", chosen.coder.name, *_container(encoding, path)])
+            send(
+                [*_write_painting(encoding, clip, beside), "-c:v", chosen.coder.name, *_write_container(encoding, path)]
+            )
         else:
-            tags = _tags(encoding, title, plain(clip.infotext), beside)
-            send([*tags, *_codec(encoding, chosen, clip), *_container(encoding, path)])
+            tags = _write_tags(encoding, title, clean(clip.infotext), beside)
+            send([*tags, *_write_codec(encoding, chosen, clip), *_write_container(encoding, path)])
     finally:
         beside.unlink(missing_ok=True)
     return chosen.notes
 
 
-def _raw(frame: Frames, is_deep: bool) -> bytes:
+def _pack_frame(frame: Frames, is_deep: bool) -> bytes:
     """Give a frame's numbers; with 16 bits the highest is 257 times that of 8, and so is every other."""
     return (frame.astype(">u2") * 257).astype(">u2").tobytes() if is_deep else frame.tobytes()
 
 
-def _tags(encoding: Encoding, title: str, comment: str, beside: Path) -> list[str]:
+def _write_tags(encoding: Encoding, title: str, comment: str, beside: Path) -> list[str]:
     """Write the words that give the file its title and its comment, which is written to a file of its own first."""
     row = encoding.format
     if row.keeps is not Keeps.COMMENT or (row.most_kept is not None and len(comment.encode()) > row.most_kept):
         return []
-    beside.write_bytes(written_comment(comment).encode())
+    beside.write_bytes(write_comment(comment).encode())
     tags = ["-f", "ffmetadata", "-i", f"file:{beside}", "-map", "0:v:0", "-map_metadata", "1"]
     return [*tags, "-metadata", f"title={title}"]
 
@@ -94,7 +96,7 @@ def _enlarge(clip: Clip) -> str:
     return f"scale=iw*{clip.enlarge}:ih*{clip.enlarge}:flags=neighbor," if clip.enlarge > 1 else ""
 
 
-def _codec(encoding: Encoding, chosen: Chosen, clip: Clip) -> list[str]:
+def _write_codec(encoding: Encoding, chosen: Chosen, clip: Clip) -> list[str]:
     row, coder = encoding.format, chosen.coder
     shape = _enlarge(clip) + (_EVEN if row.is_even else "")
     if row.is_rgb:
@@ -102,20 +104,20 @@ def _codec(encoding: Encoding, chosen: Chosen, clip: Clip) -> list[str]:
     else:
         colours = ["-vf", shape + _TO_BT709.format(pixels=coder.pixels), *_TAGGED_BT709]
     keyframes = ["-g", str(clip.fps)] if row.has_keyframes else []
-    return [*colours, "-c:v", coder.name, *encoding.words(coder), *keyframes]
+    return [*colours, "-c:v", coder.name, *encoding.write_words(coder), *keyframes]
 
 
-def _container(encoding: Encoding, path: Path) -> list[str]:
+def _write_container(encoding: Encoding, path: Path) -> list[str]:
     """Keep ffmpeg from reading a protocol into a name with a colon, by `file:` before it."""
     row = encoding.format
     name, *more = row.muxer.split()
     if row.way is Way.PICTURES:
         return ["-start_number", "0", "-f", name, str(path)]
-    loops = [row.loops, str(_loops(encoding))] if row.loops else []
+    loops = [row.loops, str(_count_loops(encoding))] if row.loops else []
     return [*more, *loops, "-f", name, f"file:{path}"]
 
 
-def _loops(encoding: Encoding) -> int:
+def _count_loops(encoding: Encoding) -> int:
     """Say how the format spells how often it plays; gif counts the times after the first, and says nothing for one."""
     if encoding.format.muxer == "gif" and encoding.plays:
         return encoding.plays - 1 or -1
@@ -137,26 +139,26 @@ def _write_palette(clip: Clip, path: Path) -> None:
     Image.fromarray(np.resize(colours, (16, 16, 3))).save(path, "png")
 
 
-def _painting(encoding: Encoding, clip: Clip, palette: Path) -> list[str]:
+def _write_painting(encoding: Encoding, clip: Clip, palette: Path) -> list[str]:
     """Write the words that let ffmpeg dither with the palette, and show the last frame for its own time."""
     dither = encoding.preset or encoding.format.usual
     graph = f"[0:v]{_enlarge(clip)}format=rgb24[frames];[frames][1:v]paletteuse=dither={dither}"
-    return ["-i", f"file:{palette}", "-lavfi", graph, "-final_delay", str(_last_delay(clip))]
+    return ["-i", f"file:{palette}", "-lavfi", graph, "-final_delay", str(_measure_last_delay(clip))]
 
 
-def _last_delay(clip: Clip) -> int:
+def _measure_last_delay(clip: Clip) -> int:
     """Give hundredths of a second of a gif's last frame, which ffmpeg would show for as long as the one before it."""
     count, fps = len(clip.frames), clip.fps
     begins, ends = ((200 * number + fps) // (2 * fps) for number in (count - 1, count))
     return max(1, ends - begins)
 
 
-def plain(text: str) -> str:
+def clean(text: str) -> str:
     """Make text that every container can hold: NUL and lone surrogates, which none can, become U+FFFD."""
     return re.sub("[\0\ud800-\udfff]", "\ufffd", text)
 
 
-def written_comment(text: str) -> str:
+def write_comment(text: str) -> str:
     """Write a comment in ffmpeg's own text form, https://ffmpeg.org/ffmpeg-formats.html#Metadata-2.
 
     It goes through a file since a command line ends at 32,767 characters on Windows. No newline follows: ffmpeg (4.2
@@ -174,25 +176,25 @@ def read_tags(text: str) -> dict[str, str]:
     out.
     """
     tags: dict[str, str] = {}
-    for line in islice(_lines(text), MOST_TAGS):
+    for line in islice(_split_lines(text), MOST_TAGS):
         if line.startswith("["):
             break
-        equals = _plain_place(line, "=", 0)
+        equals = _find_plain(line, "=", 0)
         if equals > 0 and line[0] not in ";#":
-            tags[_unescaped(line[:equals])] = _unescaped(line[equals + 1 :])
+            tags[_unescape(line[:equals])] = _unescape(line[equals + 1 :])
     return tags
 
 
-def _lines(text: str) -> Iterator[str]:
+def _split_lines(text: str) -> Iterator[str]:
     """Part text into lines that no backslash joins."""
     start = 0
-    while (end := _plain_place(text, "\n", start)) >= 0:
+    while (end := _find_plain(text, "\n", start)) >= 0:
         yield text[start:end]
         start = end + 1
     yield text[start:]
 
 
-def _plain_place(text: str, mark: str, start: int) -> int:
+def _find_plain(text: str, mark: str, start: int) -> int:
     """Find where a mark stands that no backslash escapes, as `str.find`; every character is looked at once."""
     while (place := text.find(mark, start)) >= 0:
         before = text[start:place]
@@ -202,5 +204,5 @@ def _plain_place(text: str, mark: str, start: int) -> int:
     return -1
 
 
-def _unescaped(text: str) -> str:
+def _unescape(text: str) -> str:
     return "\\".join(part.replace("\\", "") for part in text.split("\\\\"))

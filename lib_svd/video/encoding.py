@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lib_svd.errors import BadRequest
-from lib_svd.strangers import shown
+from lib_svd.strangers import quote
 from lib_svd.video.formats import FORMATS, MAIN, Coder, Format
-from lib_svd.video.own_formats import own_formats
+from lib_svd.video.own_formats import read_own_formats
 
 MOST_PLAYS = 1000
 
@@ -36,7 +36,7 @@ class Encoding:
         name, *words = text.strip().lower().split(":")
         made = cls(format=find_format(name), name=name)
         for word in filter(None, words):
-            made = made._with(word)
+            made = made._add_word(word)
         return made
 
     @classmethod
@@ -60,11 +60,11 @@ class Encoding:
         plays = f"x{self.plays}" if self.plays else ""
         return ":".join(filter(None, (self.name, quality, self.preset, self.profile, plays)))
 
-    def beside(self, video: Path) -> Path:
+    def name_beside(self, video: Path) -> Path:
         """Name the file that a clip's video has in this format."""
         return video.with_name(video.stem + self.format.suffix)
 
-    def words(self, coder: Coder) -> list[str]:
+    def write_words(self, coder: Coder) -> list[str]:
         """Write what the encoder is told, with what was chosen or is usual filled in."""
         row = self.format
         quality = row.quality.usual if self.quality is None and row.quality else self.quality or 0
@@ -73,7 +73,7 @@ class Encoding:
         preset = coder.presets.get(preset, preset)
         return coder.says.format(quality=f"{quality:g}", preset=preset, profile=profile).split()
 
-    def _with(self, word: str) -> Encoding:
+    def _add_word(self, word: str) -> Encoding:
         row = self.format
         if re.fullmatch(r"\d{1,4}(\.\d{1,4})?", word) and row.quality:
             if not row.quality.low <= float(word) <= row.quality.high:
@@ -86,12 +86,12 @@ class Encoding:
             return replace(self, profile=word)
         if row.loops and re.fullmatch(r"x\d{1,4}", word) and int(word[1:]) <= MOST_PLAYS:
             return replace(self, plays=int(word[1:]))
-        raise BadRequest(f"{row.title} has nothing that is called {shown(word)}: choose {_choices(row)}.")
+        raise BadRequest(f"{row.title} has nothing that is called {quote(word)}: choose {_list_choices(row)}.")
 
 
-def copy_suffixes() -> tuple[str, ...]:
+def list_copy_suffixes() -> tuple[str, ...]:
     """List the suffixes of formats whose files end as a clip's own video does, such as `.h265.mp4`."""
-    own = (row for row in own_formats().values() if isinstance(row, Format))
+    own = (row for row in read_own_formats().values() if isinstance(row, Format))
     return tuple(row.suffix for row in (*FORMATS.values(), *own) if re.fullmatch(r"\..+\.mp4", row.suffix))
 
 
@@ -103,17 +103,17 @@ def find_format(name: str) -> Format:
     """
     if name in FORMATS:
         return FORMATS[name]
-    own = own_formats()
+    own = read_own_formats()
     if name not in own:
         known = ", ".join((*FORMATS, *own))
-        raise BadRequest(f"There is no format that is called {shown(name)}: choose one of {known}.")
+        raise BadRequest(f"There is no format that is called {quote(name)}: choose one of {known}.")
     found = own[name]
     if isinstance(found, BadRequest):
         raise found
     return found
 
 
-def _choices(row: Format) -> str:
+def _list_choices(row: Format) -> str:
     quality = [f"a quality of {row.quality.low:g} to {row.quality.high:g}"] if row.quality else []
     loops = ["x1, x2, ... for how often it plays"] if row.loops else []
     return ", ".join([*quality, *row.presets, *row.profiles, *loops]) or "it alone"

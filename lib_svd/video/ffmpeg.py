@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import IO, Any, cast
 
-from lib_svd.errors import as_typed
+from lib_svd.errors import quote_command
 
 _SHORT = 60.0  # seconds; for calls that only look
 _LONG = 600.0  # for calls that decode
@@ -45,7 +45,7 @@ def find_ffmpeg() -> str:
     Raises:
         FfmpegMissing: there is none.
     """
-    found = os.environ.get("IMAGEIO_FFMPEG_EXE") or _brought() or shutil.which("ffmpeg")
+    found = os.environ.get("IMAGEIO_FFMPEG_EXE") or _find_brought() or shutil.which("ffmpeg")
     if not found:
         raise FfmpegMissing(
             "No ffmpeg was found: run `pip install --upgrade imageio-ffmpeg`, or set IMAGEIO_FFMPEG_EXE to one."
@@ -53,7 +53,7 @@ def find_ffmpeg() -> str:
     return found
 
 
-def _brought() -> str | None:
+def _find_brought() -> str | None:
     """Find imageio-ffmpeg's binary, or what it finds where its own does not run; None: it is not there, or finds
     nothing.
 
@@ -67,7 +67,7 @@ def _brought() -> str | None:
         return None
 
 
-def as_they_come(ffmpeg: str) -> tuple[str, str]:
+def keep_frame_times(ffmpeg: str) -> tuple[str, str]:
     """Give output options that write each frame once, whatever its time: the older spelling is gone in ffmpeg 9.
 
     Raises:
@@ -84,29 +84,29 @@ def run(command: Sequence[str], *, check: bool = True) -> subprocess.CompletedPr
         FfmpegMissing: it cannot be started.
         FfmpegFailed: it does not end, or (with `check`) ends with an error.
     """
-    done = _ended(command, _SHORT, check)
+    done = _wait_for_end(command, _SHORT, check)
     out, said = (stream.decode("utf-8", "replace") for stream in (done.stdout, done.stderr))
     return subprocess.CompletedProcess(done.args, done.returncode, out, said)
 
 
-def output(command: Sequence[str]) -> bytes:
+def read_output(command: Sequence[str]) -> bytes:
     """Give what an ffmpeg command that takes no input writes to its stdout, be it large; raises what `run` raises."""
-    return _ended(command, _LONG, check=True).stdout
+    return _wait_for_end(command, _LONG, check=True).stdout
 
 
-def _ended(command: Sequence[str], patience: float, check: bool) -> subprocess.CompletedProcess[bytes]:
+def _wait_for_end(command: Sequence[str], patience: float, check: bool) -> subprocess.CompletedProcess[bytes]:
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=patience, check=False, **_apart()
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=patience, check=False, **_set_apart()
         )
     except subprocess.TimeoutExpired as error:
         raise FfmpegFailed(
-            f"ffmpeg did not answer in {patience:g} s (the command was: {as_typed(command)})."
+            f"ffmpeg did not answer in {patience:g} s (the command was: {quote_command(command)})."
         ) from error
     except OSError as error:
-        raise _cannot_start(command, error) from error
+        raise _explain_no_start(command, error) from error
     if check and done.returncode != 0:
-        raise FfmpegFailed(f"{_why(done.returncode, done.stderr.decode('utf-8', 'replace').splitlines())}.")
+        raise FfmpegFailed(f"{_explain_end(done.returncode, done.stderr.decode('utf-8', 'replace').splitlines())}.")
     return done
 
 
@@ -124,7 +124,7 @@ def feed(command: Sequence[str], chunks: Iterable[bytes], patience: float) -> No
         FfmpegMissing: it cannot be started.
         FfmpegFailed: it was killed, hung, or ended with an error.
     """
-    with _running(command, patience, subprocess.DEVNULL) as (ffmpeg, _):
+    with _run_watched(command, patience, subprocess.DEVNULL) as (ffmpeg, _):
         _pour(chunks, cast(IO[bytes], ffmpeg.stdin))
 
 
@@ -143,7 +143,10 @@ def stream(command: Sequence[str], chunks: Iterable[bytes], size: int, patience:
         FfmpegMissing: it cannot be started.
         FfmpegFailed: it was killed, hung, or ended with an error.
     """
-    with ThreadPoolExecutor(1, "svd-feed") as pool, _running(command, patience, subprocess.PIPE) as (ffmpeg, watchdog):
+    with (
+        ThreadPoolExecutor(1, "svd-feed") as pool,
+        _run_watched(command, patience, subprocess.PIPE) as (ffmpeg, watchdog),
+    ):
         poured = pool.submit(_pour_and_close, chunks, cast(IO[bytes], ffmpeg.stdin))
         made = cast(IO[bytes], ffmpeg.stdout)
         while len(piece := made.read(size)) == size:
@@ -154,15 +157,15 @@ def stream(command: Sequence[str], chunks: Iterable[bytes], size: int, patience:
 
 
 @contextmanager
-def _running(
+def _run_watched(
     command: Sequence[str], patience: float, stdout: int
 ) -> Iterator[tuple[subprocess.Popen[bytes], _Watchdog]]:
     """Run an ffmpeg whose stdin is ours, watched, and gone after the context; raises what `feed` raises."""
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": stdout, "stderr": subprocess.PIPE}
     try:
-        ffmpeg: subprocess.Popen[bytes] = subprocess.Popen(command, **pipes, **_apart())
+        ffmpeg: subprocess.Popen[bytes] = subprocess.Popen(command, **pipes, **_set_apart())
     except OSError as error:
-        raise _cannot_start(command, error) from error
+        raise _explain_no_start(command, error) from error
     assert ffmpeg.stdin is not None
     assert ffmpeg.stderr is not None
     said: deque[str] = deque(maxlen=40)
@@ -184,10 +187,10 @@ def _running(
         listener.join(timeout=5)  # a child of a wrapper script may hold the pipe open
     if watchdog.barked:
         raise FfmpegFailed(
-            f"ffmpeg was not done after {patience:g} s and was stopped (the command was: {as_typed(command)})."
+            f"ffmpeg was not done after {patience:g} s and was stopped (the command was: {quote_command(command)})."
         )
     if code != 0:
-        raise FfmpegFailed(f"{_why(code, said)} (the command was: {as_typed(command)}).")
+        raise FfmpegFailed(f"{_explain_end(code, said)} (the command was: {quote_command(command)}).")
 
 
 class _Watchdog:
@@ -241,7 +244,7 @@ def _listen(stderr: IO[bytes], said: deque[str]) -> None:
             said.append(line.decode("utf-8", "replace"))
 
 
-def _why(code: int, said: Iterable[str]) -> str:
+def _explain_end(code: int, said: Iterable[str]) -> str:
     """Say how ffmpeg ended, and its last line that means something, less the address that stands before some lines."""
     lines = [re.sub(r"^\[.* @ \w+\] *", "", line).strip() for line in said if not _EMPTY_PHRASES.search(line)]
     lines = [line for line in lines if line]
@@ -250,12 +253,12 @@ def _why(code: int, said: Iterable[str]) -> str:
     return f"ffmpeg {how}{words}"
 
 
-def _cannot_start(command: Sequence[str], error: OSError) -> FfmpegMissing:
+def _explain_no_start(command: Sequence[str], error: OSError) -> FfmpegMissing:
     hint = "run `pip install --upgrade imageio-ffmpeg`, or set IMAGEIO_FFMPEG_EXE to one that works"
     return FfmpegMissing(f"ffmpeg cannot be started ({error.strerror or error}: {command[0]}): {hint}.")
 
 
-def _apart() -> dict[str, Any]:
+def _set_apart() -> dict[str, Any]:
     """Give Popen settings that keep Ctrl-C from ffmpeg, so that only we decide when it ends, and open no window."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}

@@ -63,7 +63,7 @@ def _measure_webp(path: Path) -> list[Fraction]:
             raise ValueError("it is no WebP")
         return [
             Fraction(int.from_bytes(start[12:15], "little"), 1000)
-            for kind, start in _webp_chunks(file)
+            for kind, start in _read_webp_chunks(file)
             if kind == b"ANMF"
         ]
 
@@ -73,11 +73,11 @@ def _measure_apng(path: Path) -> list[Fraction]:
     with path.open("rb") as file:
         if file.read(8) != b"\x89PNG\r\n\x1a\n":
             raise ValueError("it is no PNG")
-        delays = [(start[20:22], start[22:24]) for kind, start in _png_chunks(file) if kind == b"fcTL"]
+        delays = [(start[20:22], start[22:24]) for kind, start in _read_png_chunks(file) if kind == b"fcTL"]
     return [Fraction(int.from_bytes(above, "big"), int.from_bytes(below, "big") or 100) for above, below in delays]
 
 
-def _webp_chunks(file: BinaryIO) -> Chunks:
+def _read_webp_chunks(file: BinaryIO) -> Chunks:
     """Read kind and first bytes of every chunk."""
     while len(head := file.read(8)) == 8:
         length, place = int.from_bytes(head[4:], "little"), file.tell()
@@ -85,7 +85,7 @@ def _webp_chunks(file: BinaryIO) -> Chunks:
         file.seek(place + length + length % 2)
 
 
-def _png_chunks(file: BinaryIO) -> Chunks:
+def _read_png_chunks(file: BinaryIO) -> Chunks:
     """Read kind and first bytes of every chunk."""
     while len(head := file.read(8)) == 8:
         length, place = int.from_bytes(head[:4], "big"), file.tell()

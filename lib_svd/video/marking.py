@@ -48,11 +48,11 @@ def _mark_webp(source: BinaryIO, target: BinaryIO, infotext: str) -> None:
 
     A WebP of one picture has no chunk of flags, VP8X, and gets one.
     """
-    exif = _exif(infotext)
+    exif = _write_exif(infotext)
     chunk = b"EXIF" + len(exif).to_bytes(4, "little") + exif + bytes(len(exif) % 2)
     head, flags = source.read(12), bytearray(source.read(18))
     if flags[:4] != b"VP8X":
-        flags = bytearray(b"VP8X\x0a\0\0\0\0\0\0\0" + _canvas(source))
+        flags = bytearray(b"VP8X\x0a\0\0\0\0\0\0\0" + _read_canvas(source))
         source.seek(len(head))
     flags[8] |= _HAS_EXIF
     target.write(head + flags)
@@ -63,7 +63,7 @@ def _mark_webp(source: BinaryIO, target: BinaryIO, infotext: str) -> None:
     target.write(length.to_bytes(4, "little"))
 
 
-def _canvas(source: BinaryIO) -> bytes:
+def _read_canvas(source: BinaryIO) -> bytes:
     """Read width and height of a WebP, each less one, as VP8X has them; the file is read anew."""
     from PIL import Image
 
@@ -87,7 +87,7 @@ def _mark_gif(source: BinaryIO, target: BinaryIO, infotext: str) -> None:
     shutil.copyfileobj(source, target)
 
 
-def _exif(infotext: str) -> bytes:
+def _write_exif(infotext: str) -> bytes:
     """Write it as A1111 does and every web UI reads it: the user's comment, 0x9286, in UTF-16 of big end."""
     from PIL import Image
 

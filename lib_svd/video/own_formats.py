@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lib_svd.errors import BadRequest
-from lib_svd.places import data_folders
-from lib_svd.strangers import read_json, shown, text_of
+from lib_svd.places import list_data_folders
+from lib_svd.strangers import decode_text, quote, read_json
 from lib_svd.video.formats import FORMATS, Coder, Format, Keeps, Quality
 
 CONTAINERS = {
@@ -34,15 +34,15 @@ _TAKEN = {".mp4", ".txt", ".json", ".png", *(each.suffix for each in FORMATS.val
 _FIELDS = {"title": str, "suffix": str, "encoder": str, "arguments": list, "pixels": str, "container": str}
 
 
-def format_folders() -> list[Path]:
+def list_format_folders() -> list[Path]:
     """Give the folder for such files, which need not be there; none for a user without a home."""
-    return [folder.parent / "formats" for folder in data_folders()]
+    return [folder.parent / "formats" for folder in list_data_folders()]
 
 
-def own_formats() -> dict[str, Format | BadRequest]:
+def read_own_formats() -> dict[str, Format | BadRequest]:
     """Read the user's formats by the names of their files; of one that cannot be used, say why."""
     found: dict[str, Format | BadRequest] = {}
-    for folder in format_folders():
+    for folder in list_format_folders():
         for path in sorted(folder.glob("*.json")):
             try:
                 found[path.stem] = read_format(path)
@@ -63,23 +63,23 @@ def read_format(path: Path) -> Format:
     """
     try:
         with path.open("rb") as file:
-            said = read_json(text_of(file.read(MOST_BYTES + 1)[:MOST_BYTES]))
-        return _checked(path.stem, said)
+            said = read_json(decode_text(file.read(MOST_BYTES + 1)[:MOST_BYTES]))
+        return _check_format(path.stem, said)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadRequest(f"The format in {path} cannot be used ({error}): mend it, or take it away.") from error
 
 
-def _checked(name: str, said: Mapping[str, Any]) -> Format:
+def _check_format(name: str, said: Mapping[str, Any]) -> Format:
     """Raises ValueError, TypeError, KeyError or AttributeError where it is no format."""
     if not re.fullmatch(_NAME, name) or name in FORMATS:
         raise ValueError("its name must be new, of small letters, digits and hyphens")
     if unknown := set(said) - set(_FIELDS) - {"quality"}:
-        raise ValueError(f"{shown(sorted(unknown)[0])} means nothing here")
+        raise ValueError(f"{quote(sorted(unknown)[0])} means nothing here")
     for key, kind in _FIELDS.items():
         if not isinstance(said[key], kind):
             raise TypeError(f"{key} must be {'a list' if kind is list else 'text'}")
     if not re.fullmatch(_SUFFIX, said["suffix"]) or said["suffix"] in _TAKEN:
-        raise ValueError(f"suffix must be one that no other format has, such as .own.mp4, not {shown(said['suffix'])}")
+        raise ValueError(f"suffix must be one that no other format has, such as .own.mp4, not {quote(said['suffix'])}")
     if said["container"] not in CONTAINERS:
         raise ValueError(f"container must be one of {', '.join(CONTAINERS)}")
     for key in ("encoder", "pixels"):
@@ -88,9 +88,9 @@ def _checked(name: str, said: Mapping[str, Any]) -> Format:
     return Format(
         title=said["title"][:60],
         suffix=said["suffix"],
-        coders=(Coder(name=said["encoder"], says=_arguments(said["arguments"]), pixels=said["pixels"]),),
+        coders=(Coder(name=said["encoder"], says=_join_arguments(said["arguments"]), pixels=said["pixels"]),),
         muxer=CONTAINERS[said["container"]],
-        quality=_quality(said.get("quality")),
+        quality=_read_quality(said.get("quality")),
         keeps=Keeps.COMMENT,
         most_kept=65_535 if said["container"] == "mov" else None,
         is_rgb=re.match(r"(rgb|bgr|gbr)", said["pixels"]) is not None,
@@ -99,18 +99,18 @@ def _checked(name: str, said: Mapping[str, Any]) -> Format:
     )
 
 
-def _arguments(words: list[Any]) -> str:
+def _join_arguments(words: list[Any]) -> str:
     if len(words) % 2 or not all(isinstance(word, str) for word in words):
         raise ValueError("arguments must be pairs of a name and a value")
     for name, value in zip(words[::2], words[1::2], strict=True):
         if name not in ARGUMENTS:
-            raise ValueError(f"an encoder is not told {shown(name)} here, but {', '.join(ARGUMENTS)} alone")
+            raise ValueError(f"an encoder is not told {quote(name)} here, but {', '.join(ARGUMENTS)} alone")
         if value != "{quality}" and not re.fullmatch(_VALUE, value):
-            raise ValueError(f"{shown(value)} is no value")
+            raise ValueError(f"{quote(value)} is no value")
     return " ".join(words)
 
 
-def _quality(said: Any) -> Quality | None:
+def _read_quality(said: Any) -> Quality | None:
     if said is None:
         return None
     low, high, usual = (float(number) for number in said if type(number) in (int, float))

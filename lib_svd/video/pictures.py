@@ -6,8 +6,8 @@ import io
 from pathlib import Path
 
 from lib_svd.clip import Frames
-from lib_svd.files import hidden_names, is_taken, publish_all, sync
-from lib_svd.video.encode import plain
+from lib_svd.files import is_taken, make_hidden_names, publish_all, sync
+from lib_svd.video.encode import clean
 
 
 def save_frames(frames: Frames, folder: Path, infotext: str) -> tuple[Path, ...]:
@@ -23,7 +23,7 @@ def save_frames(frames: Frames, folder: Path, infotext: str) -> tuple[Path, ...]
         OSError: they cannot be written.
     """
     is_new = not is_taken(folder)
-    with hidden_names(folder.parent if is_new else folder) as hidden:
+    with make_hidden_names(folder.parent if is_new else folder) as hidden:
         made = hidden("") if is_new else hidden("").parent
         written = write_frames(frames, made, infotext)
         if is_new:
@@ -38,19 +38,19 @@ def write_frames(frames: Frames, folder: Path, infotext: str) -> list[Path]:
     folder.mkdir(exist_ok=True)
     paths = [folder / f"{number:05d}.png" for number in range(len(frames))]
     for frame, path in zip(frames, paths, strict=True):
-        path.write_bytes(png_of(frame, infotext))
+        path.write_bytes(make_png(frame, infotext))
         sync(path)
     return paths
 
 
-def png_of(frame: Frames, infotext: str) -> bytes:
+def make_png(frame: Frames, infotext: str) -> bytes:
     """Make a PNG of one frame [H, W, 3] with its settings; as iTXt where they are more than latin-1, as every web UI
     does.
     """
     from PIL import Image, PngImagePlugin
 
     chunks = PngImagePlugin.PngInfo()
-    chunks.add_text("parameters", plain(infotext))
+    chunks.add_text("parameters", clean(infotext))
     stream = io.BytesIO()
     Image.fromarray(frame).save(stream, "png", pnginfo=chunks)
     return stream.getvalue()

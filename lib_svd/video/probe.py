@@ -64,10 +64,10 @@ def probe(path: Path, *, with_metadata: bool = True) -> Probe:
     try:
         source = [find_ffmpeg(), "-hide_banner", "-nostdin", "-i", f"file:{path}"]
         # framecrc prints every packet's times, as exact numbers.
-        packets = run([*source, "-map", _stream(path), "-c", "copy", "-f", "framecrc", "pipe:1"])
+        packets = run([*source, "-map", _find_stream(path), "-c", "copy", "-f", "framecrc", "pipe:1"])
         tags = run([*source, "-f", "ffmetadata", "pipe:1"]).stdout if with_metadata else ""
         metadata = {name.lower(): text for name, text in read_tags(tags).items()}  # mkv shouts
-        return _read(packets.stderr, packets.stdout, metadata, _stream(path), _starts_fast(path, metadata))
+        return _read(packets.stderr, packets.stdout, metadata, _find_stream(path), _starts_fast(path, metadata))
     except FfmpegMissing as error:
         raise SvdError(str(error)) from error
     except (FfmpegFailed, ValueError) as error:
@@ -88,7 +88,7 @@ def _read(said: str, packets: str, metadata: dict[str, str], place: str, faststa
     if codec is None or size is None or rate is None:
         raise ValueError(f"ffmpeg describes it as {stream[1]}")
     pixels, _, inside = parts[1].rstrip(")").partition("(")
-    num_frames, duration = _timing(packets)
+    num_frames, duration = _read_timing(packets)
     return Probe(
         codec=codec[1],
         profile=codec[2],
@@ -99,14 +99,14 @@ def _read(said: str, packets: str, metadata: dict[str, str], place: str, faststa
         fps=float(rate[1]),
         num_frames=num_frames,
         duration=float(duration),
-        colour=_colour(inside),
+        colour=_read_colour(inside),
         metadata=metadata,
         stream=place,
         faststart=faststart,
     )
 
 
-def _stream(path: Path) -> str:
+def _find_stream(path: Path) -> str:
     """Find the moving pictures: of an AVIF the second stream, which a still picture comes before; V: no cover
     pictures.
     """
@@ -119,7 +119,7 @@ def _is_quarter(said: str) -> bool:
     return angle is not None and round(float(angle[1])) % 180 == 90
 
 
-def _timing(packets: str) -> tuple[int, Fraction]:
+def _read_timing(packets: str) -> tuple[int, Fraction]:
     """Count frames, and seconds from the first one shown to the end of the last, in framecrc's lines."""
     base = re.search(r"^#tb 0: (\d+)/(\d+)$", packets, re.MULTILINE)
     times = re.findall(r"^0, *-?\d+, *(-?\d+), *(\d+),", packets, re.MULTILINE)
@@ -130,7 +130,7 @@ def _timing(packets: str) -> tuple[int, Fraction]:
     return len(times), (end - start) * Fraction(int(base[1]), int(base[2]))
 
 
-def _colour(inside: str) -> Colour:
+def _read_colour(inside: str) -> Colour:
     """Read `tv, bt709, progressive`, or `tv, bt709/unknown/unknown, progressive`: matrix, primaries, transfer."""
     words = [word for word in inside.split(", ") if word and not _NO_COLOURS.fullmatch(word)]
     ranges = [word for word in words if word in ("tv", "pc")]
@@ -147,7 +147,7 @@ def is_faststart(path: Path) -> bool:
         ValueError: it is an mp4, but one of its parts is cut short.
     """
     kinds: list[str] = []
-    for kind in _atoms(path):
+    for kind in _list_atoms(path):
         kinds.append(kind)
         if {"moov", "mdat"} <= set(kinds):  # what follows, be it rubbish, is nothing to a player
             return kinds.index("moov") < kinds.index("mdat")
@@ -166,7 +166,7 @@ def _starts_fast(path: Path, metadata: dict[str, str]) -> bool:
         return False
 
 
-def _atoms(path: Path) -> Iterator[str]:
+def _list_atoms(path: Path) -> Iterator[str]:
     """List the kinds of the outermost parts of an mp4 in order (ISO/IEC 14496-12, 4.2); none for any other file."""
     total = path.stat().st_size
     with path.open("rb") as file:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lib_svd.clip import Frames
 from lib_svd.errors import BadInput, SvdError
-from lib_svd.video.ffmpeg import FfmpegFailed, FfmpegMissing, as_they_come, find_ffmpeg, output
+from lib_svd.video.ffmpeg import FfmpegFailed, FfmpegMissing, find_ffmpeg, keep_frame_times, read_output
 from lib_svd.video.probe import probe
 
 MOST_BYTES = 4 << 30  # of frames in memory: 2,400 of 576x1024
@@ -32,17 +32,17 @@ def read_frames(path: Path) -> tuple[Frames, float]:
         SvdError: there is no ffmpeg to read with.
     """
     if path.is_dir():
-        frames, fps = _from_folder(path), 0.0
+        frames, fps = _read_folder(path), 0.0
     elif path.suffix.lower() in _MOVING_PICTURES:
-        frames, fps = _from_moving_picture(path)
+        frames, fps = _read_moving_picture(path)
     else:
-        frames, fps = _from_video(path)
+        frames, fps = _read_video(path)
     if len(frames) < 2:
         raise BadInput(f"{path} has a single frame: choose a clip.")
     return frames, fps
 
 
-def as_made(frames: Frames, size: tuple[int | None, int | None]) -> Frames:
+def resize_as_made(frames: Frames, size: tuple[int | None, int | None]) -> Frames:
     """Bring frames to the size that the clip was made in, where its video shows every pixel as a square.
 
     Args:
@@ -59,15 +59,25 @@ def as_made(frames: Frames, size: tuple[int | None, int | None]) -> Frames:
     return np.stack([np.rint(each.mean((1, 3))).astype(np.uint8) for each in squares])
 
 
-def _from_video(path: Path) -> tuple[Frames, float]:
+def _read_video(path: Path) -> tuple[Frames, float]:
     about = probe(path)
     _check_length(path, about.num_frames, (about.width, about.height))
     try:
         ffmpeg = find_ffmpeg()
         source = [ffmpeg, "-hide_banner", "-nostdin", "-v", "error", "-i", f"file:{path}"]
         # Each frame once: else ffmpeg doubles and drops some to keep a steady rate.
-        pictures = ["-map", about.stream, *as_they_come(ffmpeg), "-vf", _TO_RGB, "-f", "rawvideo", "-pix_fmt", "rgb24"]
-        raw = output([*source, *pictures, "pipe:1"])
+        pictures = [
+            "-map",
+            about.stream,
+            *keep_frame_times(ffmpeg),
+            "-vf",
+            _TO_RGB,
+            "-f",
+            "rawvideo",
+            "-pix_fmt",
+            "rgb24",
+        ]
+        raw = read_output([*source, *pictures, "pipe:1"])
     except FfmpegMissing as error:
         raise SvdError(str(error)) from error
     except FfmpegFailed as error:
@@ -78,7 +88,7 @@ def _from_video(path: Path) -> tuple[Frames, float]:
     return frames, about.fps
 
 
-def _from_moving_picture(path: Path) -> tuple[Frames, float]:
+def _read_moving_picture(path: Path) -> tuple[Frames, float]:
     from PIL import Image, ImageSequence
 
     try:
@@ -87,12 +97,12 @@ def _from_moving_picture(path: Path) -> tuple[Frames, float]:
             shown = [(np.asarray(f.convert("RGB")), f.info.get("duration", 0)) for f in ImageSequence.Iterator(picture)]
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # what Pillow lets out
         raise BadInput(f"{path} cannot be read ({error}): choose another file.") from error
-    times, fps = _paced([lasts for _, lasts in shown])
+    times, fps = _pace([lasts for _, lasts in shown])
     _check_length(path, sum(times), (shown[0][0].shape[1], shown[0][0].shape[0]))  # a frame may be held for hours
     return np.stack([frame for frame, _ in shown]).repeat(times, axis=0), fps
 
 
-def _paced(lasts: Sequence[int]) -> tuple[list[int], float]:
+def _pace(lasts: Sequence[int]) -> tuple[list[int], float]:
     """Work out how often each frame comes at an even pace, and how many come a second; as they stand where no pace
     fits.
 
@@ -113,7 +123,7 @@ def _paced(lasts: Sequence[int]) -> tuple[list[int], float]:
     return [1] * len(lasts), 1000 * len(lasts) / ends[-1] if ends[-1] else 0.0
 
 
-def _from_folder(path: Path) -> Frames:
+def _read_folder(path: Path) -> Frames:
     from PIL import Image
 
     pictures = sorted(each for each in path.iterdir() if each.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"))

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import cast
 
 from lib_svd.clip import Clip, Frames, SavedClip
-from lib_svd.errors import BadOutput, ClipNotSaved, EncodeFailed, SvdError, as_typed
-from lib_svd.files import NOTED, finish_left, free_names, hidden_names, is_taken, publish_together, sync
-from lib_svd.places import places, second_places
+from lib_svd.errors import BadOutput, ClipNotSaved, EncodeFailed, SvdError, quote_command
+from lib_svd.files import NOTED, find_free_names, finish_left, is_taken, make_hidden_names, publish_together, sync
+from lib_svd.places import list_places, list_second_places
 from lib_svd.video.coders import choose_coder
 from lib_svd.video.copies import save_copies
-from lib_svd.video.encode import encode, plain
+from lib_svd.video.encode import clean, encode
 from lib_svd.video.encoding import Encoding
 from lib_svd.video.ffmpeg import FfmpegFailed
 from lib_svd.video.formats import FORMATS, MAIN
@@ -38,7 +38,7 @@ def save(
     """Write a clip as mp4 with a `.txt` of its settings beside it, and its frames as PNG if asked for.
 
     Every file appears whole or not at all. If a name was taken meanwhile, the next free one is used and noted; if the
-    folder cannot be written to any more, a second place is, see `places`.
+    folder cannot be written to any more, a second place is, see `list_places`.
 
     Args:
         clip: what to write.
@@ -73,7 +73,7 @@ def _save_video_somewhere(
         EncodeFailed: none will do, or ffmpeg does not work.
     """
     failure: Exception | None = None
-    for folder in places(out.parent):
+    for folder in list_places(out.parent):
         try:
             video, frames, notes = _save_video(clip, folder / out.name, encoding, with_frames=with_frames)
         except (FfmpegFailed, SvdError, OSError) as error:
@@ -81,11 +81,11 @@ def _save_video_somewhere(
             if not isinstance(error, OSError) and _has_room(folder):
                 break  # it is ffmpeg that fails
         else:
-            return video, frames, (*notes, *_named_otherwise(video, out, failure))
-    raise _frames_kept(clip, out, frames_dir, cast(Exception, failure)) from failure
+            return video, frames, (*notes, *_explain_other_name(video, out, failure))
+    raise _keep_frames(clip, out, frames_dir, cast(Exception, failure)) from failure
 
 
-def _named_otherwise(video: Path, out: Path, failure: Exception | None) -> tuple[str, ...]:
+def _explain_other_name(video: Path, out: Path, failure: Exception | None) -> tuple[str, ...]:
     """Say why a video is not where it was to be; nothing where it is."""
     if failure is not None:
         why = getattr(failure, "strerror", None) or str(failure).rstrip(".")
@@ -102,11 +102,11 @@ def _save_video(
 
     Frames that find no room are left out, since the video is what counts.
     """
-    infotext = plain(clip.infotext)
-    with hidden_names(out.parent) as hidden:
+    infotext = clean(clip.infotext)
+    with make_hidden_names(out.parent) as hidden:
         video, text, folder = hidden(out.suffix), hidden(".txt"), hidden("")
-        name = next(free_names(out, (out.suffix, ".txt", NOTED, *([""] if with_frames else []))))
-        notes = encode(clip, video, encoding, title=plain(name.stem))
+        name = next(find_free_names(out, (out.suffix, ".txt", NOTED, *([""] if with_frames else []))))
+        notes = encode(clip, video, encoding, title=clean(name.stem))
         check_made(video, clip, encoding)
         text.write_bytes(infotext.encode())
         sync(video)
@@ -128,7 +128,7 @@ def _are_written(frames: Frames, folder: Path, infotext: str) -> bool:
     return True
 
 
-def _frames_kept(clip: Clip, out: Path, frames_dir: Path | None, error: Exception) -> EncodeFailed:
+def _keep_frames(clip: Clip, out: Path, frames_dir: Path | None, error: Exception) -> EncodeFailed:
     """Keep the frames of a clip that could not be encoded, and say so.
 
     Raises:
@@ -143,7 +143,7 @@ def _frames_kept(clip: Clip, out: Path, frames_dir: Path | None, error: Exceptio
         raise EncodeFailed(f"{what} {also}: make room there, or choose another folder.") from error
     folder = frames[0].parent
     pictures = ["-framerate", str(clip.fps), "-i", str(folder / "%05d.png")]
-    by_hand = as_typed(["ffmpeg", *pictures, "-pix_fmt", "yuv420p", str(out)])
+    by_hand = quote_command(["ffmpeg", *pictures, "-pix_fmt", "yuv420p", str(out)])
     return EncodeFailed(
         f"{what} The {len(frames)} frames are kept as pictures in {folder}; when ffmpeg works again, "
         f"make a video of them with: {by_hand}"
@@ -175,7 +175,7 @@ def _save_frames_somewhere(clip: Clip, wanted: Path, *, new: bool = False) -> tu
         OSError: it could be done nowhere; this is why not in the first place.
     """
     failure: OSError | None = None
-    for folder in places(wanted.parent):
+    for folder in list_places(wanted.parent):
         try:
             if failure is None:
                 return _save_frames_near(clip.frames, wanted, clip.infotext, new=new)
@@ -221,14 +221,14 @@ def check_output(out: Path, frames_dir: Path | None = None, copies: Sequence[Enc
                 finish_left(folder)
             check(place)
         except (OSError, ValueError) as error:
-            raise BadOutput(_refusal(place, error)) from error
+            raise BadOutput(_explain_refusal(place, error)) from error
     try:
         for encoding in (USUAL, *copies):
             if encoding.format.coders:
                 choose_coder(encoding.format)
     except FfmpegFailed as error:
         raise BadOutput(str(error)) from error
-    if any(_has_room(folder) for folder in second_places()):
+    if any(_has_room(folder) for folder in list_second_places()):
         return ()
     return (
         f"If {out.parent} cannot be written to any more when the clip is done, there is no other place to save to.",
@@ -269,7 +269,7 @@ def _check_folder(folder: Path, stem: str, longest: Encoding = USUAL) -> None:
     if not folder.is_dir():
         raise BadOutput(f"{folder} is a file, not a folder: choose another place for the clip.")
     # The longest name that may be needed. Permissions say less than a trial, on Windows and network disks above all.
-    with hidden_names(folder) as hidden:
+    with make_hidden_names(folder) as hidden:
         hidden("").with_name(f"{stem}-svd-0001{longest.format.suffix}").touch(exist_ok=False)
     free = shutil.disk_usage(folder).free
     if free < MIN_FREE:
@@ -285,7 +285,7 @@ def _has_room(folder: Path) -> bool:
     return True
 
 
-def _refusal(place: Path, error: Exception) -> str:
+def _explain_refusal(place: Path, error: Exception) -> str:
     code = error.errno if isinstance(error, OSError) else None
     if code == errno.ENAMETOOLONG:
         return f"The name {place.name} is too long for this disk: choose a shorter one."

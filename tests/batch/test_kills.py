@@ -113,7 +113,7 @@ def test_a_batch_that_is_killed_goes_on_where_it_was(folder, checkpoint):
         assert files(here) == names, moment
         for path in (here / "out").glob("*.mp4"):
             assert path.read_bytes() == (whole / "out" / path.name).read_bytes()
-            entry = history.entry(path)
+            entry = history.find_entry(path)
             assert entry.picture.startswith(str(folder / "in"))
             assert entry.measures["speed"] is not None
         *outcomes, end = map(json.loads, (here / "said").read_text().splitlines())

@@ -14,7 +14,7 @@ from lib_svd.batch.local import LocalWorker
 from lib_svd.batch.shelf import Shelf, is_noted
 from lib_svd.checkpoints import recognise
 from lib_svd.errors import BadPicture
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.jobs import history
 from lib_svd.latents import save_latents
 from lib_svd.request import ClipRequest
@@ -52,7 +52,7 @@ def shelf(tmp_path):
 
 
 def worker_of(shelf):
-    return LocalWorker(Studio(standalone_host("cpu", "float32")), shelf, threading.Event())
+    return LocalWorker(Studio(make_standalone_host("cpu", "float32")), shelf, threading.Event())
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_kept_latents_are_decoded_and_the_clip_is_noted_as_any_other(shelf, item
     outcome = worker_of(shelf).make(item)
     assert len(sampled) == 1
     assert np.array_equal(read_frames(outcome.clip)[0], made)
-    entry = history.entry(outcome.clip)
+    entry = history.find_entry(outcome.clip)
     assert (entry.picture, entry.measures["speed"] is None) == (str(item.picture), False)
     shelf.drop_latents({item.key})
     assert {path.suffix for path in shelf.folder.iterdir()} == {".mp4", ".txt", ".json"}
@@ -90,7 +90,7 @@ def test_a_clip_that_was_not_noted_yet_is_measured_and_not_made_again(shelf, ite
     again = worker_of(shelf).make(item)
     assert (again.clip, len(sampled)) == (first.clip, 1)
     assert is_noted(first.clip)
-    assert history.entry(first.clip).measures["speed"] is not None
+    assert history.find_entry(first.clip).measures["speed"] is not None
 
 
 def test_a_picture_that_is_another_one_by_now_is_refused(shelf, picture, checkpoint, tmp_path):

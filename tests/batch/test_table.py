@@ -57,7 +57,7 @@ def test_every_setting_has_a_column_under_every_name(path):
         value = next(iter(setting.choices)) if setting.choices else value
         for title in (name, setting.label, *setting.flags):
             (row,) = read(path, f'Picture;"{title}"\na.png;{value}')
-            assert row.settings == {name: setting.checked(setting.read(value))}
+            assert row.settings == {name: setting.check(setting.read(value))}
 
 
 def test_a_cell_that_is_empty_says_nothing_and_a_row_that_is_empty_is_none(path):

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.tab import part
+from tests.browser.tab import find_part
 
 ROOT = Path(__file__).parents[2]
 PYTHONS = {
@@ -108,13 +108,13 @@ def served(request, tmp_path_factory, checkpoint_of) -> Iterator[Served]:
     models.mkdir()
     for family in ("svd_xt", "svd_image_decoder", "sv3d_p"):
         shutil.copy(checkpoint_of(family), models)
-    yield from _served(PYTHONS[request.param], here, models)
+    yield from _serve(PYTHONS[request.param], here, models)
 
 
 @pytest.fixture(scope="session", params=PYTHONS)
 def served_without_models(request, tmp_path_factory) -> Iterator[Served]:
     here = tmp_path_factory.mktemp("served_without_models")
-    yield from _served(PYTHONS[request.param], here, here / "models")
+    yield from _serve(PYTHONS[request.param], here, here / "models")
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def served_to_a_new_user(served_without_models) -> Served:
     return served_without_models
 
 
-def _served(python: Path, here: Path, models: Path) -> Iterator[Served]:
+def _serve(python: Path, here: Path, models: Path) -> Iterator[Served]:
     if not python.exists():
         pytest.fail(f"There is no {python}: run `make {python.parts[-3]}/installed`.")
     with socket.socket() as free:
@@ -165,20 +165,20 @@ def _wait_for(served: Served, server: subprocess.Popen[bytes]) -> None:
 @pytest.fixture
 def tab(blank: Page, served: Served) -> Iterator[Page]:
     """The page, loaded; the test fails if a script threw or its console shows an error."""
-    yield from _loaded(blank, served, "made for 5 frames")
+    yield from _load_page(blank, served, "made for 5 frames")
 
 
 @pytest.fixture
 def tab_of_a_new_user(blank: Page, served_to_a_new_user: Served) -> Iterator[Page]:
-    yield from _loaded(blank, served_to_a_new_user, "made for 8 frames of 64x64")
+    yield from _load_page(blank, served_to_a_new_user, "made for 8 frames of 64x64")
 
 
-def _loaded(page: Page, served: Served, about: str) -> Iterator[Page]:
+def _load_page(page: Page, served: Served, about: str) -> Iterator[Page]:
     expect.set_options(timeout=60_000)
     errors: list[str] = []
     page.on("pageerror", lambda thrown: errors.append(str(thrown)))
     page.on("console", lambda said: errors.append(f"{said.text} {said.location}") if said.type == "error" else None)
     page.goto(served.address)
-    expect(part(page, "about")).to_contain_text(about)
+    expect(find_part(page, "about")).to_contain_text(about)
     yield page
     assert [error for error in errors if not re.search(GRADIOS_OWN, error)] == [], served.log.read_text()[-5000:]

@@ -17,23 +17,23 @@ LONG = 100  # steps; time enough to stop
 FEW = 4  # steps; enough for a test that is about something else
 
 
-def part(tab: Page, name: str, inside: str = "") -> Locator:
+def find_part(tab: Page, name: str, inside: str = "") -> Locator:
     """A part of the tab; gradio 3 gives the id of HTML to two elements, one in the other."""
     return tab.locator(f"#svd_clip_{name}").first.locator(inside) if inside else tab.locator(f"#svd_clip_{name}").first
 
 
 def choose_picture(tab: Page, picture: Path) -> None:
-    seen = shown(tab, "seen")
-    part(tab, "picture", "input[type=file]").set_input_files(picture)
-    changes(tab, "seen", seen)
+    seen = read_shown(tab, "seen")
+    find_part(tab, "picture", "input[type=file]").set_input_files(picture)
+    wait_for_change(tab, "seen", seen)
 
 
-def shown(tab: Page, name: str) -> str | None:
+def read_shown(tab: Page, name: str) -> str | None:
     found = tab.locator(f"#svd_clip_{name} img")
     return found.first.get_attribute("src") if found.count() else None
 
 
-def changes(tab: Page, name: str, before: str | None) -> None:
+def wait_for_change(tab: Page, name: str, before: str | None) -> None:
     script = """([name, before]) => {
         const found = document.querySelector(`#svd_clip_${name} img`);
         return found && found.getAttribute("src") !== before && found.complete;
@@ -43,7 +43,7 @@ def changes(tab: Page, name: str, before: str | None) -> None:
 
 def choose(tab: Page, name: str, text: str) -> None:
     """Take what has this text out of a list."""
-    part(tab, name, "input").click()
+    find_part(tab, name, "input").click()
     tab.locator("ul.options li, [role=option]", has_text=text).click()
 
 
@@ -51,8 +51,8 @@ def choose_model(tab: Page, name: str) -> None:
     choose(tab, "checkpoint", name)
 
 
-def number(tab: Page, name: str, value: float) -> None:
-    field = part(tab, name, "input[type=number]")
+def set_number(tab: Page, name: str, value: float) -> None:
+    field = find_part(tab, name, "input[type=number]")
     field.fill(str(value))
     field.press("Tab")
 
@@ -60,22 +60,22 @@ def number(tab: Page, name: str, value: float) -> None:
 def choose_long_clip(tab: Page, picture: Path) -> None:
     """All that the model is offered for: time enough to stop it, or to load the page again."""
     choose_model(tab, "svd_xt")
-    expect(part(tab, "about")).to_contain_text("Stable Video Diffusion XT")
+    expect(find_part(tab, "about")).to_contain_text("Stable Video Diffusion XT")
     choose_picture(tab, picture)
-    part(tab, "auto_size", "input").uncheck()
+    find_part(tab, "auto_size", "input").uncheck()
     for name, value in (("num_frames", 10), ("width", 192), ("height", 128), ("num_steps", LONG)):
-        number(tab, name, value)
+        set_number(tab, name, value)
 
 
 def generate(tab: Page) -> None:
-    before = part(tab, "infotext", "textarea").input_value()
-    part(tab, "generate").click()
-    expect(part(tab, "infotext", "textarea")).not_to_have_value(before)
-    expect(part(tab, "generate")).to_be_visible()
+    before = find_part(tab, "infotext", "textarea").input_value()
+    find_part(tab, "generate").click()
+    expect(find_part(tab, "infotext", "textarea")).not_to_have_value(before)
+    expect(find_part(tab, "generate")).to_be_visible()
 
 
-def request_shown(tab: Page) -> ClipRequest:
-    return ClipRequest.from_infotext(part(tab, "infotext", "textarea").input_value())
+def read_request(tab: Page) -> ClipRequest:
+    return ClipRequest.from_infotext(find_part(tab, "infotext", "textarea").input_value())
 
 
 def open_tab(tab: Page, name: str) -> None:
@@ -85,21 +85,21 @@ def open_tab(tab: Page, name: str) -> None:
 
 def open_history(tab: Page) -> None:
     open_tab(tab, "History")
-    expect(part(tab, "cards", ".svd-chosen")).to_be_visible()
+    expect(find_part(tab, "cards", ".svd-chosen")).to_be_visible()
 
 
 def find(tab: Page, words: str) -> None:
-    box = part(tab, "find", "input, textarea").last
+    box = find_part(tab, "find", "input, textarea").last
     box.fill(words)
     box.press("Enter")
 
 
-def card(tab: Page, name: str) -> Locator:
+def find_card(tab: Page, name: str) -> Locator:
     return tab.locator(f'.svd-card[data-clip$="/{name}"]')
 
 
 def press(tab: Page, button: str) -> None:
-    part(tab, f"history_{button}").click()
+    find_part(tab, f"history_{button}").click()
 
 
 DELAYING = """() => {
@@ -114,7 +114,7 @@ DELAYING = """() => {
 
 
 @contextmanager
-def late_answers(tab: Page) -> Iterator[None]:
+def delay_answers(tab: Page) -> Iterator[None]:
     """What is asked meanwhile is answered late, as by a server that is busy; so what comes after may be answered first.
 
     It ends when something was asked; the answers come a good while after that.

@@ -64,7 +64,7 @@ def load(page, serve, tmp_path):
     return load_clip
 
 
-def coloured(colours: list[tuple[int, int, int]], width: int, height: int) -> np.ndarray:
+def make_coloured(colours: list[tuple[int, int, int]], width: int, height: int) -> np.ndarray:
     """One frame of each colour, [T, H, W, 3]."""
     frames = np.array(colours, np.uint8)[:, None, None, :]
     return np.ascontiguousarray(np.broadcast_to(frames, (len(colours), height, width, 3)))
@@ -75,7 +75,7 @@ def coloured(colours: list[tuple[int, int, int]], width: int, height: int) -> np
     [(14, 7, 1024, 576), (25, 30, 72, 40), (1, 7, 72, 40), (1, 1, 64, 64), (2, 1, 576, 1024), (3, 24, 16, 8)],
 )
 def test_a_clip_loads_and_plays_to_its_end(load, page, num_frames, fps, width, height):
-    found = load(coloured([(40 * number % 256, 90, 200) for number in range(num_frames)], width, height), fps)
+    found = load(make_coloured([(40 * number % 256, 90, 200) for number in range(num_frames)], width, height), fps)
     assert found["error"] is None
     assert (found["width"], found["height"]) == (width, height)
     assert found["duration"] == pytest.approx(num_frames / fps, abs=1e-3)
@@ -84,7 +84,7 @@ def test_a_clip_loads_and_plays_to_its_end(load, page, num_frames, fps, width, h
 
 def test_every_frame_shows_its_own_colour(load, page):
     wanted = COLOURS + GREYS
-    assert load(coloured(wanted, 72, 40), 5)["error"] is None
+    assert load(make_coloured(wanted, 72, 40), 5)["error"] is None
     shown = [page.evaluate(SHOW, [(number + 0.5) / 5, 36, 20]) for number in range(len(wanted))]
     assert (np.abs(np.array(shown) - wanted) <= NEAR).all(), f"shown {shown}"
 
@@ -92,7 +92,7 @@ def test_every_frame_shows_its_own_colour(load, page):
 def test_colours_by_the_wrong_matrix_would_be_noticed(load, page, monkeypatch):
     right = "lib_svd.video.encode._TO_BT709"
     monkeypatch.setattr(right, importlib.import_module("lib_svd.video.encode")._TO_BT709.replace("x=bt709", "x=bt601"))
-    load(coloured(COLOURS, 72, 40), 5)
+    load(make_coloured(COLOURS, 72, 40), 5)
     shown = page.evaluate(SHOW, [1.5 / 5, 36, 20])
     assert (np.abs(np.array(shown) - COLOURS[1]) > 30).any(), f"shown {shown}"
 

@@ -7,7 +7,7 @@ import pytest
 
 from lib_svd.clip import Clip
 from lib_svd.video import FORMATS, Encoding, save
-from tests.browser.test_clip_plays import COLOURS, LOAD, NEAR, PLAY, SHOW, coloured
+from tests.browser.test_clip_plays import COLOURS, LOAD, NEAR, PLAY, SHOW, make_coloured
 
 BROWSER = [name for name, row in FORMATS.items() if "browsers" in row.played_by or row.muxer == "gif"]
 VIDEOS = [name for name in BROWSER if FORMATS[name].suffix.endswith((".mp4", ".webm"))]
@@ -51,7 +51,7 @@ def test_the_table_names_what_plays_in_browsers():
 
 @pytest.mark.parametrize("name", VIDEOS)
 def test_a_video_plays_to_its_end_in_its_colours(address_of, page, name):
-    found = page.evaluate(LOAD, address_of(coloured(COLOURS, 72, 40), name))
+    found = page.evaluate(LOAD, address_of(make_coloured(COLOURS, 72, 40), name))
     assert found["error"] is None
     assert found["duration"] == pytest.approx(len(COLOURS) / 5, abs=0.02)
     shown = [page.evaluate(SHOW, [(number + 0.5) / 5, 36, 20]) for number in range(len(COLOURS))]

@@ -9,45 +9,45 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.tab import (
-    changes,
     choose_picture,
-    late_answers,
+    delay_answers,
+    find_part,
     let_answers_come,
-    number,
-    part,
+    read_shown,
+    set_number,
     shoot,
-    shown,
+    wait_for_change,
 )
-from tests.conftest import disc, save_picture
+from tests.conftest import draw_disc, save_picture
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_the_preview_follows_focus_and_fit(tab, tmp_path):
-    part(tab, "auto_size", "input").uncheck()
+    find_part(tab, "auto_size", "input").uncheck()
     choose_picture(tab, save_picture(tmp_path / "wide.png", 800, 100))
-    note = part(tab, "seen_note")
+    note = find_part(tab, "seen_note")
     expect(note).to_contain_text("from the left and")
-    before = shown(tab, "seen")
-    number(tab, "focus_x", 0)
-    changes(tab, "seen", before)
+    before = read_shown(tab, "seen")
+    set_number(tab, "focus_x", 0)
+    wait_for_change(tab, "seen", before)
     expect(note).not_to_contain_text("from the left")
-    before = shown(tab, "seen")
-    part(tab, "fit").get_by_text("Letterbox").click()
-    changes(tab, "seen", before)
+    before = read_shown(tab, "seen")
+    find_part(tab, "fit").get_by_text("Letterbox").click()
+    wait_for_change(tab, "seen", before)
     expect(note).to_contain_text("Blurred bars")
 
 
 def test_the_crop_is_dragged_resized_and_brought_to_the_subject(tab, tmp_path):
-    disc(850, 300, 60).save(tmp_path / "disc.png")
-    sides = [part(tab, side, "input[type=number]") for side in ("width", "height")]
+    draw_disc(850, 300, 60).save(tmp_path / "disc.png")
+    sides = [find_part(tab, side, "input[type=number]") for side in ("width", "height")]
     for side in sides:
         expect(side).to_be_hidden()  # while the picture decides
-    part(tab, "shape_1_1").click()
+    find_part(tab, "shape_1_1").click()
     for side in sides:
         expect(side).to_have_value("80")
         expect(side).to_be_visible()
-    expect(part(tab, "auto_size", "input")).not_to_be_checked()
+    expect(find_part(tab, "auto_size", "input")).not_to_be_checked()
     choose_picture(tab, tmp_path / "disc.png")
     frame = tab.locator(".svd-crop-frame")
     expect(frame).to_be_visible()
@@ -57,26 +57,26 @@ def test_the_crop_is_dragged_resized_and_brought_to_the_subject(tab, tmp_path):
     assert area["width"] / area["height"] == pytest.approx(1.5, rel=0.02)
     assert box["width"] == pytest.approx(box["height"], rel=0.02)
     assert box["height"] == pytest.approx(area["height"], rel=0.02)
-    before = shown(tab, "seen")
+    before = read_shown(tab, "seen")
     drag(tab, (box["x"] + 50, box["y"] + 50), (-1000, 0))
-    expect(part(tab, "focus_x", "input[type=number]")).to_have_value(re.compile(r"0\.33\d?"))
-    changes(tab, "seen", before)
-    before = shown(tab, "seen")
+    expect(find_part(tab, "focus_x", "input[type=number]")).to_have_value(re.compile(r"0\.33\d?"))
+    wait_for_change(tab, "seen", before)
+    before = read_shown(tab, "seen")
     drag(tab, (area["x"] + box["width"] - 4, area["y"] + area["height"] - 4), (-box["width"] / 2, -box["height"] / 2))
-    changes(tab, "seen", before)
-    zoom = float(part(tab, "zoom", "input[type=number]").input_value())
+    wait_for_change(tab, "seen", before)
+    zoom = float(find_part(tab, "zoom", "input[type=number]").input_value())
     assert zoom == pytest.approx(2, rel=0.1)
     box = frame.bounding_box()
     assert (box["x"], box["y"]) == pytest.approx((area["x"], area["y"]), abs=3)
     assert box["width"] == pytest.approx(area["height"] / zoom, rel=0.03)
-    before = shown(tab, "seen")
-    part(tab, "closer").click()
-    changes(tab, "seen", before)
-    expect(part(tab, "focus_x", "input[type=number]")).to_have_value(re.compile(r"0\.(69|7)\d*"))
+    before = read_shown(tab, "seen")
+    find_part(tab, "closer").click()
+    wait_for_change(tab, "seen", before)
+    expect(find_part(tab, "focus_x", "input[type=number]")).to_have_value(re.compile(r"0\.(69|7)\d*"))
     shoot(tab, "closer")
-    part(tab, "largest").click()
-    expect(part(tab, "zoom", "input[type=number]")).to_have_value("1")
-    part(tab, "fit").get_by_text("Letterbox").click()
+    find_part(tab, "largest").click()
+    expect(find_part(tab, "zoom", "input[type=number]")).to_have_value("1")
+    find_part(tab, "fit").get_by_text("Letterbox").click()
     expect(frame).not_to_be_visible()
 
 
@@ -84,24 +84,24 @@ def test_a_late_answer_does_not_undo_what_was_chosen_since(tab, tmp_path):
     choose_picture(tab, save_picture(tmp_path / "wide.png", 800, 100))
     frame = tab.locator(".svd-crop-frame")
     expect(frame).to_be_visible()
-    with late_answers(tab):
-        number(tab, "zoom", 2)
-    part(tab, "fit").get_by_text("Letterbox").click()
+    with delay_answers(tab):
+        set_number(tab, "zoom", 2)
+    find_part(tab, "fit").get_by_text("Letterbox").click()
     let_answers_come(tab)
     expect(frame).not_to_be_visible()
-    expect(part(tab, "seen_note")).to_contain_text("Blurred bars")
+    expect(find_part(tab, "seen_note")).to_contain_text("Blurred bars")
 
 
 def test_what_was_said_of_a_crop_and_its_frame_go_with_what_they_are_about(tab, picture, tmp_path):
-    disc(850, 300, 60).resize((96, 64)).save(tmp_path / "small.png")
+    draw_disc(850, 300, 60).resize((96, 64)).save(tmp_path / "small.png")
     choose_picture(tab, tmp_path / "small.png")
-    note = part(tab, "seen_note")
-    part(tab, "closer").click()
+    note = find_part(tab, "seen_note")
+    find_part(tab, "closer").click()
     expect(note).to_contain_text("A closer crop would gain nothing")
-    part(tab, "largest").click()
+    find_part(tab, "largest").click()
     expect(note).not_to_contain_text("A closer crop would gain nothing")
     expect(note).to_contain_text("96x64 pixels.")
-    part(tab, "closer").click()
+    find_part(tab, "closer").click()
     expect(note).to_contain_text("A closer crop would gain nothing")
     choose_picture(tab, picture)
     expect(note).not_to_contain_text("A closer crop would gain nothing")

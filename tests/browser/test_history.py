@@ -18,21 +18,21 @@ from lib_svd.clip import Clip
 from tests.browser.conftest import Served
 from tests.browser.tab import (
     FEW,
-    card,
-    changes,
     choose,
     choose_picture,
+    delay_answers,
     find,
+    find_card,
+    find_part,
     generate,
-    late_answers,
     let_answers_come,
-    number,
     open_history,
-    part,
     press,
-    request_shown,
+    read_request,
+    read_shown,
+    set_number,
     shoot,
-    shown,
+    wait_for_change,
 )
 from tests.requests import complete
 
@@ -45,15 +45,15 @@ LIGHTNESS = """card => getComputedStyle(card).backgroundColor.match(/[0-9.]+/g).
     .reduce((sum, level) => sum + Number(level), 0) / 3"""
 
 
-def names_shown(tab: Page) -> list[str]:
+def list_names(tab: Page) -> list[str]:
     return tab.eval_on_selector_all(".svd-card", "cards => cards.map((card) => card.dataset.clip.split('/').pop())")
 
 
-def said(tab: Page) -> Locator:
-    return part(tab, "history_said")
+def find_said(tab: Page) -> Locator:
+    return find_part(tab, "history_said")
 
 
-def in_step(tab: Page, *, paused: bool) -> None:
+def assert_in_step(tab: Page, *, paused: bool) -> None:
     """All clips that are compared play, or rest, at one share of their lengths."""
     tab.wait_for_function(
         f"""() => {{
@@ -70,37 +70,37 @@ def test_a_clip_is_found_by_its_note_compared_brought_back_and_thrown_away(
 ):
     tab, folder = tab_of_a_new_user, served_to_a_new_user.folder
     choose_picture(tab, ROOT / "examples" / "lighthouse.jpg")
-    number(tab, "seed", 5)
-    number(tab, "motion_bucket_id", 200)
-    number(tab, "num_steps", FEW)
+    set_number(tab, "seed", 5)
+    set_number(tab, "motion_bucket_id", 200)
+    set_number(tab, "num_steps", FEW)
     generate(tab)
-    first = request_shown(tab)
-    part(tab, "note", "input, textarea").last.fill("the tower bends")
-    part(tab, "mark_motion").get_by_text("2", exact=True).click()
-    part(tab, "keep").click()
-    expect(part(tab, "kept")).to_contain_text("Kept.")
-    number(tab, "motion_bucket_id", 40)
-    number(tab, "fps", 5)
+    first = read_request(tab)
+    find_part(tab, "note", "input, textarea").last.fill("the tower bends")
+    find_part(tab, "mark_motion").get_by_text("2", exact=True).click()
+    find_part(tab, "keep").click()
+    expect(find_part(tab, "kept")).to_contain_text("Kept.")
+    set_number(tab, "motion_bucket_id", 40)
+    set_number(tab, "fps", 5)
     generate(tab)
 
     tab.reload()
-    expect(part(tab, "about")).to_contain_text("made for 8 frames of 64x64")
+    expect(find_part(tab, "about")).to_contain_text("made for 8 frames of 64x64")
     open_history(tab)
     expect(tab.locator(".svd-card")).to_have_count(2)
-    assert names_shown(tab) == ["clip-svd-0002.mp4", "clip-svd-0001.mp4"]
+    assert list_names(tab) == ["clip-svd-0002.mp4", "clip-svd-0001.mp4"]
     shoot(tab, "history")
     find(tab, "tower")
     expect(tab.locator(".svd-card")).to_have_count(1)
-    expect(card(tab, "clip-svd-0001.mp4")).to_contain_text("the tower bends")
-    expect(card(tab, "clip-svd-0001.mp4")).to_contain_text("motion 2 of 5")
-    card(tab, "clip-svd-0001.mp4").click()
+    expect(find_card(tab, "clip-svd-0001.mp4")).to_contain_text("the tower bends")
+    expect(find_card(tab, "clip-svd-0001.mp4")).to_contain_text("motion 2 of 5")
+    find_card(tab, "clip-svd-0001.mp4").click()
     find(tab, "")
     expect(tab.locator(".svd-card")).to_have_count(2)
-    expect(card(tab, "clip-svd-0001.mp4")).to_have_attribute("aria-pressed", "true")
+    expect(find_card(tab, "clip-svd-0001.mp4")).to_have_attribute("aria-pressed", "true")
 
     press(tab, "compare")
-    expect(said(tab)).to_have_text("Two or three clips can be compared: only one is chosen.")
-    card(tab, "clip-svd-0002.mp4").click()
+    expect(find_said(tab)).to_have_text("Two or three clips can be compared: only one is chosen.")
+    find_card(tab, "clip-svd-0002.mp4").click()
     press(tab, "compare")
     expect(tab.locator(".svd-compare video")).to_have_count(2)
     assert tab.locator(".svd-differs td:first-child").all_inner_texts() == ["FPS", "Motion"]
@@ -108,39 +108,39 @@ def test_a_clip_is_found_by_its_note_compared_brought_back_and_thrown_away(
     background = "row => getComputedStyle(row.querySelector('td')).backgroundColor"
     plain = tab.locator(".svd-compare tr", has_text="Speed").evaluate(background)
     assert tab.locator(".svd-differs").first.evaluate(background) != plain
-    in_step(tab, paused=False)
+    assert_in_step(tab, paused=False)
     tab.evaluate("() => document.querySelectorAll('.svd-compare video')[1].pause()")
-    in_step(tab, paused=True)
+    assert_in_step(tab, paused=True)
     tab.evaluate(
         "() => { const v = document.querySelectorAll('.svd-compare video')[0]; v.currentTime = v.duration / 2 }"
     )
-    in_step(tab, paused=True)
+    assert_in_step(tab, paused=True)
     lengths = [round(each["length"], 2) for each in tab.evaluate(STATE)]
     assert lengths == [round(8 / first.fps, 2), 1.6]
     assert tab.evaluate(STATE)[1]["share"] == pytest.approx(0.5, abs=0.01)
     shoot(tab, "compare")
     tab.evaluate("() => document.querySelectorAll('.svd-compare video')[1].play()")
-    in_step(tab, paused=False)
+    assert_in_step(tab, paused=False)
 
     press(tab, "restore")
-    expect(said(tab)).to_have_text("One clip can be restored: 2 are chosen.")
-    card(tab, "clip-svd-0002.mp4").click()
-    before = shown(tab, "picture")
+    expect(find_said(tab)).to_have_text("One clip can be restored: 2 are chosen.")
+    find_card(tab, "clip-svd-0002.mp4").click()
+    before = read_shown(tab, "picture")
     press(tab, "restore")
-    expect(part(tab, "motion_bucket_id", "input[type=number]")).to_be_visible()
-    expect(part(tab, "motion_bucket_id", "input[type=number]")).to_have_value("200")
-    expect(part(tab, "seed", "input")).to_have_value("5")
-    changes(tab, "picture", before)
-    expect(part(tab, "note", "input, textarea").last).to_have_value("the tower bends")
-    expect(part(tab, "gallery", ".thumbnail-item")).to_have_count(8)
-    assert request_shown(tab) == first
-    assert part(tab, "infotext", "textarea").evaluate("box => box.scrollHeight <= box.clientHeight")
+    expect(find_part(tab, "motion_bucket_id", "input[type=number]")).to_be_visible()
+    expect(find_part(tab, "motion_bucket_id", "input[type=number]")).to_have_value("200")
+    expect(find_part(tab, "seed", "input")).to_have_value("5")
+    wait_for_change(tab, "picture", before)
+    expect(find_part(tab, "note", "input, textarea").last).to_have_value("the tower bends")
+    expect(find_part(tab, "gallery", ".thumbnail-item")).to_have_count(8)
+    assert read_request(tab) == first
+    assert find_part(tab, "infotext", "textarea").evaluate("box => box.scrollHeight <= box.clientHeight")
     shoot(tab, "restored")
-    number(tab, "num_steps", first.num_steps + 1)
-    number(tab, "num_steps", first.num_steps)
-    part(tab, "generate").click()
-    expect(part(tab, "status")).to_contain_text("Seconds")
-    assert request_shown(tab) == first
+    set_number(tab, "num_steps", first.num_steps + 1)
+    set_number(tab, "num_steps", first.num_steps)
+    find_part(tab, "generate").click()
+    expect(find_part(tab, "status")).to_contain_text("Seconds")
+    assert read_request(tab) == first
     again = folder / "clip-svd-0003.mp4"
     assert np.array_equal(video.read_frames(again)[0], video.read_frames(folder / "clip-svd-0001.mp4")[0])
 
@@ -148,38 +148,38 @@ def test_a_clip_is_found_by_its_note_compared_brought_back_and_thrown_away(
     expect(tab.locator(".svd-card")).to_have_count(3)
     press(tab, "csv")
     with tab.expect_download() as download:
-        said(tab).get_by_text("Download").click()
+        find_said(tab).get_by_text("Download").click()
     with Path(download.value.path()).open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["note"] for row in rows] == ["", "", "the tower bends"]
-    assert card(tab, "clip-svd-0001.mp4").get_attribute("aria-pressed") == "true"
+    assert find_card(tab, "clip-svd-0001.mp4").get_attribute("aria-pressed") == "true"
     press(tab, "trash")
-    expect(said(tab)).to_contain_text(f"clip-svd-0001.mp4 is in {folder / 'trash'} now.")
+    expect(find_said(tab)).to_contain_text(f"clip-svd-0001.mp4 is in {folder / 'trash'} now.")
     expect(tab.locator(".svd-card")).to_have_count(2)
     assert (folder / "trash" / "clip-svd-0001.mp4").exists()
     assert not (folder / "clip-svd-0001.json").exists()
     press(tab, "trash")
-    expect(said(tab)).to_have_text("Choose the clips to throw away: none is chosen.")
+    expect(find_said(tab)).to_have_text("Choose the clips to throw away: none is chosen.")
 
     press(tab, "undo")
-    expect(said(tab)).to_have_text("clip-svd-0001.mp4 is back.")
+    expect(find_said(tab)).to_have_text("clip-svd-0001.mp4 is back.")
     expect(tab.locator(".svd-card")).to_have_count(3)
-    expect(part(tab, "history_undo")).to_be_hidden()
+    expect(find_part(tab, "history_undo")).to_be_hidden()
     find(tab, "0003")
     expect(tab.locator(".svd-card")).to_have_count(1)
     press(tab, "trash")
-    expect(said(tab)).to_contain_text("No clip that is chosen is in view")
+    expect(find_said(tab)).to_contain_text("No clip that is chosen is in view")
     find(tab, "")
     expect(tab.locator(".svd-card")).to_have_count(3)
     press(tab, "trash")
     expect(tab.locator(".svd-card")).to_have_count(2)
     choose(tab, "place", "Trash")
     expect(tab.locator(".svd-card")).to_have_count(1)
-    expect(part(tab, "history_trash")).to_be_hidden()
-    card(tab, "clip-svd-0001.mp4").click()
+    expect(find_part(tab, "history_trash")).to_be_hidden()
+    find_card(tab, "clip-svd-0001.mp4").click()
     shoot(tab, "trash")
     press(tab, "back")
-    expect(part(tab, "cards")).to_contain_text("There is nothing in the trash.")
+    expect(find_part(tab, "cards")).to_contain_text("There is nothing in the trash.")
     assert (folder / "clip-svd-0001.json").exists()
 
 
@@ -191,7 +191,7 @@ def many_clips(served_to_a_new_user: Served) -> list[str]:
     frames = np.random.default_rng(5).integers(0, 255, (6, 48, 80, 3), np.uint8)
     names = [f"clip-svd-{number:04d}" for number in range(1, 51)]
     settings = complete(num_frames=6, fps=6, width=80, height=48, checkpoint="gone.safetensors")
-    first = Clip(frames=frames, fps=6, infotext=settings.infotext())
+    first = Clip(frames=frames, fps=6, infotext=settings.write_infotext())
     made = video.save(first, folder / f"{names[0]}.mp4").video
     for age, name in enumerate(names):
         if age:
@@ -204,16 +204,16 @@ def many_clips(served_to_a_new_user: Served) -> list[str]:
 def test_pages_are_turned_and_what_is_chosen_stays_chosen(tab_of_a_new_user, many_clips):
     tab = tab_of_a_new_user
     open_history(tab)
-    chosen = part(tab, "cards", ".svd-chosen")
+    chosen = find_part(tab, "cards", ".svd-chosen")
     expect(chosen).to_have_text("Clips 1 to 24 of 50.")
-    assert names_shown(tab) == many_clips[:24]
-    card(tab, many_clips[1]).click()
-    with late_answers(tab):
+    assert list_names(tab) == many_clips[:24]
+    find_card(tab, many_clips[1]).click()
+    with delay_answers(tab):
         press(tab, "next")
     press(tab, "next")
     expect(chosen).to_have_text("Clips 49 to 50 of 50.")
-    assert names_shown(tab) == many_clips[48:]
-    card(tab, many_clips[49]).click()
+    assert list_names(tab) == many_clips[48:]
+    find_card(tab, many_clips[49]).click()
     press(tab, "next")
     expect(chosen).to_have_attribute("data-count", "2")
     press(tab, "compare")
@@ -222,8 +222,8 @@ def test_pages_are_turned_and_what_is_chosen_stays_chosen(tab_of_a_new_user, man
     press(tab, "previous")
     press(tab, "previous")
     expect(chosen).to_have_text("Clips 1 to 24 of 50.")
-    expect(card(tab, many_clips[1])).to_have_attribute("aria-pressed", "true")
-    with late_answers(tab):
+    expect(find_card(tab, many_clips[1])).to_have_attribute("aria-pressed", "true")
+    with delay_answers(tab):
         choose(tab, "direction", "Ascending")
     find(tab, many_clips[3])
     let_answers_come(tab)
@@ -237,19 +237,19 @@ def test_a_clip_plays_while_it_is_pointed_at_and_the_keyboard_chooses_it(tab_of_
     open_history(tab)
     playing = "() => Array.from(document.querySelectorAll('.svd-card video')).filter((v) => !v.paused).length"
     assert tab.evaluate(playing) == 0
-    card(tab, many_clips[2]).hover()
+    find_card(tab, many_clips[2]).hover()
     tab.wait_for_function(f"({playing})() === 1")
-    part(tab, "history_compare").hover()
+    find_part(tab, "history_compare").hover()
     tab.wait_for_function(f"({playing})() === 0")
-    card(tab, many_clips[0]).focus()
+    find_card(tab, many_clips[0]).focus()
     tab.wait_for_function(f"({playing})() === 1")
     tab.keyboard.press("Enter")
-    expect(card(tab, many_clips[0])).to_have_attribute("aria-pressed", "true")
+    expect(find_card(tab, many_clips[0])).to_have_attribute("aria-pressed", "true")
     tab.keyboard.press("Tab")
     tab.keyboard.press("Space")
-    expect(card(tab, many_clips[1])).to_have_attribute("aria-pressed", "true")
+    expect(find_card(tab, many_clips[1])).to_have_attribute("aria-pressed", "true")
     tab.keyboard.press("Space")
-    expect(card(tab, many_clips[1])).to_have_attribute("aria-pressed", "false")
+    expect(find_card(tab, many_clips[1])).to_have_attribute("aria-pressed", "false")
 
 
 def test_what_cannot_be_brought_back_is_said_and_the_dark_theme_is_dark(tab_of_a_new_user, many_clips):
@@ -257,20 +257,20 @@ def test_what_cannot_be_brought_back_is_said_and_the_dark_theme_is_dark(tab_of_a
     open_history(tab)
     light = tab.locator(".svd-card").first.evaluate(LIGHTNESS)
     tab.evaluate("() => document.body.classList.add('dark')")
-    card(tab, many_clips[0]).click()
-    card(tab, many_clips[3]).click()
+    find_card(tab, many_clips[0]).click()
+    find_card(tab, many_clips[3]).click()
     press(tab, "compare")
     expect(tab.locator(".svd-compare video")).to_have_count(2)
     shoot(tab, "dark")
     assert tab.locator(".svd-card").first.evaluate(LIGHTNESS) < 80 < light
-    card(tab, many_clips[3]).click()
+    find_card(tab, many_clips[3]).click()
     press(tab, "restore")
-    status = part(tab, "status")
+    status = find_part(tab, "status")
     expect(status).to_contain_text("The model gone.safetensors is not there")
     expect(status).to_contain_text("Which picture this clip was made from is not known")
-    expect(part(tab, "clip", "video")).to_be_visible()
+    expect(find_part(tab, "clip", "video")).to_be_visible()
 
 
 def test_a_new_user_is_told_where_clips_come_from(tab_of_a_new_user):
     open_history(tab_of_a_new_user)
-    expect(part(tab_of_a_new_user, "cards")).to_contain_text("There are no clips yet: make one in Animate.")
+    expect(find_part(tab_of_a_new_user, "cards")).to_contain_text("There are no clips yet: make one in Animate.")

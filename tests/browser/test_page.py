@@ -18,20 +18,20 @@ from lib_svd.request import ClipRequest
 from tests.browser.tab import (
     FEW,
     LONG,
-    changes,
     choose,
     choose_long_clip,
     choose_model,
     choose_picture,
+    delay_answers,
+    find_part,
     generate,
-    late_answers,
     let_answers_come,
-    number,
     open_history,
-    part,
-    request_shown,
+    read_request,
+    read_shown,
+    set_number,
     shoot,
-    shown,
+    wait_for_change,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -52,14 +52,14 @@ HEIGHTS = """marks => new Set(marks.map((mark) => mark.getBoundingClientRect().t
 def test_a_picture_becomes_a_clip_that_plays_by_itself(tab, served, picture):
     choose_picture(tab, picture)
     generate(tab)
-    part(tab, "clip", "video").scroll_into_view_if_needed()
+    find_part(tab, "clip", "video").scroll_into_view_if_needed()
     found = tab.evaluate(PLAYING)
     assert found == {"width": 96, "height": 64, "moved": True, "loops": True, "paused": False}
-    expect(part(tab, "gallery", ".thumbnail-item")).to_have_count(5)
-    assert request_shown(tab).num_frames == 5
-    assert "Seconds" in part(tab, "status").inner_text()
+    expect(find_part(tab, "gallery", ".thumbnail-item")).to_have_count(5)
+    assert read_request(tab).num_frames == 5
+    assert "Seconds" in find_part(tab, "status").inner_text()
     newest = max(served.folder.glob("*.mp4"), key=lambda path: path.stat().st_mtime)
-    assert ClipRequest.from_infotext(read_infotext(newest)) == request_shown(tab)
+    assert ClipRequest.from_infotext(read_infotext(newest)) == read_request(tab)
     with tab.expect_download() as download:
         tab.get_by_text("Download clip").click()
     assert Path(download.value.path()).read_bytes() == newest.read_bytes()
@@ -68,14 +68,14 @@ def test_a_picture_becomes_a_clip_that_plays_by_itself(tab, served, picture):
 
 def test_a_new_user_sees_the_demo_move(tab_of_a_new_user, picture):
     tab = tab_of_a_new_user
-    expect(part(tab, "checkpoint", "input")).to_have_value("Demo, 64 px: see how it works")
-    expect(part(tab, "about")).to_contain_text("There is no SVD model yet")
+    expect(find_part(tab, "checkpoint", "input")).to_have_value("Demo, 64 px: see how it works")
+    expect(find_part(tab, "about")).to_contain_text("There is no SVD model yet")
     choose_picture(tab, picture)
     generate(tab)
-    part(tab, "clip", "video").scroll_into_view_if_needed()
+    find_part(tab, "clip", "video").scroll_into_view_if_needed()
     found = tab.evaluate(PLAYING)
     assert (found["width"], found["height"], found["moved"]) == (80, 48, True)
-    box = part(tab, "clip", "video").bounding_box()
+    box = find_part(tab, "clip", "video").bounding_box()
     assert (box["width"], box["height"]) == (480, 288)
     shoot(tab, "demo")
 
@@ -86,17 +86,17 @@ def test_what_is_pressed_before_the_models_are_there_waits_for_them(blank, serve
     held: list[Route] = []
     blank.route("**/run/predict*", lambda route: held.append(route))
     blank.goto(served_to_a_new_user.address)
-    part(blank, "picture", "input[type=file]").set_input_files(picture)
-    expect(part(blank, "picture", "img")).to_be_visible()
-    part(blank, "generate").click()
-    part(blank, "generate").click()
+    find_part(blank, "picture", "input[type=file]").set_input_files(picture)
+    expect(find_part(blank, "picture", "img")).to_be_visible()
+    find_part(blank, "generate").click()
+    find_part(blank, "generate").click()
     blank.wait_for_timeout(500)
-    assert part(blank, "about", "b").count() == 0
+    assert find_part(blank, "about", "b").count() == 0
     blank.route("**/run/predict*", lambda route: route.continue_())
     for request in held:
         request.continue_()
-    expect(part(blank, "seen", "img")).to_be_visible()
-    expect(part(blank, "infotext", "textarea")).to_have_value(re.compile("SVD checkpoint: demo.safetensors"))
+    expect(find_part(blank, "seen", "img")).to_be_visible()
+    expect(find_part(blank, "infotext", "textarea")).to_have_value(re.compile("SVD checkpoint: demo.safetensors"))
     assert len([*served_to_a_new_user.folder.glob("*.mp4")]) == 1
     assert blank.get_by_text("not in the list of choices").count() == 0
 
@@ -104,35 +104,35 @@ def test_what_is_pressed_before_the_models_are_there_waits_for_them(blank, serve
 def test_a_clip_is_reviewed_one_change_is_applied_and_notes_are_kept(tab_of_a_new_user, served_to_a_new_user):
     """The demo at motion 200 is said to be too chaotic: 75 is tried with the same seed and nothing else changed."""
     tab = tab_of_a_new_user
-    expect(part(tab, "review")).to_be_hidden()
+    expect(find_part(tab, "review")).to_be_hidden()
     choose_picture(tab, ROOT / "examples" / "lighthouse.jpg")
-    number(tab, "motion_bucket_id", 200)
-    number(tab, "seed", 5)
-    number(tab, "num_steps", FEW)
+    set_number(tab, "motion_bucket_id", 200)
+    set_number(tab, "seed", 5)
+    set_number(tab, "num_steps", FEW)
     generate(tab)
-    first = request_shown(tab)
-    expect(part(tab, "measures")).to_contain_text("the camera moves")
-    marks_stand_in_one_row(tab)
-    expect(part(tab, "measures", "svg")).not_to_have_count(0)
+    first = read_request(tab)
+    expect(find_part(tab, "measures")).to_contain_text("the camera moves")
+    assert_marks_in_one_row(tab)
+    expect(find_part(tab, "measures", "svg")).not_to_have_count(0)
     choose(tab, "wrong", "too chaotic")
-    expect(part(tab, "advice")).to_contain_text("You said: too chaotic. Set Motion to 75.")
-    part(tab, "note", "input, textarea").last.fill("the tower bends")
-    part(tab, "mark_motion").get_by_text("2", exact=True).click()
-    part(tab, "keep").click()
-    expect(part(tab, "kept")).to_contain_text("Kept.")
+    expect(find_part(tab, "advice")).to_contain_text("You said: too chaotic. Set Motion to 75.")
+    find_part(tab, "note", "input, textarea").last.fill("the tower bends")
+    find_part(tab, "mark_motion").get_by_text("2", exact=True).click()
+    find_part(tab, "keep").click()
+    expect(find_part(tab, "kept")).to_contain_text("Kept.")
     shoot(tab, "review")
-    before = part(tab, "infotext", "textarea").input_value()
-    part(tab, "apply").click()
-    expect(part(tab, "infotext", "textarea")).not_to_have_value(before)
-    assert request_shown(tab) == first.with_(motion_bucket_id=75)
-    newest = history.entries(served_to_a_new_user.folder)
+    before = find_part(tab, "infotext", "textarea").input_value()
+    find_part(tab, "apply").click()
+    expect(find_part(tab, "infotext", "textarea")).not_to_have_value(before)
+    assert read_request(tab) == first.replace(motion_bucket_id=75)
+    newest = history.read_entries(served_to_a_new_user.folder)
     assert [each.settings["motion_bucket_id"] for each in newest[:2]] == [75, 200]
     assert (newest[1].marks, newest[1].note) == ({"motion": 2}, "the tower bends")
     assert newest[0].measures["flow"] < 0.7 * newest[1].measures["flow"]
-    expect(part(tab, "note", "input, textarea").last).to_have_value("")
+    expect(find_part(tab, "note", "input, textarea").last).to_have_value("")
 
 
-def marks_stand_in_one_row(tab: Page) -> None:
+def assert_marks_in_one_row(tab: Page) -> None:
     for width in (700, 1400):
         tab.set_viewport_size({"width": width, "height": 1000})
         for name in history.MARKED:
@@ -143,94 +143,94 @@ def marks_stand_in_one_row(tab: Page) -> None:
 def test_several_changes_since_the_last_clip_are_said_and_one_is_kept(tab_of_a_new_user):
     tab = tab_of_a_new_user
     choose_picture(tab, ROOT / "examples" / "lighthouse.jpg")
-    number(tab, "seed", 5)
-    number(tab, "num_steps", FEW)
+    set_number(tab, "seed", 5)
+    set_number(tab, "num_steps", FEW)
     generate(tab)
-    changes_said = part(tab, "changes")
-    expect(part(tab, "measures")).to_contain_text("Speed")
-    with late_answers(tab):
-        number(tab, "motion_bucket_id", 60)
-    number(tab, "fps", 12)
+    changes_said = find_part(tab, "changes")
+    expect(find_part(tab, "measures")).to_contain_text("Speed")
+    with delay_answers(tab):
+        set_number(tab, "motion_bucket_id", 60)
+    set_number(tab, "fps", 12)
     let_answers_come(tab)
     expect(changes_said).to_contain_text("you changed FPS and Motion")
     shoot(tab, "changes")
     choose(tab, "changes_kept", "Motion")
-    part(tab, "changes_keep").click()
-    expect(part(tab, "fps", "input[type=number]")).to_have_value("7")
-    expect(part(tab, "motion_bucket_id", "input[type=number]")).to_have_value("60")
+    find_part(tab, "changes_keep").click()
+    expect(find_part(tab, "fps", "input[type=number]")).to_have_value("7")
+    expect(find_part(tab, "motion_bucket_id", "input[type=number]")).to_have_value("60")
     expect(changes_said).not_to_be_visible()
-    number(tab, "num_steps", 20)
+    set_number(tab, "num_steps", 20)
     expect(changes_said).to_be_visible()
-    part(tab, "generate").click()
+    find_part(tab, "generate").click()
     expect(tab.locator(".progressDiv")).to_contain_text("Sampling")
     expect(changes_said).not_to_be_visible()
-    expect(part(tab, "generate")).to_be_visible()
-    part(tab, "random_seed").click()
-    number(tab, "num_steps", 4)
+    expect(find_part(tab, "generate")).to_be_visible()
+    find_part(tab, "random_seed").click()
+    set_number(tab, "num_steps", 4)
     expect(changes_said).to_contain_text("you changed Steps, and the seed will be drawn anew")
-    part(tab, "continue").click()
+    find_part(tab, "continue").click()
     expect(changes_said).not_to_be_visible()
 
 
 def test_one_setting_is_swept_in_one_job_and_each_clip_is_shown_when_it_is_chosen(tab_of_a_new_user):
     tab = tab_of_a_new_user
     choose_picture(tab, ROOT / "examples" / "lighthouse.jpg")
-    number(tab, "seed", 5)
-    part(tab, "sweep").get_by_text("Sweep: one setting").click()
-    part(tab, "values", "input, textarea").last.fill("20, 75, 200")
-    before = part(tab, "infotext", "textarea").input_value()
-    part(tab, "sweep_all").click()
+    set_number(tab, "seed", 5)
+    find_part(tab, "sweep").get_by_text("Sweep: one setting").click()
+    find_part(tab, "values", "input, textarea").last.fill("20, 75, 200")
+    before = find_part(tab, "infotext", "textarea").input_value()
+    find_part(tab, "sweep_all").click()
     expect(tab.locator(".progressDiv")).to_contain_text(re.compile(r"Clip [23] of 3: \S+ \d+/\d+: \d+ %.* left"))
-    expect(part(tab, "infotext", "textarea")).not_to_have_value(before)
-    expect(part(tab, "sweep_table", "th a")).to_have_text(["20", "75", "200"])
-    expect(part(tab, "clip", "video")).to_have_attribute("src", re.compile(r"sweep-svd-0001\.mp4"))
-    expect(part(tab, "review")).to_be_hidden()
+    expect(find_part(tab, "infotext", "textarea")).not_to_have_value(before)
+    expect(find_part(tab, "sweep_table", "th a")).to_have_text(["20", "75", "200"])
+    expect(find_part(tab, "clip", "video")).to_have_attribute("src", re.compile(r"sweep-svd-0001\.mp4"))
+    expect(find_part(tab, "review")).to_be_hidden()
     shoot(tab, "sweep")
     tab.wait_for_timeout(1000)
-    expect(part(tab, "status")).to_contain_text("Time taken")
-    part(tab, "sweep_shown").get_by_text("200", exact=True).click()
-    expect(part(tab, "clip", "video")).to_have_attribute("src", re.compile(r"sweep-svd-0001-200\.mp4"))
-    expect(part(tab, "measures")).to_contain_text("the camera moves")
-    assert request_shown(tab).motion_bucket_id == 200
+    expect(find_part(tab, "status")).to_contain_text("Time taken")
+    find_part(tab, "sweep_shown").get_by_text("200", exact=True).click()
+    expect(find_part(tab, "clip", "video")).to_have_attribute("src", re.compile(r"sweep-svd-0001-200\.mp4"))
+    expect(find_part(tab, "measures")).to_contain_text("the camera moves")
+    assert read_request(tab).motion_bucket_id == 200
     shoot(tab, "swept")
-    number(tab, "num_steps", FEW)
+    set_number(tab, "num_steps", FEW)
     generate(tab)
-    expect(part(tab, "sweep_shown", "input:checked")).to_have_count(0)
-    part(tab, "sweep_shown").get_by_text("200", exact=True).click()
-    expect(part(tab, "clip", "video")).to_have_attribute("src", re.compile(r"sweep-svd-0001-200\.mp4"))
+    expect(find_part(tab, "sweep_shown", "input:checked")).to_have_count(0)
+    find_part(tab, "sweep_shown").get_by_text("200", exact=True).click()
+    expect(find_part(tab, "clip", "video")).to_have_attribute("src", re.compile(r"sweep-svd-0001-200\.mp4"))
 
 
 def test_a_preset_is_where_a_clip_begins_and_is_there_when_the_page_loads_again(tab_of_a_new_user):
     tab = tab_of_a_new_user
     choose(tab, "preset", "Product")
-    expect(part(tab, "preset_reason")).to_contain_text("The thing must stay what it is")
-    expect(part(tab, "motion_bucket_id", "input[type=number]")).to_have_value("40")
+    expect(find_part(tab, "preset_reason")).to_contain_text("The thing must stay what it is")
+    expect(find_part(tab, "motion_bucket_id", "input[type=number]")).to_have_value("40")
     shoot(tab, "preset")
     tab.reload()
-    expect(part(tab, "about")).to_contain_text("made for 8 frames of 64x64")
-    expect(part(tab, "preset", "input")).to_have_value("Product")
-    expect(part(tab, "motion_bucket_id", "input[type=number]")).to_have_value("40")
-    expect(part(tab, "num_steps", "input[type=number]")).to_have_value("10")
+    expect(find_part(tab, "about")).to_contain_text("made for 8 frames of 64x64")
+    expect(find_part(tab, "preset", "input")).to_have_value("Product")
+    expect(find_part(tab, "motion_bucket_id", "input[type=number]")).to_have_value("40")
+    expect(find_part(tab, "num_steps", "input[type=number]")).to_have_value("10")
 
 
 def test_a_model_brings_its_own_values_and_what_was_changed_stays(tab, served):
     choose_model(tab, "svd_xt")
-    expect(part(tab, "about")).to_contain_text("Stable Video Diffusion XT")
-    expect(part(tab, "orbit")).not_to_be_visible()
-    number(tab, "fps", 12)
+    expect(find_part(tab, "about")).to_contain_text("Stable Video Diffusion XT")
+    expect(find_part(tab, "orbit")).not_to_be_visible()
+    set_number(tab, "fps", 12)
     choose_model(tab, "sv3d_p")
-    expect(part(tab, "orbit")).to_be_visible()
-    expect(part(tab, "max_guidance", "input[type=number]")).to_have_value("2.5")
-    expect(part(tab, "fps", "input[type=number]")).to_have_value("12")
+    expect(find_part(tab, "orbit")).to_be_visible()
+    expect(find_part(tab, "max_guidance", "input[type=number]")).to_have_value("2.5")
+    expect(find_part(tab, "fps", "input[type=number]")).to_have_value("12")
     shoot(tab, "sv3d")
 
 
 def test_the_model_is_remembered_after_a_reload(tab):
     for name, title in (("sv3d_p", "Stable Video 3D"), ("svd_image_decoder", "image decoder")):
         choose_model(tab, name)
-        expect(part(tab, "about")).to_contain_text(title)
+        expect(find_part(tab, "about")).to_contain_text(title)
         tab.reload()
-        expect(part(tab, "about")).to_contain_text(title)
+        expect(find_part(tab, "about")).to_contain_text(title)
 
 
 CUT_OFF = """() => Array.from(document.querySelectorAll(".svd-row input[type=number]")).filter((field) => {
@@ -242,50 +242,53 @@ CUT_OFF = """() => Array.from(document.querySelectorAll(".svd-row input[type=num
 @pytest.mark.parametrize("width", [1400, 700])
 def test_no_number_is_cut_off(tab, width):
     tab.set_viewport_size({"width": width, "height": 1000})
-    part(tab, "more").get_by_text("More settings").click()
-    expect(part(tab, "guidance_high", "input[type=number]")).to_be_visible()
+    find_part(tab, "more").get_by_text("More settings").click()
+    expect(find_part(tab, "guidance_high", "input[type=number]")).to_be_visible()
     assert tab.evaluate(CUT_OFF) == []
 
 
 def test_a_seed_is_reused_and_drawn_again(tab, picture):
     choose_picture(tab, picture)
     generate(tab)
-    part(tab, "reuse_seed").click()
-    seed = part(tab, "seed", "input")
-    expect(seed).to_have_value(str(request_shown(tab).seed))
-    part(tab, "random_seed").click()
+    find_part(tab, "reuse_seed").click()
+    seed = find_part(tab, "seed", "input")
+    expect(seed).to_have_value(str(read_request(tab).seed))
+    find_part(tab, "random_seed").click()
     expect(seed).to_have_value("-1")
 
 
 def test_a_clip_goes_on_from_the_last_frame_and_from_a_chosen_one(tab, served, picture, tmp_path):
     choose_picture(tab, picture)
-    part(tab, "with_frames", "input").check()
+    find_part(tab, "with_frames", "input").check()
     generate(tab)
     newest = max(served.folder.glob("*.mp4"), key=lambda path: path.stat().st_mtime).with_suffix("")
     frames = sorted(newest.glob("*.png"))
     assert len(frames) == 5
-    before = shown(tab, "picture")
-    part(tab, "continue").click()
-    changes(tab, "picture", before)
-    assert same_picture(tab, frames[-1], tmp_path)
-    height, below = gallery_height(tab)
+    before = read_shown(tab, "picture")
+    find_part(tab, "continue").click()
+    wait_for_change(tab, "picture", before)
+    assert is_same_picture(tab, frames[-1], tmp_path)
+    height, below = measure_gallery(tab)
     assert below < 20
     with tab.expect_response("**/run/predict*"):  # the choice has nothing to show for itself
-        part(tab, "gallery", ".thumbnail-item").nth(1).click()
-    assert gallery_height(tab)[0] == height
-    before = shown(tab, "picture")
-    part(tab, "continue").click()
-    changes(tab, "picture", before)
-    assert same_picture(tab, frames[1], tmp_path)
+        find_part(tab, "gallery", ".thumbnail-item").nth(1).click()
+    assert measure_gallery(tab)[0] == height
+    before = read_shown(tab, "picture")
+    find_part(tab, "continue").click()
+    wait_for_change(tab, "picture", before)
+    assert is_same_picture(tab, frames[1], tmp_path)
 
 
-def gallery_height(tab: Page) -> tuple[float, float]:
+def measure_gallery(tab: Page) -> tuple[float, float]:
     """Pixels of the whole, and of what is empty below the last frame."""
-    whole, last = part(tab, "gallery").bounding_box(), part(tab, "gallery", ".thumbnail-lg").last.bounding_box()
+    whole, last = (
+        find_part(tab, "gallery").bounding_box(),
+        find_part(tab, "gallery", ".thumbnail-lg").last.bounding_box(),
+    )
     return whole["height"], whole["y"] + whole["height"] - last["y"] - last["height"]
 
 
-def same_picture(tab: Page, frame: Path, folder: Path) -> bool:
+def is_same_picture(tab: Page, frame: Path, folder: Path) -> bool:
     """Whether the tab's picture has the very pixels of a file."""
     script = """async () => {
         const shown = document.querySelector("#svd_clip_picture img");
@@ -305,18 +308,18 @@ def same_picture(tab: Page, frame: Path, folder: Path) -> bool:
 def test_a_clip_is_stopped(tab, served, picture, how):
     choose_long_clip(tab, picture)
     clips = len(list(served.folder.glob("*.mp4")))
-    part(tab, "generate").click()
+    find_part(tab, "generate").click()
     expect(tab.locator(".progressDiv")).to_contain_text(re.compile(rf"Sampling \d+/{LONG}: \d+ %.* left"))
     expect(tab.locator(".livePreview")).to_be_visible()
-    preview, room = tab.locator(".livePreview").bounding_box(), part(tab, "gallery").bounding_box()
+    preview, room = tab.locator(".livePreview").bounding_box(), find_part(tab, "gallery").bounding_box()
     assert preview["height"] <= room["height"]
     if how == "button":
         shoot(tab, "progress")
-        part(tab, "interrupt").click()
+        find_part(tab, "interrupt").click()
     else:
         tab.keyboard.press("Escape")
-    expect(part(tab, "status")).to_contain_text("was stopped")
-    expect(part(tab, "generate")).to_be_visible()
+    expect(find_part(tab, "status")).to_contain_text("was stopped")
+    expect(find_part(tab, "generate")).to_be_visible()
     expect(tab.locator(".progressDiv")).to_have_count(0)
     assert len(list(served.folder.glob("*.mp4"))) == clips
 
@@ -326,28 +329,28 @@ def test_progress_and_how_it_ended_are_shown_again_after_a_reload(tab, picture):
     load_again_meanwhile(tab)
     expect(tab.locator(".progressDiv")).to_contain_text("Sampling")
     tab.keyboard.press("Escape")
-    expect(part(tab, "status")).to_contain_text("was stopped")
-    expect(part(tab, "generate")).to_be_visible()
+    expect(find_part(tab, "status")).to_contain_text("was stopped")
+    expect(find_part(tab, "generate")).to_be_visible()
     expect(tab.locator(".progressDiv")).to_have_count(0)
     choose_picture(tab, picture)
-    number(tab, "num_steps", 40)
+    set_number(tab, "num_steps", 40)
     load_again_meanwhile(tab)
-    expect(part(tab, "clip", "video")).to_be_visible(timeout=300_000)  # a busy machine takes minutes
-    expect(part(tab, "status")).to_contain_text("5 frames of 96x64")
-    expect(part(tab, "review")).to_be_visible()
-    assert request_shown(tab).num_steps == 40
+    expect(find_part(tab, "clip", "video")).to_be_visible(timeout=300_000)  # a busy machine takes minutes
+    expect(find_part(tab, "status")).to_contain_text("5 frames of 96x64")
+    expect(find_part(tab, "review")).to_be_visible()
+    assert read_request(tab).num_steps == 40
 
 
 def load_again_meanwhile(tab: Page) -> None:
     """Begin a clip, and load the page again while it is being made."""
-    part(tab, "generate").click()
+    find_part(tab, "generate").click()
     expect(tab.locator(".progressDiv")).to_contain_text("Sampling")
     tab.reload()
 
 
 def test_the_bar_never_goes_back(tab, picture):
     choose_picture(tab, picture)
-    number(tab, "num_steps", 40)
+    set_number(tab, "num_steps", 40)
     tab.evaluate("""() => {
         window.shares = [];
         new MutationObserver(() => {
@@ -363,19 +366,19 @@ def test_the_bar_never_goes_back(tab, picture):
 
 def test_what_cannot_be_done_is_said_in_a_sentence(tab, picture):
     tab.keyboard.press("Control+Enter")
-    status = part(tab, "status", ".error")
+    status = find_part(tab, "status", ".error")
     expect(status).to_have_text(re.compile("^There is no picture yet: "))
     choose_picture(tab, picture)
-    number(tab, "min_guidance", 9)
-    part(tab, "generate").click()
+    set_number(tab, "min_guidance", 9)
+    find_part(tab, "generate").click()
     expect(status).to_have_text(re.compile("^Guidance must not fall"))
-    expect(part(tab, "generate")).to_be_visible()
+    expect(find_part(tab, "generate")).to_be_visible()
 
 
 def test_a_picture_that_cannot_be_used_is_told_from_one_that_can(tab, tmp_path):
     Image.new("RGB", (16, 16)).save(tmp_path / "icon.png")
-    part(tab, "picture", "input[type=file]").set_input_files(tmp_path / "icon.png")
-    said = part(tab, "seen_note", ".error")
+    find_part(tab, "picture", "input[type=file]").set_input_files(tmp_path / "icon.png")
+    said = find_part(tab, "seen_note", ".error")
     expect(said).to_contain_text("choose a larger picture")
     expect(said).to_have_css("font-weight", "600")
 
@@ -388,15 +391,15 @@ def test_what_is_no_picture_is_a_sentence_on_the_page_and_nothing_in_the_log(tab
     tab.on("response", lambda answer: statuses.append(answer.status))
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
-        part(tab, "picture", "input[type=file]").set_input_files(tmp_path / name)
-        said = part(tab, "seen_note", ".error")
+        find_part(tab, "picture", "input[type=file]").set_input_files(tmp_path / name)
+        said = find_part(tab, "seen_note", ".error")
         expect(said).to_contain_text(re.compile(f"({re.escape(name)}|The picture) is "))
         assert "/" not in said.inner_text()
-        part(tab, "generate").click()
-        expect(part(tab, "status", ".error")).to_have_text(said.inner_text())
-        expect(part(tab, "generate")).to_be_visible()
+        find_part(tab, "generate").click()
+        expect(find_part(tab, "status", ".error")).to_have_text(said.inner_text())
+        expect(find_part(tab, "generate")).to_be_visible()
         tab.reload()
-        expect(part(tab, "about")).to_contain_text("made for 5 frames")
+        expect(find_part(tab, "about")).to_contain_text("made for 5 frames")
     assert [status for status in statuses if status >= 400] == []
     assert "Traceback" not in served.log.read_text()[len(before) :]
 
@@ -405,7 +408,7 @@ def test_nothing_is_asked_of_other_sites(tab, served, picture):
     asked: list[str] = []
     tab.on("request", lambda request: asked.append(request.url))
     tab.reload()
-    expect(part(tab, "about")).to_contain_text("made for 5 frames")
+    expect(find_part(tab, "about")).to_contain_text("made for 5 frames")
     choose_picture(tab, picture)
     generate(tab)
     open_history(tab)

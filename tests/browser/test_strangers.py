@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page
 
 from lib_svd.clip import Clip
 from lib_svd.video import save
-from tests.browser.conftest import PYTHONS, Served, _served
+from tests.browser.conftest import PYTHONS, Served, _serve
 
 KNOCKS = """async ({target, clip, framed}) => {
     const found = {};
@@ -58,7 +58,7 @@ OPAQUE = ("config, unseen", "progress", "progress, as no type", "predict", "uplo
 @pytest.fixture(scope="module")
 def served_beside_strangers(tmp_path_factory) -> Iterator[Served]:
     here = tmp_path_factory.mktemp("served_beside_strangers")
-    yield from _served(PYTHONS["gradio3"], here, here / "models")
+    yield from _serve(PYTHONS["gradio3"], here, here / "models")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkpoints.files import Weights, loaded, write_narrow
+from tests.checkpoints.files import Weights, load_weights, write_narrow
 
 
 @pytest.fixture(scope="session")
@@ -16,4 +16,4 @@ def native(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def expected(native: Path) -> Weights:
-    return loaded(native)
+    return load_weights(native)

@@ -15,12 +15,12 @@ Shapes = dict[str, tuple[int, ...]]
 BYTES = {"F16": 2, "F32": 4, "F8_E4M3": 1, "I8": 1}
 
 
-def shapes_of(kind: str) -> Shapes:
+def list_shapes(kind: str) -> Shapes:
     with torch.device("meta"):
         return {name: tuple(weight.shape) for name, weight in Rife(KINDS[kind]).state_dict().items()}
 
 
-def as_trained(shapes: Shapes, before: str = "module.") -> Shapes:
+def rename_as_trained(shapes: Shapes, before: str = "module.") -> Shapes:
     """The names that Practical-RIFE gives, with what its training alone needs."""
     named = {before + name.replace("blocks.", "block"): shape for name, shape in shapes.items()}
     return named | {before + "teacher.conv0.0.0.weight": (32, 40, 3, 3), before + "caltime.0.bias": (8,)}

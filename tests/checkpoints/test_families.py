@@ -14,13 +14,13 @@ from lib_svd.engine.config import DecoderConfig, NetworkConfigs
 from lib_svd.errors import BadCheckpoint, BadRequest
 from lib_svd.request import ClipRequest
 from lib_svd.settings import SAMPLERS, SCHEDULES
-from tests.checkpoints.files import NARROW, PLAIN, UNET, native_keys, only, with_vector, write_narrow
+from tests.checkpoints.files import NARROW, PLAIN, UNET, keep_keys, list_native_keys, set_vector, write_narrow
 from tests.tiny import write_tiny
 
 SV3D = replace(NARROW, decoder=DecoderConfig(channels=(32, 64), num_res_blocks=2, temporal=False))
 
 
-def recognised(folder: Path, name: str, configs: NetworkConfigs = NARROW, **metadata: str) -> Checkpoint:
+def recognise_written(folder: Path, name: str, configs: NetworkConfigs = NARROW, **metadata: str) -> Checkpoint:
     return recognise(write_narrow(folder / name, configs, metadata=metadata))
 
 
@@ -51,19 +51,19 @@ def recognised(folder: Path, name: str, configs: NetworkConfigs = NARROW, **meta
         ("svd_xt_image_decoder.safetensors", PLAIN, "svd_xt_image_decoder"),
         ("svd_xt.safetensors", PLAIN, "svd_xt_image_decoder"),
         ("svd_xt_image_decoder.safetensors", NARROW, "svd_xt"),
-        ("anything.safetensors", with_vector(SV3D, 256), "sv3d_u"),
-        ("svd_xt.safetensors", with_vector(SV3D, 1280), "sv3d_p"),
+        ("anything.safetensors", set_vector(SV3D, 256), "sv3d_u"),
+        ("svd_xt.safetensors", set_vector(SV3D, 1280), "sv3d_p"),
     ],
 )
 def test_family_by_keys_then_name(tmp_path: Path, name: str, configs: NetworkConfigs, family: str) -> None:
-    found = recognised(tmp_path, name, configs)
+    found = recognise_written(tmp_path, name, configs)
 
     assert found.family.name == family
     assert found.notes == ()
 
 
 def test_a_name_that_tells_nothing_is_assumed_to_be_xt_and_said(tmp_path: Path) -> None:
-    found = recognised(tmp_path, "svd/model.safetensors")
+    found = recognise_written(tmp_path, "svd/model.safetensors")
 
     assert found.family.name == "svd_xt"
     assert found.notes == (
@@ -82,13 +82,13 @@ def test_the_user_goes_before_metadata_and_metadata_before_the_name(tmp_path: Pa
 def test_comfyui_s_title_helps_where_the_name_does_not(tmp_path: Path) -> None:
     comfyui = {"modelspec.architecture": "stable-video-diffusion-img2vid-v1", "modelspec.title": "svd_xt merge 1"}
 
-    assert recognised(tmp_path, "a.safetensors", **comfyui).family.name == "svd_xt"
+    assert recognise_written(tmp_path, "a.safetensors", **comfyui).family.name == "svd_xt"
 
 
 @pytest.mark.parametrize(("lender", "family"), [("svd", "animatelcm_svd"), ("svd_xt", "animatelcm_svd_xt")])
 def test_frames_of_animatelcm_come_from_its_lender(tmp_path: Path, lender: str, family: str) -> None:
     write_narrow(tmp_path / f"{lender}.safetensors")
-    unet = write_tiny(tmp_path / "animatelcm.safetensors", only(native_keys(), UNET), 2)
+    unet = write_tiny(tmp_path / "animatelcm.safetensors", keep_keys(list_native_keys(), UNET), 2)
 
     found = recognise(unet, companion=tmp_path / f"{lender}.safetensors")
 
@@ -106,7 +106,7 @@ def test_what_a_file_says_of_itself(tmp_path: Path) -> None:
         "background": "#ffffff",
     }  # fmt: skip
     given = {**said, "latent_rgb": "1 2 3 4 5 6 7 8 9 0 1 -2.5"}
-    found = recognised(tmp_path, "svd.safetensors", **{f"svd.{name}": text for name, text in given.items()})
+    found = recognise_written(tmp_path, "svd.safetensors", **{f"svd.{name}": text for name, text in given.items()})
 
     assert {name: str(getattr(found.family, name)) for name in said} == said | {"min_guidance": "1.0"}
     assert found.family.latent_rgb == ((1, 2, 3), (4, 5, 6), (7, 8, 9), (0, 1, -2.5))
@@ -136,11 +136,11 @@ def test_what_a_file_says_of_itself(tmp_path: Path) -> None:
 )
 def test_nonsense_in_the_metadata_is_refused(tmp_path: Path, key: str, text: str, what: str) -> None:
     with pytest.raises(BadCheckpoint, match=rf"^svd\.safetensors .*{what}.*: correct the metadata or take it out\.$"):
-        recognised(tmp_path, "svd.safetensors", **{key: text})
+        recognise_written(tmp_path, "svd.safetensors", **{key: text})
 
 
 def test_an_unknown_key_in_the_metadata_is_a_note(tmp_path: Path) -> None:
-    notes = recognised(tmp_path, "svd.safetensors", **{"svd.colour": "red", "format": "pt"}).notes
+    notes = recognise_written(tmp_path, "svd.safetensors", **{"svd.colour": "red", "format": "pt"}).notes
 
     assert notes == ("svd.safetensors has svd.colour in its metadata, which means nothing here.",)
 
@@ -232,7 +232,7 @@ def test_sizes_off_the_grid_are_refused_with_the_nearest_ones() -> None:
 def test_describe_is_fit_for_json_and_counts_parameters(tmp_path: Path) -> None:
     import json
 
-    found = describe(recognised(tmp_path, "svd_xt_1_1.safetensors", **{"svd.num_frames": "6"}))
+    found = describe(recognise_written(tmp_path, "svd_xt_1_1.safetensors", **{"svd.num_frames": "6"}))
 
     assert json.loads(json.dumps(found)) == found | {"networks": json.loads(json.dumps(found["networks"]))}
     assert (found["family"], found["num_frames"], found["size_grid"]) == ("svd_xt_1_1", 6, 4)
@@ -246,16 +246,16 @@ def test_describe_is_fit_for_json_and_counts_parameters(tmp_path: Path) -> None:
 
 def test_motion_beyond_what_the_file_says_it_was_trained_on_is_noted(tmp_path: Path) -> None:
     reach = {"svd.motion_bucket_id": "40", "svd.lowest_motion": "20", "svd.highest_motion": "60"}
-    checkpoint = recognised(tmp_path, "svd.safetensors", **reach)
+    checkpoint = recognise_written(tmp_path, "svd.safetensors", **reach)
 
-    def notes(motion: int | None) -> tuple[str, ...]:
+    def list_notes(motion: int | None) -> tuple[str, ...]:
         request = ClipRequest(motion_bucket_id=motion)
         return checkpoint.family.complete(request, grid=checkpoint.size_grid)[1]
 
-    assert notes(None) == notes(20) == notes(60) == ()
-    (note,) = notes(61)
+    assert list_notes(None) == list_notes(20) == list_notes(60) == ()
+    (note,) = list_notes(61)
     assert note.endswith("was trained on Motion 20 to 60; with 61 it may fall apart.")
-    assert len(notes(19)) == 1
+    assert len(list_notes(19)) == 1
 
 
 @pytest.mark.parametrize(
@@ -266,5 +266,5 @@ def test_motion_beyond_what_the_file_says_it_was_trained_on_is_noted(tmp_path: P
     ],
 )
 def test_what_a_file_says_of_its_frames_goes_before_its_name(tmp_path, name, frames, family):
-    found = recognised(tmp_path, f"{name}.safetensors", **{"diffusers.num_frames": frames})
+    found = recognise_written(tmp_path, f"{name}.safetensors", **{"diffusers.num_frames": frames})
     assert found.family.name == family

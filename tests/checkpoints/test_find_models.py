@@ -35,12 +35,12 @@ def models(tmp_path: Path) -> Path:
 LISTED = ["folder", "svd_9.safetensors", "svd_10.safetensors", "SVD_XT.SAFETENSORS", "video/svd_xt_1_1.safetensors"]
 
 
-def names(found: list[Path], root: Path) -> list[str]:
+def list_names(found: list[Path], root: Path) -> list[str]:
     return [path.relative_to(root).as_posix() for path in found]
 
 
 def test_files_and_diffusers_folders_in_natural_order(models: Path) -> None:
-    assert names(find_checkpoints([models]), models) == LISTED
+    assert list_names(find_checkpoints([models]), models) == LISTED
 
 
 def test_links_are_followed_once_and_loops_end(models: Path) -> None:
@@ -50,11 +50,11 @@ def test_links_are_followed_once_and_loops_end(models: Path) -> None:
 
     found = find_checkpoints([models, models / "video", models])
 
-    assert names(found, models) == LISTED
+    assert list_names(found, models) == LISTED
     (models.parent / "elsewhere").mkdir()
     (models.parent / "elsewhere" / "new.safetensors").touch()
     (models / "link").symlink_to(models.parent / "elsewhere", target_is_directory=True)
-    assert "link/new.safetensors" in names(find_checkpoints([models]), models)
+    assert "link/new.safetensors" in list_names(find_checkpoints([models]), models)
 
 
 def test_a_diffusers_folder_hides_its_own_parts_and_nothing_else(models: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_diffusers_folder_hides_its_own_parts_and_nothing_else(models: Path) -
     (models / "svd-repo" / "svd_xt.safetensors").touch()
     (models / "svd-repo" / "comfyui" / "unet.safetensors").parent.mkdir()
     (models / "svd-repo" / "comfyui" / "unet.safetensors").touch()
-    assert sorted(names(find_checkpoints([models]), models)) == sorted(
+    assert sorted(list_names(find_checkpoints([models]), models)) == sorted(
         [".", *LISTED, "svd-repo", "svd-repo/comfyui/unet.safetensors", "svd-repo/svd_xt.safetensors"]
     )
 
@@ -90,20 +90,20 @@ def test_folders_that_are_not_there_are_passed_over(models: Path, tmp_path: Path
     ],
 )
 def test_a_model_by_name(models: Path, name: str, found: str) -> None:
-    assert resolve(name, [models.parent / "nowhere", models], every) == [models / found]
+    assert resolve(name, [models.parent / "nowhere", models], accept) == [models / found]
 
 
-def every(path: Path) -> bool:
+def accept(path: Path) -> bool:
     return True
 
 
 def test_a_model_by_path(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(models)
 
-    assert resolve("video/svd_xt_1_1.safetensors", [], every) == [Path("video/svd_xt_1_1.safetensors")]
-    assert resolve(str(models / "old.ckpt"), [], every) == [models / "old.ckpt"]
-    assert resolve(str(models / "folder"), [], every) == [models / "folder"]
-    assert resolve(str(tmp_path / "not_there.safetensors"), [models], every) == [tmp_path / "not_there.safetensors"]
+    assert resolve("video/svd_xt_1_1.safetensors", [], accept) == [Path("video/svd_xt_1_1.safetensors")]
+    assert resolve(str(models / "old.ckpt"), [], accept) == [models / "old.ckpt"]
+    assert resolve(str(models / "folder"), [], accept) == [models / "folder"]
+    assert resolve(str(tmp_path / "not_there.safetensors"), [models], accept) == [tmp_path / "not_there.safetensors"]
 
 
 @pytest.mark.parametrize(
@@ -127,14 +127,14 @@ def test_a_name_that_fits_several_gives_them_all_and_exact_case_comes_before_any
         path = tmp_path / f"{place}.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(place)
-    assert resolve(name, [tmp_path, tmp_path / "c"], every) == [tmp_path / each for each in found]
+    assert resolve(name, [tmp_path, tmp_path / "c"], accept) == [tmp_path / each for each in found]
 
 
 @pytest.mark.parametrize("name", ["svd_11", "", "nosuch/svd_9"])
 def test_a_model_that_is_nowhere(models: Path, name: str) -> None:
     (models / "a.safetensors").touch()
     with pytest.raises(BadCheckpoint) as caught:
-        resolve(name, [models], every)
+        resolve(name, [models], accept)
 
     sentence = str(caught.value)
     assert sentence.startswith(
@@ -160,4 +160,4 @@ def test_only_what_would_be_taken_is_offered(models: Path, usable: set[str], off
 
 def test_an_empty_folder_says_so(tmp_path: Path) -> None:
     with pytest.raises(BadCheckpoint, match=r"found no SVD model; put yours there\.$"):
-        resolve("svd", [tmp_path], every)
+        resolve("svd", [tmp_path], accept)

@@ -11,16 +11,16 @@ import pytest
 import torch
 
 from lib_svd.checkpoints import networks
-from lib_svd.checkpoints.configs import decoder_config, encoder_config, unet_config, vision_config
-from lib_svd.checkpoints.diffusers_layout import DECODER, ENCODER, UNET, VISION, Origin, unet_map, vae_map, vision_map
+from lib_svd.checkpoints.configs import read_decoder_config, read_encoder_config, read_unet_config, read_vision_config
+from lib_svd.checkpoints.diffusers_layout import DECODER, ENCODER, UNET, VISION, Origin, map_unet, map_vae, map_vision
 from lib_svd.checkpoints.load import load
 from lib_svd.checkpoints.native_layout import PARTS, UNUSED, split
 from lib_svd.checkpoints.recognise import recognise
-from lib_svd.checkpoints.strict import _core
+from lib_svd.checkpoints.strict import _trim_shape
 from lib_svd.engine.config import DecoderConfig, EncoderConfig, NetworkConfigs, UNetConfig, VisionConfig
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.testing import write_checkpoint
-from tests.checkpoints.files import NARROW, PLAIN, native_keys, released, with_vector, write_narrow
+from tests.checkpoints.files import NARROW, PLAIN, list_native_keys, read_released, set_vector, write_narrow
 
 RELEASED = {
     "svd_xt": NetworkConfigs(
@@ -39,32 +39,32 @@ RELEASED["tiny"] = NetworkConfigs(
     vision=VisionConfig(width=160, num_layers=2, mlp_width=640, embed_dim=96),
 )
 RELEASED["tiny_sv3d_p"] = replace(
-    with_vector(RELEASED["tiny"], 1280),
+    set_vector(RELEASED["tiny"], 1280),
     decoder=DecoderConfig(channels=(32, 64, 128, 128), temporal=False),
 )
 
 
-@pytest.mark.parametrize("name", released())
+@pytest.mark.parametrize("name", read_released())
 def test_each_key_of_a_released_file_is_a_network_s_or_known_unused(name: str) -> None:
-    keys = released()[name]
+    keys = read_released()[name]
     found = split(keys)
     used = {part: set(names) for part, names in found.parts.items()}
 
     assert found.extra == []
-    assert {part: set(networks.shapes(part, RELEASED[name])) for part in PARTS} == used
+    assert {part: set(networks.list_shapes(part, RELEASED[name])) for part in PARTS} == used
     placed = [key for names in found.parts.values() for key in names.values()] + found.unused
     assert sorted(placed) == sorted(keys)
 
 
-@pytest.mark.parametrize("name", released())
+@pytest.mark.parametrize("name", read_released())
 def test_sizes_are_read_from_shapes(name: str) -> None:
-    keys = released()[name]
+    keys = read_released()[name]
     found = {part: {a: tuple(keys[b]) for a, b in names.items()} for part, names in split(keys).parts.items()}
 
-    assert unet_config(found["unet"]) == RELEASED[name].unet
-    assert encoder_config(found["encoder"]) == RELEASED[name].encoder
-    assert decoder_config(found["decoder"]) == RELEASED[name].decoder
-    assert vision_config(found["vision"]) == RELEASED[name].vision
+    assert read_unet_config(found["unet"]) == RELEASED[name].unet
+    assert read_encoder_config(found["encoder"]) == RELEASED[name].encoder
+    assert read_decoder_config(found["decoder"]) == RELEASED[name].decoder
+    assert read_vision_config(found["vision"]) == RELEASED[name].vision
 
 
 @pytest.mark.parametrize(
@@ -90,12 +90,12 @@ def test_no_number_of_levels_or_blocks_is_taken_for_granted(tmp_path: Path, chan
 
 
 def test_narrow_keys_of_these_tests_are_spelled_as_the_released_ones() -> None:
-    keys = native_keys(RELEASED["svd_xt"])
+    keys = list_native_keys(RELEASED["svd_xt"])
     text = "conditioner.embedders.0.open_clip.model."
 
-    real = {k: s for k, s in released()["svd_xt"].items() if not k.startswith(text) or k.startswith(VISION)}
+    real = {k: s for k, s in read_released()["svd_xt"].items() if not k.startswith(text) or k.startswith(VISION)}
     assert {k: s for k, s in keys.items() if not k.startswith(text) or k.startswith(VISION)} == real
-    assert native_keys(PLAIN).keys() != keys.keys()
+    assert list_native_keys(PLAIN).keys() != keys.keys()
 
 
 def test_each_unused_pattern_says_why() -> None:
@@ -136,19 +136,19 @@ def diffusers_shapes() -> dict[str, dict[str, tuple[int, ...]]]:
 def test_diffusers_layout_maps_one_to_one_at_full_size(diffusers_shapes: dict[str, dict[str, tuple[int, ...]]]) -> None:
     shapes = diffusers_shapes
     assert [len(keys) for keys in shapes.values()] == [1428, 374, 520]
-    mapped = unet_map(shapes["unet"]) | vae_map(shapes["vae"]) | vision_map(shapes["image_encoder"])
+    mapped = map_unet(shapes["unet"]) | map_vae(shapes["vae"]) | map_vision(shapes["image_encoder"])
     there = {k: v for keys in shapes.values() for k, v in keys.items()}
 
     ours = (UNET, VISION, ENCODER + "encoder.", ENCODER + "quant_conv.", DECODER + "decoder.")
-    native = {k: tuple(s) for k, s in released()["svd_xt"].items() if k.startswith(ours)}
+    native = {k: tuple(s) for k, s in read_released()["svd_xt"].items() if k.startswith(ours)}
     assert set(mapped) == set(native)
     from_keys = [key for origin in mapped.values() for key in origin.keys]
     assert sorted(from_keys) == sorted(there)
     for key, origin in mapped.items():
-        assert _core(_moved(origin, there)) == _core(native[key]), key
+        assert _trim_shape(_move(origin, there)) == _trim_shape(native[key]), key
 
 
-def _moved(origin: Origin, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
+def _move(origin: Origin, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
     first = shapes[origin.keys[0]]
     if origin.transform == "stack":
         return (3 * first[0], *first[1:])
@@ -164,8 +164,8 @@ def test_heads_are_as_many_as_fit_and_one_at_least(tmp_path: Path, widths: tuple
         vision=VisionConfig(width=vision_width, num_layers=1, mlp_width=64, embed_dim=32),
     )
     path = write_checkpoint(tmp_path / "svd_xt.safetensors", configs, metadata={})
-    svd = load(recognise(path), standalone_host("cpu"))
+    svd = load(recognise(path), make_standalone_host("cpu"))
     assert svd.configs == configs
-    with svd.unet.on_gpu(0) as unet, svd.vision.on_gpu(0) as tower, torch.inference_mode():
-        tables = unet.tables(torch.zeros(1), torch.zeros(1, 768), tower(torch.zeros(1, 3, 224, 224)), 2)
+    with svd.unet.bring_to_gpu(0) as unet, svd.vision.bring_to_gpu(0) as tower, torch.inference_mode():
+        tables = unet.make_tables(torch.zeros(1), torch.zeros(1, 768), tower(torch.zeros(1, 3, 224, 224)), 2)
         assert unet(torch.zeros(2, 8, 4, 4), tables, 0).isfinite().all()

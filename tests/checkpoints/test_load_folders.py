@@ -26,14 +26,14 @@ from tests.checkpoints.files import (
     VISION,
     Weights,
     assert_equal,
-    host_in,
-    loaded,
-    native_keys,
-    only,
-    weights,
+    collect_weights,
+    keep_keys,
+    list_native_keys,
+    load_weights,
+    make_host,
     write_narrow,
 )
-from tests.tiny import tiny_tensors, write_tiny
+from tests.tiny import make_tiny_tensors, write_tiny
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +42,12 @@ def diffusers_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("folders") / "svd_folder"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # diffusers warns of a missing CUDA
-        for name, model in _diffusers_models().items():
+        for name, model in _make_diffusers_models().items():
             model.save_pretrained(folder / name)
     return folder
 
 
-def _diffusers_models() -> dict[str, Any]:
+def _make_diffusers_models() -> dict[str, Any]:
     """Random weights everywhere: a norm swapped for another must show, so none keeps its ones and zeros."""
     from diffusers import AutoencoderKLTemporalDecoder, UNetSpatioTemporalConditionModel
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
@@ -83,7 +83,7 @@ def _diffusers_models() -> dict[str, Any]:
     return models
 
 
-def stored(folder: Path) -> Iterator[tuple[str, Tensor]]:
+def read_stored(folder: Path) -> Iterator[tuple[str, Tensor]]:
     for path in sorted(folder.glob("*.safetensors")):
         with safe_open(path, framework="pt") as file:
             yield from ((key, file.get_tensor(key)) for key in file.keys())  # noqa: SIM118
@@ -93,9 +93,9 @@ def test_a_folder_that_diffusers_saved_loads_weight_by_weight(diffusers_folder: 
     checkpoint = recognise(diffusers_folder)
     assert checkpoint.family.name == "svd"
     assert checkpoint.layout == "diffusers folder"
-    found = weights(load(checkpoint, host_in()))
+    found = collect_weights(load(checkpoint, make_host()))
 
-    theirs = {k: t for name in ("unet", "vae", "image_encoder") for k, t in stored(diffusers_folder / name)}
+    theirs = {k: t for name in ("unet", "vae", "image_encoder") for k, t in read_stored(diffusers_folder / name)}
     assert len(theirs) == sum(map(len, found.values())) + DEAD_IN_FOLDER + 2 * 2 * 1  # q, k, v are one here
     for part, ours, key in SPOT_CHECKS:
         assert torch.equal(found[part][ours].flatten(), theirs[key].flatten()), ours
@@ -134,56 +134,56 @@ SPOT_CHECKS = (
 @torch.no_grad()
 def test_the_folder_computes_what_diffusers_computes(diffusers_folder: Path) -> None:
     """Names and shapes cannot show two norms swapped; the networks' results do."""
-    models = _diffusers_models()
-    svd = load(recognise(diffusers_folder), host_in())
+    models = _make_diffusers_models()
+    svd = load(recognise(diffusers_folder), make_host())
     vision, encoder, unet, decoder = (svd.residents[part].network for part in ("vision", "encoder", "unet", "decoder"))
     vae, num_frames = models["vae"], 3
 
     image = torch.rand(1, 3, 28, 28) * 2 - 1
-    assert _apart(vision(image)[:, 0], models["image_encoder"](image).image_embeds) < 1e-5
-    assert _apart(encoder(image), vae.quant_conv(vae.encoder(image))) < 1e-5
+    assert _measure_difference(vision(image)[:, 0], models["image_encoder"](image).image_embeds) < 1e-5
+    assert _measure_difference(encoder(image), vae.quant_conv(vae.encoder(image))) < 1e-5
     latents = torch.randn(num_frames, 4, 8, 8)
     decoded = vae.decode(latents / LATENT_SCALE, num_frames=num_frames).sample
-    assert _apart(torch.cat(list(decoder.frames(latents, num_frames))), decoded) < 1e-5
+    assert _measure_difference(torch.cat(list(decoder.decode_frames(latents, num_frames))), decoded) < 1e-5
 
     x, c_noise, ids = torch.randn(num_frames, 8, 8, 8), torch.tensor([0.3]), torch.tensor([[6.0, 75.0, 0.02]])
     context = torch.randn(1, 1, 32)
     theirs = models["unet"](x[None], c_noise[0], context, added_time_ids=ids).sample[0]
-    tables = unet.tables(c_noise, sinusoid(ids, 256).flatten(1), context, num_frames)
-    assert _apart(unet(x, tables, 0), theirs) < 1e-3  # diffusers has another eps in most norms of its UNet
+    tables = unet.make_tables(c_noise, sinusoid(ids, 256).flatten(1), context, num_frames)
+    assert _measure_difference(unet(x, tables, 0), theirs) < 1e-3  # diffusers has another eps in most norms of its UNet
 
 
-def _apart(a: Tensor, b: Tensor) -> float:
+def _measure_difference(a: Tensor, b: Tensor) -> float:
     """Relative rms."""
     return float((a - b).square().mean().sqrt() / b.square().mean().sqrt())
 
 
 def test_a_native_file_of_the_folder_s_weights_is_equal(diffusers_folder: Path, tmp_path: Path) -> None:
     checkpoint = recognise(diffusers_folder)
-    found = weights(load(checkpoint, host_in()))
+    found = collect_weights(load(checkpoint, make_host()))
     homes = {"unet": UNET, "vision": VISION, "encoder": ENCODER, "decoder": DECODER}
-    keys = native_keys(checkpoint.configs)
-    tensors = tiny_tensors(keys, 7)
+    keys = list_native_keys(checkpoint.configs)
+    tensors = make_tiny_tensors(keys, 7)
     for part, prefix in homes.items():
         for name, tensor in found[part].items():
             tensors[prefix + name] = tensor.reshape(keys[prefix + name]).contiguous()
     save_file(tensors, tmp_path / "svd.safetensors")
 
-    assert_equal(loaded(tmp_path / "svd.safetensors"), found)
+    assert_equal(load_weights(tmp_path / "svd.safetensors"), found)
 
 
 def test_fp16_variants_and_shards_of_a_folder(diffusers_folder: Path, tmp_path: Path) -> None:
     for name in ("unet", "vae", "image_encoder"):
         target = tmp_path / "sharded_svd" / name
         target.mkdir(parents=True)
-        tensors = dict(stored(diffusers_folder / name))
+        tensors = dict(read_stored(diffusers_folder / name))
         if name == "vae":
             save_file({k: t.half() for k, t in tensors.items()}, target / "diffusion_pytorch_model.fp16.safetensors")
         else:
             _write_shards(target, tensors)
 
-    found = loaded(tmp_path / "sharded_svd")
-    whole = loaded(diffusers_folder)
+    found = load_weights(tmp_path / "sharded_svd")
+    whole = load_weights(diffusers_folder)
 
     for part in ("unet", "vision"):
         assert all(torch.equal(found[part][name], whole[part][name]) for name in whole[part])
@@ -204,7 +204,7 @@ def _write_shards(folder: Path, tensors: dict[str, Tensor]) -> None:
 def test_a_missing_shard_is_named(diffusers_folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "svd" / "unet"
     target.mkdir(parents=True)
-    _write_shards(target, dict(stored(diffusers_folder / "unet")))
+    _write_shards(target, dict(read_stored(diffusers_folder / "unet")))
     (target / "model-00002-of-00002.safetensors").unlink()
 
     with pytest.raises(BadCheckpoint, match=r"model-00002-of-00002\.safetensors is not in .*: check the name"):
@@ -216,7 +216,7 @@ def test_a_bare_diffusers_unet_borrows_the_rest(diffusers_folder: Path, native: 
     write_tiny(tmp_path / "a" / "an_image_model.safetensors", {"cond_stage_model.x": [2], "y.input_blocks.0": [2]}, 1)
     (tmp_path / "a" / "svd_xt.safetensors").write_bytes(native.read_bytes())
     unet = tmp_path / "AnimateLCM-SVD-xt.safetensors"
-    save_file(dict(stored(diffusers_folder / "unet")), unet)
+    save_file(dict(read_stored(diffusers_folder / "unet")), unet)
 
     named = recognise(unet, companion=native)
     searched = recognise(unet, search_dirs=[tmp_path])
@@ -227,19 +227,19 @@ def test_a_bare_diffusers_unet_borrows_the_rest(diffusers_folder: Path, native: 
     )
     assert "taken from svd_xt.safetensors" in searched.notes[0]
     assert [stamp.path.name for stamp in searched.stamps] == [unet.name, "svd_xt.safetensors"]
-    found, own, lent = weights(load(named, host_in())), loaded(diffusers_folder), loaded(native)
+    found, own, lent = collect_weights(load(named, make_host())), load_weights(diffusers_folder), load_weights(native)
     assert_equal(found, {"unet": own["unet"], **{part: lent[part] for part in ("vision", "encoder", "decoder")}})
 
 
 def test_a_bare_native_unet_borrows_too(native: Path, tmp_path: Path, expected: Weights) -> None:
-    tensors = tiny_tensors(only(native_keys(), UNET), 1)
+    tensors = make_tiny_tensors(keep_keys(list_native_keys(), UNET), 1)
     save_file({key.removeprefix(UNET): tensor for key, tensor in tensors.items()}, tmp_path / "svd_tuned.safetensors")
 
-    assert_equal(loaded(tmp_path / "svd_tuned.safetensors", companion=native), expected)
+    assert_equal(load_weights(tmp_path / "svd_tuned.safetensors", companion=native), expected)
 
 
 def test_two_bare_unets_have_nothing_to_lend_each_other(tmp_path: Path) -> None:
-    a, b = (write_tiny(tmp_path / f"{name}.safetensors", only(native_keys(), UNET), 1) for name in "ab")
+    a, b = (write_tiny(tmp_path / f"{name}.safetensors", keep_keys(list_native_keys(), UNET), 1) for name in "ab")
 
     with pytest.raises(BadCheckpoint, match=r"a\.safetensors has no .*, and no SVD checkpoint is at hand"):
         recognise(a)
@@ -248,7 +248,7 @@ def test_two_bare_unets_have_nothing_to_lend_each_other(tmp_path: Path) -> None:
 
 
 def test_a_companion_that_does_not_fit_is_refused(tmp_path: Path) -> None:
-    write_tiny(tmp_path / "unet.safetensors", only(native_keys(), UNET), 1)
+    write_tiny(tmp_path / "unet.safetensors", keep_keys(list_native_keys(), UNET), 1)
     from dataclasses import replace
 
     other = replace(NARROW, vision=replace(NARROW.vision, embed_dim=48), unet=replace(NARROW.unet, context_dim=48))

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from lib_svd.engine.config import DecoderConfig, EncoderConfig, NetworkConfigs, UNetConfig, VisionConfig
-from tests.checkpoints.files import native_keys
+from tests.checkpoints.files import list_native_keys
 
 MOST = 1.15  # times the size of the weights
 MIDDLING = NetworkConfigs(
@@ -24,7 +24,7 @@ LOAD = """
 import sys, torch
 from pathlib import Path
 from lib_svd.checkpoints import load, recognise
-from tests.checkpoints.files import host_in
+from tests.checkpoints.files import make_host
 
 def peak():  # not getrusage: its peak is handed down from the process that started this one
     status = Path("/proc/self/status").read_text()
@@ -34,7 +34,7 @@ dtype = getattr(torch, sys.argv[2])
 torch.ones(999, dtype=torch.float16).to(dtype)
 checkpoint = recognise(sys.argv[1])
 before = peak()
-svd = load(checkpoint, host_in(dtype))
+svd = load(checkpoint, make_host(dtype))
 size = sum(checkpoint.parameters.values()) * dtype.itemsize
 print(size, (peak() - before) / size)
 """
@@ -45,7 +45,7 @@ print(size, (peak() - before) / size)
 def test_peak_memory_of_loading(tmp_path: Path, stored: str, wanted: str) -> None:
     dtype = getattr(torch, stored)
     path = tmp_path / "svd.safetensors"
-    save_file({key: torch.full(shape, 0.5, dtype=dtype) for key, shape in native_keys(MIDDLING).items()}, path)
+    save_file({key: torch.full(shape, 0.5, dtype=dtype) for key, shape in list_native_keys(MIDDLING).items()}, path)
 
     done = subprocess.run(
         [sys.executable, "-c", LOAD, str(path), wanted],

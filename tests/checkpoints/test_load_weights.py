@@ -29,20 +29,20 @@ from tests.checkpoints.files import (
     VISION,
     Weights,
     assert_equal,
-    host_in,
-    loaded,
-    native_keys,
-    only,
-    weights,
-    with_vector,
-    without,
+    collect_weights,
+    drop_keys,
+    keep_keys,
+    list_native_keys,
+    load_weights,
+    make_host,
+    set_vector,
     write_narrow,
 )
-from tests.tiny import tiny_tensors, write_tiny
+from tests.tiny import make_tiny_tensors, write_tiny
 
 
 def test_weights_are_the_file_s_own(native: Path, expected: Weights) -> None:
-    tensors = tiny_tensors(native_keys(), 1)
+    tensors = make_tiny_tensors(list_native_keys(), 1)
     parts = split(tensors).parts
 
     for part in PARTS:
@@ -53,13 +53,13 @@ def test_weights_are_the_file_s_own(native: Path, expected: Weights) -> None:
 
 
 def test_networks_are_ready_to_run(native: Path) -> None:
-    host = host_in(torch.bfloat16)
+    host = make_host(torch.bfloat16)
     checkpoint = recognise(native)
     svd = load(checkpoint, host)
 
-    assert host.memory.residents() == [svd.vision, svd.encoder, svd.unet, svd.decoder]
+    assert host.memory.list_residents() == [svd.vision, svd.encoder, svd.unet, svd.decoder]
     assert (svd.family, svd.configs) == (checkpoint.family, NARROW)
-    for network in (resident.network for resident in host.memory.residents()):
+    for network in (resident.network for resident in host.memory.list_residents()):
         assert not any(module.training for module in network.modules())
         for weight in [*network.parameters(), *network.buffers()]:
             assert (weight.dtype, weight.device.type, weight.requires_grad) == (torch.bfloat16, "cpu", False)
@@ -74,11 +74,11 @@ def test_networks_are_ready_to_run(native: Path) -> None:
 def test_every_storage_dtype_loads(tmp_path: Path, expected: Weights, dtype: torch.dtype, tolerance: float) -> None:
     path = write_narrow(tmp_path / "svd.safetensors", dtype=dtype)
 
-    assert_equal(loaded(path), expected, tolerance=tolerance)
-    assert recognise(path).dtypes["unet"] == ({4: "F32", 2: "BF16", 1: ""}[dtype.itemsize] or _fp8(dtype),)
+    assert_equal(load_weights(path), expected, tolerance=tolerance)
+    assert recognise(path).dtypes["unet"] == ({4: "F32", 2: "BF16", 1: ""}[dtype.itemsize] or _name_fp8(dtype),)
 
 
-def _fp8(dtype: torch.dtype) -> str:
+def _name_fp8(dtype: torch.dtype) -> str:
     return "F8_E4M3" if dtype == torch.float8_e4m3fn else "F8_E5M2"
 
 
@@ -86,37 +86,37 @@ def _fp8(dtype: torch.dtype) -> str:
 def test_converted_to_what_the_host_computes_in(native: Path, expected: Weights, dtype: torch.dtype) -> None:
     rounded = {part: {k: w.to(dtype) for k, w in found.items()} for part, found in expected.items()}
 
-    assert_equal(loaded(native, dtype), rounded)
+    assert_equal(load_weights(native, dtype), rounded)
 
 
 @pytest.mark.parametrize(
     ("configs", "conditioner"),
-    [(PLAIN, ENCODER), (PLAIN, None), (NARROW, None), (with_vector(PLAIN, 256), "conditioner.embedders.1.encoder.")],
+    [(PLAIN, ENCODER), (PLAIN, None), (NARROW, None), (set_vector(PLAIN, 256), "conditioner.embedders.1.encoder.")],
 )
 def test_other_released_layouts_load(tmp_path: Path, configs: Any, conditioner: str | None) -> None:
-    path = write_tiny(tmp_path / "svd.safetensors", native_keys(configs, conditioner=conditioner), 1)
+    path = write_tiny(tmp_path / "svd.safetensors", list_native_keys(configs, conditioner=conditioner), 1)
 
-    found = loaded(path)
+    found = load_weights(path)
 
-    encoder = tiny_tensors(native_keys(configs, conditioner=conditioner), 1)
+    encoder = make_tiny_tensors(list_native_keys(configs, conditioner=conditioner), 1)
     key = (conditioner or DECODER) + "quant_conv.weight"
     assert torch.equal(found["encoder"]["quant_conv.weight"], encoder[key].float())
 
 
 def test_saved_by_comfyui_the_encoder_has_its_last_convolution_folded(tmp_path: Path, expected: Weights) -> None:
-    keys = without(native_keys(conditioner=None), DECODER + "quant_conv.")
-    found = loaded(write_tiny(tmp_path / "svd.safetensors", keys | {"edm_vpred.sigma_max": []}, 1))
+    keys = drop_keys(list_native_keys(conditioner=None), DECODER + "quant_conv.")
+    found = load_weights(write_tiny(tmp_path / "svd.safetensors", keys | {"edm_vpred.sigma_max": []}, 1))
 
     assert torch.equal(found["encoder"]["quant_conv.weight"][..., 0, 0], torch.eye(8))
     assert not found["encoder"]["quant_conv.bias"].any()
-    stored = tiny_tensors(keys, 1)[DECODER + "encoder.conv_in.weight"]
+    stored = make_tiny_tensors(keys, 1)[DECODER + "encoder.conv_in.weight"]
     assert torch.equal(found["encoder"]["encoder.conv_in.weight"], stored.float())
     assert_equal(found | {"encoder": {}}, expected | {"encoder": {}})
 
 
 def test_sv3d_saved_by_comfyui_has_its_only_decoder_with_the_conditioner(tmp_path: Path) -> None:
     home = "conditioner.embedders.1.encoder."
-    keys = without(native_keys(with_vector(PLAIN, 256), conditioner=home), DECODER)
+    keys = drop_keys(list_native_keys(set_vector(PLAIN, 256), conditioner=home), DECODER)
 
     checkpoint = recognise(write_tiny(tmp_path / "a.safetensors", keys, 1))
 
@@ -125,7 +125,7 @@ def test_sv3d_saved_by_comfyui_has_its_only_decoder_with_the_conditioner(tmp_pat
     assert checkpoint.sources["decoder"]["decoder.conv_in.weight"].tensors[0].key == home + "decoder.conv_in.weight"
 
 
-def _as_transformers(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _rename_as_transformers(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The image tower of a native file as transformers names it; written down apart from the map under test."""
     renames = {
         "class_embedding": "embeddings.class_embedding",
@@ -159,24 +159,24 @@ def _as_transformers(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tenso
 
 
 def test_saved_by_comfyui_the_image_tower_is_in_transformers_layout(tmp_path: Path, expected: Weights) -> None:
-    tensors = tiny_tensors(native_keys(), 1)
-    tower = {key: tensors.pop(key) for key in only(native_keys(), VISION)}
+    tensors = make_tiny_tensors(list_native_keys(), 1)
+    tower = {key: tensors.pop(key) for key in keep_keys(list_native_keys(), VISION)}
     position_ids = {VISION + "vision_model.embeddings.position_ids": torch.arange(5)[None]}
-    save_file(tensors | _as_transformers(tower, VISION) | position_ids, tmp_path / "svd.safetensors")
+    save_file(tensors | _rename_as_transformers(tower, VISION) | position_ids, tmp_path / "svd.safetensors")
 
-    assert_equal(loaded(tmp_path / "svd.safetensors"), expected)
+    assert_equal(load_weights(tmp_path / "svd.safetensors"), expected)
 
 
 def test_training_leftovers_are_passed_over(tmp_path: Path, expected: Weights) -> None:
     more = {"model_ema.decay": [], "model_ema.xinput_blocks00weight": [3], "denoiser.sigmas": [9], "v_pred": [0]}
     text = {"conditioner.embedders.0.open_clip.model.transformer.resblocks.0.ln_1.weight": [4]}
 
-    assert_equal(loaded(write_tiny(tmp_path / "svd.safetensors", native_keys() | more | text, 1)), expected)
+    assert_equal(load_weights(write_tiny(tmp_path / "svd.safetensors", list_native_keys() | more | text, 1)), expected)
 
 
 def test_progress_is_told_and_stopping_is_heard(native: Path) -> None:
     queue = FakeQueue()
-    load(recognise(native), host_in(queue=queue))
+    load(recognise(native), make_host(queue=queue))
 
     done = [report.done for report in queue.reports]
     assert 2 <= len(done) <= 101
@@ -184,10 +184,10 @@ def test_progress_is_told_and_stopping_is_heard(native: Path) -> None:
     assert queue.reports[-1].done <= queue.reports[-1].total
     assert queue.reports[-1].title == "Loading svd.safetensors"
 
-    stopping = host_in(queue=FakeQueue(lambda progress: 2 * progress.done >= progress.total))
+    stopping = make_host(queue=FakeQueue(lambda progress: 2 * progress.done >= progress.total))
     with pytest.raises(Interrupted, match=r"Loading svd\.safetensors was stopped"):
         load(recognise(native), stopping)
-    assert stopping.memory.residents() == []
+    assert stopping.memory.list_residents() == []
 
 
 @pytest.mark.parametrize("how", ["cut", "replaced", "deleted", "touched"])
@@ -204,7 +204,7 @@ def test_a_file_that_changes_before_it_is_loaded_is_refused(tmp_path: Path, how:
         os.utime(path, ns=(0, 0))
 
     with pytest.raises(BadCheckpoint, match=r"svd\.safetensors (was changed while it was being loaded|is not in)"):
-        load(checkpoint, host_in())
+        load(checkpoint, make_host())
 
 
 def test_a_file_that_changes_while_it_is_loaded_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,12 +213,12 @@ def test_a_file_that_changes_while_it_is_loaded_is_refused(tmp_path: Path, monke
     queue = FakeQueue(lambda progress: os.utime(path, ns=(0, 0)) is not None)
 
     with pytest.raises(BadCheckpoint, match="was changed while"):
-        load(checkpoint, host_in(queue=queue))
+        load(checkpoint, make_host(queue=queue))
 
 
 def test_loaded_weights_do_not_look_into_the_file(tmp_path: Path) -> None:
     path = write_narrow(tmp_path / "svd.safetensors")
-    found = loaded(path, torch.float16)
+    found = load_weights(path, torch.float16)
     before = {part: {name: w.clone() for name, w in parts.items()} for part, parts in found.items()}
 
     with path.open("r+b") as file:  # in place, so that the same pages change
@@ -251,7 +251,7 @@ from pathlib import Path
 from lib_svd.checkpoints import load, recognise
 from lib_svd.errors import BadCheckpoint
 from lib_svd.testing import FakeQueue
-from tests.checkpoints.files import host_in
+from tests.checkpoints.files import make_host
 
 path, how = Path(sys.argv[1]), sys.argv[2]
 def spoil(progress):
@@ -263,7 +263,7 @@ def spoil(progress):
 
 queue = FakeQueue(spoil)
 try:
-    load(recognise(path), host_in(queue=queue))
+    load(recognise(path), make_host(queue=queue))
 except BadCheckpoint as error:
     print(error)
 """
@@ -314,15 +314,15 @@ class LossyLinear(nn.Linear):
 
 
 def test_layers_that_a_host_swapped_are_filled(native: Path, expected: Weights) -> None:
-    svd = load(recognise(native), host_in(torch.float16, Linear=ForgeLinear, Conv2d=ForgeConv2d))
+    svd = load(recognise(native), make_host(torch.float16, Linear=ForgeLinear, Conv2d=ForgeConv2d))
 
     built = [resident.network for resident in svd.residents.values()]
     assert any(isinstance(module, ForgeLinear) for network in built for module in network.modules())
     assert not any(w.requires_grad for network in built for w in network.parameters())
     half = {part: {k: w.half() for k, w in found.items()} for part, found in expected.items()}
-    assert_equal(weights(svd), half)
+    assert_equal(collect_weights(svd), half)
 
 
 def test_layers_that_lose_weights_are_not_passed_over(native: Path) -> None:
     with pytest.raises(SvdError, match="layers of a fake did not take weights of the image tower"):
-        load(recognise(native), host_in(Linear=LossyLinear))
+        load(recognise(native), make_host(Linear=LossyLinear))

@@ -12,7 +12,7 @@ import torch
 
 from lib_svd.checkpoints import ahead
 from lib_svd.checkpoints.ahead import BUFFERS, Piece, ReadAhead
-from lib_svd.checkpoints.header import stamp_of
+from lib_svd.checkpoints.header import read_stamp
 from lib_svd.errors import BadCheckpoint
 
 ROWS, ROW = 3 * BUFFERS, 5
@@ -26,9 +26,9 @@ def numbers(tmp_path: Path) -> Path:
     return path
 
 
-def pieces_of(path: Path, weight: torch.Tensor) -> list[Piece]:
+def make_pieces(path: Path, weight: torch.Tensor) -> list[Piece]:
     """A piece for each row of the weight."""
-    return [Piece(stamp_of(path), 4 * ROW * index, torch.float32, row) for index, row in enumerate(weight.split(1))]
+    return [Piece(read_stamp(path), 4 * ROW * index, torch.float32, row) for index, row in enumerate(weight.split(1))]
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
-def settled(read: list[int], wanted: int) -> int:
+def wait_until_settled(read: list[int], wanted: int) -> int:
     """Pieces read once that many are, or after a while in which they were not."""
     until = time.monotonic() + 10
     while len(read) < wanted and time.monotonic() < until:
@@ -52,7 +52,7 @@ def settled(read: list[int], wanted: int) -> int:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
 def test_every_row_arrives_in_its_place(numbers: Path, dtype: torch.dtype) -> None:
     weight = torch.full((ROWS, ROW), -1, dtype=dtype)
-    with ReadAhead(pieces_of(numbers, weight)) as reading:
+    with ReadAhead(make_pieces(numbers, weight)) as reading:
         assert list(reading) == [4 * ROW] * ROWS
     assert torch.equal(weight, torch.arange(ROWS * ROW).reshape(ROWS, ROW).to(dtype))
 
@@ -63,23 +63,26 @@ def test_it_does_without_what_only_some_systems_can(numbers: Path, monkeypatch: 
 
 
 def test_it_stays_so_far_ahead_and_goes_on_when_something_is_converted(numbers: Path, read: list[int]) -> None:
-    with ReadAhead(pieces_of(numbers, torch.zeros(ROWS, ROW, dtype=torch.float16))) as reading:
-        assert settled(read, BUFFERS) == BUFFERS
+    with ReadAhead(make_pieces(numbers, torch.zeros(ROWS, ROW, dtype=torch.float16))) as reading:
+        assert wait_until_settled(read, BUFFERS) == BUFFERS
         converted = iter(reading)
         next(converted)
         next(converted)
         next(converted)
-        assert settled(read, BUFFERS + 2) in (BUFFERS + 2, BUFFERS + 3)  # the last one may not be given back yet
+        assert wait_until_settled(read, BUFFERS + 2) in (
+            BUFFERS + 2,
+            BUFFERS + 3,
+        )  # the last one may not be given back yet
 
 
 def test_what_needs_no_conversion_waits_for_nobody(numbers: Path, read: list[int]) -> None:
-    with ReadAhead(pieces_of(numbers, torch.zeros(ROWS, ROW))):
-        assert settled(read, ROWS) == ROWS
+    with ReadAhead(make_pieces(numbers, torch.zeros(ROWS, ROW))):
+        assert wait_until_settled(read, ROWS) == ROWS
 
 
 def test_a_file_that_changed_or_is_gone_is_said_to_who_waits(numbers: Path, tmp_path: Path) -> None:
     weight = torch.zeros(ROWS, ROW)
-    pieces = pieces_of(numbers, weight)
+    pieces = make_pieces(numbers, weight)
     numbers.write_bytes(bytes(4 * ROW))
     with ReadAhead(pieces) as reading, pytest.raises(BadCheckpoint, match="was changed while it was being loaded"):
         list(reading)
@@ -91,6 +94,6 @@ def test_a_file_that_changed_or_is_gone_is_said_to_who_waits(numbers: Path, tmp_
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
 def test_it_ends_with_its_context_however_that_ends(numbers: Path, dtype: torch.dtype) -> None:
     before = threading.active_count()
-    with pytest.raises(ZeroDivisionError), ReadAhead(pieces_of(numbers, torch.zeros(ROWS, ROW, dtype=dtype))):
+    with pytest.raises(ZeroDivisionError), ReadAhead(make_pieces(numbers, torch.zeros(ROWS, ROW, dtype=dtype))):
         raise ZeroDivisionError
     assert threading.active_count() == before

@@ -68,7 +68,7 @@ def test_each_picture_becomes_a_clip_in_natural_order(run, here):
     assert end == {"counts": {"made": 3}, "report": "out/report.html"}
     for each in outcomes:
         assert probe(here / each["path"]).num_frames == 3
-        entry = history.entry(Path(each["path"]))
+        entry = history.find_entry(Path(each["path"]))
         assert entry.picture == str(here / "in" / each["picture"])
         assert entry.measures["flow"] is not None
         assert entry.seconds["sample"] > 0

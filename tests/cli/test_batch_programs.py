@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import save_picture, snapshot, started
+from tests.conftest import save_picture, snapshot, start
 
 HANG = """
 import sys, time
@@ -38,7 +38,7 @@ def begin(here, checkpoint):
 
     def start(*words: object, first: str = "") -> subprocess.Popen[str]:
         small = ("--checkpoint", checkpoint, "--steps", 1, "--frames", 3, "--out-dir", "out", "--json")
-        begun.append(started("batch", "in", *small, *words, cwd=here, first=first))
+        begun.append(start("batch", "in", *small, *words, cwd=here, first=first))
         return begun[-1]
 
     yield start

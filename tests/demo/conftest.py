@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import single_thread
+from tests.conftest import use_single_thread
 from training.demo import Demo
 
 
 @pytest.fixture(scope="package")
 def demo() -> Iterator[Demo]:
-    with single_thread():
+    with use_single_thread():
         yield Demo()

@@ -22,7 +22,7 @@ PLAIN = DecoderConfig(channels=(32, 64), num_res_blocks=1, temporal=False, post_
 VISION = VisionConfig(width=80, num_layers=2, mlp_width=160, patch_size=14, image_size=28, embed_dim=24)
 
 
-def filled(network: Network, dtype: torch.dtype = torch.float32) -> Network:
+def fill(network: Network, dtype: torch.dtype = torch.float32) -> Network:
     """With weights of a fixed seed; no gradients."""
     generator = torch.Generator().manual_seed(7)
     for name, weight in network.named_parameters():

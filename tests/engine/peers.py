@@ -13,7 +13,7 @@ from lib_svd.checkpoints import load, recognise
 from lib_svd.engine.unet import UNet
 from lib_svd.engine.vae import VaeDecoder, VaeEncoder
 from lib_svd.engine.vision import VisionTower
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.standalone import make_standalone_host
 
 CONTEXT, HEAD = 96, 64
 REFERENCE_RES_EPS = 1e-5  # diffusers has 1e-6 in most residual blocks of the UNet; Stability's code has this in all
@@ -35,22 +35,22 @@ class Peers:
 def build_peers(folder: Path) -> Peers:
     """Build, save, load; fp32 on the CPU."""
     torch.manual_seed(0)
-    unet, vae, image_encoder = _unet(), _vae(), _image_encoder()
+    unet, vae, image_encoder = _build_unet(), _build_vae(), _build_image_encoder()
     for name, network in (("unet", unet), ("vae", vae), ("image_encoder", image_encoder)):
         _stir(network)
         network.save_pretrained(folder / name)
-    _as_stability(unet)
-    svd = load(recognise(folder), standalone_host("cpu", "float32"))
+    _set_as_stability(unet)
+    svd = load(recognise(folder), make_standalone_host("cpu", "float32"))
     with (
-        svd.unet.on_gpu(0) as ours_unet,
-        svd.encoder.on_gpu(0) as ours_encoder,
-        svd.decoder.on_gpu(0) as ours_decoder,
-        svd.vision.on_gpu(0) as ours_vision,
+        svd.unet.bring_to_gpu(0) as ours_unet,
+        svd.encoder.bring_to_gpu(0) as ours_encoder,
+        svd.decoder.bring_to_gpu(0) as ours_decoder,
+        svd.vision.bring_to_gpu(0) as ours_vision,
     ):
         return Peers(unet, vae, image_encoder, ours_unet, ours_encoder, ours_decoder, ours_vision)
 
 
-def _unet() -> nn.Module:
+def _build_unet() -> nn.Module:
     from diffusers import UNetSpatioTemporalConditionModel
 
     channels = (64, 64, 128)
@@ -63,7 +63,7 @@ def _unet() -> nn.Module:
     ).eval()
 
 
-def _vae() -> nn.Module:
+def _build_vae() -> nn.Module:
     from diffusers import AutoencoderKLTemporalDecoder
 
     return AutoencoderKLTemporalDecoder(
@@ -71,7 +71,7 @@ def _vae() -> nn.Module:
     ).eval()
 
 
-def _image_encoder() -> nn.Module:
+def _build_image_encoder() -> nn.Module:
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
     config = CLIPVisionConfig(
@@ -95,7 +95,7 @@ def _stir(network: nn.Module) -> None:
             weight += 0.3 * torch.randn_like(weight)
 
 
-def _as_stability(unet: nn.Module) -> None:
+def _set_as_stability(unet: nn.Module) -> None:
     from diffusers.models.resnet import SpatioTemporalResBlock
 
     for block in unet.modules():

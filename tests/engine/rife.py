@@ -16,22 +16,22 @@ TIMES = (0.5, 0.2)
 HEIGHT, WIDTH = 128, 256
 
 
-def network(kind: str) -> Rife:
+def build_network(kind: str) -> Rife:
     rife = Rife(KINDS[kind]).eval().requires_grad_(False)
-    rife.load_state_dict(drawn_weights(kind))
+    rife.load_state_dict(draw_weights(kind))
     return rife
 
 
 @cache
-def drawn_weights(kind: str) -> dict[str, Tensor]:
+def draw_weights(kind: str) -> dict[str, Tensor]:
     """Such that flows are some pixels long; the same on every machine."""
     with torch.device("meta"):
         shapes = {name: tuple(weight.shape) for name, weight in Rife(KINDS[kind]).state_dict().items()}
     generator = np.random.default_rng(26)
-    return {name: torch.from_numpy(_drawn(name, shapes[name], generator)) for name in sorted(shapes)}
+    return {name: torch.from_numpy(_draw(name, shapes[name], generator)) for name in sorted(shapes)}
 
 
-def _drawn(name: str, shape: tuple[int, ...], generator: np.random.Generator):
+def _draw(name: str, shape: tuple[int, ...], generator: np.random.Generator):
     numbers = generator.standard_normal(shape, np.float32)
     if name.endswith("beta"):
         return 1 + 0.1 * numbers
@@ -52,6 +52,6 @@ def pair() -> tuple[Tensor, Tensor]:
     return tuple(torch.from_numpy(0.45 + 0.4 * each + grain).float()[None] for each in (before, after))
 
 
-def sampled(frame: Tensor) -> Tensor:
+def take_samples(frame: Tensor) -> Tensor:
     """Every 16th pixel of every 16th row, and all channels."""
     return frame[0, :, 7::16, 7::16]

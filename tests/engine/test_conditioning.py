@@ -12,7 +12,7 @@ from lib_svd.engine import conditioning
 from lib_svd.engine.layers import sinusoid
 
 
-def formula(t: float, width: int) -> Tensor:
+def compute_formula(t: float, width: int) -> Tensor:
     """[cos(t f_i) | sin(t f_i)], f_i = exp(-ln(10000) i / (N/2))."""
     angles = [t * math.exp(-math.log(10000) * i / (width // 2)) for i in range(width // 2)]
     return torch.tensor([math.cos(a) for a in angles] + [math.sin(a) for a in angles])
@@ -21,7 +21,7 @@ def formula(t: float, width: int) -> Tensor:
 @pytest.mark.parametrize("t", [0.0, 0.02, -1.5, 6.0, 127.0, 1000.0])
 @pytest.mark.parametrize("width", [256, 320, 512])
 def test_sinusoid(t: float, width: int) -> None:
-    torch.testing.assert_close(sinusoid(torch.tensor(t), width), formula(t, width), rtol=0, atol=1e-4)
+    torch.testing.assert_close(sinusoid(torch.tensor(t), width), compute_formula(t, width), rtol=0, atol=1e-4)
 
 
 def test_sinusoid_of_zero_is_cosines_first() -> None:
@@ -36,29 +36,29 @@ def test_sinusoid_keeps_the_axes_of_its_input() -> None:
 
 
 def test_motion_vector_is_fps_less_one_then_motion_then_strength() -> None:
-    vector = conditioning.motion_vector(7, 127, 0.02)
+    vector = conditioning.embed_motion(7, 127, 0.02)
 
     assert vector.shape == (1, 768)
-    wanted = torch.cat([formula(6, 256), formula(127, 256), formula(0.02, 256)])
+    wanted = torch.cat([compute_formula(6, 256), compute_formula(127, 256), compute_formula(0.02, 256)])
     torch.testing.assert_close(vector[0], wanted, rtol=0, atol=1e-4)
 
 
 def test_object_vector() -> None:
-    torch.testing.assert_close(conditioning.object_vector(1e-5), formula(1e-5, 256)[None], rtol=0, atol=1e-6)
+    torch.testing.assert_close(conditioning.embed_object(1e-5), compute_formula(1e-5, 256)[None], rtol=0, atol=1e-6)
 
 
 def test_orbit_vector_is_strength_then_polar_then_azimuth() -> None:
     polars, azimuths = torch.tensor([1.4, 1.2]), torch.tensor([0.5, 0.0])
 
-    vector = conditioning.orbit_vector(1e-5, polars, azimuths)
+    vector = conditioning.embed_orbit(1e-5, polars, azimuths)
 
     assert vector.shape == (2, 1280)
-    wanted = torch.cat([formula(1e-5, 256), formula(1.2, 512), formula(0.0, 512)])
+    wanted = torch.cat([compute_formula(1e-5, 256), compute_formula(1.2, 512), compute_formula(0.0, 512)])
     torch.testing.assert_close(vector[1], wanted, rtol=0, atol=1e-4)
 
 
 def test_orbit_of_sv3d_is_a_full_turn_back_to_the_picture() -> None:
-    polars, azimuths = conditioning.orbit(21, elevation=10.0)
+    polars, azimuths = conditioning.make_orbit(21, elevation=10.0)
 
     torch.testing.assert_close(polars, torch.full((21,), math.radians(80)))
     torch.testing.assert_close(azimuths[:-1], torch.arange(1, 21) * 2 * math.pi / 21)
@@ -66,7 +66,7 @@ def test_orbit_of_sv3d_is_a_full_turn_back_to_the_picture() -> None:
 
 
 def test_part_of_a_turn_also_ends_at_the_picture() -> None:
-    _, azimuths = conditioning.orbit(4, elevation=0.0, degrees=90.0)
+    _, azimuths = conditioning.make_orbit(4, elevation=0.0, degrees=90.0)
 
     assert azimuths[-1] == 0
     torch.testing.assert_close(azimuths.diff()[:-1], torch.full((2,), math.radians(22.5)))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lib_svd.engine.float8 import keep_in_float8
-from lib_svd.engine.memory import weight_bytes
+from lib_svd.engine.memory import count_weight_bytes
 from tests.halves import HALVES
 
 HALF_AN_ULP = 2.0**-4  # relative, of a number with three bits after the point
@@ -50,10 +50,10 @@ def test_the_largest_number_of_a_row_stays_finite_whatever_it_is():
 
 
 def test_a_matrix_takes_a_byte_a_number_and_its_bias_what_it_took(layers):
-    before = weight_bytes(layers)
+    before = count_weight_bytes(layers)
     keep_in_float8(layers)
     assert before == 4 * (24 * 16 + 16 + 27)
-    assert weight_bytes(layers) == 24 * 16 + 4 * 16 + 27
+    assert count_weight_bytes(layers) == 24 * 16 + 4 * 16 + 27
 
 
 def test_it_goes_on_in_float32(layers):

@@ -12,7 +12,7 @@ from lib_svd.engine.unet import UNet
 from lib_svd.engine.vae import VaeDecoder
 from lib_svd.engine.warm_up import warm_up
 from tests.engine.closeness import assert_close
-from tests.engine.narrow import THREE_LEVELS, UNET, filled
+from tests.engine.narrow import THREE_LEVELS, UNET, fill
 
 pytestmark = [
     pytest.mark.usefixtures("no_grad"),
@@ -33,14 +33,16 @@ def test_warming_up_tells_how_far_it_is(compiled: list[tuple[int, int]]) -> None
 
 
 def test_the_networks_give_the_same(compiled: object) -> None:
-    unet, decoder = filled(UNet(UNET)), filled(VaeDecoder(THREE_LEVELS))
+    unet, decoder = fill(UNet(UNET)), fill(VaeDecoder(THREE_LEVELS))
     x = torch.randn(10, 8, 8, 6, generator=torch.Generator().manual_seed(2))
-    tables = unet.tables(torch.tensor([0.3]), torch.ones(1, UNET.vector_dim), torch.ones(2, 1, UNET.context_dim), 5)
+    tables = unet.make_tables(
+        torch.tensor([0.3]), torch.ones(1, UNET.vector_dim), torch.ones(2, 1, UNET.context_dim), 5
+    )
     latents = 0.2 * x[:5, :4]
-    noise, frames = unet(x, tables, 0), torch.cat(list(decoder.frames(latents, 5)))
+    noise, frames = unet(x, tables, 0), torch.cat(list(decoder.decode_frames(latents, 5)))
 
-    with fused.compiled():
-        noise_compiled, frames_compiled = unet(x, tables, 0), torch.cat(list(decoder.frames(latents, 5)))
+    with fused.compile_inside():
+        noise_compiled, frames_compiled = unet(x, tables, 0), torch.cat(list(decoder.decode_frames(latents, 5)))
 
     assert_close(noise_compiled, noise)
     assert_close(frames_compiled, frames)
@@ -49,21 +51,23 @@ def test_the_networks_give_the_same(compiled: object) -> None:
 
 def test_it_is_not_compiled_anew_for_every_size(compiled: object) -> None:
     """Two clips of different sizes may each find something that is not compiled yet; those after them do not."""
-    unet, decoder = filled(UNet(UNET)), filled(VaeDecoder(THREE_LEVELS))
+    unet, decoder = fill(UNet(UNET)), fill(VaeDecoder(THREE_LEVELS))
     graphs = []
     for frames, height, width in ((5, 8, 6), (3, 16, 10), (7, 12, 14), (2, 6, 8), (4, 10, 4)):
         vector, context = torch.ones(1, UNET.vector_dim), torch.ones(2, 1, UNET.context_dim)
-        with fused.compiled():
+        with fused.compile_inside():
             unet(
-                torch.zeros(2 * frames, 8, height, width), unet.tables(torch.tensor([0.3]), vector, context, frames), 0
+                torch.zeros(2 * frames, 8, height, width),
+                unet.make_tables(torch.tensor([0.3]), vector, context, frames),
+                0,
             )
-            list(decoder.frames(torch.zeros(frames, 4, height, width), frames))
+            list(decoder.decode_frames(torch.zeros(frames, 4, height, width), frames))
         graphs.append(torch._dynamo.utils.counters["stats"]["unique_graphs"])
     assert graphs[1:] == [graphs[1]] * 4
 
 
 def test_outside_of_the_context_nothing_is_compiled() -> None:
-    assert not fused.wanted()
-    with fused.compiled():
-        assert fused.wanted()
-    assert not fused.wanted()
+    assert not fused.is_compiling()
+    with fused.compile_inside():
+        assert fused.is_compiling()
+    assert not fused.is_compiling()

@@ -17,7 +17,7 @@ from lib_svd.engine import norm, parked
 from lib_svd.engine.unet import UNet
 from lib_svd.engine.vae import VaeDecoder, VaeEncoder
 from tests.engine.closeness import assert_close
-from tests.engine.narrow import ENCODER, THREE_LEVELS, TWO_LEVELS, UNET, filled
+from tests.engine.narrow import ENCODER, THREE_LEVELS, TWO_LEVELS, UNET, fill
 from tests.halves import HALVES
 
 pytestmark = pytest.mark.usefixtures("no_grad")
@@ -33,7 +33,7 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return switch
 
 
-def activation(offset: float) -> Tensor:
+def make_activation(offset: float) -> Tensor:
     """Frames whose channels stand apart by `offset` times their spread, which a sum of squares could lose."""
     drawn = torch.Generator().manual_seed(1)
     x = torch.randn(3, 64, 9, 7, generator=drawn) + offset * torch.randn(3, 64, 1, 1, generator=drawn)
@@ -43,31 +43,33 @@ def activation(offset: float) -> Tensor:
 @pytest.mark.parametrize("offset", [0, 3, 30])
 @pytest.mark.parametrize("dtype", [torch.float32, *HALVES])
 def test_it_is_as_exact_as_torchs_own(dtype: torch.dtype, offset: float, as_on_a_gpu: Callable[[], None]) -> None:
-    layer, x = filled(norm.group_norm(64, 1e-5), dtype), activation(offset).to(dtype)
+    layer, x = fill(norm.make_group_norm(64, 1e-5), dtype), make_activation(offset).to(dtype)
     exact = F.group_norm(x.double(), 32, layer.weight.double(), layer.bias.double(), layer.eps)
     own = (layer(x).double() - exact).abs().max()
 
     as_on_a_gpu()
-    made = norm.normed(x, layer)
+    made = norm.apply_norm(x, layer)
 
     assert made.dtype == dtype
     assert made.is_contiguous(memory_format=CHANNELS_LAST)
     assert (made.double() - exact).abs().max() <= 1.5 * own
-    assert torch.equal(norm.norm_silu(x, layer), F.silu(made))
+    assert torch.equal(norm.apply_norm_silu(x, layer), F.silu(made))
 
 
 @pytest.mark.parametrize("chunk", [5, 2])
 def test_the_networks_give_the_same(chunk: int, as_on_a_gpu: Callable[[], None]) -> None:
-    unet, decoder = filled(UNet(UNET)), filled(VaeDecoder(THREE_LEVELS))
+    unet, decoder = fill(UNet(UNET)), fill(VaeDecoder(THREE_LEVELS))
     x = torch.randn(10, 8, 8, 6, generator=torch.Generator().manual_seed(2))
-    tables = unet.tables(torch.tensor([0.3]), torch.ones(1, UNET.vector_dim), torch.ones(2, 1, UNET.context_dim), 5)
+    tables = unet.make_tables(
+        torch.tensor([0.3]), torch.ones(1, UNET.vector_dim), torch.ones(2, 1, UNET.context_dim), 5
+    )
     latents = 0.2 * x[:5, :4]
-    noise, frames = unet(x, tables, 0), torch.cat(list(decoder.frames(latents, 5)))
+    noise, frames = unet(x, tables, 0), torch.cat(list(decoder.decode_frames(latents, 5)))
 
     as_on_a_gpu()
 
     assert_close(unet(x, tables, 0), noise)
-    assert_close(torch.cat(list(decoder.frames(latents, chunk))), frames)
+    assert_close(torch.cat(list(decoder.decode_frames(latents, chunk))), frames)
 
 
 class Relaid(TorchDispatchMode):
@@ -93,38 +95,38 @@ def is_relaid(x: Tensor, result: Tensor) -> bool:
     return moved and x.shape == result.shape and x.is_contiguous() != result.is_contiguous() and was != now
 
 
-def on_a_gpu(network: nn.Module) -> nn.Module:
+def pretend_on_gpu(network: nn.Module) -> nn.Module:
     return network.half().to(META).to(memory_format=CHANNELS_LAST)
 
 
-def zeros(*shape: int) -> Tensor:
+def make_zeros(*shape: int) -> Tensor:
     return torch.zeros(shape, dtype=torch.float16, device=META).contiguous(memory_format=CHANNELS_LAST)
 
 
-def the_unet() -> Callable[[], Any]:
-    unet = on_a_gpu(UNet(UNET))
+def build_unet() -> Callable[[], Any]:
+    unet = pretend_on_gpu(UNet(UNET))
     with META:
         vector, context = torch.zeros(1, 768), torch.zeros(2, 1, UNET.context_dim, dtype=torch.float16)
-        tables = unet.tables(torch.zeros(1), vector, context, 3)
-    x = zeros(6, 8, 16, 8)
+        tables = unet.make_tables(torch.zeros(1), vector, context, 3)
+    x = make_zeros(6, 8, 16, 8)
     return lambda: unet(x, tables, 0)
 
 
-def the_decoder(chunk: int) -> Callable[[], Any]:
-    decoder, latents = on_a_gpu(VaeDecoder(TWO_LEVELS)), zeros(4, 4, 16, 8)
-    return lambda: list(decoder.frames(latents, chunk))
+def build_decoder(chunk: int) -> Callable[[], Any]:
+    decoder, latents = pretend_on_gpu(VaeDecoder(TWO_LEVELS)), make_zeros(4, 4, 16, 8)
+    return lambda: list(decoder.decode_frames(latents, chunk))
 
 
-def the_encoder() -> Callable[[], Any]:
-    encoder, picture = on_a_gpu(VaeEncoder(ENCODER)), zeros(2, 3, 32, 16)
+def build_encoder() -> Callable[[], Any]:
+    encoder, picture = pretend_on_gpu(VaeEncoder(ENCODER)), make_zeros(2, 3, 32, 16)
     return lambda: encoder(picture)
 
 
 def work() -> Iterator[Any]:
-    yield pytest.param(the_unet, id="UNet")
-    yield pytest.param(the_encoder, id="encoder")
-    yield pytest.param(lambda: the_decoder(4), id="decoder at once")
-    yield pytest.param(lambda: the_decoder(2), id="decoder in chunks")
+    yield pytest.param(build_unet, id="UNet")
+    yield pytest.param(build_encoder, id="encoder")
+    yield pytest.param(lambda: build_decoder(4), id="decoder at once")
+    yield pytest.param(lambda: build_decoder(2), id="decoder in chunks")
 
 
 @pytest.mark.parametrize("prepared", work())
@@ -137,7 +139,7 @@ def test_on_a_gpu_nothing_is_copied_into_another_layout(prepared: Callable[[], C
 
 def test_a_copy_into_another_layout_is_seen() -> None:
     """Else the test above would show nothing. PyTorch's own norm makes one with 2.13, and none with 2.15."""
-    x = zeros(2, 32, 16, 8)
+    x = make_zeros(2, 32, 16, 8)
     with Relaid() as seen:
         x.contiguous()
     assert len(seen.found) == 1

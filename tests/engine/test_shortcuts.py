@@ -9,36 +9,36 @@ import torch
 from torch import Tensor
 
 from lib_svd.engine import guidance, schedule
-from lib_svd.engine.conditioning import Conditioning, motion_vector
+from lib_svd.engine.conditioning import Conditioning, embed_motion
 from lib_svd.engine.precond import Denoiser
 from lib_svd.engine.unet import UNet
 from tests.engine.closeness import assert_close
-from tests.engine.narrow import UNET, filled
+from tests.engine.narrow import UNET, fill
 
 pytestmark = pytest.mark.usefixtures("no_grad")
 T, SIGMAS, SCALE = 5, schedule.karras(8), guidance.linear(1.0, 2.5, 5)
 
 
-def drawn(seed: int, *shape: int) -> Tensor:
+def draw(seed: int, *shape: int) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.fixture(scope="module")
 def unet() -> UNet:
-    return filled(UNet(UNET))
+    return fill(UNet(UNET))
 
 
 @pytest.fixture
 def given() -> Conditioning:
-    return Conditioning(drawn(1, 1, 1, UNET.context_dim), drawn(2, 1, 4, 4, 6), motion_vector(7, 127, 0.02))
+    return Conditioning(draw(1, 1, 1, UNET.context_dim), draw(2, 1, 4, 4, 6), embed_motion(7, 127, 0.02))
 
 
 @pytest.fixture
 def denoiser(unet: UNet, given: Conditioning):
-    def made(scale: Tensor = SCALE, **how) -> Denoiser:
+    def make_denoiser(scale: Tensor = SCALE, **how) -> Denoiser:
         return Denoiser(unet, given, SIGMAS, scale, device=torch.device("cpu"), dtype=torch.float32, **how)
 
-    return made
+    return make_denoiser
 
 
 @pytest.fixture
@@ -50,17 +50,17 @@ def whole(unet: UNet) -> Iterator[list[int]]:
     hook.remove()
 
 
-def x(step: int) -> Tensor:
-    return SIGMAS[step] * drawn(3, T, 4, 4, 6)
+def draw_x(step: int) -> Tensor:
+    return SIGMAS[step] * draw(3, T, 4, 4, 6)
 
 
 def test_guidance_counts_between_its_sigmas_and_not_beyond_them(denoiser, whole) -> None:
     some = denoiser(guided=(float(SIGMAS[5]), float(SIGMAS[2])))
     for step in range(8):
         expected = denoiser() if 2 <= step <= 5 else denoiser(torch.ones(T))
-        wanted = expected(x(step), SIGMAS[step])
+        wanted = expected(draw_x(step), SIGMAS[step])
         whole.clear()
-        assert_close(some(x(step), SIGMAS[step]), wanted)
+        assert_close(some(draw_x(step), SIGMAS[step]), wanted)
         assert whole == [2 * T if 2 <= step <= 5 else T]
 
 
@@ -68,21 +68,21 @@ def test_guidance_counts_between_its_sigmas_and_not_beyond_them(denoiser, whole)
 def test_one_evaluation_of_so_many_is_whole(denoiser, whole, interval: int, wanted: int) -> None:
     denoise = denoiser(cache_interval=interval)
     for step in range(8):
-        denoise(x(step), SIGMAS[step])
+        denoise(draw_x(step), SIGMAS[step])
     assert len(whole) == wanted
 
 
 def test_a_whole_evaluation_is_exact_and_so_is_what_is_kept_for_the_same_input(denoiser) -> None:
     exact, cached = denoiser(), denoiser(cache_interval=3)
     for _ in range(4):
-        assert_close(cached(x(4), SIGMAS[4]), exact(x(4), SIGMAS[4]))
+        assert_close(cached(draw_x(4), SIGMAS[4]), exact(draw_x(4), SIGMAS[4]))
 
 
 def test_kept_stages_are_an_approximation_that_is_better_than_none(denoiser) -> None:
     exact, cached = denoiser(), denoiser(cache_interval=2)
-    wanted = exact(x(5), SIGMAS[5])
-    before = cached(x(4), SIGMAS[4])
-    found = cached(x(5), SIGMAS[5])
+    wanted = exact(draw_x(5), SIGMAS[5])
+    before = cached(draw_x(4), SIGMAS[4])
+    found = cached(draw_x(5), SIGMAS[5])
     assert not torch.equal(found, wanted)
     assert (found - wanted).square().mean() < (before - wanted).square().mean()
 
@@ -90,11 +90,11 @@ def test_kept_stages_are_an_approximation_that_is_better_than_none(denoiser) -> 
 def test_where_other_branches_are_run_than_before_the_evaluation_is_whole(denoiser, whole) -> None:
     denoise = denoiser(cache_interval=8, guided=(float(SIGMAS[5]), float(SIGMAS[2])))
     for step in range(8):
-        denoise(x(step), SIGMAS[step])
+        denoise(draw_x(step), SIGMAS[step])
     assert whole == [T, 2 * T, T]
 
 
 def test_branches_in_turn_keep_what_both_at_once_keep(denoiser) -> None:
     both, turns = denoiser(cache_interval=2), denoiser(cache_interval=2, halves=True)
     for step in range(4):
-        assert_close(turns(x(step), SIGMAS[step]), both(x(step), SIGMAS[step]))
+        assert_close(turns(draw_x(step), SIGMAS[step]), both(draw_x(step), SIGMAS[step]))

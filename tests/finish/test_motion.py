@@ -15,40 +15,40 @@ import pytest
 from lib_svd.errors import Interrupted, SvdError
 from lib_svd.finish import smooth
 from lib_svd.finish.smooth import Motion, smooth_frames
-from tests.finish.motions import Blend, decibels, moving, photo
+from tests.finish.motions import Blend, make_moving, measure_decibels, read_photo
 
 SOURCE = np.arange(7)
 
 
-def places(count: int, step: Fraction) -> list[float]:
+def list_places_of(count: int, step: Fraction) -> list[float]:
     """Where the frames of a smoothed clip of 7 stand."""
     return [min(float(number * step), 6.0) for number in range(count)]
 
 
 @pytest.mark.parametrize(("to_fps", "speed"), [(14, 1), (28, 1), (16, 1), (24, 1), (30, 1), (7, 0.5)])
 def test_it_is_nearer_to_what_was_there_than_blending(to_fps, speed):
-    frames = moving(SOURCE)
+    frames = make_moving(SOURCE)
     made, blended = (smooth_frames(frames, 7, to_fps, way, speed=speed) for way in (Motion(), Blend()))
-    stand = places(len(made), Fraction(7) * Fraction(speed) / to_fps)
+    stand = list_places_of(len(made), Fraction(7) * Fraction(speed) / to_fps)
     between = [number for number, place in enumerate(stand) if place % 1]
-    true = moving(stand)[between]
-    assert decibels(made[between], true) > decibels(blended[between], true) + 3.5
+    true = make_moving(stand)[between]
+    assert measure_decibels(made[between], true) > measure_decibels(blended[between], true) + 3.5
 
 
 @pytest.mark.parametrize(("width", "height"), [(203, 117), (187, 141)])
 def test_the_last_rows_and_columns_move_too(width, height):
     """minterpolate itself only blends what lies beyond its last whole block of 16."""
-    frames = moving(SOURCE, width, height)
+    frames = make_moving(SOURCE, width, height)
     made, blended = (smooth_frames(frames, 7, 14, way)[1::2] for way in (Motion(), Blend()))
-    true = moving(SOURCE[:-1] + 0.5, width, height)
+    true = make_moving(SOURCE[:-1] + 0.5, width, height)
     for part in (np.s_[:, -(height % 16) :, 16:-32], np.s_[:, 16:-32, -(width % 16) : -6]):
-        assert decibels(made[part], true[part]) > decibels(blended[part], true[part]) + 2
+        assert measure_decibels(made[part], true[part]) > measure_decibels(blended[part], true[part]) + 2
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (3, 5), (16, 16), (31, 33), (64, 1), (1, 64)])
 @pytest.mark.parametrize("num_frames", [2, 3])
 def test_it_takes_any_size(width, height, num_frames):
-    frames = moving(range(num_frames), width, height)
+    frames = make_moving(range(num_frames), width, height)
     made = smooth_frames(frames, 7, 28, Motion())
     assert made.shape == (4 * num_frames - 3, height, width, 3)
     assert np.array_equal(made[::4], frames)
@@ -75,9 +75,11 @@ def test_a_loop_is_closed_by_motion():
 
 
 def test_across_a_cut_nothing_is_made():
-    frames = np.stack([photo(number // 3) for number in range(6)])
+    frames = np.stack([read_photo(number // 3) for number in range(6)])
     made = smooth_frames(frames, 7, 28, Motion())
-    assert all(any(np.abs(frame.astype(int) - each).max() <= 2 for each in (photo(0), photo(1))) for frame in made)
+    assert all(
+        any(np.abs(frame.astype(int) - each).max() <= 2 for each in (read_photo(0), read_photo(1))) for frame in made
+    )
 
 
 @pytest.fixture
@@ -119,13 +121,13 @@ def test_what_ffmpeg_does_wrong_is_a_sentence(fake_ffmpeg, monkeypatch, doing, s
     monkeypatch.setattr(smooth, "PATIENCE", 0.5 if "sleep" in doing else 60.0)
     fake_ffmpeg(doing)
     with pytest.raises(SvdError, match=said):
-        smooth_frames(moving([0, 0.1, 0.2], 8, 8), 7, 14, Motion())
+        smooth_frames(make_moving([0, 0.1, 0.2], 8, 8), 7, 14, Motion())
 
 
 def test_without_ffmpeg_it_is_said_what_to_do(monkeypatch):
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/nowhere/ffmpeg")
     with pytest.raises(SvdError, match=r"ffmpeg cannot be started .*: run `pip install"):
-        smooth_frames(moving([0, 0.1], 8, 8), 7, 14, Motion())
+        smooth_frames(make_moving([0, 0.1], 8, 8), 7, 14, Motion())
 
 
 def test_who_stops_it_stops_ffmpeg(programs):
@@ -134,7 +136,7 @@ def test_who_stops_it_stops_ffmpeg(programs):
             raise Interrupted("Smoothing was stopped.")
 
     with pytest.raises(Interrupted) as stopped:
-        smooth_frames(moving(range(30)), 7, 14, Motion(), report=stop)
+        smooth_frames(make_moving(range(30)), 7, 14, Motion(), report=stop)
     assert programs
     assert [program.poll() is None for program in programs] == [False] * len(programs)
     del stopped

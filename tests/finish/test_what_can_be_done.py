@@ -13,13 +13,13 @@ from lib_svd.finish.deliveries import DELIVERIES
 from lib_svd.finish.finishing import (
     FINISHINGS,
     Finishing,
-    finished_of,
-    finished_source,
+    add_finished,
     is_loop,
-    with_finished,
+    read_finished,
+    read_finished_source,
 )
-from lib_svd.finish.plan import Shape, in_words, planned
-from lib_svd.request import ClipRequest, source_of, with_source
+from lib_svd.finish.plan import Shape, describe_plan, plan_clip
+from lib_svd.request import ClipRequest, add_source, read_source
 from tests.requests import complete
 
 CLIP = Shape(num_frames=25, size=(1024, 576), fps=7)
@@ -27,14 +27,14 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 
 
 def become(**what):
-    made = planned(Finishing(**what), CLIP)
+    made = plan_clip(Finishing(**what), CLIP)
     return made.num_frames, made.size, made.fps
 
 
 def test_nothing_asked_for_changes_nothing():
     assert Finishing().text == ""
     assert become() == (25, (1024, 576), 7)
-    assert "nothing changes" in in_words(Finishing(), CLIP, planned(Finishing(), CLIP)).lower()
+    assert "nothing changes" in describe_plan(Finishing(), CLIP, plan_clip(Finishing(), CLIP)).lower()
 
 
 @pytest.mark.parametrize(
@@ -154,52 +154,52 @@ STRATEGIES = {
 def test_what_was_done_is_read_back_out_of_the_clip(what, source, picture):
     """Whatever upscalers, clips and pictures are called; the clip's own settings and its picture's stay."""
     done = Finishing(**what)
-    before = with_source(complete(seed=7).infotext(), picture)
-    text = with_finished(before, done, source)
-    assert Finishing.read(finished_of(text)).text == done.text
-    assert finished_source(text) == source
+    before = add_source(complete(seed=7).write_infotext(), picture)
+    text = add_finished(before, done, source)
+    assert Finishing.read(read_finished(text)).text == done.text
+    assert read_finished_source(text) == source
     assert ClipRequest.from_infotext(text) == ClipRequest.from_infotext(before)
-    assert source_of(text) == picture
-    again = with_finished(text, Finishing(reverse=True), "again.mp4")
+    assert read_source(text) == picture
+    again = add_finished(text, Finishing(reverse=True), "again.mp4")
     assert again.startswith(before)
-    assert (Finishing.read(finished_of(again)), finished_source(again)) == (Finishing(reverse=True), "again.mp4")
-    assert finished_of(again).startswith(done.text)
+    assert (Finishing.read(read_finished(again)), read_finished_source(again)) == (Finishing(reverse=True), "again.mp4")
+    assert read_finished(again).startswith(done.text)
 
 
 def test_a_clip_from_elsewhere_says_what_was_done_to_it_alone():
-    text = with_finished("", Finishing(loop="pingpong"), "cat.mp4")
+    text = add_finished("", Finishing(loop="pingpong"), "cat.mp4")
     assert text == 'SVD finished: "Loop: Ping-pong", SVD source: cat.mp4'
     assert ClipRequest.from_infotext(text) == ClipRequest()
 
 
 def test_a_loop_is_known_for_one_until_it_is_cut_or_held():
-    def after(*steps):
+    def plan_after(*steps):
         text = ""
         for step in steps:
-            text = with_finished(text, Finishing(**step), "a.mp4")
-        return is_loop(finished_of(text))
+            text = add_finished(text, Finishing(**step), "a.mp4")
+        return is_loop(read_finished(text))
 
     pingpong = {"loop": "pingpong"}
-    assert after(pingpong)
-    assert after(pingpong, {"reverse": True, "smooth": "2x"})
-    assert not after(pingpong, {"first": 2})
-    assert not after({"loop": "pingpong", "hold_last": 1.0})
-    assert after({"first": 2}, {"loop": "cut"})
+    assert plan_after(pingpong)
+    assert plan_after(pingpong, {"reverse": True, "smooth": "2x"})
+    assert not plan_after(pingpong, {"first": 2})
+    assert not plan_after({"loop": "pingpong", "hold_last": 1.0})
+    assert plan_after({"first": 2}, {"loop": "cut"})
     assert not is_loop("what somebody wrote")
     assert not is_loop("Loop: Round and round")
 
 
 def test_a_loop_that_is_smoothed_again_is_closed_again():
-    assert planned(Finishing(smooth="2x"), Shape(num_frames=48, size=(64, 64), fps=7, closed=True)).num_frames == 96
+    assert plan_clip(Finishing(smooth="2x"), Shape(num_frames=48, size=(64, 64), fps=7, closed=True)).num_frames == 96
     assert (
-        planned(Finishing(smooth="2x", last=20), Shape(num_frames=48, size=(64, 64), fps=7, closed=True)).num_frames
+        plan_clip(Finishing(smooth="2x", last=20), Shape(num_frames=48, size=(64, 64), fps=7, closed=True)).num_frames
         == 39
     )
 
 
 def test_the_plan_tells_in_words_what_will_be():
     what = Finishing(loop="pingpong", smooth="28", upscale="lanczos", hold_last=1.5)
-    assert in_words(what, CLIP, planned(what, CLIP)) == (
+    assert describe_plan(what, CLIP, plan_clip(what, CLIP)) == (
         "25 frames of 1024x576 at 7 fps, 3.6 s become 234 frames of 2048x1152 at 28 fps, 8.4 s. A loop by ping-pong, "
         "smoothed by Motion (ffmpeg), enlarged by lanczos, the last frame held 1.5 s."
     )
@@ -213,5 +213,5 @@ def test_every_row_has_a_label_and_a_sentence_of_its_own():
 
 @pytest.mark.parametrize("delivery", DELIVERIES.values(), ids=list(DELIVERIES))
 def test_every_delivery_can_be_done(delivery):
-    planned(Finishing(**delivery.finishing), CLIP)
+    plan_clip(Finishing(**delivery.finishing), CLIP)
     assert delivery.help.endswith(".")

@@ -48,27 +48,27 @@ def loop_numbers(stage: Stage) -> Iterator[Result]:
     if "sigmas" in stage:
         yield Result("sigmas", schedule.karras(len(stage["sigmas"]) - 1), FORMULA)
     if "scale" in stage:
-        yield Result("scale", ramp(stage, len(stage["scale"])), FORMULA)
+        yield Result("scale", make_ramp(stage, len(stage["scale"])), FORMULA)
 
 
-def loop_schedule(stage: Stage) -> Tensor:
+def make_loop_schedule(stage: Stage) -> Tensor:
     """The file's own noise levels, or those of the set's number of steps."""
-    return stage["sigmas"] if "sigmas" in stage else schedule.karras(int(stage.number("steps")))
+    return stage["sigmas"] if "sigmas" in stage else schedule.karras(int(stage.read_number("steps")))
 
 
-def ramp(stage: Stage, num_frames: int) -> Tensor:
+def make_ramp(stage: Stage, num_frames: int) -> Tensor:
     """Guidance of a loop: the shape that the stage or the set's `guider` names, between the ends of the file's own."""
-    kind, ends = _guider(stage)
+    kind, ends = _find_guider(stage)
     if kind not in guidance.RAMPS:
         raise Lacking("nothing names the guidance ramp")
     if "scale" in stage:
-        ends = _fitting_ends(kind, stage["scale"])
+        ends = _find_fitting_ends(kind, stage["scale"])
     if ends is None:
         raise Lacking("nothing gives the guidance scales")
     return guidance.RAMPS[kind](*ends, num_frames)
 
 
-def _fitting_ends(kind: str, scale: Tensor) -> tuple[float, float]:
+def _find_fitting_ends(kind: str, scale: Tensor) -> tuple[float, float]:
     """Low and high of the ramp of this kind that comes nearest."""
     rise = guidance.RAMPS[kind](0.0, 1.0, len(scale)).double()
     low = scale[0].double()
@@ -76,7 +76,7 @@ def _fitting_ends(kind: str, scale: Tensor) -> tuple[float, float]:
     return float(low), float(low + slope)
 
 
-def _guider(stage: Stage) -> tuple[str, tuple[float, float] | None]:
+def _find_guider(stage: Stage) -> tuple[str, tuple[float, float] | None]:
     """Ramp's name, and its ends where the README gives them for this ramp."""
     text = str(stage.golden.facts.get("guider", "")).lower()
     match = re.match(r"(\w+)\s+([\d.]+)\s*(?:->|\.\.+|to)\s*([\d.]+)", text)
@@ -91,22 +91,22 @@ def vectors(stage: Stage) -> Iterator[Result]:
     """The conditioning vector of each frame, the same for both branches."""
     for name in ("c_vector", "uc_vector"):
         if name in stage:
-            vector = conditioning_vector(stage)
+            vector = make_conditioning_vector(stage)
             yield Result(name, vector.expand(len(stage[name]), -1), NETWORK)
 
 
-def conditioning_vector(stage: Stage) -> Tensor:
+def make_conditioning_vector(stage: Stage) -> Tensor:
     """From the numbers that the file or the set gives: motion for SVD, a camera path for SV3D."""
-    noise = stage.number("cond_aug")
+    noise = stage.read_number("cond_aug")
     if "polars_rad" in stage:
-        return conditioning.orbit_vector(noise, stage["polars_rad"], stage["azimuths_rad"])
-    if _given(stage, "motion_bucket_id"):
-        fps = round(stage.number("fps_id")) + 1
-        return conditioning.motion_vector(fps, round(stage.number("motion_bucket_id")), noise)
-    return conditioning.object_vector(noise)
+        return conditioning.embed_orbit(noise, stage["polars_rad"], stage["azimuths_rad"])
+    if _is_given(stage, "motion_bucket_id"):
+        fps = round(stage.read_number("fps_id")) + 1
+        return conditioning.embed_motion(fps, round(stage.read_number("motion_bucket_id")), noise)
+    return conditioning.embed_object(noise)
 
 
-def _given(stage: Stage, name: str) -> bool:
+def _is_given(stage: Stage, name: str) -> bool:
     return name in stage or name in stage.golden.facts
 
 
@@ -115,13 +115,13 @@ def camera_path(stage: Stage) -> Iterator[Result]:
     if "elevations_deg" not in stage:
         return
     elevations = stage["elevations_deg"]
-    paths = [conditioning.orbit(len(elevations), float(elevation)) for elevation in elevations]
+    paths = [conditioning.make_orbit(len(elevations), float(elevation)) for elevation in elevations]
     if "polars_rad" in stage:
         yield Result("polars_rad", torch.stack([polars[i] for i, (polars, _) in enumerate(paths)]), ANGLES)
-    if "azimuths_rad" in stage and _full_turn(stage["azimuths_rad"]):
+    if "azimuths_rad" in stage and _is_full_turn(stage["azimuths_rad"]):
         yield Result("azimuths_rad", paths[0][1], ANGLES)
 
 
-def _full_turn(azimuths: Tensor) -> bool:
+def _is_full_turn(azimuths: Tensor) -> bool:
     steps = azimuths.diff(prepend=azimuths[-1:]).remainder(2 * math.pi)
     return bool((steps - 2 * math.pi / len(azimuths)).abs().max() < 1e-3)

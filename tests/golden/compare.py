@@ -16,7 +16,7 @@ import torch
 
 from tests.golden.golden_set import GoldenSet
 from tests.golden.networks import Unusable
-from tests.golden.stages import compare_stage, stage_names
+from tests.golden.stages import compare_stage, list_stages
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _compare(golden: GoldenSet) -> int:
     begun = time.monotonic()
     rows = []
-    for name in stage_names(golden):
+    for name in list_stages(golden):
         for row in compare_stage(golden, name):
             print(row, flush=True)
             rows.append(row)

@@ -45,11 +45,11 @@ class Stage(Mapping[str, Tensor]):
     def __len__(self) -> int:
         return len(self.tensors)
 
-    def number(self, name: str) -> float:
+    def read_number(self, name: str) -> float:
         """A number that the file holds as a tensor, or the README as a fact of the set."""
         if name in self.tensors:
             return float(self.tensors[name].flatten()[0])
-        return self.golden.number(name)
+        return self.golden.read_number(name)
 
 
 class GoldenSet:
@@ -57,8 +57,8 @@ class GoldenSet:
 
     def __init__(self, folder: Path, name: str, networks: Networks | None = None) -> None:
         self.folder, self.name = folder, name
-        self.facts = _facts(folder, name)
-        self.files = _files(folder, name)
+        self.facts = _read_facts(folder, name)
+        self.files = _list_files(folder, name)
         if networks is not None:
             self.networks = networks  # shared by tests; otherwise made when first asked for
 
@@ -67,10 +67,10 @@ class GoldenSet:
         """The set's checkpoint, generated from its seed, loaded when a network is asked for."""
         if "checkpoint_seed" not in self.facts:
             raise Unusable(f"README.json gives no checkpoint_seed for set {self.name}.")
-        keys = _key_list(self.folder, self.facts.get("keys", DEFAULT_KEYS))
+        keys = _read_key_list(self.folder, self.facts.get("keys", DEFAULT_KEYS))
         return Networks(keys, self.facts["checkpoint_seed"], self.facts.get("checkpoint_sha256"))
 
-    def stage(self, name: str) -> Stage:
+    def read_stage(self, name: str) -> Stage:
         """Read one stage file."""
         if name not in self.files:
             raise Lacking(f"the set has no {name}")
@@ -79,14 +79,14 @@ class GoldenSet:
         except (SafetensorError, OSError) as error:
             raise Unusable(f"{self.files[name]} cannot be read: {error}.") from None
 
-    def number(self, name: str) -> float:
+    def read_number(self, name: str) -> float:
         """A fact of the set."""
         if name not in self.facts:
             raise Lacking(f"nothing gives {name}")
         return float(self.facts[name])
 
 
-def _facts(folder: Path, name: str) -> dict[str, Any]:
+def _read_facts(folder: Path, name: str) -> dict[str, Any]:
     readme = folder / "README.json"
     if not readme.is_file():
         raise Unusable(f"{folder} is no folder of golden tensors: it has no README.json.")
@@ -99,14 +99,14 @@ def _facts(folder: Path, name: str) -> dict[str, Any]:
     return dict(sets[name])
 
 
-def _files(folder: Path, name: str) -> dict[str, Path]:
+def _list_files(folder: Path, name: str) -> dict[str, Path]:
     found = {path.stem.removeprefix(f"{name}_"): path for path in (folder / "sgm").glob(f"{name}_*.safetensors")}
     if not found:
         raise Unusable(f"{folder / 'sgm'} has no {name}_*.safetensors.")
     return dict(sorted(found.items()))
 
 
-def _key_list(folder: Path, name: str) -> dict[str, list[int]]:
+def _read_key_list(folder: Path, name: str) -> dict[str, list[int]]:
     plain, packed = folder / name, folder / f"{name}.gz"
     try:
         text = plain.read_bytes() if plain.is_file() else gzip.decompress(packed.read_bytes())

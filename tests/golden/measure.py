@@ -82,7 +82,7 @@ class Row:
         return f"{head} {self.max_abs:9.2e} {self.rel_rms:9.2e}  {self.limit!s:<26} {self.verdict}{note}"
 
 
-def compared(set_name: str, stage: str, tensor: str, actual: Tensor, expected: Tensor, limit: Limit) -> Row:
+def compare(set_name: str, stage: str, tensor: str, actual: Tensor, expected: Tensor, limit: Limit) -> Row:
     """Measure one tensor against the reference's."""
     if actual.shape != expected.shape:
         note = f"shape {list(actual.shape)}, the reference has {list(expected.shape)}"

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from lib_svd.engine import attention, unet, vae, vision
 from lib_svd.engine.attention import GEGLU, SpatioTemporalTransformer, TemporalBlock
-from lib_svd.engine.layers import Mixer, clip_view, frames_view, sinusoid
+from lib_svd.engine.layers import Mixer, sinusoid, view_clip, view_frames
 from lib_svd.engine.parked import ParkedFrames
 from lib_svd.engine.unet import ResBlock
 from lib_svd.engine.vae import TemporalResnetBlock, VaeDecoder
@@ -35,7 +35,7 @@ class Mistake(NamedTuple):
     plant: Plant
 
 
-def of_type(network: nn.Module, kind: type) -> Iterator[Any]:
+def find_of_type(network: nn.Module, kind: type) -> Iterator[Any]:
     return (module for module in network.modules() if isinstance(module, kind))
 
 
@@ -51,12 +51,12 @@ def negate_factors(patch: Patch, holders: Iterable[nn.Module]) -> None:
 
 
 def res_eps(patch: Patch, networks: Networks) -> None:
-    for block in of_type(networks.unet, ResBlock):
-        set_eps(patch, of_type(block, nn.GroupNorm), 1e-6)
+    for block in find_of_type(networks.unet, ResBlock):
+        set_eps(patch, find_of_type(block, nn.GroupNorm), 1e-6)
 
 
 def unet_share(patch: Patch, networks: Networks) -> None:
-    negate_factors(patch, of_type(networks.unet, Mixer))
+    negate_factors(patch, find_of_type(networks.unet, Mixer))
 
 
 def tanh_gelu(patch: Patch, networks: Networks) -> None:
@@ -78,24 +78,24 @@ def swapped_halves(patch: Patch, networks: Networks) -> None:
 def norm_per_frame(patch: Patch, networks: Networks) -> None:
     def per_frame(norm: nn.GroupNorm) -> Callable[[Tensor], Tensor]:
         def forward(x: Tensor) -> Tensor:
-            frames = frames_view(x, 1)
-            return clip_view(F.group_norm(frames, norm.num_groups, norm.weight, norm.bias, norm.eps), x.shape[2])
+            frames = view_frames(x, 1)
+            return view_clip(F.group_norm(frames, norm.num_groups, norm.weight, norm.bias, norm.eps), x.shape[2])
 
         return forward
 
-    for stack in of_type(networks.unet, unet.TimeStack):
-        for norm in of_type(stack, nn.GroupNorm):
+    for stack in find_of_type(networks.unet, unet.TimeStack):
+        for norm in find_of_type(stack, nn.GroupNorm):
             patch.setattr(norm, "forward", per_frame(norm))
 
 
 def no_position(patch: Patch, networks: Networks) -> None:
-    table = SpatioTemporalTransformer.table
+    table = SpatioTemporalTransformer.make_table
 
     def without(self: SpatioTemporalTransformer, context: Tensor, num_frames: int) -> attention.TransformerTable:
         found = table(self, context, num_frames)
         return found._replace(position=torch.zeros_like(found.position))
 
-    patch.setattr(SpatioTemporalTransformer, "table", without)
+    patch.setattr(SpatioTemporalTransformer, "make_table", without)
 
 
 def sines_first(t: Tensor, width: int) -> Tensor:
@@ -116,12 +116,12 @@ def change_tables(
     change: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]],
 ) -> None:
     """Let the UNet see another c_noise, vector or context than it is given."""
-    tables = networks.unet.tables
+    tables = networks.unet.make_tables
 
     def changed(c_noise: Tensor, vector: Tensor, context: Tensor, num_frames: int) -> unet.UNetTables:
         return tables(*change(c_noise, vector, context), num_frames)
 
-    patch.setattr(networks.unet, "tables", changed)
+    patch.setattr(networks.unet, "make_tables", changed)
 
 
 def strength_first(patch: Patch, networks: Networks) -> None:
@@ -153,7 +153,7 @@ def scaled_start(patch: Patch, networks: Networks) -> None:
 
 def zero_vector_in_one(patch: Patch, networks: Networks) -> None:
     """The unconditional branch of a batch of two without its vector."""
-    tables, forward = networks.unet.tables, networks.unet.forward
+    tables, forward = networks.unet.make_tables, networks.unet.forward
     without: dict[int, unet.UNetTables] = {}
 
     def watched(c_noise: Tensor, vector: Tensor, context: Tensor, num_frames: int) -> unet.UNetTables:
@@ -165,9 +165,11 @@ def zero_vector_in_one(patch: Patch, networks: Networks) -> None:
         if len(x) == found.num_frames:
             return forward(x, found, step)
         x_u, x_c = x.chunk(2)
-        return torch.cat([forward(x_u, without[id(found)].branch(0), step), forward(x_c, found.branch(1), step)])
+        return torch.cat(
+            [forward(x_u, without[id(found)].select_branch(0), step), forward(x_c, found.select_branch(1), step)]
+        )
 
-    patch.setattr(networks.unet, "tables", watched)
+    patch.setattr(networks.unet, "make_tables", watched)
     patch.setattr(networks.unet, "forward", split)
 
 
@@ -181,17 +183,19 @@ def no_residuals(patch: Patch, networks: Networks) -> None:
 
 
 def decoder_share(patch: Patch, networks: Networks) -> None:
-    negate_factors(patch, of_type(networks.decoder, TemporalResnetBlock))
+    negate_factors(patch, find_of_type(networks.decoder, TemporalResnetBlock))
 
 
 def temporal_eps(patch: Patch, networks: Networks) -> None:
-    for stack in of_type(networks.decoder, vae.TimeStack):
-        set_eps(patch, of_type(stack, nn.GroupNorm), 1e-6)
+    for stack in find_of_type(networks.decoder, vae.TimeStack):
+        set_eps(patch, find_of_type(stack, nn.GroupNorm), 1e-6)
 
 
 def spatial_eps(patch: Patch, networks: Networks) -> None:
-    temporal = {norm for stack in of_type(networks.decoder, vae.TimeStack) for norm in of_type(stack, nn.GroupNorm)}
-    set_eps(patch, set(of_type(networks.decoder, nn.GroupNorm)) - temporal, 1e-5)
+    temporal = {
+        norm for stack in find_of_type(networks.decoder, vae.TimeStack) for norm in find_of_type(stack, nn.GroupNorm)
+    }
+    set_eps(patch, set(find_of_type(networks.decoder, nn.GroupNorm)) - temporal, 1e-5)
 
 
 def no_last_convolution(patch: Patch, networks: Networks) -> None:
@@ -209,12 +213,12 @@ def no_latent_scale(patch: Patch, networks: Networks) -> None:
 
 
 def chunks_of_their_own(patch: Patch, networks: Networks) -> None:
-    frames = VaeDecoder.frames
+    frames = VaeDecoder.decode_frames
 
     def apart(self: VaeDecoder, latents: Tensor, chunk: int, park: torch.device | None = None) -> Iterator[Tensor]:
         return (part for z in latents.split(4) for part in frames(self, z, len(z), park))
 
-    patch.setattr(VaeDecoder, "frames", apart)
+    patch.setattr(VaeDecoder, "decode_frames", apart)
 
 
 def no_blur(patch: Patch, networks: Networks) -> None:

@@ -16,9 +16,9 @@ from lib_svd.engine.unet import UNet
 from lib_svd.engine.vae import VaeDecoder, VaeEncoder
 from lib_svd.engine.vision import VisionTower
 from lib_svd.errors import BadCheckpoint
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.ports import Resident
-from tests.tiny import digest, tiny_tensors
+from tests.tiny import compute_digest, make_tiny_tensors
 
 
 class Unusable(Exception):
@@ -33,44 +33,46 @@ class Networks:
 
     @cached_property
     def unet(self) -> UNet:
-        return _network(self._svd.unet)
+        return _find_network(self._svd.unet)
 
     @cached_property
     def encoder(self) -> VaeEncoder:
-        return _network(self._svd.encoder)
+        return _find_network(self._svd.encoder)
 
     @cached_property
     def decoder(self) -> VaeDecoder:
-        return _network(self._svd.decoder)
+        return _find_network(self._svd.decoder)
 
     @cached_property
     def vision(self) -> VisionTower:
-        return _network(self._svd.vision)
+        return _find_network(self._svd.vision)
 
     @cached_property
     def image_decoder(self) -> VaeDecoder:
         """The conditioner's plain decoder; taken where a file has no first_stage_model, as ComfyUI saves some."""
-        tensors = tiny_tensors(self.keys, self.seed)
-        return _network(_loaded({k: t for k, t in tensors.items() if not k.startswith("first_stage_model.")}).decoder)
+        tensors = make_tiny_tensors(self.keys, self.seed)
+        return _find_network(
+            _load({k: t for k, t in tensors.items() if not k.startswith("first_stage_model.")}).decoder
+        )
 
     @cached_property
     def _svd(self) -> Svd:
-        tensors = tiny_tensors(self.keys, self.seed)
-        if self.sha256 is not None and digest(tensors) != self.sha256:
+        tensors = make_tiny_tensors(self.keys, self.seed)
+        if self.sha256 is not None and compute_digest(tensors) != self.sha256:
             raise Unusable(f"The checkpoint made from seed {self.seed} has another sha256 than README.json gives.")
-        return _loaded(tensors)
+        return _load(tensors)
 
 
-def _loaded(tensors: dict[str, Tensor]) -> Svd:
+def _load(tensors: dict[str, Tensor]) -> Svd:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tiny_svd_xt.safetensors"
         save_file(tensors, path)
         try:
-            return load(recognise(path), standalone_host("cpu", "float32"))
+            return load(recognise(path), make_standalone_host("cpu", "float32"))
         except BadCheckpoint as error:
             raise Unusable(f"The checkpoint made from the key list cannot be loaded: {error}") from None
 
 
-def _network(resident: Resident) -> Any:
-    with resident.on_gpu(0) as network:
+def _find_network(resident: Resident) -> Any:
+    with resident.bring_to_gpu(0) as network:
         return network

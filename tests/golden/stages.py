@@ -18,7 +18,7 @@ from tests.golden import checks_networks as networks
 from tests.golden import checks_numbers as numbers
 from tests.golden import taps
 from tests.golden.golden_set import GoldenSet, Lacking, Stage
-from tests.golden.measure import EXACT, Result, Row, compared
+from tests.golden.measure import EXACT, Result, Row, compare
 
 Check = Callable[[Stage], Iterator[Result]]
 
@@ -71,7 +71,7 @@ WHOLE_CLIP = Kind(
 """One file from picture to frames."""
 
 
-def stage_names(golden: GoldenSet) -> list[str]:
+def list_stages(golden: GoldenSet) -> list[str]:
     """Stages that the set has files of, in the order in which a clip is made; unknown ones last."""
     order = [kind.pattern for kind in (*KINDS, WHOLE_CLIP)]
     return sorted(golden.files, key=lambda name: next((i for i, p in enumerate(order) if re.fullmatch(p, name)), 99))
@@ -79,14 +79,14 @@ def stage_names(golden: GoldenSet) -> list[str]:
 
 def compare_stage(golden: GoldenSet, name: str) -> Iterator[Row]:
     """Every tensor of one stage file: compared, or listed with the reason why not."""
-    stage, kind = golden.stage(name), _kind(golden, name)
+    stage, kind = golden.read_stage(name), _find_kind(golden, name)
     if kind is None:
         yield Row(golden.name, name, "all tensors", None, note="unknown stage")
         return
     seen: set[str] = set()
     reasons: list[str] = []
     for check in kind.checks:
-        for row in _rows(stage, check, reasons):
+        for row in _make_rows(stage, check, reasons):
             seen.add(row.tensor.partition(" ")[0])
             yield row
     for tensor in stage:
@@ -94,14 +94,14 @@ def compare_stage(golden: GoldenSet, name: str) -> Iterator[Row]:
             yield Row(golden.name, name, tensor, None, note="; ".join(reasons) or "nothing of ours means the same")
 
 
-def _kind(golden: GoldenSet, name: str) -> Kind | None:
+def _find_kind(golden: GoldenSet, name: str) -> Kind | None:
     for kind in (*KINDS, WHOLE_CLIP):
         if re.fullmatch(kind.pattern, name):
             return kind
     return WHOLE_CLIP if len(golden.files) == 1 else None
 
 
-def _rows(stage: Stage, check: Check, reasons: list[str]) -> Iterator[Row]:
+def _make_rows(stage: Stage, check: Check, reasons: list[str]) -> Iterator[Row]:
     try:
         for result in torch.inference_mode()(check)(stage):
             expected = result.expected
@@ -109,7 +109,7 @@ def _rows(stage: Stage, check: Check, reasons: list[str]) -> Iterator[Row]:
                 expected = stage[result.tensor]
             if expected is not None:
                 label = f"{result.tensor} ({result.how})" if result.how else result.tensor
-                yield compared(stage.golden.name, stage.name, label, result.actual, expected, result.limit)
+                yield compare(stage.golden.name, stage.name, label, result.actual, expected, result.limit)
     except Lacking as lacking:
         reasons.append(str(lacking))
     except (RuntimeError, ValueError, IndexError) as error:  # shapes that do not go together, most likely

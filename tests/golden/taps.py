@@ -17,7 +17,7 @@ from lib_svd.engine.config import LATENT_SCALE
 from lib_svd.engine.parked import ParkedFrames
 from lib_svd.engine.unet import TimeStack, UNet
 from lib_svd.engine.vae import TemporalResnetBlock, VaeDecoder
-from tests.golden.checks_networks import decoded, one_row
+from tests.golden.checks_networks import decode, take_one_row
 from tests.golden.golden_set import Lacking, Stage
 from tests.golden.measure import DECODE, NETWORK, Limit, Result
 
@@ -28,27 +28,27 @@ Caught = dict[str, list[Tensor]]
 def unet_taps(stage: Stage) -> Iterator[Result]:
     """One clip through the UNet."""
     unet, x = stage.golden.networks.unet, stage["x_concat"]
-    c_noise, context = one_row(stage["c_noise"]), one_row(stage["crossattn"])
+    c_noise, context = take_one_row(stage["c_noise"]), take_one_row(stage["crossattn"])
     if len(c_noise) > 1 or len(context) > 1:
         raise Lacking("one noise level and one context for the clip")
     wanted = [name.removeprefix(PREFIX) for name in stage if name.startswith(PREFIX)]
-    with _watched(unet, wanted) as caught:
-        out = unet(x, unet.tables(c_noise, one_row(stage["vector"]), context, len(x)), 0)
+    with _watch_paths(unet, wanted) as caught:
+        out = unet(x, unet.make_tables(c_noise, take_one_row(stage["vector"]), context, len(x)), 0)
     if "out" in stage:
         yield Result("out", out, NETWORK)
     for path, tensors in caught.items():
-        actual = _as_in_the_reference(unet, path, tensors, stage[PREFIX + path].shape)
+        actual = _turn_to_reference(unet, path, tensors, stage[PREFIX + path].shape)
         if actual is not None:
-            yield Result(PREFIX + path, actual, _inside(NETWORK, stage[PREFIX + path]))
+            yield Result(PREFIX + path, actual, _widen(NETWORK, stage[PREFIX + path]))
 
 
-def _inside(limit: Limit, expected: Tensor) -> Limit:
+def _widen(limit: Limit, expected: Tensor) -> Limit:
     """Values inside a network are some times larger than its output's, and rounded as much more coarsely."""
     return Limit(limit.max_abs * max(1.0, float(expected.square().mean().sqrt())))
 
 
 @contextmanager
-def _watched(network: nn.Module, paths: list[str]) -> Iterator[Caught]:
+def _watch_paths(network: nn.Module, paths: list[str]) -> Iterator[Caught]:
     """Collects what the modules of these paths give, as long as the context lasts."""
     caught: Caught = {}
     modules = dict(network.named_modules())
@@ -88,7 +88,7 @@ def _watch(modules: dict[str, nn.Module], path: str, caught: Caught) -> Iterator
         handle.remove()
 
 
-def _as_in_the_reference(unet: UNet, path: str, tensors: list[Tensor], shape: torch.Size) -> Tensor | None:
+def _turn_to_reference(unet: UNet, path: str, tensors: list[Tensor], shape: torch.Size) -> Tensor | None:
     """One tensor in the reference's axes; None where ours has another meaning."""
     module = unet.get_submodule(path)
     if isinstance(module, TokenCrossAttention):
@@ -99,11 +99,11 @@ def _as_in_the_reference(unet: UNet, path: str, tensors: list[Tensor], shape: to
     elif ".time_stack.0" in path:
         return None
     else:
-        found = _along_space(torch.cat(tensors), path, shape)
+        found = _take_along_space(torch.cat(tensors), path, shape)
     return found if found.shape == shape else None
 
 
-def _along_space(whole: Tensor, path: str, shape: torch.Size) -> Tensor:
+def _take_along_space(whole: Tensor, path: str, shape: torch.Size) -> Tensor:
     """Of all frames; a step's own row stands for all frames where they have the same."""
     if len(shape) == 5 and whole.ndim == 4:  # [b, c, t, h, w]
         if ".time_stack" in path:
@@ -120,30 +120,30 @@ def decoder_taps(stage: Stage) -> Iterator[Result]:
     """Some frames through the decoder, all at once."""
     decoder = stage.golden.networks.decoder
     wanted = [name.removeprefix(PREFIX) for name in stage if name.startswith(PREFIX)]
-    with _watched_decoder(decoder, wanted) as caught:
-        out = _decoder_alone(decoder, stage["z"])
+    with _watch_decoder(decoder, wanted) as caught:
+        out = _run_decoder_alone(decoder, stage["z"])
     if "out" in stage:
         yield Result("out", out, DECODE)
     for path, tensors in caught.items():
-        yield Result(PREFIX + path, torch.cat(tensors), _inside(DECODE, stage[PREFIX + path]))
+        yield Result(PREFIX + path, torch.cat(tensors), _widen(DECODE, stage[PREFIX + path]))
 
 
-def _decoder_alone(decoder: VaeDecoder, z: Tensor) -> Tensor:
+def _run_decoder_alone(decoder: VaeDecoder, z: Tensor) -> Tensor:
     """From latents that are divided already, without post_quant_conv."""
     if not decoder.config.temporal:
-        for layer in decoder.decoder.layers():
+        for layer in decoder.decoder.list_layers():
             z = layer(z)
         return z
-    return decoded(decoder, z * LATENT_SCALE, len(z))
+    return decode(decoder, z * LATENT_SCALE, len(z))
 
 
 @contextmanager
-def _watched_decoder(decoder: VaeDecoder, paths: list[str]) -> Iterator[Caught]:
+def _watch_decoder(decoder: VaeDecoder, paths: list[str]) -> Iterator[Caught]:
     blocks = {
         path: module for path, module in decoder.decoder.named_modules() if isinstance(module, TemporalResnetBlock)
     }
     plain = [path for path in paths if path not in blocks and ".time_stack" not in path and path != "conv_out"]
-    with _watched(decoder.decoder, plain) as caught, ExitStack() as watching:
+    with _watch_paths(decoder.decoder, plain) as caught, ExitStack() as watching:
         for path in paths:
             if path in blocks:
                 watching.enter_context(_watch_block(blocks[path], path, caught))
@@ -153,17 +153,17 @@ def _watched_decoder(decoder: VaeDecoder, paths: list[str]) -> Iterator[Caught]:
 @contextmanager
 def _watch_block(block: TemporalResnetBlock, path: str, caught: Caught) -> Iterator[None]:
     """Catch the frames of a temporal block once its temporal side is added."""
-    along_time: Callable[[ParkedFrames], None] = block.along_time
+    along_time: Callable[[ParkedFrames], None] = block.add_temporal_side
 
     def watched(frames: ParkedFrames) -> None:
         along_time(frames)
         caught[path] = [torch.cat(list(frames)).clone()]
 
-    block.along_time = watched
+    block.add_temporal_side = watched
     try:
         yield
     finally:
-        del block.along_time
+        del block.add_temporal_side
 
 
 def image_decoder(stage: Stage) -> Iterator[Result]:
@@ -171,4 +171,4 @@ def image_decoder(stage: Stage) -> Iterator[Result]:
     if "image_decoder_out" not in stage:
         return
     z = stage["z"] * LATENT_SCALE
-    yield Result("image_decoder_out", decoded(stage.golden.networks.image_decoder, z, len(z)), DECODE)
+    yield Result("image_decoder_out", decode(stage.golden.networks.image_decoder, z, len(z)), DECODE)

@@ -16,7 +16,7 @@ from tests.golden.compare import main
 FOLDER = Path(__file__).parent
 
 
-def folder_of(tmp_path: Path, stages: dict[str, dict[str, Tensor]], **facts: object) -> Path:
+def write_set(tmp_path: Path, stages: dict[str, dict[str, Tensor]], **facts: object) -> Path:
     """A folder of set Z with these stage files."""
     (tmp_path / "sgm").mkdir()
     (tmp_path / "README.json").write_text(json.dumps({"sets": {"Z": {"checkpoint_seed": 5, **facts}}}))
@@ -33,7 +33,7 @@ def embeddings() -> dict[str, Tensor]:
 def test_stages_without_networks_need_no_key_list(
     tmp_path: Path, embeddings: dict[str, Tensor], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([str(folder_of(tmp_path, {"embeddings": embeddings})), "Z"]) == 0
+    assert main([str(write_set(tmp_path, {"embeddings": embeddings})), "Z"]) == 0
     *rows, summary = capsys.readouterr().out.splitlines()
     assert len(rows) == len(embeddings) - 1
     assert all(row.startswith("Z") and row.endswith("ok") for row in rows)
@@ -46,7 +46,7 @@ def test_one_number_past_the_limit_exits_1(
 ) -> None:
     embeddings["emb_256"][3, 7] += wrong
 
-    assert main([str(folder_of(tmp_path, {"embeddings": embeddings})), "Z"]) == 1
+    assert main([str(write_set(tmp_path, {"embeddings": embeddings})), "Z"]) == 1
     assert [row for row in capsys.readouterr().out.splitlines() if "emb_256" in row and "PAST THE LIMIT" in row]
 
 
@@ -54,13 +54,13 @@ def test_small_level_wrong_by_a_tenth_exits_1(tmp_path: Path) -> None:
     sigmas = schedule.karras(9)
     sigmas[-2] *= 1.1
 
-    assert main([str(folder_of(tmp_path, {"schedule": {"edm_sigmas_700_n9": sigmas}})), "Z"]) == 1
+    assert main([str(write_set(tmp_path, {"schedule": {"edm_sigmas_700_n9": sigmas}})), "Z"]) == 1
 
 
 def test_wrong_shape_exits_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stages = {"schedule": {"linear_1.0_2.0_T7": guidance.linear(1.0, 2.0, 8)}}
 
-    assert main([str(folder_of(tmp_path, stages)), "Z"]) == 1
+    assert main([str(write_set(tmp_path, stages)), "Z"]) == 1
     assert "shape [7], the reference has [8]" in capsys.readouterr().out
 
 
@@ -73,7 +73,7 @@ def test_other_numbers_are_read_from_the_names(tmp_path: Path) -> None:
         }
     }
 
-    assert main([str(folder_of(tmp_path, stages)), "Z"]) == 0
+    assert main([str(write_set(tmp_path, stages)), "Z"]) == 0
 
 
 def test_unknown_is_listed_and_does_not_fail(
@@ -81,7 +81,7 @@ def test_unknown_is_listed_and_does_not_fail(
 ) -> None:
     stages = {"embeddings": {**embeddings, "hum": torch.ones(2)}, "smell": {"of": torch.ones(1)}}
 
-    assert main([str(folder_of(tmp_path, stages)), "Z"]) == 0
+    assert main([str(write_set(tmp_path, stages)), "Z"]) == 0
     printed = capsys.readouterr().out
     assert [line for line in printed.splitlines() if "hum" in line and "not compared" in line]
     assert [line for line in printed.splitlines() if "smell" in line and "not compared: unknown stage" in line]
@@ -92,11 +92,11 @@ def test_loop_without_a_conditioning_is_listed_with_the_reason(
 ) -> None:
     loop = load_file(FOLDER / "sgm" / "A_loop_triangle.safetensors")
 
-    assert main([str(folder_of(tmp_path, {"loop_triangle": loop})), "Z"]) == 0
+    assert main([str(write_set(tmp_path, {"loop_triangle": loop})), "Z"]) == 0
     assert "not compared: the set has no vae_encode" in capsys.readouterr().out
 
 
-def unusable(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+def run_unusable(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """What is said when it exits with 2: one line."""
     assert main(argv) == 2
     (sentence,) = capsys.readouterr().err.splitlines()
@@ -104,52 +104,52 @@ def unusable(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "has no README.json" in unusable([str(tmp_path / "nowhere"), "A"], capsys)
+    assert "has no README.json" in run_unusable([str(tmp_path / "nowhere"), "A"], capsys)
 
 
 def test_no_such_set(tmp_path: Path, embeddings: dict[str, Tensor], capsys: pytest.CaptureFixture[str]) -> None:
-    folder = folder_of(tmp_path, {"embeddings": embeddings})
-    assert "describes no set Q: it has Z" in unusable([str(folder), "Q"], capsys)
+    folder = write_set(tmp_path, {"embeddings": embeddings})
+    assert "describes no set Q: it has Z" in run_unusable([str(folder), "Q"], capsys)
 
 
 def test_no_files_of_the_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "has no Z_*.safetensors" in unusable([str(folder_of(tmp_path, {})), "Z"], capsys)
+    assert "has no Z_*.safetensors" in run_unusable([str(write_set(tmp_path, {})), "Z"], capsys)
 
 
 def test_nothing_to_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = folder_of(tmp_path, {"smell": {"of": torch.ones(1)}, "taste": {"of": torch.ones(1)}})
-    assert "could be compared" in unusable([str(folder), "Z"], capsys)
+    folder = write_set(tmp_path, {"smell": {"of": torch.ones(1)}, "taste": {"of": torch.ones(1)}})
+    assert "could be compared" in run_unusable([str(folder), "Z"], capsys)
 
 
 def test_readme_is_no_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "README.json").write_text("Reference tensors")
-    assert "no JSON object" in unusable([str(tmp_path), "A"], capsys)
+    assert "no JSON object" in run_unusable([str(tmp_path), "A"], capsys)
 
 
 def test_stage_file_is_cut_short(
     tmp_path: Path, embeddings: dict[str, Tensor], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = folder_of(tmp_path, {"embeddings": embeddings})
+    folder = write_set(tmp_path, {"embeddings": embeddings})
     path = folder / "sgm" / "Z_embeddings.safetensors"
     path.write_bytes(path.read_bytes()[:-9])
-    assert "Z_embeddings.safetensors cannot be read" in unusable([str(folder), "Z"], capsys)
+    assert "Z_embeddings.safetensors cannot be read" in run_unusable([str(folder), "Z"], capsys)
 
 
 def test_key_list_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clip = load_file(FOLDER / "sgm" / "A_clip.safetensors")
-    folder = folder_of(tmp_path, {"clip": clip}, keys="no_keys.json")
-    assert "key list" in unusable([str(folder), "Z"], capsys)
+    folder = write_set(tmp_path, {"clip": clip}, keys="no_keys.json")
+    assert "key list" in run_unusable([str(folder), "Z"], capsys)
 
 
 def test_checkpoint_is_not_the_one_described(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clip = load_file(FOLDER / "sgm" / "A_clip.safetensors")
-    folder = folder_of(tmp_path, {"clip": clip}, keys="few.json", checkpoint_sha256="00")
+    folder = write_set(tmp_path, {"clip": clip}, keys="few.json", checkpoint_sha256="00")
     (folder / "few.json").write_text('{"a.weight": [2, 2]}')
-    assert "sha256" in unusable([str(folder), "Z"], capsys)
+    assert "sha256" in run_unusable([str(folder), "Z"], capsys)
 
 
 def test_checkpoint_is_none_of_ours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clip = load_file(FOLDER / "sgm" / "A_clip.safetensors")
-    folder = folder_of(tmp_path, {"clip": clip}, keys="few.json")
+    folder = write_set(tmp_path, {"clip": clip}, keys="few.json")
     (folder / "few.json").write_text('{"a.weight": [2, 2]}')
-    assert "cannot be loaded" in unusable([str(folder), "Z"], capsys)
+    assert "cannot be loaded" in run_unusable([str(folder), "Z"], capsys)

@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent
 WITHIN = 3  # times: another clip length or picture size than the figures were measured at
 
 
-def row_of(golden: GoldenSet, stage: str, tensor: str) -> Row:
+def find_row(golden: GoldenSet, stage: str, tensor: str) -> Row:
     return next(row for row in compare_stage(golden, stage) if row.tensor == tensor)
 
 
@@ -29,7 +29,7 @@ def test_mistake_is_rejected(
     right = golden("A")
     mistake.plant(monkeypatch, right.networks)
 
-    row = row_of(right, mistake.stage, mistake.tensor)
+    row = find_row(right, mistake.stage, mistake.tensor)
 
     assert not row.passed, f"not noticed: {row}"
     assert mistake.rel_rms / WITHIN < row.rel_rms < mistake.rel_rms * WITHIN, str(row)
@@ -39,18 +39,18 @@ def test_mistake_is_rejected(
 def test_fps_that_is_not_reduced_by_one_is_rejected(
     golden: Callable[[str], GoldenSet], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    motion_vector = conditioning.motion_vector
-    monkeypatch.setattr(conditioning, "motion_vector", lambda fps, *rest: motion_vector(fps + 1, *rest))
+    motion_vector = conditioning.embed_motion
+    monkeypatch.setattr(conditioning, "embed_motion", lambda fps, *rest: motion_vector(fps + 1, *rest))
 
-    assert not row_of(golden("A"), "cond", "c_vector").passed
+    assert not find_row(golden("A"), "cond", "c_vector").passed
 
 
 def test_rounded_bytes_are_rejected(golden: Callable[[str], GoldenSet], monkeypatch: pytest.MonkeyPatch) -> None:
     """diffusers and ComfyUI round; the reference truncates."""
-    to_uint8 = checks_networks.to_uint8
-    monkeypatch.setattr(checks_networks, "to_uint8", lambda frames: to_uint8(frames + 1 / 255))
+    to_uint8 = checks_networks.convert_to_uint8
+    monkeypatch.setattr(checks_networks, "convert_to_uint8", lambda frames: to_uint8(frames + 1 / 255))
 
-    row = row_of(golden("A"), "decode", "frames_u8 (chunk 6)")
+    row = find_row(golden("A"), "decode", "frames_u8 (chunk 6)")
 
     assert not row.passed
     assert row.max_abs == 1

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.golden.golden_set import GoldenSet
-from tests.tiny import digest, tiny_tensors, write_tiny
+from tests.tiny import compute_digest, make_tiny_tensors, write_tiny
 
 KEYS = {"a.conv1.weight": [4, 3], "a.encoder.conv1.weight": [4, 3], "norm.bias": [5], "mix_factor": [1]}
 
@@ -19,13 +19,15 @@ KEYS = {"a.conv1.weight": [4, 3], "a.encoder.conv1.weight": [4, 3], "norm.bias":
 def test_checkpoint_has_the_sum_of_the_readme(name: str, golden: Callable[[str], GoldenSet]) -> None:
     found = golden(name)
 
-    assert digest(tiny_tensors(found.networks.keys, found.networks.seed)) == found.facts["checkpoint_sha256"]
+    assert (
+        compute_digest(make_tiny_tensors(found.networks.keys, found.networks.seed)) == found.facts["checkpoint_sha256"]
+    )
 
 
 def test_a_weight_depends_on_its_name_and_the_seed_alone() -> None:
-    few, other = tiny_tensors({"norm.bias": [5]}, 4), tiny_tensors(KEYS, 5)
+    few, other = make_tiny_tensors({"norm.bias": [5]}, 4), make_tiny_tensors(KEYS, 5)
 
-    assert torch.equal(tiny_tensors(KEYS, 4)["norm.bias"], few["norm.bias"])
+    assert torch.equal(make_tiny_tensors(KEYS, 4)["norm.bias"], few["norm.bias"])
     assert not torch.equal(other["norm.bias"], few["norm.bias"])
 
 
@@ -35,4 +37,4 @@ def test_written_file_holds_them_in_the_dtype_asked_for(tmp_path: Path) -> None:
     stored = load_file(path)
 
     assert {weight.dtype for weight in stored.values()} == {torch.float32}
-    assert all(torch.equal(stored[key], weight.float()) for key, weight in tiny_tensors(KEYS, 4).items())
+    assert all(torch.equal(stored[key], weight.float()) for key, weight in make_tiny_tensors(KEYS, 4).items())

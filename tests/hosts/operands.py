@@ -35,17 +35,17 @@ class Operands(TorchDispatchMode):
         return func(*given, **(named or {}))
 
 
-def runs(part: Part, network: nn.Module, device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:
+def run_fixed(part: Part, network: nn.Module, device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:
     """The network's result on fixed inputs, made on the device."""
     generator = torch.Generator().manual_seed(1)
 
-    def drawn(*shape: int) -> Tensor:
+    def draw(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator).to(device, dtype)
 
     if isinstance(network, UNet):
         levels = torch.zeros(2, device=device)
-        tables = network.tables(levels, drawn(1, 768), drawn(2, 1, NARROW.unet.context_dim), T)
-        return network(drawn(2 * T, 8, 16, 16), tables, 1)
+        tables = network.make_tables(levels, draw(1, 768), draw(2, 1, NARROW.unet.context_dim), T)
+        return network(draw(2 * T, 8, 16, 16), tables, 1)
     if isinstance(network, VaeDecoder):
-        return torch.cat(list(network.frames(drawn(T, 4, 16, 16), 2)))
-    return network(drawn(1, 3, 56, 56) if part == "vision" else drawn(1, 3, 64, 64))
+        return torch.cat(list(network.decode_frames(draw(T, 4, 16, 16), 2)))
+    return network(draw(1, 3, 56, 56) if part == "vision" else draw(1, 3, 64, 64))

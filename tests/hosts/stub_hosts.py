@@ -65,7 +65,7 @@ class Stub:
 
 
 @contextmanager
-def stub_host(name: str, folder: Path) -> Iterator[Stub]:
+def use_stub_host(name: str, folder: Path) -> Iterator[Stub]:
     """Inside, a host of that name can be imported; its files are below `folder`."""
     _forget()
     path = [*(str(STUBS / part) for part in FOLDERS[name]), *sys.path]

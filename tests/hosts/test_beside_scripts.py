@@ -117,7 +117,7 @@ def test_where_there_can_be_no_clip_the_reason_is_told(host, title):
 @pytest.mark.parametrize("title", ["A grid of all images", "Copies of the job", "The job again"])
 def test_the_page_tells_the_reason_once(host, title):
     processed = run(host, title, {"checkpoint": "nowhere.safetensors"}, is_api=False)
-    assert told_in_the_page(host, processed).count("No model is called") == 1
+    assert read_page(host, processed).count("No model is called") == 1
 
 
 @pytest.mark.parametrize("is_api", [True, False])
@@ -131,10 +131,10 @@ def test_parts_of_a_picture_are_no_pictures_to_animate(host, is_api):
     assert "SVD motion" not in told
     reason = "A picture of parts puts its picture together from parts, which are not animated"
     assert reason in told["SVD error"]
-    assert told_in_the_page(host, processed).count(reason) == 1
+    assert read_page(host, processed).count(reason) == 1
     assert (shared.state.job_no, shared.state.job_count) == (2, 2)
 
 
-def told_in_the_page(host: Webui, processed: Any) -> str:
+def read_page(host: Webui, processed: Any) -> str:
     """What stands below the gallery: the web UI's comments, and what is ours."""
-    return f"{processed.comments}{host.runner.script('SVD').hook.shown(processed.js())}"
+    return f"{processed.comments}{host.runner.script('SVD').hook.render(processed.js())}"

@@ -27,15 +27,15 @@ from lib_svd.checkpoints.rife import read_rife
 from lib_svd.errors import OutOfMemory, SvdError
 from lib_svd.finish.rife import RifeSmoother
 from lib_svd.hosts.detect import find_host
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.options import DEFAULTS
 from lib_svd.ports import Host, Part
 from lib_svd.progress import Preview, Progress, Stage
-from lib_svd.testing import FakeQueue, fake_host
+from lib_svd.testing import FakeQueue, make_fake_host
 from tests.conftest import NARROW
-from tests.engine.rife import drawn_weights
+from tests.engine.rife import draw_weights
 from tests.halves import HALVES
-from tests.hosts.stub_hosts import FOLDERS, stub_host
+from tests.hosts.stub_hosts import FOLDERS, use_stub_host
 
 PARTS: tuple[Part, ...] = get_args(Part)
 
@@ -54,7 +54,7 @@ NewHost = Callable[[Path], AbstractContextManager[tuple[Host, Look]]]
 
 
 @contextmanager
-def stand_alone(folder: Path) -> Iterator[tuple[Host, Look]]:
+def make_stand_alone(folder: Path) -> Iterator[tuple[Host, Look]]:
     seen: list[Screen] = []
 
     def show(progress: Progress, preview: Preview | None) -> None:
@@ -62,12 +62,12 @@ def stand_alone(folder: Path) -> Iterator[tuple[Host, Look]]:
         seen.append(Screen(str(progress), share, preview().size if preview else None))
 
     models, clips = (folder / "models",), folder / "clips" / "svd"
-    yield standalone_host("cpu", model_dirs=models, output_dir=clips, on_report=show), lambda: seen[-1]
+    yield make_standalone_host("cpu", model_dirs=models, output_dir=clips, on_report=show), lambda: seen[-1]
 
 
 @contextmanager
-def web_ui(name: str, folder: Path) -> Iterator[tuple[Host, Look]]:
-    with stub_host(name, folder) as stub:
+def make_web_ui(name: str, folder: Path) -> Iterator[tuple[Host, Look]]:
+    with use_stub_host(name, folder) as stub:
         state = stub.shared.state
 
         def look() -> Screen:
@@ -78,20 +78,20 @@ def web_ui(name: str, folder: Path) -> Iterator[tuple[Host, Look]]:
 
 
 @contextmanager
-def faked(folder: Path) -> Iterator[tuple[Host, Look]]:
+def make_faked(folder: Path) -> Iterator[tuple[Host, Look]]:
     queue = FakeQueue()
 
     def look() -> Screen:
         last = queue.reports[-1]
         return Screen(str(last), last.done / last.total, queue.previews[-1].size if queue.previews else None)
 
-    yield fake_host(folder, folder / "models", queue=queue), look
+    yield make_fake_host(folder, folder / "models", queue=queue), look
 
 
 ADAPTERS: dict[str, NewHost] = {
-    "stand-alone": stand_alone,
-    "a fake": faked,
-    **{name: partial(web_ui, name) for name in FOLDERS},
+    "stand-alone": make_stand_alone,
+    "a fake": make_faked,
+    **{name: partial(make_web_ui, name) for name in FOLDERS},
 }
 """Each makes a host whose model and output folders are below a folder, and a way to look at its screen."""
 
@@ -112,10 +112,10 @@ def screen(host_and_screen) -> Look:
     return host_and_screen[1]
 
 
-def filled(part: Part, host: Host) -> nn.Module:
+def build_filled(part: Part, host: Host) -> nn.Module:
     """A narrow network with random weights in the host's dtype, built as `checkpoints.filling` does."""
-    shapes, dtype = networks.shapes(part, NARROW), host.memory.dtype(part)
-    with host.memory.building(dtype):
+    shapes, dtype = networks.list_shapes(part, NARROW), host.memory.choose_dtype(part)
+    with host.memory.swap_layers(dtype):
         network = networks.build(part, NARROW)
     _give_memory(network, shapes, dtype)
     generator = torch.Generator().manual_seed(0)
@@ -124,7 +124,7 @@ def filled(part: Part, host: Host) -> nn.Module:
     return network.requires_grad_(False)
 
 
-def encoded(network: nn.Module, device: torch.device) -> torch.Tensor:
+def encode(network: nn.Module, device: torch.device) -> torch.Tensor:
     """What the encoder makes of a picture."""
     picture = torch.linspace(-1, 1, 3 * 64 * 64).view(1, 3, 64, 64)
     with torch.inference_mode():
@@ -137,24 +137,24 @@ def test_it_has_a_name_for_log_lines(host):
 
 
 def test_it_says_where_and_in_what_every_part_computes(host):
-    assert isinstance(host.memory.device(), torch.device)
+    assert isinstance(host.memory.get_device(), torch.device)
     for part in PARTS:
-        assert host.memory.dtype(part) in (torch.float32, torch.float16, torch.bfloat16)
-        assert host.memory.storage(part).itemsize <= host.memory.dtype(part).itemsize
-        assert 1 <= host.memory.bytes_a_weight(part) <= host.memory.storage(part).itemsize
+        assert host.memory.choose_dtype(part) in (torch.float32, torch.float16, torch.bfloat16)
+        assert host.memory.choose_storage(part).itemsize <= host.memory.choose_dtype(part).itemsize
+        assert 1 <= host.memory.count_bytes_a_weight(part) <= host.memory.choose_storage(part).itemsize
 
 
 def test_clips_go_to_a_folder_that_is_there(host, tmp_path):
-    assert host.folders.output_dir().is_dir()
-    assert host.folders.output_dir().is_relative_to(tmp_path)
-    assert host.folders.output_dir() == host.folders.output_dir()
+    assert host.folders.find_output_dir().is_dir()
+    assert host.folders.find_output_dir().is_relative_to(tmp_path)
+    assert host.folders.find_output_dir() == host.folders.find_output_dir()
 
 
 def test_models_are_looked_for_in_folders_that_may_be_missing(host, tmp_path):
-    assert host.folders.model_dirs()
-    assert all(isinstance(folder, Path) for folder in host.folders.model_dirs())
-    host.folders.model_dirs().clear()
-    assert host.folders.model_dirs()
+    assert host.folders.list_model_dirs()
+    assert all(isinstance(folder, Path) for folder in host.folders.list_model_dirs())
+    host.folders.list_model_dirs().clear()
+    assert host.folders.list_model_dirs()
 
 
 def test_an_option_that_nobody_set_is_as_the_table_has_it(host):
@@ -164,8 +164,8 @@ def test_an_option_that_nobody_set_is_as_the_table_has_it(host):
 
 
 def test_work_gives_its_result_back(host):
-    assert host.queue.exclusively("svd", lambda: {"clip": 1}) == {"clip": 1}
-    assert host.queue.exclusively("svd", lambda: None) is None
+    assert host.queue.run_exclusively("svd", lambda: {"clip": 1}) == {"clip": 1}
+    assert host.queue.run_exclusively("svd", lambda: None) is None
 
 
 @pytest.mark.parametrize("error", [OutOfMemory("no room"), KeyError("x"), KeyboardInterrupt(), SystemExit(3)])
@@ -174,9 +174,9 @@ def test_an_error_of_the_work_passes_unchanged(host, error):
         raise error
 
     with pytest.raises(type(error)) as caught:
-        host.queue.exclusively("svd", work)
+        host.queue.run_exclusively("svd", work)
     assert caught.value is error
-    assert host.queue.exclusively("svd", lambda: "the next one runs") == "the next one runs"
+    assert host.queue.run_exclusively("svd", lambda: "the next one runs") == "the next one runs"
 
 
 def test_two_works_never_overlap(host):
@@ -188,7 +188,7 @@ def test_two_works_never_overlap(host):
         time.sleep(0.02)
         running.pop()
 
-    threads = [threading.Thread(target=host.queue.exclusively, args=("svd", work)) for _ in range(4)]
+    threads = [threading.Thread(target=host.queue.run_exclusively, args=("svd", work)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -197,7 +197,7 @@ def test_two_works_never_overlap(host):
 
 
 def test_nobody_has_interrupted_a_run_that_just_began(host):
-    assert host.queue.interrupted() is False
+    assert host.queue.is_interrupted() is False
 
 
 def test_progress_says_what_is_going_on_and_goes_forward(host, screen):
@@ -221,7 +221,7 @@ def test_a_picture_is_shown_as_it_is_or_larger_and_none_where_there_is_none(host
 
 def test_work_within_work_runs_in_its_turn(host):
     results: list[str] = []
-    turn = host.queue.exclusively
+    turn = host.queue.run_exclusively
 
     def outer() -> None:
         results.append(turn("svd", lambda: turn("svd", lambda: "inner") + " in outer"))
@@ -233,7 +233,7 @@ def test_work_within_work_runs_in_its_turn(host):
 
 
 def test_a_network_that_nobody_holds_is_not_kept(host):
-    kept = weakref.ref(host.memory.adopt(filled("encoder", host), host.memory.dtype("encoder")))
+    kept = weakref.ref(host.memory.adopt(build_filled("encoder", host), host.memory.choose_dtype("encoder")))
     gc.collect()
     assert kept() is None
 
@@ -241,44 +241,48 @@ def test_a_network_that_nobody_holds_is_not_kept(host):
 @pytest.mark.parametrize("part", PARTS)
 def test_a_network_is_built_in_a_swapped_torch_and_left_in_a_plain_one(host, part):
     plain = (nn.Linear, nn.Conv2d, nn.GroupNorm, nn.LayerNorm)
-    network = filled(part, host)
+    network = build_filled(part, host)
     assert (nn.Linear, nn.Conv2d, nn.GroupNorm, nn.LayerNorm) == plain
     assert not any(weight.is_meta for weight in network.parameters())
 
 
 def test_layers_are_plain_again_after_an_error_while_building(host):
     before = nn.Linear
-    with pytest.raises(SvdError), host.memory.building(torch.float16):
+    with pytest.raises(SvdError), host.memory.swap_layers(torch.float16):
         raise SvdError("no such weight")
     assert nn.Linear is before
 
 
 def test_a_resident_runs_and_runs_again(host):
-    resident = host.memory.adopt(filled("encoder", host), host.memory.dtype("encoder"))
-    assert resident.dtype == host.memory.dtype("encoder")
+    resident = host.memory.adopt(build_filled("encoder", host), host.memory.choose_dtype("encoder"))
+    assert resident.dtype == host.memory.choose_dtype("encoder")
     results = []
     for _ in range(2):
-        with resident.on_gpu(1000) as network:
-            results.append(encoded(network, resident.device))
+        with resident.bring_to_gpu(1000) as network:
+            results.append(encode(network, resident.device))
     assert torch.equal(*results)
     assert bool(results[0].isfinite().all())
 
 
 def test_a_resident_may_be_entered_within_itself_and_beside_others(host):
-    first, second = (host.memory.adopt(filled("encoder", host), host.memory.dtype("encoder")) for _ in range(2))
-    with first.on_gpu(0) as network, second.on_gpu(0) as other, first.on_gpu(0) as again:
+    first, second = (
+        host.memory.adopt(build_filled("encoder", host), host.memory.choose_dtype("encoder")) for _ in range(2)
+    )
+    with first.bring_to_gpu(0) as network, second.bring_to_gpu(0) as other, first.bring_to_gpu(0) as again:
         assert again is network
-        assert torch.equal(encoded(again, first.device), encoded(other, second.device))
+        assert torch.equal(encode(again, first.device), encode(other, second.device))
 
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), KeyboardInterrupt(), OutOfMemory("told already")])
 def test_an_error_inside_passes_unchanged_and_the_resident_still_works(host, error):
-    first, second = (host.memory.adopt(filled("encoder", host), host.memory.dtype("encoder")) for _ in range(2))
-    with pytest.raises(type(error)) as caught, first.on_gpu(0), second.on_gpu(0):
+    first, second = (
+        host.memory.adopt(build_filled("encoder", host), host.memory.choose_dtype("encoder")) for _ in range(2)
+    )
+    with pytest.raises(type(error)) as caught, first.bring_to_gpu(0), second.bring_to_gpu(0):
         raise error
     assert caught.value is error
-    with second.on_gpu(0) as network:
-        encoded(network, second.device)
+    with second.bring_to_gpu(0) as network:
+        encode(network, second.device)
 
 
 @pytest.mark.parametrize(
@@ -291,23 +295,23 @@ def test_an_error_inside_passes_unchanged_and_the_resident_still_works(host, err
     ],
 )
 def test_every_devices_way_to_have_no_room_becomes_one_sentence(host, error):
-    resident = host.memory.adopt(filled("encoder", host), host.memory.dtype("encoder"))
+    resident = host.memory.adopt(build_filled("encoder", host), host.memory.choose_dtype("encoder"))
     with (
         pytest.raises(OutOfMemory, match=r"no room for this clip: choose fewer frames or a smaller size.*\.$"),
-        resident.on_gpu(0),
+        resident.bring_to_gpu(0),
     ):
         raise error
-    with resident.on_gpu(0) as network:
-        encoded(network, resident.device)
+    with resident.bring_to_gpu(0) as network:
+        encode(network, resident.device)
 
 
 def test_a_resident_goes_on_in_float32(host):
-    network = filled("encoder", host).to(HALVES[0])
+    network = build_filled("encoder", host).to(HALVES[0])
     resident = host.memory.adopt(network, HALVES[0])
-    with resident.on_gpu(0) as network:
-        half = encoded(network, resident.device)
+    with resident.bring_to_gpu(0) as network:
+        half = encode(network, resident.device)
         resident.use_fp32()
-        full = encoded(network, resident.device)
+        full = encode(network, resident.device)
     assert resident.dtype == torch.float32
     assert {weight.dtype for weight in network.parameters()} == {torch.float32}
     assert torch.allclose(half, full, atol=0.05)
@@ -316,14 +320,16 @@ def test_a_resident_goes_on_in_float32(host):
 
 def test_a_smoothers_network_is_kept_like_any_other(host, tmp_path):
     kind = "RIFE 4.25 lite"
-    save_file(drawn_weights(kind), tmp_path / "rife.safetensors")
+    save_file(draw_weights(kind), tmp_path / "rife.safetensors")
     looks = np.random.default_rng(0).integers(0, 256, (2, 40, 56, 3), np.uint8)
-    smoothers = [RifeSmoother(read_rife(tmp_path / "rife.safetensors"), each) for each in (host, fake_host(tmp_path))]
+    smoothers = [
+        RifeSmoother(read_rife(tmp_path / "rife.safetensors"), each) for each in (host, make_fake_host(tmp_path))
+    ]
     made, wanted = (next(smoother.fill([*looks], [Fraction(1, 2)])) for smoother in smoothers)
     assert np.abs(made.astype(int) - wanted).max() <= 1
 
 
 def test_room_is_a_number_of_bytes(host):
-    resident = host.memory.adopt(filled("encoder", host), host.memory.dtype("encoder"))
-    assert isinstance(resident.room(), int)
-    assert resident.room() > 2**20
+    resident = host.memory.adopt(build_filled("encoder", host), host.memory.choose_dtype("encoder"))
+    assert isinstance(resident.count_room(), int)
+    assert resident.count_room() > 2**20

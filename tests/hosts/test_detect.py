@@ -14,7 +14,7 @@ import torch
 
 from lib_svd.errors import BadRequest, SvdError
 from lib_svd.hosts import detect
-from lib_svd.hosts.detect import current_host, find_host
+from lib_svd.hosts.detect import find_host, get_current_host
 from lib_svd.hosts.whose import is_own
 
 NAMES = {
@@ -62,7 +62,7 @@ def test_a_package_that_another_extension_brings_makes_no_other_host(stub_host, 
     bring(tmp_path, package, text)
     host = find_host()
     assert host.name == name
-    assert host.queue.exclusively("svd", lambda: "done") == "done"
+    assert host.queue.run_exclusively("svd", lambda: "done") == "done"
 
 
 def test_an_extension_that_is_a_link_is_another_extension_too(stub_host, tmp_path):
@@ -88,9 +88,9 @@ def test_a_host_of_other_memory_management_gets_our_own_on_the_device_that_it_na
     monkeypatch.setattr("modules.devices.get_optimal_device", lambda: torch.device("meta"))
     host = find_host()
     assert host.name == "a web UI, beside its models"
-    assert host.memory.device() == torch.device("meta")
-    assert {host.memory.dtype(part) for part in ("unet", "decoder", "encoder")} == {torch.float16, torch.float32}
-    assert "has no backend.memory_management.load_models_gpu" in host.lacks.sentence()
+    assert host.memory.get_device() == torch.device("meta")
+    assert {host.memory.choose_dtype(part) for part in ("unet", "decoder", "encoder")} == {torch.float16, torch.float32}
+    assert "has no backend.memory_management.load_models_gpu" in host.lacks.write_sentence()
 
 
 def test_one_line_says_which_host_it_is_and_in_what_it_computes(stub_host, caplog):
@@ -133,18 +133,18 @@ def test_a_host_that_is_not_there_is_refused(monkeypatch):
 def test_there_is_one_host_for_the_process(stub_host):
     stub_host("forge")
     found = []
-    callers = [threading.Thread(target=lambda: found.append(current_host())) for _ in range(4)]
+    callers = [threading.Thread(target=lambda: found.append(get_current_host())) for _ in range(4)]
     for caller in callers:
         caller.start()
     for caller in callers:
         caller.join()
     assert len({id(host) for host in found}) == 1
-    assert current_host() is found[0]
+    assert get_current_host() is found[0]
 
 
 def test_what_cannot_be_found_is_tried_again(stub_host, monkeypatch):
     monkeypatch.setenv("SVD_HOST", "comfy")
     with pytest.raises(BadRequest):
-        current_host()
+        get_current_host()
     monkeypatch.delenv("SVD_HOST")
-    assert current_host().name == "stand-alone"
+    assert get_current_host().name == "stand-alone"

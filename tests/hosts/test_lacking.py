@@ -35,12 +35,12 @@ ADAPTER = {"forge": "forge", "neo": "forge", "older_neo": "forge", "reforge": "l
 pytestmark = pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning")  # gradio's own
 
 
-def names(use: str) -> list[str]:
+def list_names(use: str) -> list[str]:
     """What a use is of; several where one of them is enough."""
     return [re.sub(r"\(.*", "", each).strip() for each in use.split("|")]
 
 
-def tables(stub: str) -> Iterator[tuple[Need, tuple[str, ...]]]:
+def list_tables(stub: str) -> Iterator[tuple[Need, tuple[str, ...]]]:
     """All that is used in a host."""
     yield from HOST.items()
     yield from PAGE.items()
@@ -48,23 +48,23 @@ def tables(stub: str) -> Iterator[tuple[Need, tuple[str, ...]]]:
     yield from DEVICE.items() if stub == "a1111" else ()
 
 
-def cases() -> Iterator[Any]:
+def list_cases() -> Iterator[Any]:
     """A host, and a use. The stubs share all but their memory management, so the rest is taken in two of them."""
     shared = {use for table in (HOST, PAGE) for uses in table.values() for use in uses}
     for stub in FOLDERS:
-        for use in dict.fromkeys(use for _, uses in tables(stub) for use in uses):
+        for use in dict.fromkeys(use for _, uses in list_tables(stub) for use in uses):
             is_there = stub != "a1111" or not use.startswith("modules_forge")
             if is_there and (use not in shared or stub in ("forge", "a1111")):
-                yield pytest.param(stub, use, id=f"{stub}-{names(use)[0]}")
+                yield pytest.param(stub, use, id=f"{stub}-{list_names(use)[0]}")
 
 
-def needs_of(stub: str, use: str) -> set[Need]:
-    return {need for need, uses in tables(stub) if use in uses}
+def list_needs(stub: str, use: str) -> set[Need]:
+    return {need for need, uses in list_tables(stub) if use in uses}
 
 
 def take(use: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Delete what is used, in an object, its class or a module; of what may be either of two, the one that is there."""
-    for name in names(use):
+    for name in list_names(use):
         place, _, last = name.rpartition(".")
         owner = pkgutil.resolve_name(place)
         if hasattr(owner, last):
@@ -103,16 +103,16 @@ class Taken:
         (self.host,) = detect._kept
         assert isinstance(self.host, WebuiHost)
 
-    def texts(self) -> list[str]:
+    def list_texts(self) -> list[str]:
         """What the tab says in HTML."""
         ((blocks, _, _),) = [tab for tab in self.tabs if tab[2] == "svd_clip"]
         return [html.unescape(block.value or "") for block in blocks.blocks.values() if isinstance(block, gr.HTML)]
 
-    def elements(self) -> set[str]:
+    def list_elements(self) -> set[str]:
         ((blocks, _, _),) = [tab for tab in self.tabs if tab[2] == "svd_clip"]
         return {block.elem_id for block in blocks.blocks.values() if block.elem_id}
 
-    def routes(self) -> TestClient:
+    def serve_routes(self) -> TestClient:
         return TestClient(self.app)
 
 
@@ -129,11 +129,11 @@ def closes_loops(monkeypatch) -> Iterator[None]:
     opened: list[asyncio.AbstractEventLoop] = []
     new = asyncio.new_event_loop
 
-    def noted() -> asyncio.AbstractEventLoop:
+    def open_loop() -> asyncio.AbstractEventLoop:
         opened.append(new())
         return opened[-1]
 
-    monkeypatch.setattr(asyncio, "new_event_loop", noted)
+    monkeypatch.setattr(asyncio, "new_event_loop", open_loop)
     yield
     for loop in opened:
         loop.close()
@@ -145,7 +145,7 @@ def closes_loops(monkeypatch) -> Iterator[None]:
 def start(stub_host, tmp_path, monkeypatch) -> Callable[..., Taken]:
     """`start("forge", "modules.util.open_folder")`: a host without that."""
 
-    def started(stub: str, *taken: str) -> Taken:
+    def start_host(stub: str, *taken: str) -> Taken:
         monkeypatch.delenv("SVD_HOST", raising=False)
         monkeypatch.setattr("lib_svd.extension._kept", [])
         monkeypatch.setattr(detect, "_kept", [])
@@ -172,7 +172,7 @@ def start(stub_host, tmp_path, monkeypatch) -> Callable[..., Taken]:
         host.script = given[0]
         return host
 
-    return started
+    return start_host
 
 
 def moves_the_bar(host: Taken) -> bool:
@@ -186,16 +186,16 @@ def is_stopped(host: Taken) -> bool:
     from modules import shared
 
     shared.state.interrupted = True
-    stopped = host.host.queue.interrupted()
+    stopped = host.host.queue.is_interrupted()
     shared.state.interrupted = False
     return stopped
 
 
 def has_its_turn(host: Taken) -> bool:
     try:
-        return bool(host.host.queue.exclusively("svd", lambda: True))
+        return bool(host.host.queue.run_exclusively("svd", lambda: True))
     except SvdError as error:
-        return str(error) != host.host.lacks.sentence()
+        return str(error) != host.host.lacks.write_sentence()
 
 
 def has_axes(host: Taken) -> bool:
@@ -211,7 +211,7 @@ def is_set(host: Taken) -> bool:
     return "svd_review" in shared.opts.data_labels
 
 
-def bound() -> set[str]:
+def list_bound() -> set[str]:
     from modules import infotext_utils
 
     return {binding.tabname for binding in infotext_utils.registered_param_bindings}
@@ -220,20 +220,22 @@ def bound() -> set[str]:
 def keeps_a_network(host: Taken) -> bool:
     """In either keeping it runs; whether that is the host's."""
     resident = host.host.memory.adopt(nn.Linear(2, 2).requires_grad_(False), torch.float32)
-    with resident.on_gpu(0) as network:
+    with resident.bring_to_gpu(0) as network:
         assert network(torch.zeros(1, 2)).shape == (1, 2)
     return host.host.name != "a web UI, beside its models"
 
 
 WORKS: dict[Need, Callable[[Taken], bool]] = {
-    Need.BUTTONS: lambda host: not any("#txt2img_skip" in text for text in host.texts()),
+    Need.BUTTONS: lambda host: not any("#txt2img_skip" in text for text in host.list_texts()),
     Need.PROGRESS: moves_the_bar,
     Need.STOP: is_stopped,
     Need.TURN: has_its_turn,
-    Need.SENDING: lambda host: {"svd_clip", "img2img"} <= bound() and "svd_clip_send_to_img2img" in host.elements(),
-    Need.OPENING: lambda host: "svd_clip_open_folder" in host.elements(),
+    Need.SENDING: lambda host: (
+        {"svd_clip", "img2img"} <= list_bound() and "svd_clip_send_to_img2img" in host.list_elements()
+    ),
+    Need.OPENING: lambda host: "svd_clip_open_folder" in host.list_elements(),
     Need.SETTINGS: is_set,
-    Need.ROUTES: lambda host: host.routes().get("/svd/v1/models").status_code == 200,
+    Need.ROUTES: lambda host: host.serve_routes().get("/svd/v1/models").status_code == 200,
     Need.SCRIPT: lambda host: host.script is not None,
     Need.AXES: has_axes,
     Need.MEMORY: keeps_a_network,
@@ -241,19 +243,19 @@ WORKS: dict[Need, Callable[[Taken], bool]] = {
 """How to see that what needs something works; what is not here has no face of its own in a stub."""
 
 
-@pytest.mark.parametrize(("stub", "use"), cases())
+@pytest.mark.parametrize(("stub", "use"), list_cases())
 def test_what_is_taken_away_costs_what_needs_it_and_no_more(start, caplog, stub, use):
     with caplog.at_level(logging.WARNING, "svd"):
         host = start(stub, use)
-    lost = needs_of(stub, use)
-    sentence = host.host.lacks.sentence()
+    lost = list_needs(stub, use)
+    sentence = host.host.lacks.write_sentence()
     assert [record.message for record in caplog.records] == [sentence]
-    assert sentence.count(names(use)[0]) == 1
+    assert sentence.count(list_names(use)[0]) == 1
     assert all(need.value in sentence for need in lost)
     if Need.TAB not in lost:
-        assert sum(sentence in text for text in host.texts()) == 1
-        assert {"svd_clip_generate", "svd_clip_history"} <= host.elements()
-    assert lacking.described(host.host)["lacks"] == sentence
+        assert sum(sentence in text for text in host.list_texts()) == 1
+        assert {"svd_clip_generate", "svd_clip_history"} <= host.list_elements()
+    assert lacking.describe_host(host.host)["lacks"] == sentence
     needs_tab = {Need.BUTTONS, Need.SENDING, Need.OPENING} if Need.TAB in lost else set()
     works = {need: check(host) for need, check in WORKS.items() if need not in needs_tab}
     assert works == {need: need not in lost for need in works}
@@ -264,22 +266,22 @@ def test_where_nothing_is_lacking_nothing_is_said(start, caplog, stub):
     with caplog.at_level(logging.WARNING, "svd"):
         host = start(stub)
     assert caplog.messages == []
-    assert host.host.lacks.sentence() == ""
-    assert not any("web UI" in text for text in host.texts())
-    assert lacking.described(host.host)["lacks"] == "nothing"
+    assert host.host.lacks.write_sentence() == ""
+    assert not any("web UI" in text for text in host.list_texts())
+    assert lacking.describe_host(host.host)["lacks"] == "nothing"
     assert all(check(host) for check in WORKS.values())
 
 
 def test_the_doctor_says_what_the_tab_says(start):
     host = start("forge", "modules.util.open_folder", "modules.ui_tempdir.register_tmp_file")
-    told = host.routes().get("/svd/v1/doctor").json()["web UI"]
+    told = host.serve_routes().get("/svd/v1/doctor").json()["web UI"]
     assert told["adapter"] == host.host.name
-    assert told["lacks"] == host.host.lacks.sentence()
+    assert told["lacks"] == host.host.lacks.write_sentence()
     assert "has no modules.util.open_folder (for Open folder)" in told["lacks"]
     assert "has no modules.ui_tempdir.register_tmp_file (for clips in folders" in told["lacks"]
 
 
-def aliases(tree: ast.AST) -> dict[str, str]:
+def find_aliases(tree: ast.AST) -> dict[str, str]:
     """Names in a file that stand for something of a host."""
     found = {"management": "MANAGEMENT"}
     for node in ast.walk(tree):
@@ -292,29 +294,29 @@ def aliases(tree: ast.AST) -> dict[str, str]:
             found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            whole = chain(node.value, found)
+            whole = follow_chain(node.value, found)
             if whole:
                 found[node.targets[0].id] = whole
     return found
 
 
-def chain(node: ast.expr, known: dict[str, str]) -> str:
+def follow_chain(node: ast.expr, known: dict[str, str]) -> str:
     """`state.begin` as modules.shared.state.begin; "" where it is nothing of a host."""
     if isinstance(node, ast.Name):
         return known.get(node.id, "")
     if isinstance(node, ast.Attribute):
         if node.attr == "management":
             return "MANAGEMENT"
-        inner = chain(node.value, known)
+        inner = follow_chain(node.value, known)
         return f"{inner}.{node.attr}" if inner else ""
     return ""
 
 
-def used(path: Path) -> set[str]:
+def list_used(path: Path) -> set[str]:
     """The longest names of a host's own that a file uses."""
     tree = ast.parse(path.read_text("utf-8"))
-    known = aliases(tree)
-    found = {whole for node in ast.walk(tree) if isinstance(node, ast.expr) and (whole := chain(node, known))}
+    known = find_aliases(tree)
+    found = {whole for node in ast.walk(tree) if isinstance(node, ast.expr) and (whole := follow_chain(node, known))}
     found |= set(known.values())
     return {whole for whole in found if not any(other.startswith(f"{whole}.") for other in found)} - MODULES
 
@@ -322,10 +324,12 @@ def used(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", HOSTS, ids=lambda path: path.stem)
 def test_all_that_is_used_is_in_the_tables(path):
     every = [use for table in (HOST, PAGE, DEVICE, MEMORY) for uses in table.values() for use in uses]
-    known = {re.sub(r"^.*(memory|model)_management\.", "MANAGEMENT.", name) for use in every for name in names(use)}
+    known = {
+        re.sub(r"^.*(memory|model)_management\.", "MANAGEMENT.", name) for use in every for name in list_names(use)
+    }
     missing = [
         name
-        for name in used(path)
+        for name in list_used(path)
         if not any(name == each or name.startswith(f"{each}.") or each.startswith(f"{name}.") for each in known)
     ]
     assert missing == []
@@ -334,7 +338,7 @@ def test_all_that_is_used_is_in_the_tables(path):
 def test_nothing_is_in_the_tables_that_is_not_used():
     text = "".join(path.read_text("utf-8") for path in HOSTS if path.stem != "lacking")
     every = [use for table in (HOST, PAGE, DEVICE, MEMORY) for uses in table.values() for use in uses]
-    last = {name.rpartition(".")[2] for use in every for name in names(use)}
+    last = {name.rpartition(".")[2] for use in every for name in list_names(use)}
     assert [name for name in last if not re.search(rf"\b{name}\b", text)] == []
 
 
@@ -354,7 +358,7 @@ def test_a_function_that_takes_other_arguments_is_as_good_as_none(stub_host, mon
     monkeypatch.setattr(importlib.import_module(module), name, instead)
     lacks = lacking.Lacks()
     lacks.look(PAGE)
-    assert said in lacks.sentence()
+    assert said in lacks.write_sentence()
 
 
 def test_what_fails_when_it_is_used_is_lost_from_then_on_and_the_log_has_one_line(caplog):
@@ -365,9 +369,9 @@ def test_what_fails_when_it_is_used_is_lost_from_then_on_and_the_log_has_one_lin
         raise KeyError("another key")
 
     lacks.tell()
-    guarded = lacks.guarded(Need.AXES, work, "none")
+    guarded = lacks.guard(Need.AXES, work, "none")
     with caplog.at_level(logging.WARNING, "svd"):
         assert [guarded(), guarded()] == ["none", "none"]
     assert called == [1]
     assert len(caplog.messages) == 1
-    assert "answers KeyError: 'another key' (for axes in X/Y/Z plot)" in lacks.sentence()
+    assert "answers KeyError: 'another key' (for axes in X/Y/Z plot)" in lacks.write_sentence()

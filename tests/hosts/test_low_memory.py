@@ -17,11 +17,11 @@ from torch import Tensor
 from lib_svd.animate import Destination, animate, order
 from lib_svd.checkpoints import recognise
 from lib_svd.engine import memory
-from lib_svd.engine.memory import weight_bytes
+from lib_svd.engine.memory import count_weight_bytes
 from lib_svd.engine.unet import UNet
 from lib_svd.hosts.detect import find_host
 from lib_svd.hosts.patcher import PatchedResident
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest
 from tests.hosts.stub_hosts import MANAGEMENT
@@ -50,19 +50,19 @@ class Peak:
 @pytest.fixture
 def peak(monkeypatch) -> Peak:
     """Watches every entry of a network to its work."""
-    seen, enter = Peak(), PatchedResident.on_gpu
+    seen, enter = Peak(), PatchedResident.bring_to_gpu
 
     @contextmanager
-    def watched(resident, working_bytes):
+    def watch(resident, working_bytes):
         from stub_gpu import _stub as gpu
 
         with enter(resident, working_bytes) as network:
             seen.bytes = max(seen.bytes, gpu.used() + working_bytes)
             if isinstance(network, UNet):
-                seen.unet = gpu.bytes_of(network) / weight_bytes(network)
+                seen.unet = gpu.bytes_of(network) / count_weight_bytes(network)
             yield network
 
-    monkeypatch.setattr(PatchedResident, "on_gpu", watched)
+    monkeypatch.setattr(PatchedResident, "bring_to_gpu", watch)
     return seen
 
 
@@ -70,7 +70,7 @@ def peak(monkeypatch) -> Peak:
 def small_scratch(monkeypatch) -> None:
     """Fixed reserves as narrow as the networks: at full size they are a small part of a card, here all of it."""
     monkeypatch.setattr(memory, "CPU_CHUNK_BYTES", 64 * KB)
-    monkeypatch.setattr(memory, "vision_bytes", lambda config, dtype: 500 * KB)
+    monkeypatch.setattr(memory, "estimate_vision_bytes", lambda config, dtype: 500 * KB)
 
 
 @pytest.fixture
@@ -78,8 +78,8 @@ def made(tmp_path, monkeypatch, checkpoint, picture, small_scratch) -> Callable[
     """Frames of the same clip, by whatever host, before they are rounded to 8 bits."""
     frames: list[Tensor] = []
     decoding = importlib.import_module("lib_svd.stages.decode")  # the package's name of the same is its function
-    to_uint8 = decoding.to_uint8
-    monkeypatch.setattr(decoding, "to_uint8", lambda x: frames.append(x) or to_uint8(x))
+    to_uint8 = decoding.convert_to_uint8
+    monkeypatch.setattr(decoding, "convert_to_uint8", lambda x: frames.append(x) or to_uint8(x))
 
     def make(host: Host) -> Tensor:
         out = tmp_path / f"{len(frames)}.mp4"
@@ -94,7 +94,7 @@ def made(tmp_path, monkeypatch, checkpoint, picture, small_scratch) -> Callable[
 def test_a_clip_is_the_same_at_any_budget_and_keeps_within_it(stub_host, monkeypatch, made, peak, name):
     stub = stub_host(name)
     gpu = stub.gpu
-    wanted, shares = made(standalone_host("cpu")), {}
+    wanted, shares = made(make_standalone_host("cpu")), {}
     for label, (budget, floor) in BUDGETS.items():
         gpu.plug_in(monkeypatch, budget)
         gpu.inference_memory, peak.bytes = floor, 0

@@ -10,7 +10,7 @@ import numpy as np
 from lib_svd.clip import Clip, SavedClip
 from lib_svd.hook import PictureJob
 from lib_svd.hosts.detect import find_host
-from lib_svd.hosts.script import script_class
+from lib_svd.hosts.script import make_script_class
 
 
 class HookWithClips:
@@ -19,7 +19,7 @@ class HookWithClips:
     def __init__(self, *clips: SavedClip) -> None:
         self.clips = clips
 
-    def animated(self, job, infotexts, seeds, skipped):
+    def animate(self, job, infotexts, seeds, skipped):
         yield from self.clips
 
     def keep(self, made, key, description, *, is_first, is_commented):
@@ -30,7 +30,7 @@ def test_neo_is_given_no_video_to_show_in_place_of_the_pictures(stub_host):
     stub_host("neo")
     clip = Clip(frames=np.zeros((1, 8, 8, 3), np.uint8), fps=7, infotext="")
     hook = HookWithClips(*(SavedClip(clip=clip, video=Path(name)) for name in ("a.mp4", "b.mp4")))
-    script = script_class(find_host(), hook, lambda tab: None)()
+    script = make_script_class(find_host(), hook, lambda tab: None)()
     job = PictureJob(settings={}, with_frames=False, parameters={}, problems=[])
     p = SimpleNamespace(svd_job=job, svd_is_first=True, svd_is_whole=False, is_api=False, script_args=())
     processed = SimpleNamespace(

@@ -41,7 +41,7 @@ OWN = {
 LISTS = {name: (name,) for name in FOLDERS} | {"a1111": ("reforge", "classic")}
 
 
-def stub_files() -> Iterator[tuple[str, str, Path]]:
+def list_stub_files() -> Iterator[tuple[str, str, Path]]:
     """Signature list, module, file."""
     for host, folders in FOLDERS.items():
         taken = set(UNLISTED)
@@ -57,11 +57,11 @@ def stub_files() -> Iterator[tuple[str, str, Path]]:
 
 
 @cache
-def listed(host: str) -> dict[str, Any]:
+def read_listed(host: str) -> dict[str, Any]:
     return json.loads(lzma.decompress((HERE / "signatures" / f"{host}.json.xz").read_bytes()))
 
 
-def parameters(function: ast.FunctionDef) -> list[tuple[str, str, bool]]:
+def list_parameters(function: ast.FunctionDef) -> list[tuple[str, str, bool]]:
     """Kind, name, and whether there is a default, of every parameter."""
     given = function.args
     plain = [*given.posonlyargs, *given.args]
@@ -74,51 +74,53 @@ def parameters(function: ast.FunctionDef) -> list[tuple[str, str, bool]]:
     ]
 
 
-def declared(signature: str) -> list[tuple[str, str, bool]]:
-    return parameters(ast.parse(f"def f({signature}): ...").body[0])  # type: ignore[arg-type]
+def read_declared(signature: str) -> list[tuple[str, str, bool]]:
+    return list_parameters(ast.parse(f"def f({signature}): ...").body[0])  # type: ignore[arg-type]
 
 
-def public(name: str) -> bool:
+def is_public(name: str) -> bool:
     return not name.startswith("_") or name == "__init__"
 
 
-def wrong_functions(body: list[ast.stmt], known: dict[str, str], where: str) -> list[str]:
-    found = {n.name: n for n in body if isinstance(n, ast.FunctionDef) and public(n.name)}  # a setter after its getter
+def list_wrong_functions(body: list[ast.stmt], known: dict[str, str], where: str) -> list[str]:
+    found = {
+        n.name: n for n in body if isinstance(n, ast.FunctionDef) and is_public(n.name)
+    }  # a setter after its getter
     return [
         f"{where}{name}({ast.unparse(function.args)}), not ({known.get(name)})"
         for name, function in found.items()
-        if name not in known or declared(known[name]) != parameters(function)
+        if name not in known or read_declared(known[name]) != list_parameters(function)
     ]
 
 
-def wrong_names(tree: ast.Module, known: dict[str, Any]) -> list[str]:
+def list_wrong_names(tree: ast.Module, known: dict[str, Any]) -> list[str]:
     """Variables and re-exports that the host's module has not."""
     names = {*known.get("names", ()), *known.get("functions", ()), *known.get("classes", ())}
     names |= {line.split(" <- ")[0].partition(".")[0] for line in known.get("imports", ())}
     targets = [t for n in tree.body if isinstance(n, ast.Assign) for t in n.targets]
     targets += [n.target for n in tree.body if isinstance(n, ast.AnnAssign)]
-    return [t.id for t in targets if isinstance(t, ast.Name) and public(t.id) and t.id not in names]
+    return [t.id for t in targets if isinstance(t, ast.Name) and is_public(t.id) and t.id not in names]
 
 
-def wrong(module: str, tree: ast.Module, known: dict[str, Any]) -> list[str]:
-    found = wrong_functions(tree.body, known.get("functions", {}), "")
-    for node in (n for n in tree.body if isinstance(n, ast.ClassDef) and public(n.name)):
+def list_wrong(module: str, tree: ast.Module, known: dict[str, Any]) -> list[str]:
+    found = list_wrong_functions(tree.body, known.get("functions", {}), "")
+    for node in (n for n in tree.body if isinstance(n, ast.ClassDef) and is_public(n.name)):
         theirs = known.get("classes", {}).get(node.name)
         if theirs is None:
             found.append(f"class {node.name}")
             continue
-        found += wrong_functions(node.body, theirs["methods"], f"{node.name}.")
+        found += list_wrong_functions(node.body, theirs["methods"], f"{node.name}.")
         nested = {n.name for n in node.body if isinstance(n, ast.ClassDef)}
         found += [f"class {node.name}.{name}" for name in nested - set(theirs["attributes"])]
-    return [f"{module}: {what}" for what in [*found, *wrong_names(tree, known)]]
+    return [f"{module}: {what}" for what in [*found, *list_wrong_names(tree, known)]]
 
 
 @pytest.mark.parametrize(
-    ("signatures", "module", "path"), stub_files(), ids=lambda v: v if isinstance(v, str) else v.parts[-2]
+    ("signatures", "module", "path"), list_stub_files(), ids=lambda v: v if isinstance(v, str) else v.parts[-2]
 )
 def test_a_stub_has_nothing_that_its_host_has_not(signatures, module, path):
-    assert module in listed(signatures), f"{signatures} has no module {module}"
-    assert wrong(module, ast.parse(path.read_text("utf-8")), listed(signatures)[module]) == []
+    assert module in read_listed(signatures), f"{signatures} has no module {module}"
+    assert list_wrong(module, ast.parse(path.read_text("utf-8")), read_listed(signatures)[module]) == []
 
 
 @pytest.mark.parametrize(
@@ -133,11 +135,14 @@ def test_a_stub_has_nothing_that_its_host_has_not(signatures, module, path):
     ],
 )
 def test_a_stub_that_is_wrong_is_found(mistake):
-    known = listed("forge")["backend.memory_management"]
-    assert len(wrong("m", ast.parse(mistake), known)) == 1
+    known = read_listed("forge")["backend.memory_management"]
+    assert len(list_wrong("m", ast.parse(mistake), known)) == 1
 
 
 def test_private_helpers_and_test_control_are_free():
     assert (
-        wrong("m", ast.parse("_stub = 1\ndef _load(): ...\nclass _Stub: ..."), listed("forge")["modules.shared"]) == []
+        list_wrong(
+            "m", ast.parse("_stub = 1\ndef _load(): ...\nclass _Stub: ..."), read_listed("forge")["modules.shared"]
+        )
+        == []
     )

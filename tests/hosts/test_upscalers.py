@@ -29,59 +29,61 @@ def stub(request, stub_host):
     return stub_host(request.param)
 
 
-def with_upscalers(stub, **do):
+def set_upscalers(stub, **do):
     """The host, whose upscalers do that to a picture."""
     from modules.upscaler import Upscaler
 
-    def made(work):
+    def make_scaler(work):
         scaler = Upscaler()
         scaler.do_upscale = lambda img, selected_model: work(img, selected_model, scaler.scale)
         return scaler
 
-    stub.shared.sd_upscalers = [SimpleNamespace(name=n, data_path=f"{n}.pth", scaler=made(w)) for n, w in do.items()]
+    stub.shared.sd_upscalers = [
+        SimpleNamespace(name=n, data_path=f"{n}.pth", scaler=make_scaler(w)) for n, w in do.items()
+    ]
     return find_host()
 
 
-def doubled(img, model, scale):
+def double(img, model, scale):
     return img.resize((2 * img.width, 2 * img.height), Image.Resampling.NEAREST)
 
 
-def broken(img, model, scale):
+def break_down(img, model, scale):
     raise RuntimeError("no weights")
 
 
 def test_the_web_uis_own_are_offered_but_what_is_ours_or_none(stub):
-    host = with_upscalers(stub, None_=doubled, ESRGAN_4x=doubled)
+    host = set_upscalers(stub, None_=double, ESRGAN_4x=double)
     stub.shared.sd_upscalers[0].name = "None"
     stub.shared.sd_upscalers.append(SimpleNamespace(name="Lanczos"))
-    assert host.upscalers.names() == ["ESRGAN_4x"]
-    assert host.upscalers.named("esrgan_4X") == "ESRGAN_4x"
+    assert host.upscalers.list_names() == ["ESRGAN_4x"]
+    assert host.upscalers.find_name("esrgan_4X") == "ESRGAN_4x"
     with pytest.raises(BadRequest, match="There is no upscaler 'x', there is lanczos and ESRGAN_4x: choose of these"):
-        host.upscalers.named("x")
+        host.upscalers.find_name("x")
 
 
 def test_one_that_gives_less_than_is_asked_for_runs_again_as_in_the_web_ui(stub):
     seen = []
 
-    def noting(img, model, scale):
+    def note_and_enlarge(img, model, scale):
         seen.append((img.size, model, scale))
-        return doubled(img, model, scale)
+        return double(img, model, scale)
 
-    host = with_upscalers(stub, net=noting)
-    assert host.upscalers.enlarged("net", Image.new("RGB", (50, 30)), 3).size == (200, 120)
+    host = set_upscalers(stub, net=note_and_enlarge)
+    assert host.upscalers.enlarge("net", Image.new("RGB", (50, 30)), 3).size == (200, 120)
     assert seen == [((50, 30), "net.pth", 3), ((100, 60), "net.pth", 3)]
 
 
 @pytest.mark.parametrize(
     ("work", "said"),
     [
-        (broken, "The upscaler net failed (RuntimeError: no weights): choose another."),
+        (break_down, "The upscaler net failed (RuntimeError: no weights): choose another."),
         (lambda img, model, scale: img, "The upscaler net made nothing larger: the web UI's log says why"),
     ],
 )
 def test_one_that_fails_says_so(stub, work, said):
     with pytest.raises(SvdError) as error:
-        with_upscalers(stub, net=work).upscalers.enlarged("net", Image.new("RGB", (50, 30)), 2)
+        set_upscalers(stub, net=work).upscalers.enlarge("net", Image.new("RGB", (50, 30)), 2)
     assert str(error.value).startswith(said)
 
 
@@ -89,22 +91,22 @@ def test_a_clip_is_finished_by_the_web_uis_own_in_its_queue(stub):
     """And Interrupt of the web UI stops it between two frames."""
     busy = []
 
-    def noting(img, model, scale):
+    def note_and_enlarge(img, model, scale):
         busy.append(not stub.queue_lock.acquire(blocking=False))
-        return doubled(img, model, scale)
+        return double(img, model, scale)
 
-    host = with_upscalers(stub, net=noting)
-    clip = Clip(frames=clips.pan(2), fps=7, infotext="")
-    path = video.save(clip, host.folders.output_dir() / "a.mp4").video
+    host = set_upscalers(stub, net=note_and_enlarge)
+    clip = Clip(frames=clips.make_pan(2), fps=7, infotext="")
+    path = video.save(clip, host.folders.find_output_dir() / "a.mp4").video
     made = jobs.finish(jobs.finish_order(path, Finishing(upscale="NET"), host), host)
     assert made.clip.size == (384, 256)
     assert busy == [True] * 10
 
-    def interrupting(img, model, scale):
+    def interrupt_and_enlarge(img, model, scale):
         stub.shared.state.interrupted = True
-        return doubled(img, model, scale)
+        return double(img, model, scale)
 
-    host = with_upscalers(stub, net=interrupting)
+    host = set_upscalers(stub, net=interrupt_and_enlarge)
     with pytest.raises(Interrupted):
         jobs.finish(jobs.finish_order(path, Finishing(upscale="net"), host), host)
     assert len(list(path.parent.glob("*.mp4"))) == 2
@@ -162,14 +164,14 @@ def upscalers(tmp_path, spandrel):
 
 
 def test_files_are_found_but_no_pickles(upscalers):
-    assert sorted(upscalers.names()) == ["2x-blur.safetensors", "other.safetensors"]
-    assert upscalers.named("2X-blur") == "2x-blur.safetensors"
+    assert sorted(upscalers.list_names()) == ["2x-blur.safetensors", "other.safetensors"]
+    assert upscalers.find_name("2X-blur") == "2x-blur.safetensors"
 
 
 def test_tiles_are_not_seen(upscalers, tmp_path):
     """A picture of several tiles, held against the network on the whole of it."""
     picture = Image.open(save_picture(tmp_path / "p.png", TILE + 300, 90))
-    made = upscalers.enlarged("2x-blur.safetensors", picture, 2)
+    made = upscalers.enlarge("2x-blur.safetensors", picture, 2)
     with torch.inference_mode():
         network = Doubling()
         network.load_state_dict(load((tmp_path / "upscale_models" / "2x-blur.safetensors").read_bytes()))
@@ -180,31 +182,31 @@ def test_tiles_are_not_seen(upscalers, tmp_path):
 
 
 def test_what_is_wanted_larger_runs_again(upscalers):
-    assert upscalers.enlarged("2x-blur.safetensors", Image.new("RGB", (20, 10)), 3).size == (80, 40)
+    assert upscalers.enlarge("2x-blur.safetensors", Image.new("RGB", (20, 10)), 3).size == (80, 40)
 
 
 def test_where_memory_is_short_tiles_are_smaller(upscalers, monkeypatch):
     sides = []
     real = Described.__call__
 
-    def short(self, x):
+    def run_short(self, x):
         sides.append(max(x.shape[2:]))
         if max(x.shape[2:]) > 300:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return real(self, x)
 
-    monkeypatch.setattr(Described, "__call__", short)
+    monkeypatch.setattr(Described, "__call__", run_short)
     picture = Image.new("RGB", (500, 60), "red")
-    assert upscalers.enlarged("2x-blur.safetensors", picture, 2).getpixel((999, 119)) == (255, 0, 0)
+    assert upscalers.enlarge("2x-blur.safetensors", picture, 2).getpixel((999, 119)) == (255, 0, 0)
     assert sides[0] > 300 > max(sides[1:])
     monkeypatch.setattr(Described, "__call__", lambda self, x: (_ for _ in ()).throw(torch.OutOfMemoryError("CUDA")))
     with pytest.raises(OutOfMemory):
-        upscalers.enlarged("2x-blur.safetensors", picture, 2)
+        upscalers.enlarge("2x-blur.safetensors", picture, 2)
 
 
 def test_a_file_that_is_no_upscaler_is_a_sentence(upscalers):
     with pytest.raises(BadRequest, match=r"other\.safetensors is no upscaler that spandrel reads"):
-        upscalers.enlarged("other.safetensors", Image.new("RGB", (20, 10)), 2)
+        upscalers.enlarge("other.safetensors", Image.new("RGB", (20, 10)), 2)
 
 
 def test_without_spandrel_it_is_said_before_anything_runs(upscalers, monkeypatch):
@@ -212,4 +214,4 @@ def test_without_spandrel_it_is_said_before_anything_runs(upscalers, monkeypatch
     with pytest.raises(
         BadRequest, match=r"read by spandrel, which cannot be loaded \(it is not installed\): run `python"
     ):
-        upscalers.named("2x-blur")
+        upscalers.find_name("2x-blur")

@@ -23,7 +23,7 @@ from lib_svd.errors import Busy, Interrupted
 from lib_svd.hosts.detect import find_host
 from lib_svd.hosts.webpage import WebuiPage
 from lib_svd.hosts.webui import WebuiHost
-from tests.conftest import awaited
+from tests.conftest import await_result
 from tests.hosts.webpage.conftest import ROOT
 
 
@@ -35,13 +35,13 @@ def page(stub_host) -> WebuiPage:
     return WebuiPage(host, lambda part: f"{part}_generate")
 
 
-def callbacks(kind: str) -> list[Callable[..., Any]]:
+def list_callbacks(kind: str) -> list[Callable[..., Any]]:
     from modules import script_callbacks
 
     return [entry.callback for entry in script_callbacks.callback_map[f"callbacks_{kind}"]]
 
 
-def bound_tabs() -> list[str]:
+def list_bound_tabs() -> list[str]:
     from modules import infotext_utils
 
     return [binding.tabname for binding in infotext_utils.registered_param_bindings]
@@ -54,10 +54,10 @@ def test_a_tab_that_cannot_be_built_says_so_and_no_button_leads_to_it(page, capl
 
     page.add_tab(build, str.upper, "SVD", "svd_clip")
     page.send("button in txt2img", "svd_clip", "gallery")
-    (tabs,) = callbacks("ui_tabs")
+    (tabs,) = list_callbacks("ui_tabs")
     why = "THE SVD TAB COULD NOT BE BUILT (ZERODIVISIONERROR: A BUG): THE LOG HAS MORE."
     assert tabs() == [(why, "SVD", "svd_clip")]
-    assert bound_tabs() == []
+    assert list_bound_tabs() == []
     assert "The SVD tab could not be built" in caplog.text
     assert "a bug" in caplog.text
 
@@ -67,25 +67,25 @@ def test_a_tab_that_cannot_be_built_says_so_and_no_button_leads_to_it(page, capl
 def test_beside_another_svd_tab_ours_has_another_name_whoever_comes_first(page, theirs, is_first):
     from modules import script_callbacks
 
-    def others() -> None:
+    def add_others() -> None:
         for number, label in enumerate(theirs):
             script_callbacks.on_ui_tabs(lambda label=label, number=number: [("blocks", label, f"theirs{number}")])
 
     for _ in range(2):  # "Reload UI" registers everything anew, and keeps the host's modules
         script_callbacks.clear_callbacks()
         if not is_first:
-            others()
+            add_others()
         page.add_tab(lambda: "ours", str, "SVD", "svd_clip")
         if is_first:
-            others()
+            add_others()
         labels = {part: label for _, label, part in script_callbacks.ui_tabs_callback()}
         assert labels.pop("svd_clip") == "SVD clip"
         assert list(labels.values()) == theirs
 
 
 def test_what_the_host_adds_to_our_html_is_html(page):
-    job = page.queued(lambda picture: (picture, Markup("<p>{}</p>").format("a < b")), [None])
-    picture, said = awaited(job("task(1)", "a picture"))
+    job = page.queue_job(lambda picture: (picture, Markup("<p>{}</p>").format("a < b")), [None])
+    picture, said = await_result(job("task(1)", "a picture"))
     assert picture == "a picture"
     assert re.fullmatch(r"<p>a &lt; b</p><div class='performance'>[\d.]+ sec\.</div>", said), said
 
@@ -104,32 +104,32 @@ def test_buttons_are_bound_when_the_tab_is_there_and_once_for_each_page(page):
         return "blocks"
 
     page.add_tab(build, str, "SVD", "svd_clip")
-    (tabs,) = callbacks("ui_tabs")
+    (tabs,) = list_callbacks("ui_tabs")
     for _ in range(2):  # "Reload UI" builds the page anew
         page.send("button in txt2img", "svd_clip", "gallery")
         assert tabs() == [("blocks", "SVD", "svd_clip")]
-    assert bound_tabs() == ["svd_clip", "img2img"] * 2
+    assert list_bound_tabs() == ["svd_clip", "img2img"] * 2
 
 
-def app_with_routes(page: WebuiPage, **flags: object) -> TestClient:
+def make_app(page: WebuiPage, **flags: object) -> TestClient:
     from modules import shared
 
     for name, value in flags.items():
         setattr(shared.cmd_opts, name, value)
     page.add_routes(lambda app, guards: app.add_api_route("/svd", lambda: "in", dependencies=guards))
     app = FastAPI()
-    for started in callbacks("app_started"):
+    for started in list_callbacks("app_started"):
         started(None, app)
     return TestClient(app)
 
 
 def test_there_are_no_routes_where_the_web_ui_has_no_api(page):
-    assert app_with_routes(page, api=False, nowebui=False, api_auth=None).get("/svd").status_code == 404
+    assert make_app(page, api=False, nowebui=False, api_auth=None).get("/svd").status_code == 404
 
 
 @pytest.mark.parametrize("flags", [{"api": True, "nowebui": False}, {"api": False, "nowebui": True}])
 def test_routes_are_open_where_the_hosts_are(page, flags):
-    assert app_with_routes(page, api_auth=None, **flags).get("/svd").json() == "in"
+    assert make_app(page, api_auth=None, **flags).get("/svd").json() == "in"
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_routes_are_open_where_the_hosts_are(page, flags):
     [("ann:one", 200), ("bob:two:three", 200), ("ann:two:three", 401), ("eve:", 401), (":", 401), (None, 401)],
 )
 def test_the_hosts_names_and_passwords_count_for_our_routes(page, given, status):
-    client = app_with_routes(page, api=True, nowebui=False, api_auth="ann:one,bob:two:three")
+    client = make_app(page, api=True, nowebui=False, api_auth="ann:one,bob:two:three")
     headers = {} if given is None else {"Authorization": "Basic " + base64.b64encode(given.encode()).decode()}
     assert client.get("/svd", headers=headers).status_code == status
 
@@ -149,12 +149,12 @@ from argparse import Namespace
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from lib_svd.api import add_routes
-from lib_svd.hosts.webpage import _guards
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.webpage import _list_guards
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.studio import Studio
 
 app = FastAPI()
-add_routes(app, Studio(standalone_host("cpu")), _guards(Namespace(api_auth="ann:one")))
+add_routes(app, Studio(make_standalone_host("cpu")), _list_guards(Namespace(api_auth="ann:one")))
 client = TestClient(app)
 known = {"Authorization": "Basic " + base64.b64encode(b"ann:one").decode()}
 for headers in (known, {}):
@@ -192,7 +192,7 @@ def assert_guarded(python: str, folder: Path) -> None:
     ],
 )
 def test_other_sites_are_let_in_where_the_web_ui_lets_them_in(page, flags, origin, status):
-    client = app_with_routes(page, api=True, nowebui=False, api_auth=None, **flags)
+    client = make_app(page, api=True, nowebui=False, api_auth=None, **flags)
     assert client.get("/svd", headers={"Origin": origin}).status_code == status
 
 
@@ -200,7 +200,7 @@ def test_a_choice_is_remembered_among_the_hosts_settings(page):
     from modules import shared
 
     page.add_settings("SVD", {"svd_checkpoint": ("Model", None, None)})
-    (settings,) = callbacks("ui_settings")
+    (settings,) = list_callbacks("ui_settings")
     settings()
     page.remember("svd_checkpoint", "svd_xt.safetensors")
     assert page._host.options["svd_checkpoint"] == "svd_xt.safetensors"
@@ -214,9 +214,9 @@ def test_jobs_that_wait_in_the_tab_hold_one_thread_and_stand_in_the_hosts_queue(
     host = find_host()
     assert isinstance(host, WebuiHost)
     page, made = WebuiPage(host, lambda part: f"{part}_generate"), []
-    handle = page.queued(lambda number: made.append(number) or ["clip", "done"], [None])
+    handle = page.queue_job(lambda number: made.append(number) or ["clip", "done"], [None])
 
-    async def told() -> list[Any]:
+    async def tell() -> list[Any]:
         from modules import progress
 
         with stub.queue_lock:  # a picture is being made
@@ -230,7 +230,7 @@ def test_jobs_that_wait_in_the_tab_hold_one_thread_and_stand_in_the_hosts_queue(
             assert "task(svd-more)" in progress.finished_tasks  # so its page has Generate again at once
         return await asyncio.gather(*waiting)
 
-    assert [outputs[0] for outputs in awaited(told())] == ["clip"] * line.MOST
+    assert [outputs[0] for outputs in await_result(tell())] == ["clip"] * line.MOST
     assert made == [*range(line.MOST)]
 
 
@@ -241,15 +241,15 @@ def test_a_job_that_waits_leaves_the_queue_alone_and_the_one_that_runs_is_the_ho
     assert isinstance(host, WebuiHost)
     page, made, begun, go_on = WebuiPage(host, lambda part: part), [], threading.Event(), threading.Event()
 
-    def job(number: int) -> list[Any]:
+    def run_job(number: int) -> list[Any]:
         begun.set()
         go_on.wait(60)
         made.append(number)
         return ["clip", "done"]
 
-    handle = page.queued(job, [None])
+    handle = page.queue_job(run_job, [None])
 
-    async def told() -> list[Any]:
+    async def tell() -> list[Any]:
         from modules import progress, shared
 
         with stub.queue_lock:  # a picture is being made, and our first job waits for that
@@ -270,5 +270,5 @@ def test_a_job_that_waits_leaves_the_queue_alone_and_the_one_that_runs_is_the_ho
         go_on.set()
         return await asyncio.gather(jobs[1], jobs[3])
 
-    assert [outputs[0] for outputs in awaited(told())] == ["clip", "clip"]
+    assert [outputs[0] for outputs in await_result(tell())] == ["clip", "clip"]
     assert made == [1, 3]

@@ -26,7 +26,7 @@ def forge(stub_host):
     return stub_host("forge")
 
 
-def held(stub) -> bool:
+def is_held(stub) -> bool:
     """Whether somebody has the queue."""
     if not stub.queue_lock.acquire(blocking=False):
         return True
@@ -36,8 +36,8 @@ def held(stub) -> bool:
 
 def test_work_has_the_queue_and_a_job_and_gives_both_back(stub):
     host, state = find_host(), stub.shared.state
-    assert host.queue.exclusively("svd", lambda: (held(stub), state.job)) == (True, "svd")
-    assert (held(stub), state.job) == (False, "")
+    assert host.queue.run_exclusively("svd", lambda: (is_held(stub), state.job)) == (True, "svd")
+    assert (is_held(stub), state.job) == (False, "")
 
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), KeyboardInterrupt()])
@@ -46,15 +46,15 @@ def test_an_error_gives_the_queue_back(stub, error):
         raise error
 
     with pytest.raises(type(error)):
-        find_host().queue.exclusively("svd", work)
-    assert (held(stub), stub.shared.state.job) == (False, "")
+        find_host().queue.run_exclusively("svd", work)
+    assert (is_held(stub), stub.shared.state.job) == (False, "")
 
 
 @pytest.mark.parametrize("name", THREADED)
 def test_no_error_gets_into_the_hosts_thread_which_would_remember_it(stub_host, name):
     stub = stub_host(name)
     with pytest.raises(ZeroDivisionError):
-        find_host().queue.exclusively("svd", lambda: 1 // 0)
+        find_host().queue.run_exclusively("svd", lambda: 1 // 0)
     assert stub.main_thread._stub.escaped == []
 
 
@@ -62,29 +62,29 @@ def test_a_wrapped_handler_has_its_turn_already(stub):
     host = find_host()
     with stub.queue_lock:
         stub.shared.state.begin(job="task(1)")
-        with host.queue.already_queued():
-            assert host.queue.exclusively("svd", lambda: stub.shared.state.job) == "task(1)"
-        assert held(stub)
+        with host.queue.mark_queued():
+            assert host.queue.run_exclusively("svd", lambda: stub.shared.state.job) == "task(1)"
+        assert is_held(stub)
 
 
 def test_what_the_host_does_next_is_not_shown_under_our_text(stub):
     host = find_host()
-    with host.queue.already_queued():
-        host.queue.exclusively("svd", lambda: host.queue.report(Progress(Stage.DECODING, 40, 40)))
+    with host.queue.mark_queued():
+        host.queue.run_exclusively("svd", lambda: host.queue.report(Progress(Stage.DECODING, 40, 40)))
     assert stub.shared.state.textinfo is None
 
 
 def test_marks_are_taken_off_again(forge):
     host = find_host()
-    with pytest.raises(KeyError), host.queue.already_queued():
+    with pytest.raises(KeyError), host.queue.mark_queued():
         raise KeyError
-    assert host.queue.exclusively("svd", lambda: held(forge))
+    assert host.queue.run_exclusively("svd", lambda: is_held(forge))
 
 
 def test_all_work_is_on_one_thread(stub):
     host, seen = find_host(), []
     callers = [
-        threading.Thread(target=lambda: seen.append(host.queue.exclusively("svd", threading.get_ident)))
+        threading.Thread(target=lambda: seen.append(host.queue.run_exclusively("svd", threading.get_ident)))
         for _ in range(3)
     ]
     for caller in callers:
@@ -98,7 +98,7 @@ def test_all_work_is_on_one_thread(stub):
 @pytest.mark.parametrize("name", THREADED)
 def test_that_thread_is_the_hosts(stub_host, name):
     thread = stub_host(name).main_thread._stub.thread
-    assert find_host().queue.exclusively("svd", threading.current_thread) is thread
+    assert find_host().queue.run_exclusively("svd", threading.current_thread) is thread
 
 
 @pytest.mark.parametrize("name", THREADED)
@@ -106,8 +106,8 @@ def test_a_hook_on_the_hosts_thread_does_not_wait_for_itself(stub_host, name):
     stub, host, seen = stub_host(name), find_host(), []
 
     def hook() -> None:
-        with host.queue.already_queued():
-            seen.append(host.queue.exclusively("svd", threading.current_thread))
+        with host.queue.mark_queued():
+            seen.append(host.queue.run_exclusively("svd", threading.current_thread))
 
     with stub.queue_lock:
         stub.main_thread.run_and_wait_result(hook)
@@ -117,7 +117,7 @@ def test_a_hook_on_the_hosts_thread_does_not_wait_for_itself(stub_host, name):
 @pytest.mark.parametrize("name", THREADED)
 def test_a_host_whose_thread_does_not_run_is_not_waited_for(stub_host, name):
     stub_host(name).main_thread._stub.stop()
-    assert find_host().queue.exclusively("svd", lambda: "done") == "done"
+    assert find_host().queue.run_exclusively("svd", lambda: "done") == "done"
 
 
 def test_a1111_is_not_disturbed_while_it_loads_its_first_checkpoint(stub_host):
@@ -125,13 +125,15 @@ def test_a1111_is_not_disturbed_while_it_loads_its_first_checkpoint(stub_host):
     from modules import sd_models
 
     host, done = find_host(), threading.Event()
-    caller = threading.Thread(target=lambda: host.queue.exclusively("svd", done.set), daemon=True)
+    caller = threading.Thread(target=lambda: host.queue.run_exclusively("svd", done.set), daemon=True)
     with sd_models.model_data.lock:
         caller.start()
         assert not done.wait(0.3)
     assert done.wait(20)
     caller.join(20)
-    assert host.queue.exclusively("svd", lambda: host.queue.exclusively("svd", sd_models.model_data.lock.locked))
+    assert host.queue.run_exclusively(
+        "svd", lambda: host.queue.run_exclusively("svd", sd_models.model_data.lock.locked)
+    )
     assert not sd_models.model_data.lock.locked()
 
 
@@ -140,12 +142,12 @@ def test_every_button_that_stops_is_heard(stub, press):
     host, state = find_host(), stub.shared.state
 
     def work() -> tuple[bool, bool]:
-        before = host.queue.interrupted()
+        before = host.queue.is_interrupted()
         getattr(state, press)()
-        return before, host.queue.interrupted()
+        return before, host.queue.is_interrupted()
 
-    assert host.queue.exclusively("svd", work) == (False, True)
-    assert host.queue.exclusively("svd", host.queue.interrupted) is False
+    assert host.queue.run_exclusively("svd", work) == (False, True)
+    assert host.queue.run_exclusively("svd", host.queue.is_interrupted) is False
 
 
 CLIP = [
@@ -225,12 +227,12 @@ def test_pictures_are_large_enough_to_see():
 def test_models_are_looked_for_in_our_folder_first_then_where_the_user_says_then_the_hosts(stub, tmp_path):
     host = find_host()
     models = tmp_path / "models"
-    assert host.folders.model_dirs() == [models / "svd", models / "Stable-diffusion"]
+    assert host.folders.list_model_dirs() == [models / "svd", models / "Stable-diffusion"]
     assert (models / "svd").is_dir()
     stub.shared.cmd_opts.svd_dir = [str(tmp_path / "a"), "b"]
     stub.shared.cmd_opts.ckpt_dir = str(tmp_path / "ckpt")
     stub.shared.opts.add_option("svd_extra_dir", stub.shared.OptionInfo(str(models / "svd")))
-    assert host.folders.model_dirs() == [
+    assert host.folders.list_model_dirs() == [
         *(models / "svd", tmp_path / "a", tmp_path / "b", tmp_path / "ckpt", models / "Stable-diffusion"),
     ]
 
@@ -239,7 +241,7 @@ def test_models_are_found_in_every_folder_that_neo_names(stub_host, tmp_path):
     stub = stub_host("neo")
     stub.shared.cmd_opts.ckpt_dirs = [str(tmp_path / "ComfyUI" / "models" / name) for name in ("checkpoints", "unet")]
     models = tmp_path / "models"
-    assert find_host().folders.model_dirs() == [
+    assert find_host().folders.list_model_dirs() == [
         *(models / "svd", tmp_path / "ComfyUI/models/checkpoints", tmp_path / "ComfyUI/models/unet"),
         models / "Stable-diffusion",
     ]
@@ -250,21 +252,21 @@ def test_clips_go_among_neos_videos(stub_host, tmp_path):
     host, opts = find_host(), shared.opts
     opts.save_to_dirs = False
     opts.add_option("outdir_videos", shared.OptionInfo(str(tmp_path / "videos")))
-    assert host.folders.output_dir() == tmp_path / "videos" / "svd"
+    assert host.folders.find_output_dir() == tmp_path / "videos" / "svd"
     opts.outdir_samples = str(tmp_path / "everything")
-    assert host.folders.output_dir() == tmp_path / "everything"
+    assert host.folders.find_output_dir() == tmp_path / "everything"
 
 
 def test_clips_go_beside_the_hosts_own_pictures(stub, tmp_path):
     host, opts = find_host(), stub.shared.opts
-    assert host.folders.output_dir() == tmp_path / "outputs" / "svd" / date.today().isoformat()
+    assert host.folders.find_output_dir() == tmp_path / "outputs" / "svd" / date.today().isoformat()
     opts.save_to_dirs = False
-    assert host.folders.output_dir() == tmp_path / "outputs" / "svd"
+    assert host.folders.find_output_dir() == tmp_path / "outputs" / "svd"
     opts.add_option("outdir_svd_samples", stub.shared.OptionInfo("clips"))
-    assert host.folders.output_dir() == tmp_path / "clips"
+    assert host.folders.find_output_dir() == tmp_path / "clips"
     opts.outdir_samples = str(tmp_path / "everything")
-    assert host.folders.output_dir() == tmp_path / "everything"
-    assert host.folders.output_dir().is_dir()
+    assert host.folders.find_output_dir() == tmp_path / "everything"
+    assert host.folders.find_output_dir().is_dir()
 
 
 def test_clips_of_other_days_are_known_with_todays_first(stub, tmp_path):
@@ -274,6 +276,6 @@ def test_clips_of_other_days_are_known_with_todays_first(stub, tmp_path):
         (root / name).mkdir(parents=True)
     (tmp_path / "2020-01-03").mkdir()
     (root / "2020-01-03").symlink_to(tmp_path / "2020-01-03")  # it leads out of the folder
-    assert host.folders.clip_dirs() == [root / today, root / "2020-01-02", root / "2020-01-01", root]
+    assert host.folders.list_clip_dirs() == [root / today, root / "2020-01-02", root / "2020-01-01", root]
     opts.save_to_dirs = False
-    assert host.folders.clip_dirs() == [root, root / today, root / "2020-01-02", root / "2020-01-01"]
+    assert host.folders.list_clip_dirs() == [root, root / today, root / "2020-01-02", root / "2020-01-01"]

@@ -12,12 +12,12 @@ import torch
 from torch import nn
 
 from lib_svd.errors import Interrupted
-from lib_svd.hosts.detect import current_host, find_host
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.detect import find_host, get_current_host
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.progress import Stage
 from lib_svd.request import ClipRequest
 from lib_svd.studio import Studio
-from tests.hosts.stub_hosts import FOLDERS, MANAGEMENT, stub_host
+from tests.hosts.stub_hosts import FOLDERS, MANAGEMENT, use_stub_host
 
 MB = 1_000_000
 REQUEST = ClipRequest(seed=5, num_frames=3, num_steps=2, width=64, height=64)
@@ -56,7 +56,7 @@ def make(models, picture) -> Make:
 @pytest.fixture
 def wanted(make, models, tmp_path) -> np.ndarray:
     """Those frames as the command line makes them."""
-    return make(Studio(standalone_host("cpu", model_dirs=(models,), output_dir=tmp_path / "alone")))
+    return make(Studio(make_standalone_host("cpu", model_dirs=(models,), output_dir=tmp_path / "alone")))
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def weights_read(monkeypatch) -> list[str]:
     return seen
 
 
-def drawn(stub, megabytes: int = 4):
+def load_drawn(stub, megabytes: int = 4):
     """A checkpoint of the host's own, loaded as for a picture."""
     patcher = stub.patcher(nn.Sequential(*(nn.Linear(500, 500, bias=False) for _ in range(megabytes))))
     stub.management.load_models_gpu([patcher])
@@ -91,12 +91,12 @@ def test_a_storage_dtype_that_is_no_fraction_costs_no_clip(stub_host, make, want
 def test_a_file_is_read_once_whatever_the_host_does_in_between(managed, make, wanted, weights_read):
     studio = Studio(find_host())
     clips = [make(studio)]
-    drawn(managed)  # a picture
+    load_drawn(managed)  # a picture
     clips.append(make(studio))
     managed.management.unload_all_models()  # /sdapi/v1/unload-checkpoint, and the page's first picture after a reload
     clips.append(make(studio))
     managed.management.free_memory(1e30, managed.management.get_torch_device())
-    drawn(managed, 195)  # another model of the host's, which leaves no room
+    load_drawn(managed, 195)  # another model of the host's, which leaves no room
     clips.append(make(studio))
     assert len(weights_read) == 4
     for clip in clips:
@@ -111,17 +111,17 @@ def test_the_unet_stays_warm_where_there_is_room(managed, make):
 
 def test_a_reloaded_page_finds_the_same_host_and_its_model(managed, make, weights_read, monkeypatch):
     monkeypatch.setattr("lib_svd.hosts.detect._kept", [])
-    studio = Studio(current_host())
+    studio = Studio(get_current_host())
     make(studio)
     managed.management.unload_all_models()
     managed.shared.demo = object()
-    assert current_host() is studio.host
+    assert get_current_host() is studio.host
     make(studio)
     assert len(weights_read) == 4
 
 
 def test_a_card_that_is_full_on_arrival_still_gives_the_clip(managed, make, wanted):
-    own = drawn(managed)
+    own = load_drawn(managed)
     managed.gpu.arrivals_that_fail = 1
     assert np.abs(make(Studio(find_host())).astype(int) - wanted).max() <= 1
     assert managed.gpu.bytes_of(own.model) == 0
@@ -134,12 +134,12 @@ def test_a_card_that_fills_up_at_work_still_gives_the_clip(managed, make, wanted
     make(studio)
     last, failures = studio._loaded.decoder.network.get_submodule("decoder.conv_out"), [1]
 
-    def full(*_) -> None:
+    def fill_up(*_) -> None:
         if failures:
             failures.pop()
             raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
 
-    last.register_forward_pre_hook(full)
+    last.register_forward_pre_hook(fill_up)
     assert np.abs(make(studio).astype(int) - wanted).max() <= 1
     assert failures == []
 
@@ -148,12 +148,12 @@ def test_interrupting_leaves_nothing_and_the_next_clip_runs(stub, make, tmp_path
     studio = Studio(find_host())
     report, state = studio.host.queue.report, stub.shared.state
 
-    def pressed(progress, preview=None) -> None:
+    def press(progress, preview=None) -> None:
         report(progress, preview)
         if (progress.stage, progress.done) == (Stage.SAMPLING, 1):
             state.interrupt()
 
-    monkeypatch.setattr(studio.host.queue, "report", pressed)
+    monkeypatch.setattr(studio.host.queue, "report", press)
     with pytest.raises(Interrupted):
         make(studio)
     assert list(tmp_path.rglob("*.mp4")) == []
@@ -181,23 +181,25 @@ class OnlyThere(nn.Module):
 def test_a1111s_checkpoint_makes_room_and_comes_back(tmp_path, monkeypatch):
     meta = torch.device("meta")
     monkeypatch.setattr(nn.Module, "to", lambda module, device: module.to_empty(device=device))
-    with stub_host("a1111", tmp_path) as stub:
+    with use_stub_host("a1111", tmp_path) as stub:
         from modules import devices, sd_models
 
         devices.device, sd_models.model_data.sd_model = meta, OnlyThere().to(meta)
         host = find_host()
-        unused = "lib_svd.hosts.own_memory._unused_bytes"
-        monkeypatch.setattr(unused, lambda device: 10 * MB - host.memory._held() - host.memory._checkpoint_bytes())
+        unused = "lib_svd.hosts.own_memory._count_unused_bytes"
+        monkeypatch.setattr(
+            unused, lambda device: 10 * MB - host.memory._count_held() - host.memory._count_checkpoint_bytes()
+        )
         homes: list[str] = []
 
-        def home(resident) -> None:
-            with resident.on_gpu(MB):
+        def find_home(resident) -> None:
+            with resident.bring_to_gpu(MB):
                 where = (sd_models.model_data.sd_model, resident.network)
                 homes.append(" ".join(next(m.parameters()).device.type for m in where))
 
         small, large = (host.memory.adopt(nn.Linear(1000, 250 * mb, bias=False), torch.float32) for mb in (2, 8))
-        assert small.room() == 10 * MB - 2 * MB
-        host.queue.exclusively("svd", lambda: (home(small), home(large)))
+        assert small.count_room() == 10 * MB - 2 * MB
+        host.queue.run_exclusively("svd", lambda: (find_home(small), find_home(large)))
         assert homes == ["meta meta", "cpu meta"]
         assert next(sd_models.model_data.sd_model.parameters()).device == meta
         assert [next(r.network.parameters()).device.type for r in (small, large)] == ["cpu", "cpu"]

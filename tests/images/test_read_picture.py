@@ -17,47 +17,47 @@ from lib_svd.images import read_picture
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 
 
-def plain(mode: str = "RGB", colour: object = RED, size: tuple[int, int] = (96, 80)) -> Image.Image:
+def make_plain(mode: str = "RGB", colour: object = RED, size: tuple[int, int] = (96, 80)) -> Image.Image:
     return Image.new(mode, size, colour)
 
 
-def paletted(entry: int) -> Image.Image:
-    image = plain("P", entry)
+def make_paletted(entry: int) -> Image.Image:
+    image = make_plain("P", entry)
     image.putpalette([*RED, *GREEN, *BLUE, *WHITE])
     return image
 
 
-def stored(image: Image.Image, kind: str, **options: object) -> io.BytesIO:
+def store(image: Image.Image, kind: str, **options: object) -> io.BytesIO:
     stream = io.BytesIO()
     image.save(stream, kind, **options)
     return stream
 
 
-def noise(size: tuple[int, int] = (96, 80)) -> Image.Image:
+def make_noise(size: tuple[int, int] = (96, 80)) -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
 
 
-def same(left: Image.Image, right: Image.Image) -> bool:
+def are_same(left: Image.Image, right: Image.Image) -> bool:
     return left.size == right.size and left.tobytes() == right.tobytes()
 
 
-def centre(image: Image.Image) -> object:
+def find_centre(image: Image.Image) -> object:
     return image.getpixel((image.width // 2, image.height // 2))
 
 
 def test_a_path_a_string_a_stream_and_an_image_give_the_same_pixels(tmp_path: Path) -> None:
     path = tmp_path / "noise.png"
-    noise().save(path)
+    make_noise().save(path)
     with path.open("rb") as stream, Image.open(path) as lazy:
-        for source in (path, str(path), stream, lazy, noise()):
+        for source in (path, str(path), stream, lazy, make_noise()):
             picture = read_picture(source)
-            assert same(picture.image, noise())
+            assert are_same(picture.image, make_noise())
             assert picture.notes == ()
         assert not stream.closed
 
 
 def test_an_image_in_memory_is_neither_changed_nor_shared() -> None:
-    mine = plain()
+    mine = make_plain()
     read_picture(mine).image.putpixel((0, 0), BLUE)
     assert mine.getpixel((0, 0)) == RED
 
@@ -73,11 +73,11 @@ def test_a_stream_is_read_from_its_start_and_may_be_a_pipe() -> None:
         def read(self, count: int = -1) -> bytes:
             return held.read(count)
 
-    at_the_end = stored(noise(), "PNG")
-    assert same(read_picture(at_the_end).image, noise())
-    held = stored(noise(), "PNG")
+    at_the_end = store(make_noise(), "PNG")
+    assert are_same(read_picture(at_the_end).image, make_noise())
+    held = store(make_noise(), "PNG")
     held.seek(0)
-    assert same(read_picture(Pipe()).image, noise())
+    assert are_same(read_picture(Pipe()).image, make_noise())
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
@@ -86,7 +86,7 @@ def test_a_portrait_phone_photo_comes_out_upright(kind: str) -> None:
     scene.paste(GREEN, (0, 60, 80, 120))
     exif = Image.Exif()
     exif[0x0112] = 6  # the sensor lay on its side: turn by 90 degrees clockwise to view
-    photo = stored(scene.transpose(Image.Transpose.ROTATE_90), kind, exif=exif)
+    photo = store(scene.transpose(Image.Transpose.ROTATE_90), kind, exif=exif)
     upright = np.asarray(read_picture(photo).image).astype(int)
     assert upright.shape == (120, 80, 3)
     assert abs(upright[10, 40] - BLUE).max() < 40
@@ -106,15 +106,15 @@ def test_every_exif_orientation_shows_the_same_scene(orientation: int, kind: str
         7: turn.TRANSVERSE,
         8: turn.ROTATE_270,
     }
-    sensor = noise().transpose(undo[orientation]) if orientation in undo else noise()
+    sensor = make_noise().transpose(undo[orientation]) if orientation in undo else make_noise()
     exif = Image.Exif()
     exif[0x0112] = orientation
-    assert same(read_picture(stored(sensor, kind, exif=exif)).image, noise())
+    assert are_same(read_picture(store(sensor, kind, exif=exif)).image, make_noise())
 
 
 def test_a_broken_orientation_is_passed_over_with_a_note() -> None:
-    picture = read_picture(stored(noise(), "PNG", exif=b"Exif\0\0no such thing"))
-    assert same(picture.image, noise())
+    picture = read_picture(store(make_noise(), "PNG", exif=b"Exif\0\0no such thing"))
+    assert are_same(picture.image, make_noise())
     assert ["orientation" in note for note in picture.notes] == [True]
 
 
@@ -123,7 +123,7 @@ GRADIENT = np.tile(np.linspace(0, 65535, 256).round().astype(np.uint16), (64, 1)
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_a_16_bit_gradient_keeps_its_gradient(kind: str) -> None:
-    grey = np.asarray(read_picture(stored(Image.fromarray(GRADIENT), kind)).image)
+    grey = np.asarray(read_picture(store(Image.fromarray(GRADIENT), kind)).image)
     assert (grey == np.arange(256)[None, :, None]).all()
 
 
@@ -134,7 +134,7 @@ NIGHT = (np.arange(256, dtype=np.uint16) % 200)[None].repeat(64, 0)
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
 def test_a_nearly_black_16_bit_picture_stays_nearly_black(kind: str) -> None:
     pixels = b"P5 256 64 65535 " + NIGHT.astype(">u2").tobytes()
-    picture = read_picture(io.BytesIO(pixels) if kind == "PPM" else stored(Image.fromarray(NIGHT), kind))
+    picture = read_picture(io.BytesIO(pixels) if kind == "PPM" else store(Image.fromarray(NIGHT), kind))
     assert (np.asarray(picture.image) == np.rint(NIGHT / 257)[..., None]).all()
     assert picture.notes == ()
 
@@ -202,124 +202,124 @@ def test_numbers_that_are_not_finite_do_not_spoil_the_others() -> None:
 
 @pytest.mark.parametrize("level", [0.0, 7.0, -5.0, 1e9])
 def test_a_flat_float_picture_is_read(level: float) -> None:
-    assert read_picture(plain("F", level)).image.mode == "RGB"
+    assert read_picture(make_plain("F", level)).image.mode == "RGB"
 
 
 @pytest.mark.parametrize("background", ["#ffffff", "#FFFFFF"])
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
 def test_half_transparent_red_over_white_is_pink(kind: str, background: str) -> None:
     options = {"lossless": True} if kind == "WEBP" else {}
-    picture = read_picture(stored(plain("RGBA", (*RED, 128)), kind, **options), background)
-    assert centre(picture.image) == (255, 127, 127)
+    picture = read_picture(store(make_plain("RGBA", (*RED, 128)), kind, **options), background)
+    assert find_centre(picture.image) == (255, 127, 127)
     assert "#ffffff" in " ".join(picture.notes)
 
 
 @pytest.mark.parametrize(
     "image",
     [
-        plain("RGBA", (9, 9, 9, 0)),
-        plain("LA", (9, 0)),
-        plain("PA", (9, 0)),
-        plain("La", (0, 0)),
-        plain("RGBa", (0, 0, 0, 0)),
+        make_plain("RGBA", (9, 9, 9, 0)),
+        make_plain("LA", (9, 0)),
+        make_plain("PA", (9, 0)),
+        make_plain("La", (0, 0)),
+        make_plain("RGBa", (0, 0, 0, 0)),
     ],
     ids=lambda image: image.mode,
 )
 def test_every_kind_of_alpha_shows_the_background(image: Image.Image) -> None:
     picture = read_picture(image, "#204060")
-    assert centre(picture.image) == (0x20, 0x40, 0x60)
+    assert find_centre(picture.image) == (0x20, 0x40, 0x60)
     assert len(picture.notes) == 1
 
 
 @pytest.mark.parametrize(
     ("image", "key"),
     [
-        (paletted(3), 3),
-        (paletted(3), bytes([255, 255, 255, 0])),
-        (plain("L", 200), 200),
-        (plain("RGB", (1, 2, 3)), (1, 2, 3)),
+        (make_paletted(3), 3),
+        (make_paletted(3), bytes([255, 255, 255, 0])),
+        (make_plain("L", 200), 200),
+        (make_plain("RGB", (1, 2, 3)), (1, 2, 3)),
     ],
     ids=["palette entry", "palette alphas", "grey", "colour"],
 )
 def test_a_png_with_one_transparent_colour_shows_the_background(image: Image.Image, key: object) -> None:
-    picture = read_picture(stored(image, "PNG", transparency=key), "#00ff00")
-    assert centre(picture.image) == GREEN
+    picture = read_picture(store(image, "PNG", transparency=key), "#00ff00")
+    assert find_centre(picture.image) == GREEN
     assert len(picture.notes) == 1
 
 
 @pytest.mark.parametrize("mode", ["I;16", "I"])
 def test_a_transparent_16_bit_grey_shows_the_background(mode: str) -> None:
-    image = plain(mode, 40_000)
+    image = make_plain(mode, 40_000)
     image.putpixel((0, 0), 65535)
     image.info["transparency"] = 40_000  # as a PNG's tRNS chunk is read
     picture = read_picture(image, "#00ff00")
-    assert centre(picture.image) == GREEN
+    assert find_centre(picture.image) == GREEN
     assert picture.image.getpixel((0, 0)) == WHITE
 
 
 def test_a_transparent_gif_shows_the_background() -> None:
-    assert centre(read_picture(stored(paletted(2), "GIF", transparency=2), "#00ff00").image) == GREEN
+    assert find_centre(read_picture(store(make_paletted(2), "GIF", transparency=2), "#00ff00").image) == GREEN
 
 
 def test_an_alpha_channel_that_hides_nothing_needs_no_note() -> None:
-    opaque = noise().convert("RGBA")
-    picture = read_picture(stored(opaque, "PNG"), "#ffffff")
-    assert same(picture.image, noise())
+    opaque = make_noise().convert("RGBA")
+    picture = read_picture(store(opaque, "PNG"), "#ffffff")
+    assert are_same(picture.image, make_noise())
     assert picture.notes == ()
 
 
 def test_settings_that_a_web_ui_hid_in_the_alpha_are_no_transparency() -> None:
-    marked = noise().convert("RGBA")
+    marked = make_noise().convert("RGBA")
     for x in range(0, marked.width, 3):
         marked.putpixel((x, 1), (*marked.getpixel((x, 1))[:3], 254))  # type: ignore[index, misc]
-    picture = read_picture(stored(marked, "PNG"), "#ffffff")
-    assert same(picture.image, noise())
+    picture = read_picture(store(marked, "PNG"), "#ffffff")
+    assert are_same(picture.image, make_noise())
     assert picture.notes == ()
 
 
 def test_a_background_that_is_no_colour_is_refused() -> None:
     with pytest.raises(BadRequest, match="colour such as #ffffff, not 'sunset'"):
-        read_picture(plain(), "sunset")
+        read_picture(make_plain(), "sunset")
 
 
 @pytest.mark.parametrize(
     ("image", "expected"),
     [
-        (plain("1", 1), WHITE),
-        (plain("L", 77), (77, 77, 77)),
-        (paletted(2), BLUE),
-        (plain("RGBX", (*RED, 0)), RED),
-        (plain("CMYK", (0, 0, 0, 0)), WHITE),
-        (plain("CMYK", (0, 255, 255, 0)), RED),
-        (plain().convert("YCbCr"), RED),
-        (plain().convert("HSV"), RED),
+        (make_plain("1", 1), WHITE),
+        (make_plain("L", 77), (77, 77, 77)),
+        (make_paletted(2), BLUE),
+        (make_plain("RGBX", (*RED, 0)), RED),
+        (make_plain("CMYK", (0, 0, 0, 0)), WHITE),
+        (make_plain("CMYK", (0, 255, 255, 0)), RED),
+        (make_plain().convert("YCbCr"), RED),
+        (make_plain().convert("HSV"), RED),
     ],
     ids=lambda value: getattr(value, "mode", str(value)),
 )
 def test_every_mode_becomes_rgb(image: Image.Image, expected: tuple[int, int, int]) -> None:
     picture = read_picture(image)
     assert picture.image.mode == "RGB"
-    assert np.abs(np.subtract(centre(picture.image), expected)).max() <= 1
+    assert np.abs(np.subtract(find_centre(picture.image), expected)).max() <= 1
     assert picture.notes == ()
 
 
 def test_lab_becomes_rgb() -> None:
     lab = ImageCms.applyTransform(
-        plain(colour=(200, 60, 30)),
+        make_plain(colour=(200, 60, 30)),
         ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"),
     )
-    assert np.abs(np.subtract(centre(read_picture(lab).image), (200, 60, 30))).max() <= 4
+    assert np.abs(np.subtract(find_centre(read_picture(lab).image), (200, 60, 30))).max() <= 4
 
 
 @pytest.mark.parametrize(
     ("ink", "seen"), [((0, 0, 0, 0), WHITE), ((0, 0, 0, 255), BLACK), ((255, 0, 0, 0), (0, 255, 255))]
 )
 def test_a_cmyk_jpeg_is_not_a_negative(ink: tuple[int, ...], seen: tuple[int, ...]) -> None:
-    picture = read_picture(stored(plain("CMYK", ink), "JPEG", quality=95))
-    assert np.abs(np.subtract(centre(picture.image), seen)).max() <= 4
+    picture = read_picture(store(make_plain("CMYK", ink), "JPEG", quality=95))
+    assert np.abs(np.subtract(find_centre(picture.image), seen)).max() <= 4
 
 
-def profile(swap: bool) -> bytes:
+def make_profile(swap: bool) -> bytes:
     """sRGB; or, to tell from afar whether a profile was used, sRGB with the red and the blue primary swapped."""
     raw = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     return raw.replace(b"rXYZ", b"....").replace(b"bXYZ", b"rXYZ").replace(b"....", b"bXYZ") if swap else raw
@@ -327,37 +327,37 @@ def profile(swap: bool) -> bytes:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
 def test_an_embedded_profile_is_used(kind: str) -> None:
-    picture = read_picture(stored(plain(), kind, icc_profile=profile(swap=True)))
-    assert np.abs(np.subtract(centre(picture.image), BLUE)).max() <= 4
+    picture = read_picture(store(make_plain(), kind, icc_profile=make_profile(swap=True)))
+    assert np.abs(np.subtract(find_centre(picture.image), BLUE)).max() <= 4
 
 
 def test_what_was_applied_once_is_not_applied_again_to_the_saved_result() -> None:
-    first = read_picture(stored(plain(), "PNG", icc_profile=profile(swap=True)))
-    assert same(read_picture(stored(first.image, "PNG")).image, first.image)
+    first = read_picture(store(make_plain(), "PNG", icc_profile=make_profile(swap=True)))
+    assert are_same(read_picture(store(first.image, "PNG")).image, first.image)
 
 
 def test_a_profile_holds_under_transparency_and_the_background_is_srgb() -> None:
-    image = plain("RGBA", (*RED, 255))
+    image = make_plain("RGBA", (*RED, 255))
     image.putpixel((0, 0), (0, 0, 0, 0))
-    picture = read_picture(stored(image, "PNG", icc_profile=profile(swap=True)), "#ff0000")
-    assert np.abs(np.subtract(centre(picture.image), BLUE)).max() <= 4
+    picture = read_picture(store(image, "PNG", icc_profile=make_profile(swap=True)), "#ff0000")
+    assert np.abs(np.subtract(find_centre(picture.image), BLUE)).max() <= 4
     assert picture.image.getpixel((0, 0)) == RED
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_srgb_itself_leaves_every_pixel_alone(mode: str) -> None:
-    picture = read_picture(stored(noise().convert(mode), "PNG", icc_profile=profile(swap=False)))
-    assert same(picture.image, noise().convert(mode).convert("RGB"))
+    picture = read_picture(store(make_noise().convert(mode), "PNG", icc_profile=make_profile(swap=False)))
+    assert are_same(picture.image, make_noise().convert(mode).convert("RGB"))
     assert picture.notes == ()
 
 
 @pytest.mark.parametrize(
-    ("mode", "icc"), [("RGB", b"not a profile"), ("CMYK", profile(swap=False))], ids=["not a profile", "of RGB"]
+    ("mode", "icc"), [("RGB", b"not a profile"), ("CMYK", make_profile(swap=False))], ids=["not a profile", "of RGB"]
 )
 def test_a_profile_that_cannot_be_used_is_passed_over_with_a_note(mode: str, icc: bytes) -> None:
-    with_it = read_picture(stored(noise().convert(mode), "TIFF", icc_profile=icc))
-    without = read_picture(stored(noise().convert(mode), "TIFF"))
-    assert same(with_it.image, without.image)
+    with_it = read_picture(store(make_noise().convert(mode), "TIFF", icc_profile=icc))
+    without = read_picture(store(make_noise().convert(mode), "TIFF"))
+    assert are_same(with_it.image, without.image)
     assert "profile" in " ".join(with_it.notes)
 
 
@@ -365,45 +365,47 @@ def test_a_profile_that_cannot_be_used_is_passed_over_with_a_note(mode: str, icc
 def test_of_an_animation_the_first_frame_is_used_and_that_is_said(kind: str) -> None:
     if kind == "WEBP" and not features.check("webp"):
         pytest.skip("Pillow without WebP")
-    clip = stored(plain(colour=RED), kind, save_all=True, append_images=[plain(colour=BLUE), plain(colour=GREEN)])
+    clip = store(
+        make_plain(colour=RED), kind, save_all=True, append_images=[make_plain(colour=BLUE), make_plain(colour=GREEN)]
+    )
     picture = read_picture(clip)
-    assert np.abs(np.subtract(centre(picture.image), RED)).max() <= 4
+    assert np.abs(np.subtract(find_centre(picture.image), RED)).max() <= 4
     assert ["first" in note for note in picture.notes] == [True]
 
 
 def test_a_phone_photo_with_a_second_view_is_one_picture() -> None:
-    assert read_picture(stored(plain(), "MPO", save_all=True, append_images=[plain()])).notes == ()
+    assert read_picture(store(make_plain(), "MPO", save_all=True, append_images=[make_plain()])).notes == ()
 
 
 @pytest.mark.parametrize("kind", ["BMP", "GIF", "ICO", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "TGA", "TIFF", "WEBP"])
 def test_common_formats_are_read(kind: str, tmp_path: Path) -> None:
     path = tmp_path / f"picture.{kind.lower()}"
-    plain(size=(128, 128)).save(path, kind)
+    make_plain(size=(128, 128)).save(path, kind)
     picture = read_picture(path)
     assert picture.image.size == (128, 128)
-    assert np.abs(np.subtract(centre(picture.image), RED)).max() <= 4
+    assert np.abs(np.subtract(find_centre(picture.image), RED)).max() <= 4
 
 
 def test_a_large_photo_gives_no_pillow_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 96 * 80 - 1)  # Pillow warns above this, refuses above twice this
-    assert read_picture(stored(plain(), "PNG")).image.size == (96, 80)
+    assert read_picture(store(make_plain(), "PNG")).image.size == (96, 80)
 
 
 @pytest.mark.parametrize("size", [100_000, 2_000_000])
 def test_a_profile_or_text_of_any_size_costs_no_pixel(tmp_path: Path, size: int) -> None:
     text = PngImagePlugin.PngInfo()
     text.add_text("workflow", "x" * size, zip=True)
-    noise().save(tmp_path / "text.png", pnginfo=text)
-    noise().save(tmp_path / "profile.png", icc_profile=bytes(size))
+    make_noise().save(tmp_path / "text.png", pnginfo=text)
+    make_noise().save(tmp_path / "profile.png", icc_profile=bytes(size))
     for name in ("text.png", "profile.png"):
         for source in (tmp_path / name, io.BytesIO((tmp_path / name).read_bytes())):
             found = read_picture(source)
-            assert same(found.image, noise())
+            assert are_same(found.image, make_noise())
             assert any("too large to be read" in note for note in found.notes) is (size > 1_000_000)
 
 
 def test_a_png_that_is_cut_short_is_still_said_to_be(tmp_path: Path) -> None:
-    content = stored(noise(), "PNG", icc_profile=bytes(2_000_000)).getvalue()
+    content = store(make_noise(), "PNG", icc_profile=bytes(2_000_000)).getvalue()
     (tmp_path / "cut.png").write_bytes(content[: len(content) // 2])
     with pytest.raises(BadPicture, match="incomplete or damaged"):
         read_picture(tmp_path / "cut.png")

@@ -12,7 +12,7 @@ from lib_svd.animate import Destination, order
 from lib_svd.checkpoints import DEMO, recognise
 from lib_svd.clip import Clip, SavedClip
 from lib_svd.errors import BadRequest, Interrupted
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.jobs import history
 from lib_svd.jobs.tuning import TUNED
 from lib_svd.request import ClipRequest
@@ -69,17 +69,17 @@ def asked():
 def make(asked):
     """Makes drafts of a model of which nothing is known but its measures."""
 
-    def by(model):
-        def one(made):
+    def make_by(model):
+        def make_one(made):
             asked.append(made.request)
-            clip = Clip(frames=np.zeros((2, 64, 96, 3), np.uint8), fps=7, infotext=made.request.infotext())
+            clip = Clip(frames=np.zeros((2, 64, 96, 3), np.uint8), fps=7, infotext=made.request.write_infotext())
             video = save(clip, made.to.out).video
             history.remember(video, made.request, made.picture_path, None)
             return SavedClip(clip=clip, video=video), SimpleNamespace(measures=model(made.request))
 
-        return one
+        return make_one
 
-    return by
+    return make_by
 
 
 @pytest.mark.parametrize("model", KNOWN, ids=lambda each: each.__name__)
@@ -87,7 +87,7 @@ def test_the_best_setting_of_a_known_model_is_found(first, make, model):
     drafts = list(jobs.tune(first, 12, make(model)))
     best = jobs.choose_best(drafts)
     assert best.verdict == "nothing is wrong"
-    assert KNOWN[model](first.request.with_(**best.settings))
+    assert KNOWN[model](first.request.replace(**best.settings))
 
 
 @pytest.mark.parametrize("model", KNOWN, ids=lambda each: each.__name__)
@@ -129,7 +129,7 @@ def test_where_nothing_helps_it_ends(first, make):
 
 def test_every_draft_is_in_the_history_with_its_reason(first, make, tmp_path):
     drafts = list(jobs.tune(first, 6, make(wanderer)))
-    notes = {each.video: each.note for each in history.entries(tmp_path)}
+    notes = {each.video: each.note for each in history.read_entries(tmp_path)}
     assert set(notes) == {each.saved.video for each in drafts}
     for number, each in enumerate(drafts, 1):
         assert notes[each.saved.video] == f"Draft {number} of a search. {each.reason} Found: {each.verdict}."
@@ -137,13 +137,13 @@ def test_every_draft_is_in_the_history_with_its_reason(first, make, tmp_path):
 
 
 def test_stopping_keeps_the_drafts(first, make):
-    def stopped(made):
+    def stop(made):
         if len(done) == 2:
             raise Interrupted
         return make(wild)(made)
 
     done = []
-    drafts = jobs.tune(first, 8, stopped)
+    drafts = jobs.tune(first, 8, stop)
     done += [next(drafts), next(drafts)]
     with pytest.raises(Interrupted):
         next(drafts)
@@ -163,7 +163,7 @@ def test_the_clip_in_full_has_the_settings_of_the_draft_and_all_else_as_asked_fo
 
 
 def test_the_demo_is_tuned(tmp_path, picture):
-    studio = Studio(standalone_host("cpu", "float32"))
+    studio = Studio(make_standalone_host("cpu", "float32"))
     made = order(ClipRequest(seed=1), picture, recognise(DEMO), Destination(out=tmp_path / "clip.mp4"))
     drafts = list(studio.tune(made, 5))
     assert len(drafts) >= 3

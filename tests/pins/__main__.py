@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.pins.environment import Environment, built, ratios, today
+from tests.pins.environment import Environment, build_environment, describe_today, measure_ratios
 from tests.pins.rows import ROWS, Row
 
 MOST_APART = 1  # of 255, between any two rows
@@ -20,31 +20,31 @@ HEADS = ("row", "Python", "torch", "ffmpeg", "passed", "failed", "apart, of 255"
 
 
 def main() -> int:
-    asked = _asked()
-    ours = today(asked.into / "today")
-    frames = {"today": ours.frames()}
+    asked = _read_asked()
+    ours = describe_today(asked.into / "today")
+    frames = {"today": ours.make_frames()}
     _print_line(HEADS)
     _print_line(["---"] * len(HEADS))
     well = True
     for name in asked.names or ROWS:
-        environment = built(ROWS[name], asked.into / name)
-        frames[name] = environment.frames()
-        well &= _looked_at(name, ROWS[name], environment, ours, _most_apart(frames))
-    return 0 if well and _most_apart(frames) <= MOST_APART else 1
+        environment = build_environment(ROWS[name], asked.into / name)
+        frames[name] = environment.make_frames()
+        well &= _look_at(name, ROWS[name], environment, ours, _measure_most_apart(frames))
+    return 0 if well and _measure_most_apart(frames) <= MOST_APART else 1
 
 
-def _looked_at(name: str, row: Row, environment: Environment, ours: Environment, apart: int) -> bool:
+def _look_at(name: str, row: Row, environment: Environment, ours: Environment, apart: int) -> bool:
     """Print the row; whether all tests passed."""
     counts = environment.test(row.without)
     passed = counts.pop("passed", 0)
     failed = sum(number for what, number in counts.items() if what in ("failed", "error", "errors"))
-    took = ratios(environment, ours)
+    took = measure_ratios(environment, ours)
     figures = (str(passed), str(failed), str(apart), f"{took['step']:.2f}", f"{took['decode']:.2f}")
-    _print_line((name, *environment.versions().values(), *figures))
+    _print_line((name, *environment.list_versions().values(), *figures))
     return passed > 0 and failed == 0
 
 
-def _most_apart(frames: dict[str, np.ndarray]) -> int:
+def _measure_most_apart(frames: dict[str, np.ndarray]) -> int:
     """The greatest difference of a number between any two clips."""
     clips = np.stack(list(frames.values())).astype(np.int16)
     return int((clips.max(0) - clips.min(0)).max())
@@ -54,7 +54,7 @@ def _print_line(cells: object) -> None:
     print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def _asked() -> argparse.Namespace:
+def _read_asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.pins", description=__doc__)
     parser.add_argument(
         "names", nargs="*", choices=[[], *ROWS], metavar="NAME", help=f"of {', '.join(ROWS)}; none: all"

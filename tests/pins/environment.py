@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tests.conftest import frames_in
+from tests.conftest import read_frames_in
 from tests.pins.rows import SUITES, TOOLS, Row
 
 ROOT = Path(__file__).parents[2]
@@ -42,13 +42,13 @@ class Environment:
         settings = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.Popen([self.python, *map(str, words)], cwd=ROOT, env=settings, text=True, **how)
 
-    def versions(self) -> dict[str, str]:
+    def list_versions(self) -> dict[str, str]:
         """Of Python, of torch, and of the ffmpeg that is used."""
         code = (
-            "import json, platform, torch; from lib_svd.video import encoders;"
-            "print(json.dumps([platform.python_version(), torch.__version__, encoders().version]))"
+            "import json, platform, torch; from lib_svd.video import find_encoders;"
+            "print(json.dumps([platform.python_version(), torch.__version__, find_encoders().version]))"
         )
-        found = json.loads(_said(self.start("-W", "ignore", "-c", code, stdout=subprocess.PIPE)))
+        found = json.loads(_read_said(self.start("-W", "ignore", "-c", code, stdout=subprocess.PIPE)))
         return dict(zip(("Python", "torch", "ffmpeg"), found, strict=True))
 
     def test(self, without: Sequence[str]) -> dict[str, int]:
@@ -62,18 +62,18 @@ class Environment:
         last = log.read_text().rstrip().rpartition("\n")[2]
         return {what: int(number) for number, what in re.findall(r"(\d+) (\w+)", last.partition(" in ")[0])}
 
-    def frames(self) -> npt.NDArray[np.uint8]:
+    def make_frames(self) -> npt.NDArray[np.uint8]:
         """The demo's clip of seed 1, [T, H, W, 3]."""
         frames = self.folder / "frames"
         shutil.rmtree(frames, ignore_errors=True)
         for each in self.folder.glob("demo.*"):
             each.unlink()
         asked = ("--checkpoint", "demo", "--seed", 1, "--out", self.folder / "demo.mp4", "--frames-dir", frames)
-        _said(self.start("-m", "lib_svd", "animate", PICTURE, *asked, stdout=subprocess.PIPE))
-        return frames_in(frames)
+        _read_said(self.start("-m", "lib_svd", "animate", PICTURE, *asked, stdout=subprocess.PIPE))
+        return read_frames_in(frames)
 
 
-def built(row: Row, folder: Path) -> Environment:
+def build_environment(row: Row, folder: Path) -> Environment:
     """The row's environment; one that is there with these very packages is taken as it is.
 
     Raises:
@@ -85,14 +85,14 @@ def built(row: Row, folder: Path) -> Environment:
     wanted = "\n".join((*row.packages, *TOOLS, *row.over))
     if done.exists() and done.read_text() == wanted:
         return environment
-    subprocess.run([python_that_runs(row.python), "-m", "venv", folder], check=True)
+    subprocess.run([find_python(row.python), "-m", "venv", folder], check=True)
     for packages in filter(None, ((*row.packages, *TOOLS), row.over)):
         subprocess.run([environment.python, "-m", "pip", "install", "--quiet", *packages], check=True)
     done.write_text(wanted)
     return environment
 
 
-def python_that_runs(version: str) -> str:
+def find_python(version: str) -> str:
     """The first such Python on the PATH that runs; pyenv's stand there for Pythons that were not chosen and do not.
 
     Raises:
@@ -105,24 +105,24 @@ def python_that_runs(version: str) -> str:
     raise FileNotFoundError(f"No python{version} on the PATH runs.")
 
 
-def today(folder: Path) -> Environment:
+def describe_today(folder: Path) -> Environment:
     """The environment that this runs in."""
     folder.mkdir(parents=True, exist_ok=True)
     return Environment(Path(sys.executable), folder)
 
 
-def ratios(one: Environment, other: Environment, times: int = 5) -> dict[str, float]:
+def measure_ratios(one: Environment, other: Environment, times: int = 5) -> dict[str, float]:
     """How long a step and decoding take in one, over the other: medians over pairs, one clip right after the other."""
     with ExitStack() as leaving:
         sides = [
             leaving.enter_context(side.start("-m", "tests.pins.side", stdin=subprocess.PIPE, stdout=subprocess.PIPE))
             for side in (one, other)
         ]
-        pairs = [[_asked(side) for side in sides] for _ in range(times)]
+        pairs = [[_ask_both(side) for side in sides] for _ in range(times)]
     return {what: statistics.median(a[what] / b[what] for a, b in pairs) for what in pairs[0][0]}
 
 
-def _asked(side: subprocess.Popen[str]) -> dict[str, float]:
+def _ask_both(side: subprocess.Popen[str]) -> dict[str, float]:
     assert side.stdin is not None
     assert side.stdout is not None
     print(file=side.stdin, flush=True)
@@ -130,7 +130,7 @@ def _asked(side: subprocess.Popen[str]) -> dict[str, float]:
     return found
 
 
-def _said(process: subprocess.Popen[str]) -> str:
+def _read_said(process: subprocess.Popen[str]) -> str:
     out, _ = process.communicate()
     if process.returncode:
         raise RuntimeError(f"{process.args} stopped with code {process.returncode}.")

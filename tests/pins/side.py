@@ -18,9 +18,9 @@ def main() -> None:
     """Until stdin ends."""
     torch.set_num_threads(1)
     side = Ours(ORDER)
-    side.clip()  # the first one imports and allocates
+    side.make_clip()  # the first one imports and allocates
     for _ in sys.stdin:
-        stages = side.clip()
+        stages = side.make_clip()
         took = {"step": statistics.median(stages.cpu_steps), "decode": stages.cpu_seconds["decode"]}
         print(json.dumps(took), flush=True)
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.pins.environment import python_that_runs
+from tests.pins.environment import find_python
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="scripts of a shell stand for Pythons")
 
@@ -19,7 +19,7 @@ def test_a_python_that_does_not_run_is_passed_over(tmp_path, monkeypatch):
         python.write_text(f"#!/bin/sh\nexit {code}\n")
         python.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'shims'}{os.pathsep}{tmp_path / 'real'}")
-    assert python_that_runs("9.9") == str(tmp_path / "real" / "python9.9")
+    assert find_python("9.9") == str(tmp_path / "real" / "python9.9")
     monkeypatch.setenv("PATH", str(tmp_path / "shims"))
     with pytest.raises(FileNotFoundError, match=r"No python9\.9 on the PATH runs\."):
-        python_that_runs("9.9")
+        find_python("9.9")

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from training import pictures, scenes
-from training.clips import Album, Motion, clip, crop
-from training.measures import direction
+from training.clips import Album, Motion, crop, make_clip
+from training.measures import measure_direction
 
 FREE = ("CC0", "public domain", "no known copyright restrictions")
 
@@ -19,7 +19,7 @@ def album() -> Album:
     return Album((), 24, seed=3)
 
 
-def as_frames(frames: torch.Tensor) -> np.ndarray:
+def convert_to_frames(frames: torch.Tensor) -> np.ndarray:
     return ((frames + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
 
 
@@ -30,7 +30,7 @@ def test_every_photograph_may_be_used_and_none_is_both_trained_on_and_held_out()
 
 
 def test_scenes_are_pictures_and_differ():
-    drawn = [scenes.scene(np.random.default_rng(i)) for i in range(12)]
+    drawn = [scenes.draw_scene(np.random.default_rng(i)) for i in range(12)]
     for picture in drawn:
         assert picture.shape == (scenes.SIDE, scenes.SIDE, 3)
         assert picture.dtype == np.float32
@@ -39,7 +39,7 @@ def test_scenes_are_pictures_and_differ():
 
 
 def test_a_scene_is_the_same_for_the_same_seed():
-    first, again = (scenes.scene(np.random.default_rng(5)) for _ in range(2))
+    first, again = (scenes.draw_scene(np.random.default_rng(5)) for _ in range(2))
     np.testing.assert_array_equal(first, again)
 
 
@@ -48,14 +48,14 @@ def test_crops_and_clips_have_the_size_asked_for(size, album):
     width, height = size
     rng = np.random.default_rng(0)
     assert crop(rng, album, size).shape == (3, height, width)
-    frames = clip(rng, album, size, 5, Motion(200, 7))
+    frames = make_clip(rng, album, size, 5, Motion(200, 7))
     assert frames.shape == (5, 3, height, width)
     assert -1 <= frames.min() < frames.max() <= 1
 
 
 def test_the_camera_pans_to_the_right_so_the_picture_goes_to_the_left(album):
-    clips = [clip(np.random.default_rng(i), album, (64, 64), 8, Motion(150, 7)) for i in range(12)]
-    way = np.mean([direction(as_frames(frames)) for frames in clips])
+    clips = [make_clip(np.random.default_rng(i), album, (64, 64), 8, Motion(150, 7)) for i in range(12)]
+    way = np.mean([measure_direction(convert_to_frames(frames)) for frames in clips])
     assert -way.real > 0.9 * abs(way) > 0.2
 
 
@@ -69,7 +69,7 @@ def test_the_pan_is_as_long_as_the_reach(album):
     """The middle of the frame shows what the window's middle was panned to: found again in the first frame."""
     motion, found = Motion(128, 7), []
     for i in range(40):
-        frames = as_frames(clip(np.random.default_rng(i), album, (64, 64), 3, motion))
+        frames = convert_to_frames(make_clip(np.random.default_rng(i), album, (64, 64), 3, motion))
         first, last = frames[0], frames[-1]
         grown = round(64 / (1 + 0.6 * motion.reach))
         patch = cv2.resize(last, (grown, grown), interpolation=cv2.INTER_AREA)[8:-8, 8:-8]

@@ -14,7 +14,7 @@ with warnings.catch_warnings():  # what gradio's own imports warn of is not ours
     warnings.simplefilter("ignore")
     import gradio as gr
 
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.studio import Studio
 from lib_svd.ui import tab
 
@@ -36,10 +36,10 @@ class NotingPage:
         self.opened: list[Path] = []
         self.running = ""
 
-    def generate_buttons(self, part):
+    def add_generate_buttons(self, part):
         return gr.Button("Generate", elem_id=f"{part}_generate")
 
-    def queued(self, job, extra_outputs):
+    def queue_job(self, job, extra_outputs):
         self.jobs.append(job)
 
         async def handle(task, *values):
@@ -50,7 +50,7 @@ class NotingPage:
     async def stop_job(self, task):
         return task != self.running
 
-    def url(self, path):
+    def find_url(self, path):
         return f"file={path.as_posix()}"
 
     def receive(self, part, picture, fields):
@@ -89,15 +89,15 @@ def options():
 
 @pytest.fixture
 def studio(models, tmp_path, options, one_thread):
-    return Studio(standalone_host("cpu", model_dirs=(models,), output_dir=tmp_path / "out", options=options))
+    return Studio(make_standalone_host("cpu", model_dirs=(models,), output_dir=tmp_path / "out", options=options))
 
 
 @pytest.fixture
 def empty_studio(tmp_path):
-    return Studio(standalone_host("cpu", model_dirs=(tmp_path / "none",), output_dir=tmp_path / "out"))
+    return Studio(make_standalone_host("cpu", model_dirs=(tmp_path / "none",), output_dir=tmp_path / "out"))
 
 
-def parsed(infotext: str) -> dict[str, str]:
+def parse(infotext: str) -> dict[str, str]:
     """What a web UI makes of infotext: labels and values, sizes in two."""
     found = {}
     for label, value in _PARAMETER.findall(infotext):
@@ -107,7 +107,7 @@ def parsed(infotext: str) -> dict[str, str]:
     return found
 
 
-def pasted(pastes, parameters: dict[str, str]) -> dict[Any, Any]:
+def paste(pastes, parameters: dict[str, str]) -> dict[Any, Any]:
     """The value that each component gets, as a web UI hands them out: converted to the type of the first one."""
     given = {}
     for component, settle in pastes:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from lib_svd import video
-from lib_svd.checkpoints import made_with
+from lib_svd.checkpoints import is_made_with
 from lib_svd.clip import Clip
 from lib_svd.errors import BadRequest
 from lib_svd.jobs import history
@@ -40,34 +40,34 @@ def panel(built):
 def clip(studio):
     """Something named like a clip, in the folder of clips, so many seconds old."""
 
-    def at(name, age=0, **settings):
-        path = studio.host.folders.output_dir() / name
+    def write_clip(name, age=0, **settings):
+        path = studio.host.folders.find_output_dir() / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"video")
-        path.with_suffix(".txt").write_text(complete(**settings).infotext(), "utf-8")
+        path.with_suffix(".txt").write_text(complete(**settings).write_infotext(), "utf-8")
         os.utime(path, (1_700_000_000 - age,) * 2)
         return path
 
-    return at
+    return write_clip
 
 
-def asked(*chosen, seen=None, words="", place=CLIPS, order=DATE, direction=DIRECTIONS[0], page=0):
+def make_asked(*chosen, seen=None, words="", place=CLIPS, order=DATE, direction=DIRECTIONS[0], page=0):
     paths = [json.dumps(list(map(str, each))) for each in (chosen, chosen if seen is None else seen)]
     return Asked(*paths, words, place, order, direction, page)
 
 
-def names(html):
+def list_names(html):
     return [Path(each.split('"')[0]).name for each in html.split('data-clip="')[1:]]
 
 
 def test_what_is_passed_over_is_named_above_the_others(panel, clip):
     clip("good.mp4")
     folder = clip("bad-0.mp4").parent
-    assert panel.look(asked())[0] == ""
+    assert panel.look(make_asked())[0] == ""
     for number in range(5):
         (folder / f"\udcff{number}.mp4").write_bytes(b"video")
-    said, html, _ = panel.look(asked())
-    assert set(names(html)) == {"good.mp4", "bad-0.mp4"}
+    said, html, _ = panel.look(make_asked())
+    assert set(list_names(html)) == {"good.mp4", "bad-0.mp4"}
     assert (said.count("is passed over"), "2 more are passed over." in said) == (3, True)
     assert json.dumps(said).encode("utf-8")
 
@@ -75,13 +75,13 @@ def test_what_is_passed_over_is_named_above_the_others(panel, clip):
 def test_the_newest_clips_come_first_a_page_at_a_time(panel, clip):
     for number in range(PAGE + 3):
         clip(f"{number:02d}.mp4", age=number)
-    _, html, page = panel.look(asked())
-    assert names(html) == [f"{number:02d}.mp4" for number in range(PAGE)]
+    _, html, page = panel.look(make_asked())
+    assert list_names(html) == [f"{number:02d}.mp4" for number in range(PAGE)]
     assert (f"Clips 1 to {PAGE} of {PAGE + 3}." in html, page) == (True, 0)
     for wanted in (1, 7):
-        _, html, page = panel.listed(asked(page=wanted))
-        assert (names(html), page) == ([f"{PAGE + i}.mp4" for i in range(3)], 1)
-    assert panel.listed(asked(page=-1))[2] == 0
+        _, html, page = panel.list_page(make_asked(page=wanted))
+        assert (list_names(html), page) == ([f"{PAGE + i}.mp4" for i in range(3)], 1)
+    assert panel.list_page(make_asked(page=-1))[2] == 0
 
 
 def test_the_first_page_of_many_clips_does_not_read_them_all(panel, clip, monkeypatch):
@@ -91,9 +91,9 @@ def test_the_first_page_of_many_clips_does_not_read_them_all(panel, clip, monkey
     for number in range(PAGE + 20):
         history.mark(clip(f"{number:02d}.mp4", age=number), note="x")
     read.clear()
-    panel.look(asked())
+    panel.look(make_asked())
     assert len(read) <= PAGE + 1
-    assert len(names(panel.listed(asked(words="x", page=1))[1])) == 20
+    assert len(list_names(panel.list_page(make_asked(words="x", page=1))[1])) == 20
 
 
 def test_a_clip_is_read_once_until_a_file_of_its_changes(panel, clip, monkeypatch):
@@ -103,12 +103,12 @@ def test_a_clip_is_read_once_until_a_file_of_its_changes(panel, clip, monkeypatc
         history, "read_entry", lambda each, **given: read.append(each.video.name) or reading(each, **given)
     )
     first, second = clip("a.mp4"), clip("b.mp4", age=1)
-    panel.look(asked(order="Name"))
-    panel.look(asked(order="Name"))
+    panel.look(make_asked(order="Name"))
+    panel.look(make_asked(order="Name"))
     assert sorted(read) == ["a.mp4", "b.mp4"]
     history.mark(second, note="a mark")
     read.clear()
-    (cards,) = panel.look(asked(order="Name"))[1:2]
+    (cards,) = panel.look(make_asked(order="Name"))[1:2]
     assert read == ["b.mp4"]
     assert "a mark" in cards
     assert first.name in cards
@@ -118,34 +118,36 @@ def test_clips_are_found_by_words_and_settings_and_sorted_by_what_is_known_of_th
     for name, fps in (("a.mp4", 7), ("b.mp4", 12), ("c.mp4", 9)):
         clip(name, fps=fps)
     history.mark(clip("d.mp4", fps=9), marks={"motion": 5}, note="the cat")
-    panel.look(asked())
-    assert names(panel.listed(asked(words="CAT"))[1]) == ["d.mp4"]
-    assert names(panel.listed(asked(words="fps=12"))[1]) == ["b.mp4"]
-    assert names(panel.listed(asked(order="Setting: FPS"))[1])[0] == "b.mp4"
-    assert names(panel.listed(asked(order="Mark: motion"))[1])[0] == "d.mp4"
-    assert names(panel.listed(asked(order="Name", direction="Ascending"))[1]) == [f"{x}.mp4" for x in "abcd"]
-    assert "No clip has all of these words." in panel.listed(asked(words="dog"))[1]
+    panel.look(make_asked())
+    assert list_names(panel.list_page(make_asked(words="CAT"))[1]) == ["d.mp4"]
+    assert list_names(panel.list_page(make_asked(words="fps=12"))[1]) == ["b.mp4"]
+    assert list_names(panel.list_page(make_asked(order="Setting: FPS"))[1])[0] == "b.mp4"
+    assert list_names(panel.list_page(make_asked(order="Mark: motion"))[1])[0] == "d.mp4"
+    assert list_names(panel.list_page(make_asked(order="Name", direction="Ascending"))[1]) == [
+        f"{x}.mp4" for x in "abcd"
+    ]
+    assert "No clip has all of these words." in panel.list_page(make_asked(words="dog"))[1]
 
 
 def test_clips_can_be_sorted_by_all_that_is_known_of_them(panel, clip):
     assert set(SORTS.values()) >= {"made", "clip", "flow", "seam", "mark_motion", "motion_bucket_id", "seed"}
     clip("a.mp4")
-    panel.look(asked())
+    panel.look(make_asked())
     for order in SORTS:
-        assert names(panel.listed(asked(order=order))[1]) == ["a.mp4"]
+        assert list_names(panel.list_page(make_asked(order=order))[1]) == ["a.mp4"]
 
 
 def test_a_new_user_and_a_clip_that_came_since_are_both_served(panel, clip):
-    assert "There are no clips yet" in panel.look(asked())[1]
+    assert "There are no clips yet" in panel.look(make_asked())[1]
     clip("a.mp4")
-    assert names(panel.look(asked())[1]) == ["a.mp4"]
+    assert list_names(panel.look(make_asked())[1]) == ["a.mp4"]
 
 
 def test_a_card_says_what_the_clip_is_and_escapes_what_a_user_wrote(panel, clip):
     path = clip("a.mp4")
-    history.remember(path, complete(seed=77, motion_bucket_id=127, fps=9), "", review(clips.pan(0)))
+    history.remember(path, complete(seed=77, motion_bucket_id=127, fps=9), "", review(clips.make_pan(0)))
     history.mark(path, marks={"motion": 4}, note="<b>tail</b>")
-    html = panel.look(asked())[1]
+    html = panel.look(make_asked())[1]
     for said in ("9 fps", "motion 127", "seed 77", "motion 4 of 5", "&lt;b&gt;tail", "2023-11-1"):
         assert said in html
     assert '<span class="svd-fault" title="Speed: 0 %' in html
@@ -154,24 +156,24 @@ def test_a_card_says_what_the_clip_is_and_escapes_what_a_user_wrote(panel, clip)
 
 def test_what_is_chosen_stays_chosen_on_other_pages_and_names_that_are_gone_do_not(panel, clip):
     one, two = clip("a.mp4"), clip("b.mp4")
-    html = panel.look(asked(two, two.parent / "gone.mp4", words="a.mp4"))[1]
+    html = panel.look(make_asked(two, two.parent / "gone.mp4", words="a.mp4"))[1]
     assert f'data-paths="[&#34;{two}&#34;]" data-count="1"' in html
-    assert (names(html), html.count('aria-pressed="true"')) == ([one.name], 0)
-    assert panel.look(asked(two))[1].count('aria-pressed="true"') == 1
+    assert (list_names(html), html.count('aria-pressed="true"')) == ([one.name], 0)
+    assert panel.look(make_asked(two))[1].count('aria-pressed="true"') == 1
 
 
 @pytest.mark.parametrize("count", [0, 1, 4])
 def test_two_or_three_clips_are_compared_and_no_other_number(panel, clip, count):
     found = [clip(f"{number}.mp4") for number in range(count)]
-    panel.look(asked())
+    panel.look(make_asked())
     with pytest.raises(BadRequest, match=r"^Two or three clips can be compared: (none|only one|4)"):
-        panel.compare(asked(*found))
+        panel.compare(make_asked(*found))
 
 
 def test_settings_that_differ_stand_out_and_the_order_is_the_users(panel, clip):
     one, two = clip("a.mp4", fps=7, seed=5), clip("b.mp4", fps=12, seed=5)
-    panel.look(asked())
-    _, html = panel.compare(asked(two, one))
+    panel.look(make_asked())
+    _, html = panel.compare(make_asked(two, one))
     assert html.count("svd-differs") == 1
     assert '<tr class="svd-differs"><td>FPS</td><td>12</td><td>7</td></tr>' in html
     assert '<tr class=""><td>Seed</td><td>5</td></tr>' in html
@@ -180,56 +182,56 @@ def test_settings_that_differ_stand_out_and_the_order_is_the_users(panel, clip):
 
 def test_what_is_thrown_away_is_in_the_trash_with_all_that_belongs_to_it(panel, clip):
     kept, one, two = (clip(f"{name}.mp4") for name in "abc")
-    panel.look(asked())
-    said, html, _, compared, *_ = panel.trash(asked(one, two))
+    panel.look(make_asked())
+    said, html, _, compared, *_ = panel.trash(make_asked(one, two))
     assert f"2 clips are in {one.parent / 'trash'} now." in said
-    assert (names(html), 'data-paths="[]"' in html, compared) == ([kept.name], True, "")
+    assert (list_names(html), 'data-paths="[]"' in html, compared) == ([kept.name], True, "")
     assert sorted(path.name for path in (one.parent / "trash").iterdir()) == ["b.mp4", "b.txt", "c.mp4", "c.txt"]
     with pytest.raises(BadRequest, match="none is chosen"):
-        panel.trash(asked())
+        panel.trash(make_asked())
 
 
 def test_a_clip_that_is_gone_already_does_not_keep_the_list_as_it_was(panel, clip):
     paths = [clip(f"{name}.mp4") for name in "abc"]
-    panel.look(asked())
+    panel.look(make_asked())
     paths[1].unlink()
-    said, html, *_ = panel.trash(asked(*paths))
+    said, html, *_ = panel.trash(make_asked(*paths))
     assert 'class="error">There is no clip' in said
-    assert names(html) == ["c.mp4"]
+    assert list_names(html) == ["c.mp4"]
 
 
 def test_a_name_from_the_browser_reaches_no_other_folder(panel, clip, studio, tmp_path):
     clip("a.mp4")
-    outside = studio.host.folders.output_dir().parent / "b.mp4"
+    outside = studio.host.folders.find_output_dir().parent / "b.mp4"
     outside.write_bytes(b"video")
-    panel.look(asked())
+    panel.look(make_asked())
     for name in (outside.parent / "out" / "../b.mp4", outside):
         with pytest.raises(BadRequest, match="none is chosen"):
-            panel.trash(asked(name))
+            panel.trash(make_asked(name))
     assert outside.exists()
 
 
 def test_clips_of_other_days_are_there_and_told_apart_where_they_have_one_name(panel, clip, studio, monkeypatch):
     new, old = clip("a.mp4", fps=7), clip("../2020-01-01/a.mp4", fps=12, age=9)
     old = old.parent.resolve() / old.name
-    monkeypatch.setattr(studio.host.folders, "clip_dirs", lambda: [new.parent, old.parent])
-    assert names(panel.look(asked())[1]) == ["a.mp4", "a.mp4"]
-    assert panel._one(asked(old)).settings["fps"] == 12
-    assert f"<td>{12}</td><td>{7}</td>" in panel.compare(asked(old, new))[1]
-    assert f"{old.parent / 'trash'} and {new.parent / 'trash'} now" in panel.trash(asked(old, new))[0]
+    monkeypatch.setattr(studio.host.folders, "list_clip_dirs", lambda: [new.parent, old.parent])
+    assert list_names(panel.look(make_asked())[1]) == ["a.mp4", "a.mp4"]
+    assert panel._find_one(make_asked(old)).settings["fps"] == 12
+    assert f"<td>{12}</td><td>{7}</td>" in panel.compare(make_asked(old, new))[1]
+    assert f"{old.parent / 'trash'} and {new.parent / 'trash'} now" in panel.trash(make_asked(old, new))[0]
 
 
 def test_a_table_of_what_was_found_is_written_under_a_free_name(panel, clip, studio):
     for name in ("a.mp4", "b.mp4"):
         clip(name)
-    panel.look(asked())
+    panel.look(make_asked())
     for number in (1, 2):
-        (said,) = panel.table(asked(words="a.mp4"))
-        written = studio.host.folders.output_dir() / f"history-svd-000{number}.csv"
+        (said,) = panel.write_table(make_asked(words="a.mp4"))
+        written = studio.host.folders.find_output_dir() / f"history-svd-000{number}.csv"
         assert f'href="file={written}" download' in said
         assert len(written.read_text("utf-8").splitlines()) == 2
     with pytest.raises(BadRequest, match="no clip was found"):
-        panel.table(asked(words="dog"))
+        panel.write_table(make_asked(words="dog"))
 
 
 @pytest.mark.parametrize(
@@ -240,9 +242,9 @@ def test_whatever_goes_wrong_is_one_sentence_and_nothing_else_changes(panel, err
     def fail(_):
         raise error
 
-    handled = panel._on(lambda fn, **_: fn, fail, ["said", "cards", "number"])
+    handled = panel._bind(lambda fn, **_: fn, fail, ["said", "cards", "number"])
     with caplog.at_level(logging.ERROR):
-        said, *others = handled(*asked())
+        said, *others = handled(*make_asked())
     assert said.startswith('<div class="error">')
     assert sentence in said
     assert others == [gr.update(), gr.update()]
@@ -255,15 +257,15 @@ def test_a_folder_that_cannot_be_read_is_said(panel, clip, monkeypatch):
 
     clip("a.mp4")
     monkeypatch.setattr(history.os, "scandir", refuse)
-    said, cards, _ = panel.look(asked())
+    said, cards, _ = panel.look(make_asked())
     assert "is passed over (Permission denied): allow reading it." in said
-    assert names(cards) == []
+    assert list_names(cards) == []
 
 
 def test_restoring_brings_picture_settings_frames_and_text_back(built, studio, picture):
     request = ClipRequest(checkpoint="svd_xt.safetensors", num_steps=2, num_frames=3, seed=4, fps=11)
     saved = studio.animate(studio.order(request, picture))
-    shown, *rest = built.restored(history.entry(saved.video))
+    shown, *rest = built.restore(history.find_entry(saved.video))
     with Image.open(picture) as original:
         assert np.array_equal(np.asarray(shown), np.asarray(original))
     controls = built.controls
@@ -271,8 +273,8 @@ def test_restoring_brings_picture_settings_frames_and_text_back(built, studio, p
     given = [each["value"] if isinstance(each, dict) else each for each in values]
     again = ClipRequest.from_mapping(controls.read(given))
     called = ClipRequest.from_infotext(infotext).checkpoint
-    assert made_with(called, studio.checkpoint(again.checkpoint))
-    assert again.with_(checkpoint=called).infotext() == infotext == saved.clip.infotext
+    assert is_made_with(called, studio.find_checkpoint(again.checkpoint))
+    assert again.replace(checkpoint=called).write_infotext() == infotext == saved.clip.infotext
     assert (basis, name) == ("svd_xt.safetensors", str(saved.video))
     assert f'src="file={saved.video}"' in clip
     assert len(gallery) == 3
@@ -287,46 +289,48 @@ def test_numbers_of_a_clip_stay_its_own_where_it_brings_another_model(built, stu
     settings = {**numbers, "num_frames": 7, "fps": 3, "checkpoint": "svd_image_decoder.safetensors"}
     *values, basis = controls.restore(settings)
     following = [values[controls.names.index(name)] for name in FOLLOWING]
-    moved = controls._followed("svd_image_decoder.safetensors", basis, *following)[4:]
+    moved = controls._follow_shown("svd_image_decoder.safetensors", basis, *following)[4:]
     assert [each["value"] for each in moved] == following
 
 
 def test_a_model_that_is_gone_is_said(built, studio):
     frames = np.zeros((3, 64, 96, 3), np.uint8)
-    infotext = complete(checkpoint="gone.safetensors").infotext()
-    made = video.save(Clip(frames=frames, fps=7, infotext=infotext), studio.host.folders.output_dir() / "a.mp4").video
-    assert "The model gone.safetensors is not there" in built.restored(history.entry(made))[-1]
+    infotext = complete(checkpoint="gone.safetensors").write_infotext()
+    made = video.save(
+        Clip(frames=frames, fps=7, infotext=infotext), studio.host.folders.find_output_dir() / "a.mp4"
+    ).video
+    assert "The model gone.safetensors is not there" in built.restore(history.find_entry(made))[-1]
 
 
 def test_one_clip_is_restored_and_no_other_number(panel, clip):
     paths = [clip(name) for name in ("a.mp4", "b.mp4")]
-    panel.look(asked())
+    panel.look(make_asked())
     for chosen, why in (((), "none is chosen"), (paths, "2 are chosen")):
         with pytest.raises(BadRequest, match=f"^One clip can be restored: {why}"):
-            panel._one(asked(*chosen))
+            panel._find_one(make_asked(*chosen))
 
 
 def test_only_what_is_in_view_is_thrown_away_and_the_rest_stays_chosen(panel, clip):
     one, two, three = (clip(f"{name}.mp4") for name in "abc")
-    panel.look(asked())
-    said, html, *_ = panel.trash(asked(one, two, seen=[two, three]))
+    panel.look(make_asked())
+    said, html, *_ = panel.trash(make_asked(one, two, seen=[two, three]))
     assert "b.mp4 is in" in said
     assert "Of those chosen 1 stay, which are not in view." in said
     assert [each.exists() for each in (one, two, three)] == [True, False, True]
     assert f'data-paths="[&#34;{one}&#34;]"' in html
     with pytest.raises(BadRequest, match="No clip that is chosen is in view, so all stay"):
-        panel.trash(asked(one, seen=[three]))
+        panel.trash(make_asked(one, seen=[three]))
     assert one.exists()
 
 
 def test_what_was_thrown_away_last_comes_back_by_undo_and_is_chosen_again(panel, clip):
     one, two = clip("a.mp4"), clip("b.mp4")
-    panel.look(asked())
-    *_, gone, undo = panel.trash(asked(one, two))
+    panel.look(make_asked())
+    *_, gone, undo = panel.trash(make_asked(one, two))
     assert undo["visible"]
-    said, html, _, undo = panel.undo(asked()._replace(chosen=gone, seen=""))
+    said, html, _, undo = panel.undo(make_asked()._replace(chosen=gone, seen=""))
     assert "2 clips are back." in said
-    assert set(names(html)) == {"a.mp4", "b.mp4"}
+    assert set(list_names(html)) == {"a.mp4", "b.mp4"}
     assert 'data-count="2"' in html
     assert not undo["visible"]
     assert one.with_suffix(".txt").exists()
@@ -334,19 +338,19 @@ def test_what_was_thrown_away_last_comes_back_by_undo_and_is_chosen_again(panel,
 
 def test_the_trash_is_looked_through_and_clips_come_back_from_it(panel, clip):
     one, two = clip("a.mp4"), clip("b.mp4", motion_bucket_id=33)
-    panel.look(asked())
-    assert "There is nothing in the trash." in panel.turn_to(asked(place=THROWN_AWAY))[1]
-    panel.trash(asked(one, two))
-    said, html, _, _, trash, back, undo = panel.turn_to(asked(place=THROWN_AWAY))
-    assert (said, set(names(html))) == ("", {"a.mp4", "b.mp4"})
+    panel.look(make_asked())
+    assert "There is nothing in the trash." in panel.turn_to(make_asked(place=THROWN_AWAY))[1]
+    panel.trash(make_asked(one, two))
+    said, html, _, _, trash, back, undo = panel.turn_to(make_asked(place=THROWN_AWAY))
+    assert (said, set(list_names(html))) == ("", {"a.mp4", "b.mp4"})
     assert (trash["visible"], back["visible"], undo["visible"]) == (False, True, False)
-    assert names(panel.listed(asked(words="motion=33", place=THROWN_AWAY))[1]) == ["b.mp4"]
+    assert list_names(panel.list_page(make_asked(words="motion=33", place=THROWN_AWAY))[1]) == ["b.mp4"]
     thrown = two.parent / "trash" / "b.mp4"
     with pytest.raises(BadRequest, match="bring it back first"):
-        panel._one(asked(thrown, place=THROWN_AWAY))
-    said, html, *_ = panel.bring_back(asked(thrown, place=THROWN_AWAY))
+        panel._find_one(make_asked(thrown, place=THROWN_AWAY))
+    said, html, *_ = panel.bring_back(make_asked(thrown, place=THROWN_AWAY))
     assert "b.mp4 is back." in said
-    assert names(html) == ["a.mp4"]
+    assert list_names(html) == ["a.mp4"]
     assert (two.exists(), one.exists()) == (True, False)
     with pytest.raises(BadRequest, match="none is chosen"):
-        panel.bring_back(asked(place=THROWN_AWAY))
+        panel.bring_back(make_asked(place=THROWN_AWAY))

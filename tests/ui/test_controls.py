@@ -11,13 +11,13 @@ import gradio as gr
 import pytest
 
 from lib_svd.errors import BadRequest
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.request import ClipRequest
 from lib_svd.settings import SETTINGS
 from lib_svd.studio import Studio
 from lib_svd.ui import accordion, tab
 from lib_svd.ui.controls import Controls
-from tests.ui.conftest import parsed, pasted
+from tests.ui.conftest import parse, paste
 
 pytestmark = pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning")  # gradio's own
 
@@ -64,15 +64,15 @@ def folded(studio):
         return accordion.build(studio, "txt2img")
 
 
-def shown(components):
+def list_shown(components):
     return [component.value for component in components]
 
 
-def inside(block):
+def list_inside(block):
     """Every component below one."""
     for child in getattr(block, "children", []):
         yield child
-        yield from inside(child)
+        yield from list_inside(child)
 
 
 def test_every_setting_has_a_control(controls):
@@ -97,7 +97,7 @@ def test_labels_and_ids_are_unique_and_ids_begin_with_the_part(studio, noting_pa
             tab.build(studio, noting_page)
         else:
             accordion.build(studio, "txt2img")
-    found = list(inside(blocks))
+    found = list(list_inside(blocks))
     ids = [each.elem_id for each in found if each.elem_id]
     assert len(ids) == len(set(ids))
     part = "svd_clip" if build == "tab" else "txt2img_svd"
@@ -109,7 +109,7 @@ def test_labels_and_ids_are_unique_and_ids_begin_with_the_part(studio, noting_pa
 
 
 def test_untouched_controls_leave_size_and_seed_open_and_say_the_rest(controls):
-    found = controls.read(shown(controls.components))
+    found = controls.read(list_shown(controls.components))
     assert not {"seed", "width", "height", "checkpoint"} & found.keys()
     assert found["num_frames"] == 25
     assert found["sampler"] == "euler"
@@ -126,43 +126,43 @@ def test_fewer_values_than_controls_can_be_read(controls):
 
 
 def test_a_size_is_read_when_it_is_not_left_to_the_picture(controls):
-    values = dict(zip(controls.names, shown(controls.components), strict=True))
+    values = dict(zip(controls.names, list_shown(controls.components), strict=True))
     found = controls.read(list({**values, "auto_size": False, "width": 512.0}.values()))
     assert (found["width"], found["height"]) == (512, 576)
 
 
 @pytest.mark.parametrize(("name", "value"), [("seed", 0.5), ("num_frames", 0), ("sampler", "quick"), ("fps", "fast")])
 def test_a_value_that_cannot_be_is_refused_with_a_sentence(controls, name, value):
-    values = dict(zip(controls.names, shown(controls.components), strict=True))
+    values = dict(zip(controls.names, list_shown(controls.components), strict=True))
     with pytest.raises(BadRequest, match=r"must be .*\.$"):
         controls.read(list({**values, name: value}.values()))
 
 
 def test_pasting_a_clips_infotext_restores_every_control(controls):
-    given = pasted(controls.pastes, parsed(OTHER.infotext()))
+    given = paste(controls.pastes, parse(OTHER.write_infotext()))
     values = [given.get(component, component.value) for component in controls.components]
     assert ClipRequest.from_mapping(controls.read(values)) == OTHER
 
 
 def test_pasting_a_pictures_infotext_restores_every_control_of_the_accordion(folded):
-    given = pasted(folded.pastes, parsed(", ".join(f"{k}: {v}" for k, v in OTHER.parameters().items())))
+    given = paste(folded.pastes, parse(", ".join(f"{k}: {v}" for k, v in OTHER.write_parameters().items())))
     is_on, settings, _ = folded.read([given.get(component, component.value) for component in folded.inputs])
     assert is_on
     assert ClipRequest.from_mapping(settings) == OTHER
 
 
 def test_a_picture_without_svd_settings_changes_nothing(controls, folded):
-    plain = parsed("Steps: 20, Sampler: Euler a, Schedule type: Karras, Seed: 5, Size: 512x512")
-    assert pasted(controls.pastes, plain) == {}
-    assert pasted(folded.pastes, plain) == {}
+    plain = parse("Steps: 20, Sampler: Euler a, Schedule type: Karras, Seed: 5, Size: 512x512")
+    assert paste(controls.pastes, plain) == {}
+    assert paste(folded.pastes, plain) == {}
 
 
 def test_the_accordion_does_not_read_a_clips_own_infotext(folded):
-    assert pasted(folded.pastes, parsed(OTHER.infotext())) == {}
+    assert paste(folded.pastes, parse(OTHER.write_infotext())) == {}
 
 
 def test_a_model_that_is_not_here_is_not_pasted(controls):
-    given = pasted(controls.pastes, parsed(OTHER.with_(checkpoint="elsewhere.safetensors").infotext()))
+    given = paste(controls.pastes, parse(OTHER.replace(checkpoint="elsewhere.safetensors").write_infotext()))
     assert controls["checkpoint"] not in given
     assert given[controls["fps"]] == 12
 
@@ -186,20 +186,20 @@ def test_a_refresh_keeps_the_model_that_is_chosen(controls, options):
 
 def test_choosing_a_model_moves_the_controls_and_is_remembered(controls, noting_page):
     label = next(name for name in controls.fill()[0]["choices"] if name.startswith("sv3d_p"))
-    moved = [controls[name].value for name in tab_following()]
-    line, basis, path, chunk, *updates = controls._followed(label, "", *moved)
+    moved = [controls[name].value for name in list_following()]
+    line, basis, path, chunk, *updates = controls._follow_shown(label, "", *moved)
     assert "Stable Video 3D" in line
     assert (basis, path["visible"], chunk["maximum"]) == ("sv3d_p.safetensors", True, 10)
-    found = dict(zip(tab_following(), updates, strict=True))
+    found = dict(zip(list_following(), updates, strict=True))
     assert (found["num_frames"]["value"], found["num_frames"]["maximum"]) == (5, 10)
     assert found["guidance_ramp"]["value"] == "Triangle"
     assert noting_page.remembered == {"svd_checkpoint": "sv3d_p.safetensors"}
 
 
 def test_a_pasted_model_does_not_undo_the_settings_pasted_with_it(controls):
-    given = pasted(controls.pastes, parsed(OTHER.infotext()))
-    values = [given[controls[name]] for name in tab_following()]
-    _, _, _, _, *updates = controls._followed(given[controls["checkpoint"]], given[controls._basis], *values)
+    given = paste(controls.pastes, parse(OTHER.write_infotext()))
+    values = [given[controls[name]] for name in list_following()]
+    _, _, _, _, *updates = controls._follow_shown(given[controls["checkpoint"]], given[controls._basis], *values)
     assert [update["value"] for update in updates] == values
 
 
@@ -210,11 +210,11 @@ def test_without_models_the_page_says_where_to_get_one(empty_studio):
     assert listed["value"] == "Demo, 64 px: see how it works"
     assert "There is no SVD model yet" in line
     assert "huggingface.co/stabilityai" in line
-    assert str(empty_studio.host.folders.model_dirs()[0]) in line
+    assert str(empty_studio.host.folders.list_model_dirs()[0]) in line
 
 
 def test_a_broken_file_is_said_where_a_model_is_missed_and_folded_away_beside_one(empty_studio, checkpoint_of):
-    folder = empty_studio.host.folders.model_dirs()[0]
+    folder = empty_studio.host.folders.list_model_dirs()[0]
     folder.mkdir()
     (folder / "svd_xt.safetensors").touch()
     with gr.Blocks(analytics_enabled=False):
@@ -227,7 +227,7 @@ def test_a_broken_file_is_said_where_a_model_is_missed_and_folded_away_beside_on
 def test_where_a_model_goes_is_said_whole(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with gr.Blocks(analytics_enabled=False):
-        controls = Controls(Studio(standalone_host("cpu", model_dirs=(Path("models"),))), "svd_clip")
+        controls = Controls(Studio(make_standalone_host("cpu", model_dirs=(Path("models"),))), "svd_clip")
     assert f"<code>{tmp_path / 'models'}</code>" in controls.fill()[1]
 
 
@@ -235,9 +235,9 @@ def test_the_demo_gives_way_to_a_model_that_is_put_there(empty_studio, checkpoin
     with gr.Blocks(analytics_enabled=False):
         controls = Controls(empty_studio, "svd_clip", noting_page)
     shown = controls.fill()[0]["value"]
-    controls._followed(shown, "", *[controls[name].value for name in tab_following()])
+    controls._follow_shown(shown, "", *[controls[name].value for name in list_following()])
     assert noting_page.remembered == {}
-    folder = empty_studio.host.folders.model_dirs()[0]
+    folder = empty_studio.host.folders.list_model_dirs()[0]
     folder.mkdir()
     shutil.copy(checkpoint_of("svd_xt"), folder / "svd_xt.safetensors")
     listed, line = controls.fill(shown)
@@ -257,15 +257,15 @@ class Blind:
     def __init__(self, studio):
         self.host = studio.host
 
-    def models(self):
+    def list_models(self):
         raise AssertionError("models were looked for while the page was being built")
 
 
 def test_choosing_a_model_looks_for_models_once(studio, controls, monkeypatch):
-    looked, models = [], studio.models
+    looked, models = [], studio.list_models
     shown = next(model.label for model in models() if "sv3d" in model.name)
-    monkeypatch.setattr(studio, "models", lambda: looked.append(1) or models())
-    line, name, *_ = controls._followed(shown, "", *[controls[name].value for name in tab_following()])
+    monkeypatch.setattr(studio, "list_models", lambda: looked.append(1) or models())
+    line, name, *_ = controls._follow_shown(shown, "", *[controls[name].value for name in list_following()])
     assert (name, len(looked)) == ("sv3d_p.safetensors", 1)
     assert "Stable Video 3D" in line
 
@@ -278,7 +278,7 @@ def test_building_looks_for_no_model(studio, noting_page):
 
 
 def test_the_accordion_is_off_unless_it_is_ticked(folded):
-    assert folded.read(shown(folded.inputs)) == (False, {}, False)
+    assert folded.read(list_shown(folded.inputs)) == (False, {}, False)
 
 
 def test_the_accordion_reads_a_dict_of_the_api(folded):
@@ -300,7 +300,7 @@ def test_the_accordion_reads_what_an_api_leaves_out(folded):
     assert folded.read([True, None, None, 90]) == (True, {"motion_bucket_id": 90}, False)
 
 
-def tab_following():
+def list_following():
     from lib_svd.ui.choices import FOLLOWING
 
     return FOLLOWING

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from lib_svd.ui.file_guard import FileGuard
-from tests.conftest import awaited
+from tests.conftest import await_result
 
 
-def asked(guard, path, headers):
+def ask(guard, path, headers):
     """The headers that came through, and what was answered without asking."""
     sent = []
 
@@ -16,7 +16,7 @@ def asked(guard, path, headers):
         sent.append(message)
 
     guard._app.headers = None
-    awaited(guard({"type": "http", "path": path, "headers": headers}, None, send))
+    await_result(guard({"type": "http", "path": path, "headers": headers}, None, send))
     return guard._app.headers, [message["status"] for message in sent if "status" in message]
 
 
@@ -49,7 +49,7 @@ def guard(tmp_path):
 )
 def test_parts_that_lie_within_the_file_are_asked_for_and_else_the_whole(guard, tmp_path, route, part, passes):
     others = [(b"host", b"localhost"), (b"accept", b"*/*")]
-    came, answered = asked(guard, f"{route}{tmp_path}/clip.mp4", [*others, (b"range", part)])
+    came, answered = ask(guard, f"{route}{tmp_path}/clip.mp4", [*others, (b"range", part)])
     assert came == ([*others, (b"range", part)] if passes else others)
     assert answered == []
 
@@ -58,4 +58,4 @@ def test_a_link_out_of_the_folder_is_not_found(guard, tmp_path, tmp_path_factory
     outside = tmp_path_factory.mktemp("outside") / "secret.txt"
     outside.touch()
     (tmp_path / "link.mp4").symlink_to(outside)
-    assert asked(guard, f"/file={tmp_path}/link.mp4", []) == (None, [404])
+    assert ask(guard, f"/file={tmp_path}/link.mp4", []) == (None, [404])

@@ -8,7 +8,7 @@ import pytest
 from lib_svd.request import ClipRequest
 from lib_svd.ui.controls import Controls
 from lib_svd.ui.framing import Framing
-from tests.conftest import disc
+from tests.conftest import draw_disc
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning"),  # gradio's own
@@ -31,19 +31,19 @@ def framing(studio):
 )
 def test_a_shape_is_a_size_of_the_models_own_area(framing, shape, size):
     """The narrow model's area is 96x64, its sides multiples of 16: there is nothing nearer to 16:9 of that area."""
-    said, by_picture, *sides = framing.shaped(shape, "svd_xt.safetensors")
+    said, by_picture, *sides = framing.set_shape(shape, "svd_xt.safetensors")
     assert (said, by_picture) == (gr.update(), False)
     assert tuple(sides) == size
 
 
 def test_a_shape_of_a_model_that_is_gone_is_refused_in_a_sentence(framing):
-    assert "No model is called" in framing.shaped((1, 1), "gone.safetensors")[0]
+    assert "No model is called" in framing.set_shape((1, 1), "gone.safetensors")[0]
 
 
 def test_closer_shows_the_subject_and_no_concern_is_left(framing):
-    picture = disc(850, 300, 60)
+    picture = draw_disc(850, 300, 60)
     assert "Its subject seems small" in framing.preview(picture, *VALUES)[1]
-    said, fit, x, y, zoom = framing.closer(picture, *VALUES)
+    said, fit, x, y, zoom = framing.move_closer(picture, *VALUES)
     assert (said, fit) == (gr.update(), "Crop")
     assert abs(x - 850 / 1200) < 0.05
     assert abs(y - 300 / 800) < 0.05
@@ -54,28 +54,30 @@ def test_closer_shows_the_subject_and_no_concern_is_left(framing):
 
 
 def test_where_a_closer_crop_gains_nothing_it_says_so(framing):
-    said, *rest = framing.closer(disc(850, 300, 60).resize((96, 64)), *VALUES)
+    said, *rest = framing.move_closer(draw_disc(850, 300, 60).resize((96, 64)), *VALUES)
     assert "gain nothing" in said
     assert rest == [gr.update()] * 4
 
 
 def test_where_it_cannot_be_closer_it_still_brings_the_subject_into_view(framing):
-    small = disc(1000, 300, 60).resize((96, 64))
+    small = draw_disc(1000, 300, 60).resize((96, 64))
     upright = (False, 64, 96, "svd_xt.safetensors", 3, 1, "Crop", 0.5, 0.5, 1.0, "#000000")
-    said, fit, x, _, zoom = framing.closer(small, *upright)
+    said, fit, x, _, zoom = framing.move_closer(small, *upright)
     assert (said, fit, zoom) == (gr.update(), "Crop", 1)
     assert x > 0.7
     again = (*upright[:7], x, 0.5, 1.0, "#000000")
-    assert "gain nothing" in framing.closer(small, *again)[0]
+    assert "gain nothing" in framing.move_closer(small, *again)[0]
 
 
 def test_without_a_picture_or_with_a_size_that_cannot_be_it_says_so(framing):
-    assert "no picture yet" in framing.closer(None, *VALUES)[0]
+    assert "no picture yet" in framing.move_closer(None, *VALUES)[0]
     wrong = (False, 65, 64, "svd_xt.safetensors", 3, 1, "Crop", 0.5, 0.5, 1.0, "#000000")
-    assert "multiples of 16" in framing.closer(disc(850, 300, 60), *wrong)[0]
+    assert "multiples of 16" in framing.move_closer(draw_disc(850, 300, 60), *wrong)[0]
 
 
 def test_the_frame_over_the_picture_is_told_where_there_is_a_crop(framing):
     crop = (False, 64, 64, "svd_xt.safetensors", 3, 1, "Crop", 0.25, 0.5, 2.0, "#000000")
-    assert 'data-box="0.0833 0.2500 0.4167 0.7500" data-zoom="2.0"' in framing.preview(disc(600, 400, 60), *crop)[1]
-    assert "svd-kept" not in framing.preview(disc(600, 400, 60), *VALUES)[1]
+    assert (
+        'data-box="0.0833 0.2500 0.4167 0.7500" data-zoom="2.0"' in framing.preview(draw_disc(600, 400, 60), *crop)[1]
+    )
+    assert "svd-kept" not in framing.preview(draw_disc(600, 400, 60), *VALUES)[1]

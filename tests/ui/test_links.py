@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # gradio'
 @pytest.fixture
 def client(empty_studio, tmp_path):
     page = StandalonePage(tmp_path / "out")
-    return TestClient(page.app(empty_studio), base_url="http://127.0.0.1:7870")
+    return TestClient(page.make_app(empty_studio), base_url="http://127.0.0.1:7870")
 
 
 def test_clips_are_served_and_what_links_lead_to_is_not(client, tmp_path):

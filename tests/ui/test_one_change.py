@@ -8,7 +8,7 @@ from PIL import Image
 
 from lib_svd.jobs import history
 from lib_svd.review import review
-from lib_svd.settings import HARMLESS, SETTINGS, names_in
+from lib_svd.settings import HARMLESS, SETTINGS, list_names
 from lib_svd.ui.controls import Controls
 from lib_svd.ui.one_change import CHANGES, OneChange
 from tests.requests import complete
@@ -24,17 +24,17 @@ def panel(studio):
         found = OneChange(studio, "svd_clip", gr.Textbox("", visible=False))
         controls = Controls(studio, "svd_clip")
         found.wire([], [], [], gr.Image(), controls)
-    video = studio.host.folders.output_dir() / "a.mp4"
+    video = studio.host.folders.find_output_dir() / "a.mp4"
     video.write_bytes(b"video")
-    history.remember(video, MADE_WITH, "", review(clips.pan(1), clips.pan(1)[0]))
+    history.remember(video, MADE_WITH, "", review(clips.make_pan(1), clips.make_pan(1)[0]))
     found.controls = controls
     return found
 
 
 def test_a_picture_that_comes_with_its_clip_is_no_new_beginning(panel, studio, tmp_path):
-    given, other = (Image.fromarray(clips.pan(1)[frame]) for frame in (0, 1))
+    given, other = (Image.fromarray(clips.make_pan(1)[frame]) for frame in (0, 1))
     given.save(tmp_path / "given.png")
-    video = studio.host.folders.output_dir() / "b.mp4"
+    video = studio.host.folders.find_output_dir() / "b.mp4"
     video.write_bytes(b"video")
     history.remember(video, MADE_WITH, str(tmp_path / "given.png"), None)
     assert panel.begin(given, "b.mp4")[0] == "b.mp4"
@@ -46,12 +46,12 @@ def test_a_picture_that_comes_with_its_clip_is_no_new_beginning(panel, studio, t
 def values(panel):
     """The controls as the clip was made, with some of them changed."""
 
-    def of(**changed):
+    def list_values(**changed):
         given = panel.controls.take({**vars(MADE_WITH), **changed})
         shown = dict(zip(panel.controls.names, given, strict=True))
         return list({**shown, "checkpoint": "svd_xt.safetensors", "auto_size": True}.values())
 
-    return of
+    return list_values
 
 
 def is_shown(told):
@@ -63,7 +63,7 @@ def is_shown(told):
     [{}, {"motion_bucket_id": 90}, {"seed": 10}, {"seed": -1}, {"focus_x": 0.2, "zoom": 2.0}, {"decode_chunk": 3}],
 )
 def test_one_change_is_no_matter(panel, values, changed):
-    assert not is_shown(panel.told("a.mp4", *values(**changed)))
+    assert not is_shown(panel.tell("a.mp4", *values(**changed)))
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_one_change_is_no_matter(panel, values, changed):
     ],
 )
 def test_several_changes_are_said_by_name(panel, values, changed, named):
-    told = panel.told("a.mp4", *values(**changed))
+    told = panel.tell("a.mp4", *values(**changed))
     assert is_shown(told)
     assert f"you changed {named}:" in told[1]
     assert told[2]["choices"] == named.replace(" and ", ", ").split(", ")
@@ -90,11 +90,11 @@ def test_several_changes_are_said_by_name(panel, values, changed, named):
 )
 def test_a_seed_that_is_drawn_anew_is_no_change_of_the_users_but_hides_what_one_did(panel, values, changed, said):
     given = values(**changed, seed=-1)
-    told = panel.told("a.mp4", *given)
+    told = panel.tell("a.mp4", *given)
     assert is_shown(told)
     assert said in told[1]
     assert "Seed" not in told[2]["choices"]
-    _, *moved = panel.only("Motion", "a.mp4", *given)
+    _, *moved = panel.keep_only("Motion", "a.mp4", *given)
     left = dict(zip(panel.controls.names, moved, strict=True))
     assert (left["motion_bucket_id"], left["seed"], left["fps"]) == (90, MADE_WITH.seed, MADE_WITH.fps)
 
@@ -105,7 +105,7 @@ def test_a_seed_that_is_drawn_anew_is_no_change_of_the_users_but_hides_what_one_
 )
 def test_one_is_kept_and_the_others_are_as_in_the_clip_again(panel, values, kept, left):
     changed = {"motion_bucket_id": 90, "focus_x": 0.1, "zoom": 2.0, "seed": 3}
-    hidden, *moved = panel.only(kept, "a.mp4", *values(**changed))
+    hidden, *moved = panel.keep_only(kept, "a.mp4", *values(**changed))
     assert hidden["visible"] is False
     found = dict(zip(panel.controls.names, moved, strict=True))
     wanted = {**vars(MADE_WITH), **left}
@@ -117,8 +117,8 @@ def test_one_is_kept_and_the_others_are_as_in_the_clip_again(panel, values, kept
 def test_without_a_clip_to_compare_with_nothing_is_said(panel, values):
     changed = values(motion_bucket_id=90, fps=10)
     for name in ("", "none.mp4", "../a.mp4/x"):
-        assert not is_shown(panel.told(name, *changed))
+        assert not is_shown(panel.tell(name, *changed))
 
 
 def test_every_setting_that_changes_frames_counts():
-    assert SETTINGS.keys() - names_in(HARMLESS) == {name for names in CHANGES.values() for name in names}
+    assert SETTINGS.keys() - list_names(HARMLESS) == {name for names in CHANGES.values() for name in names}

@@ -21,7 +21,7 @@ def row(built):
     return built._presets
 
 
-def chosen(built, name, **changed):
+def choose(built, name, **changed):
     """The request that the controls stand for after a preset was chosen."""
     controls = built.controls
     reason, *updates = built._presets.choose(controls, name, MODEL)
@@ -32,17 +32,17 @@ def chosen(built, name, **changed):
 
 
 def test_a_preset_moves_the_controls_says_why_and_is_remembered(built, noting_page):
-    reason, request = chosen(built, "Landscape")
+    reason, request = choose(built, "Landscape")
     assert request.motion_bucket_id == 90
     assert "Water, clouds" in reason
     assert noting_page.remembered == {REMEMBERED: "Landscape"}
 
 
 def test_what_a_preset_leaves_out_goes_to_the_models_own_but_for_the_size(built):
-    _, request = chosen(built, "Baseline", fps=20, num_steps=50, auto_size=False, width=64, height=64)
+    _, request = choose(built, "Baseline", fps=20, num_steps=50, auto_size=False, width=64, height=64)
     assert (request.fps, request.num_steps, request.num_frames) == (7, 3, 5)
     assert (request.width, request.height) == (64, 64)
-    reason, request = chosen(built, NONE, motion_bucket_id=200)
+    reason, request = choose(built, NONE, motion_bucket_id=200)
     assert request.motion_bucket_id != 200
     assert "as the model's makers have them" in unescape(reason)
 
@@ -59,13 +59,13 @@ def test_the_one_used_last_is_chosen_and_where_a_new_page_begins(studio, noting_
     assert update["value"] == "Landscape"
     assert "Water, clouds" in reason
     controls = built.controls
-    values = [controls[name].value for name in tab_following()]
-    moved = dict(zip(tab_following(), controls._followed(MODEL, "", *values)[4:], strict=True))
+    values = [controls[name].value for name in list_following()]
+    moved = dict(zip(list_following(), controls._follow_shown(MODEL, "", *values)[4:], strict=True))
     assert moved["motion_bucket_id"]["value"] == 90
     assert moved["num_frames"]["value"] == 5
 
 
-def tab_following():
+def list_following():
     from lib_svd.ui.choices import FOLLOWING
 
     return FOLLOWING
@@ -73,36 +73,36 @@ def tab_following():
 
 def press(built, do, *given):
     """What a button of the row does with the values of its inputs."""
-    return built._presets._changing(do)(*given)
+    return built._presets._make_handler(do)(*given)
 
 
 def test_ones_own_are_saved_from_the_controls_renamed_deleted_and_taken(built, row, noting_page):
     controls = built.controls
     values = dict(zip(controls.names, (component.value for component in controls.components), strict=True))
     values |= {"checkpoint": MODEL, "motion_bucket_id": 33, "seed": 5}
-    listed, said = press(built, lambda _, n, *v: row._saved(controls, n, v), NONE, "Mine", *values.values())
+    listed, said = press(built, lambda _, n, *v: row._save_preset(controls, n, v), NONE, "Mine", *values.values())
     assert (listed["choices"][-1], listed["value"]) == ("Mine", "Mine")
     assert "Mine is saved." in said
     assert noting_page.remembered == {REMEMBERED: "Mine"}
-    kept = row._presets.named("Mine").settings
+    kept = row._presets.find("Mine").settings
     assert kept["motion_bucket_id"] == 33
     assert not {"seed", "checkpoint"} & set(kept)
-    listed, said = press(built, row._renamed, "Mine", "Cats")
+    listed, said = press(built, row._rename_preset, "Mine", "Cats")
     assert (listed["choices"][-1], listed["value"]) == ("Cats", "Cats")
     assert "Mine is called Cats now." in said
     assert noting_page.remembered == {REMEMBERED: "Cats"}
     shared = row.share()[0]
-    listed, said = press(built, row._deleted, "Cats")
+    listed, said = press(built, row._delete_preset, "Cats")
     assert ("Cats" in listed["choices"], listed["value"]) == (False, NONE)
     assert "Cats is deleted" in said
     assert noting_page.remembered == {REMEMBERED: ""}
-    listed, said = press(built, row._taken, "Loop", shared)
+    listed, said = press(built, row._take_presets, "Loop", shared)
     assert ("Cats" in listed["choices"], listed["value"]) == (True, "Loop")
     assert "In the list now: Cats." in said
 
 
 def test_a_damaged_file_of_presets_is_said_when_the_page_loads(built, row, studio):
-    path = studio.host.folders.output_dir() / "presets.json"
+    path = studio.host.folders.find_output_dir() / "presets.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("{torn")
     assert "mend or move that file" in row.fill()[1]
@@ -110,15 +110,15 @@ def test_a_damaged_file_of_presets_is_said_when_the_page_loads(built, row, studi
 
 
 def test_what_cannot_be_is_a_sentence(built, row):
-    assert "comes with the program" in press(built, row._deleted, "Loop")[1]
-    assert "no presets" in press(built, row._taken, NONE, "{}")[1]
+    assert "comes with the program" in press(built, row._delete_preset, "Loop")[1]
+    assert "no presets" in press(built, row._take_presets, NONE, "{}")[1]
     assert "no preset" in row.choose(built.controls, "Gone", MODEL)[0]
 
 
 def test_ones_own_are_there_the_next_day_where_each_day_has_its_folder(studio, row, tmp_path, monkeypatch):
     for day in ("2026-11-22", "2026-11-23"):
         folders = [tmp_path / "svd" / day, tmp_path / "svd"]
-        monkeypatch.setattr(studio.host.folders, "clip_dirs", lambda folders=folders: folders)
+        monkeypatch.setattr(studio.host.folders, "list_clip_dirs", lambda folders=folders: folders)
         if day == "2026-11-22":
             row._presets.save(Preset(name="Waves", settings={"fps": 12}))
     assert "Waves" in row.fill()[0]["choices"]

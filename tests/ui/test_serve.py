@@ -24,15 +24,15 @@ from lib_svd import line
 from lib_svd.errors import Busy, Interrupted
 from lib_svd.files import mark
 from lib_svd.ui import compat
-from lib_svd.ui.clips import error_html
-from lib_svd.ui.standalone import Choices, StandalonePage, own_cache
+from lib_svd.ui.clips import render_error
+from lib_svd.ui.standalone import Choices, StandalonePage, use_own_cache
 from tests.browser.conftest import PYTHONS
-from tests.conftest import awaited
+from tests.conftest import await_result
 
 ROOT = Path(__file__).parents[2]
 
 
-def serving(*words, cwd):
+def serve(*words, cwd):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "lib_svd", "serve", "--device", "cpu", *map(str, words)]
     return subprocess.Popen(
@@ -45,14 +45,14 @@ def test_a_port_that_is_taken_is_one_sentence(here):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with serving("--port", port, cwd=here) as server:
+        with serve("--port", port, cwd=here) as server:
             _, err = server.communicate(timeout=120)
     assert server.returncode == 2
     assert err.splitlines()[-1].startswith(f"Error: Port {port} cannot be used (Address already in use): choose")
 
 
 def test_it_is_there_for_this_machine_only_and_ctrl_c_ends_it(here):
-    with serving("--port", 0, "--models", here / "none", cwd=here) as server:
+    with serve("--port", 0, "--models", here / "none", cwd=here) as server:
         address = server.stdout.readline().split()[3]
         for _ in range(300):
             try:
@@ -75,7 +75,7 @@ def test_what_gradio_keeps_is_this_pages_own_and_goes_with_it(here, monkeypatch,
     monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
     if chosen:
         monkeypatch.setenv("GRADIO_TEMP_DIR", str(place))
-    with own_cache():
+    with use_own_cache():
         kept = Path(os.environ["GRADIO_TEMP_DIR"])
         (kept / "picture.png").write_bytes(b"")
         assert kept.parent == place
@@ -95,7 +95,7 @@ def test_what_a_page_that_was_killed_left_is_removed_by_the_next_one(here, monke
     (left / "upload.png").write_bytes(b"picture")
     others = [Path(tempfile.mkdtemp(prefix=f"page-{mark()}")), here / "page-svd-notes"]  # one runs, one is a user's
     others[1].mkdir()
-    with own_cache():
+    with use_own_cache():
         assert not left.exists()
     assert sorted(here.iterdir()) == sorted(others)
 
@@ -116,13 +116,13 @@ import base64, io, pathlib
 import gradio as gr
 from PIL import Image, PngImagePlugin
 from lib_svd.ui import compat
-from lib_svd.ui.clips import error_html
+from lib_svd.ui.clips import render_error
 from lib_svd.ui.framing import Framing
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.studio import Studio
 
 with gr.Blocks() as blocks:
-    picture = Framing(Studio(standalone_host("cpu")), "svd").picture
+    picture = Framing(Studio(make_standalone_host("cpu")), "svd").picture
 def read(data, name):
     path = pathlib.Path("kept-by-gradio")
     path.write_bytes(data)
@@ -172,15 +172,15 @@ def test_a_picture_that_cannot_be_read_is_a_sentence_without_the_servers_paths(g
 def ask(*calls):
     """What handlers of a page give that are called at the same time."""
 
-    async def gathered():
+    async def gather():
         return await asyncio.gather(*calls)
 
-    return awaited(gathered())
+    return await_result(gather())
 
 
 def test_jobs_run_one_after_the_other_on_one_thread(tmp_path):
     page, threads = StandalonePage(tmp_path), []
-    handle = page.queued(lambda: threads.append(threading.get_ident()) or ["clip", "done"], [None])
+    handle = page.queue_job(lambda: threads.append(threading.get_ident()) or ["clip", "done"], [None])
     ask(*(handle(f"task{i}") for i in range(4)))
     assert len(threads) == 4
     assert len(set(threads)) == 1
@@ -189,81 +189,81 @@ def test_jobs_run_one_after_the_other_on_one_thread(tmp_path):
 
 def test_a_job_that_breaks_is_finished_and_said(tmp_path, caplog):
     page = StandalonePage(tmp_path)
-    ((said,),) = ask(page.queued(lambda: [error_html("No <clip>.")], [])("before"))
+    ((said,),) = ask(page.queue_job(lambda: [render_error("No <clip>.")], [])("before"))
     assert said.startswith('<div class="error">No &lt;clip&gt;.</div><p class="svd-said">Time taken: ')
-    ((clip, said),) = ask(page.queued(lambda: 1 / 0, ["before"])("a"))
+    ((clip, said),) = ask(page.queue_job(lambda: 1 / 0, ["before"])("a"))
     assert clip == "before"
     assert said == '<div class="error">ZeroDivisionError: the log has more.</div>'
-    assert page.tasks.told("a", -1, False)["completed"]
+    assert page.tasks.tell("a", -1, False)["completed"]
     assert caplog.records[0].exc_info
 
 
 def test_a_stop_that_came_late_does_not_stop_the_next_clip(tmp_path):
     page = StandalonePage(tmp_path)
     page.stop.set()
-    ((*_, said),) = ask(page.queued(lambda: [str(page.stop.is_set())], [])("a"))
+    ((*_, said),) = ask(page.queue_job(lambda: [str(page.stop.is_set())], [])("a"))
     assert said.startswith("False")
 
 
 def test_a_page_that_closes_stops_its_clip_and_begins_no_other(tmp_path):
     page, begun = StandalonePage(tmp_path), threading.Event()
-    handle = page.queued(lambda: begun.set() or [str(page.stop.wait(30))], [])
+    handle = page.queue_job(lambda: begun.set() or [str(page.stop.wait(30))], [])
 
     async def close():
         while not begun.is_set():
             await asyncio.sleep(0.01)
         page.close()
 
-    async def told():
+    async def tell():
         return await asyncio.gather(handle("a"), handle("b"), close(), return_exceptions=True)
 
-    first, second, _ = awaited(told())
+    first, second, _ = await_result(tell())
     assert first[-1].startswith("True")
     assert isinstance(second, asyncio.CancelledError)
 
 
 def test_jobs_that_wait_hold_no_thread_and_one_too_many_is_told_so(tmp_path):
     page, go_on = StandalonePage(tmp_path), threading.Event()
-    handle = page.queued(lambda: [str(go_on.wait(60))], ["as it was"])
+    handle = page.queue_job(lambda: [str(go_on.wait(60))], ["as it was"])
 
-    async def told():
+    async def tell():
         before = {*threading.enumerate()}
         waiting = [asyncio.ensure_future(handle(f"task{i}")) for i in range(line.MOST)]
         await asyncio.sleep(0.1)
         assert len({*threading.enumerate()} - before) == 1
         with pytest.raises(Busy, match=f"^{line.MOST} clips are waiting already: ask again when some are done.$"):
             await handle("one too many")
-        assert page.tasks.told("one too many", -1, False)["completed"]  # so its page has Generate again at once
-        state = page.tasks.told("task3", -1, False)
+        assert page.tasks.tell("one too many", -1, False)["completed"]  # so its page has Generate again at once
+        state = page.tasks.tell("task3", -1, False)
         assert (state["queued"], state["textinfo"]) == (True, f"In queue: 3/{line.MOST - 1}")
         go_on.set()
         return await asyncio.gather(*waiting)
 
-    assert all(said.startswith("True") for (*_, said) in awaited(told()))
+    assert all(said.startswith("True") for (*_, said) in await_result(tell()))
 
 
 def test_each_page_stops_its_own_job_and_no_other(tmp_path):
     page, begun, go_on = StandalonePage(tmp_path), threading.Event(), threading.Event()
     made = []
 
-    def job(name):
+    def run_job(name):
         begun.set()
         go_on.wait(60)
         made.append((name, page.stop.is_set()))
         return [name]
 
-    handle = page.queued(job, [])
+    handle = page.queue_job(run_job, [])
 
-    async def told():
+    async def tell():
         jobs = {name: asyncio.ensure_future(handle(name, name)) for name in ("first", "second", "third", "")}
         while not begun.is_set():
             await asyncio.sleep(0.01)
         assert await page.stop_job("second")
         with pytest.raises(Interrupted, match="taken out of the queue before it was begun"):
             await asyncio.wait_for(jobs.pop("second"), 10)  # at once, though another one is being made
-        state = page.tasks.told("second", -1, False)
+        state = page.tasks.tell("second", -1, False)
         assert (state["queued"], state["completed"]) == (False, True)
-        assert page.tasks.told("third", -1, False)["textinfo"] == "In queue: 1/2"
+        assert page.tasks.tell("third", -1, False)["textinfo"] == "In queue: 1/2"
         assert not page.stop.is_set()
         await page.stop_job("first")
         for unknown in ("second", "gone", ""):
@@ -271,28 +271,28 @@ def test_each_page_stops_its_own_job_and_no_other(tmp_path):
         go_on.set()
         return await asyncio.gather(*jobs.values())
 
-    assert [str(said).partition("<p")[0] for (said,) in awaited(told())] == ["first", "third", ""]
+    assert [str(said).partition("<p")[0] for (said,) in await_result(tell())] == ["first", "third", ""]
     assert made == [("first", True), ("third", False), ("", False)]
 
 
 def test_the_pictures_that_wait_are_bounded_together(tmp_path):
     page, go_on = StandalonePage(tmp_path), threading.Event()
-    handle, picture = page.queued(lambda picture: [str(go_on.wait(60))], []), Image.new("1", (8000, 8000))
+    handle, picture = page.queue_job(lambda picture: [str(go_on.wait(60))], []), Image.new("1", (8000, 8000))
 
-    async def told():
+    async def tell():
         waiting = [asyncio.ensure_future(handle(f"task{i}", picture)) for i in range(3)]
         await asyncio.sleep(0.1)
         go_on.set()
         return await asyncio.gather(*waiting, return_exceptions=True)
 
-    assert [isinstance(each, Busy) for each in awaited(told())] == [False, False, True]
+    assert [isinstance(each, Busy) for each in await_result(tell())] == [False, False, True]
 
 
 @pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning")  # gradio's own
 def test_what_gradio_copied_is_removed_while_the_page_runs(tmp_path, monkeypatch):
     """Three hours later; here a second."""
     monkeypatch.setattr(compat, "KEPT", (1, 1))
-    blocks = compat.whole_page("Page", None)
+    blocks = compat.make_page("Page", None)
     app = compat.mount(FastAPI(), blocks, tmp_path, None)
     copied = tmp_path / "copy.png"
     copied.write_bytes(b"picture")

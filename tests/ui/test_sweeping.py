@@ -37,11 +37,11 @@ def sweep(built, noting_page, picture):
 
 def test_every_value_has_its_clip_and_all_have_one_seed_and_one_video(sweep, studio):
     found = sweep()
-    folder = studio.host.folders.output_dir()
+    folder = studio.host.folders.find_output_dir()
     assert sorted(path.name for path in folder.glob("*.mp4")) == [
         *("sweep-svd-0001-200.mp4", "sweep-svd-0001-30.mp4", "sweep-svd-0001.mp4")
     ]
-    settings = [history.entry(folder / f"sweep-svd-0001-{value}.mp4").settings for value in (30, 200)]
+    settings = [history.find_entry(folder / f"sweep-svd-0001-{value}.mp4").settings for value in (30, 200)]
     assert [each["motion_bucket_id"] for each in settings] == [30, 200]
     assert settings[0]["seed"] == settings[1]["seed"]
     assert "sweep-svd-0001.mp4" in found["clip"]
@@ -55,7 +55,7 @@ def test_the_table_has_a_column_a_clip_and_links_to_each(sweep, studio):
     assert "Motion, seed 5" in table
     assert re.findall(r'href="file=[^"]*?-(\d+)\.mp4" target="_blank">(\d+)<', table) == [("30", "30"), ("200", "200")]
     flow = re.search(r"<td>First frame</td><td[^>]*>(\S+)</td><td[^>]*>(\S+)</td>", table)
-    entry = history.entry(studio.host.folders.output_dir() / "sweep-svd-0001-30.mp4")
+    entry = history.find_entry(studio.host.folders.find_output_dir() / "sweep-svd-0001-30.mp4")
     assert float(flow[1]) == pytest.approx(entry.measures["ssim"], rel=0.01)
 
 
@@ -63,7 +63,7 @@ def test_each_clip_of_it_is_shown_when_it_is_chosen(sweep, built, studio):
     name = sweep(seed=5)["name"]
     shown = dict(zip(OUTPUTS[4:], built.show_swept("200", name, "", "Steps: 1"), strict=True))
     assert "sweep-svd-0001-200.mp4" in shown["clip"]
-    assert shown["made"] == str(studio.host.folders.output_dir() / "sweep-svd-0001-200.mp4")
+    assert shown["made"] == str(studio.host.folders.find_output_dir() / "sweep-svd-0001-200.mp4")
     assert ClipRequest.from_infotext(shown["infotext"]).motion_bucket_id == 200
     assert len(shown["gallery"]) == 3
     given = built.show_swept(ALL, name, shown["made"], shown["infotext"])
@@ -81,27 +81,27 @@ def test_what_was_said_of_a_sweep_stays_where_its_own_clip_is_chosen_again(sweep
 
 def test_all_side_by_side_can_be_shown_after_one_of_them_was_thrown_away(sweep, built, studio):
     name = sweep()["name"]
-    history.to_trash(studio.clip(f"{name}-200.mp4"))
-    nothing = dict(zip(OUTPUTS[4:], built.still_there(f"{name}-200.mp4", name), strict=True))
+    history.move_to_trash(studio.find_clip(f"{name}-200.mp4"))
+    nothing = dict(zip(OUTPUTS[4:], built.clear_trashed(f"{name}-200.mp4", name), strict=True))
     shown = dict(zip(OUTPUTS[4:], built.show_swept(ALL, name, nothing["made"], nothing["infotext"]), strict=True))
     assert "sweep-svd-0001.mp4" in shown["clip"]
 
 
 def test_what_is_chosen_is_the_clip_that_is_shown(sweep, built, studio):
     name = sweep()["name"]
-    chosen_for = [f"{name}-200.mp4", "", str(studio.host.folders.output_dir() / "clip-svd-0001.mp4")]
-    chosen = [built._sweeping.choice_of(clip, name)["value"] for clip in chosen_for]
+    chosen_for = [f"{name}-200.mp4", "", str(studio.host.folders.find_output_dir() / "clip-svd-0001.mp4")]
+    chosen = [built._sweeping.update_choice(clip, name)["value"] for clip in chosen_for]
     assert chosen == ["200", "All side by side", None]
 
 
 def test_nothing_is_shown_of_all_side_by_side_once_it_was_thrown_away(sweep, built, studio):
     found = sweep()
-    assert built.still_there(found["made"], found["name"]) == [gr.update()] * 6
-    history.to_trash(studio.clip(f"{found['name']}.mp4"))
-    *nothing, said = built.still_there(found["made"], found["name"])
+    assert built.clear_trashed(found["made"], found["name"]) == [gr.update()] * 6
+    history.move_to_trash(studio.find_clip(f"{found['name']}.mp4"))
+    *nothing, said = built.clear_trashed(found["made"], found["name"])
     assert nothing == ["", [], None, "", ""]
     assert "sweep-svd-0001.mp4 is in the trash." in said
-    assert built.still_there(f"{found['name']}-30.mp4", found["name"]) == [gr.update()] * 6
+    assert built.clear_trashed(f"{found['name']}-30.mp4", found["name"]) == [gr.update()] * 6
 
 
 def test_seeds_are_swept_to_choose_the_best(sweep, studio):
@@ -110,7 +110,7 @@ def test_seeds_are_swept_to_choose_the_best(sweep, studio):
 
 
 def test_stopped_it_keeps_and_shows_what_is_done(sweep, studio, monkeypatch):
-    stopped_after(monkeypatch, studio, 1, Interrupted("The clip was stopped."))
+    stop_after(monkeypatch, studio, 1, Interrupted("The clip was stopped."))
     found = sweep(values="30, 75, 200")
     assert "The clip was stopped. 1 of 3 clips are there." in found["status"]
     assert found["choice"]["choices"] == ["30"]
@@ -119,14 +119,14 @@ def test_stopped_it_keeps_and_shows_what_is_done(sweep, studio, monkeypatch):
 
 
 def test_one_that_fails_leaves_those_before_it(sweep, studio, monkeypatch):
-    stopped_after(monkeypatch, studio, 2, OutOfMemory("There is no room."))
+    stop_after(monkeypatch, studio, 2, OutOfMemory("There is no room."))
     found = sweep(values="30, 75, 200")
     assert "There is no room. 2 of 3 clips are there." in found["status"]
     assert found["choice"]["choices"] == ["All side by side", "30", "75"]
 
 
 def test_where_there_is_no_clip_at_all_nothing_changes_but_the_sentence(sweep, studio, monkeypatch):
-    stopped_after(monkeypatch, studio, 0, Interrupted("The clip was stopped."))
+    stop_after(monkeypatch, studio, 0, Interrupted("The clip was stopped."))
     found = sweep()
     assert "The clip was stopped." in found["status"]
     assert [found[name] for name in OUTPUTS[:-1]] == [gr.update()] * 9
@@ -142,10 +142,10 @@ def test_where_there_is_no_clip_at_all_nothing_changes_but_the_sentence(sweep, s
 )
 def test_values_that_cannot_be_are_refused_in_a_sentence(sweep, studio, label, values, said):
     assert said in sweep(label, values)["status"]
-    assert list(studio.host.folders.output_dir().glob("*")) == []
+    assert list(studio.host.folders.find_output_dir().glob("*")) == []
 
 
-def stopped_after(monkeypatch, studio, count, error):
+def stop_after(monkeypatch, studio, count, error):
     original = studio.sweep
 
     def sweep(orders, setting):

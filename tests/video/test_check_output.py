@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from lib_svd.errors import BadOutput
-from lib_svd.files import held_name
-from lib_svd.video import check_output, free_name
+from lib_svd.files import hold_name
+from lib_svd.video import check_output, find_free_name
 
 
-def names(folder: Path) -> list[str]:
+def list_names(folder: Path) -> list[str]:
     """Of everything in a folder."""
     return sorted(path.name for path in folder.iterdir())
 
@@ -53,12 +53,12 @@ def test_a_bad_place_for_the_clip_is_refused(tmp_path, out, reason):
     for name in ("folder", "folder.mp4"):
         (tmp_path / name).mkdir()
     (tmp_path / "dangling.mp4").symlink_to(tmp_path / "gone")
-    before = names(tmp_path)
+    before = list_names(tmp_path)
     with pytest.raises(BadOutput, match=reason) as caught:
         check_output(tmp_path / out, None)
     assert str(caught.value).endswith(".")
     assert "\n" not in str(caught.value)
-    assert names(tmp_path) == before
+    assert list_names(tmp_path) == before
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_bad_place_for_the_frames_is_refused(tmp_path, frames_dir, reason):
     (tmp_path / "file").touch()
     with pytest.raises(BadOutput, match=reason):
         check_output(tmp_path / "clip.mp4", tmp_path / frames_dir)
-    assert names(tmp_path) == ["file", "full"]
+    assert list_names(tmp_path) == ["file", "full"]
 
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.EROFS])
@@ -108,14 +108,14 @@ def test_a_good_place_is_taken_and_left_as_it_was(tmp_path, out, frames_dir):
     (tmp_path / "folder").mkdir()
     where = tmp_path if frames_dir != "." else tmp_path / "folder"
     check_output(where / out, frames_dir and where / frames_dir)
-    assert names(tmp_path) == ["empty", "folder"]
-    assert names(tmp_path / "empty") == []
+    assert list_names(tmp_path) == ["empty", "folder"]
+    assert list_names(tmp_path / "empty") == []
 
 
 def test_a_name_alone_means_the_current_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     check_output(Path("clip.mp4"), Path("frames"))
-    assert names(tmp_path) == []
+    assert list_names(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -133,16 +133,16 @@ def test_a_name_alone_means_the_current_folder(tmp_path, monkeypatch):
 def test_the_next_name_is_one_above_the_highest(tmp_path, there, number):
     for name in there:
         (tmp_path / name).touch()
-    assert free_name(tmp_path, "cat", ".mp4") == tmp_path / f"cat-svd-{number}.mp4"
+    assert find_free_name(tmp_path, "cat", ".mp4") == tmp_path / f"cat-svd-{number}.mp4"
 
 
 def test_a_stem_is_no_pattern(tmp_path):
     (tmp_path / "a+(b-svd-0001.mp4").touch()
-    assert free_name(tmp_path, "a+(b", ".mp4").name == "a+(b-svd-0002.mp4"
+    assert find_free_name(tmp_path, "a+(b", ".mp4").name == "a+(b-svd-0002.mp4"
 
 
 def test_a_folder_that_is_not_there_yet_has_every_name_free(tmp_path):
-    assert free_name(tmp_path / "new", "cat", ".mp4") == tmp_path / "new" / "cat-svd-0001.mp4"
+    assert find_free_name(tmp_path / "new", "cat", ".mp4") == tmp_path / "new" / "cat-svd-0001.mp4"
 
 
 def test_a_name_is_held_by_one_at_a_time(tmp_path):
@@ -151,7 +151,7 @@ def test_a_name_is_held_by_one_at_a_time(tmp_path):
 
     def hold(_: int) -> str:
         together.wait(60)
-        with held_name(tmp_path, "cat", ".mp4") as name:
+        with hold_name(tmp_path, "cat", ".mp4") as name:
             apart.wait(60)
             return name.name
 
@@ -163,15 +163,15 @@ def test_a_name_is_held_by_one_at_a_time(tmp_path):
 
 def test_a_name_that_is_held_is_not_free_and_counts_no_more_when_it_was_not_used(tmp_path):
     (tmp_path / "cat-svd-0004.mp4").touch()
-    with held_name(tmp_path, "cat", ".mp4") as name:
+    with hold_name(tmp_path, "cat", ".mp4") as name:
         assert name.name == "cat-svd-0005.mp4"
-        assert free_name(tmp_path, "cat", ".mp4").name == "cat-svd-0006.mp4"
-        assert free_name(tmp_path, "dog", ".mp4").name == "dog-svd-0001.mp4"
-    assert free_name(tmp_path, "cat", ".mp4").name == "cat-svd-0005.mp4"
+        assert find_free_name(tmp_path, "cat", ".mp4").name == "cat-svd-0006.mp4"
+        assert find_free_name(tmp_path, "dog", ".mp4").name == "dog-svd-0001.mp4"
+    assert find_free_name(tmp_path, "cat", ".mp4").name == "cat-svd-0005.mp4"
 
 
 def test_where_nothing_can_be_written_a_name_is_given_all_the_same(tmp_path):
-    with held_name(tmp_path / "gone", "cat", ".mp4") as name:
+    with hold_name(tmp_path / "gone", "cat", ".mp4") as name:
         assert name == tmp_path / "gone" / "cat-svd-0001.mp4"
-    with pytest.raises(OSError, match="of the work inside"), held_name(tmp_path, "cat", ".mp4"):
+    with pytest.raises(OSError, match="of the work inside"), hold_name(tmp_path, "cat", ".mp4"):
         raise OSError("of the work inside")

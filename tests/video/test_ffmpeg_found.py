@@ -11,7 +11,7 @@ import imageio_ffmpeg
 import pytest
 
 from lib_svd.errors import BadOutput, EncodeFailed
-from lib_svd.video import check_output, encoders, probe, read_frames, save
+from lib_svd.video import check_output, find_encoders, probe, read_frames, save
 from lib_svd.video.formats import FORMATS
 
 LISTS = """
@@ -30,13 +30,13 @@ sys.exit(subprocess.call([REAL, *asked[:start], "-c:v", "libx264", *asked[end:]]
 """
 
 
-def names(folder: Path) -> list[str]:
+def list_names(folder: Path) -> list[str]:
     """Of everything in a folder."""
     return sorted(path.name for path in folder.iterdir())
 
 
 def test_the_doctor_knows_path_version_and_encoders(ffmpeg):
-    found = encoders()
+    found = find_encoders()
     assert found.path == ffmpeg
     assert found.version == imageio_ffmpeg.get_ffmpeg_version()
     assert "libx264" in found.h264
@@ -45,7 +45,7 @@ def test_the_doctor_knows_path_version_and_encoders(ffmpeg):
 
 def test_the_doctor_says_that_ffmpeg_is_missing(tmp_path, monkeypatch):
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "missing"))
-    found = encoders()
+    found = find_encoders()
     assert (found.path, found.version, found.h264) == (str(tmp_path / "missing"), None, ())
     assert "cannot be started" in found.problem
 
@@ -59,7 +59,7 @@ def nothing_brought(monkeypatch):
 
 
 def test_the_doctor_says_that_no_ffmpeg_is_there(nothing_brought):
-    found = encoders()
+    found = find_encoders()
     assert (found.path, found.version, found.h264) == (None, None, ())
     assert "pip install --upgrade imageio-ffmpeg" in found.problem
 
@@ -67,23 +67,23 @@ def test_the_doctor_says_that_no_ffmpeg_is_there(nothing_brought):
 def test_the_one_on_the_path_serves_where_imageio_ffmpeg_is_missing(
     nothing_brought, ffmpeg, new_clip, tmp_path, tmp_path_factory, monkeypatch
 ):
-    on_path = on_the_path(ffmpeg, tmp_path_factory.mktemp("bin"), monkeypatch)
-    assert encoders().path == on_path
+    on_path = put_on_path(ffmpeg, tmp_path_factory.mktemp("bin"), monkeypatch)
+    assert find_encoders().path == on_path
     video = save(new_clip(), tmp_path / "clip.mp4").video
     assert len(read_frames(video)[0]) == 5
 
 
 def test_the_one_on_the_path_serves_where_the_one_brought_does_not_run(ffmpeg, tmp_path_factory, monkeypatch):
-    def not_found() -> str:
+    def find_nothing() -> str:
         raise RuntimeError("No ffmpeg exe could be found.")
 
     monkeypatch.delenv("IMAGEIO_FFMPEG_EXE", raising=False)
-    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", not_found)
-    on_path = on_the_path(ffmpeg, tmp_path_factory.mktemp("bin"), monkeypatch)
-    assert encoders().path == on_path
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", find_nothing)
+    on_path = put_on_path(ffmpeg, tmp_path_factory.mktemp("bin"), monkeypatch)
+    assert find_encoders().path == on_path
 
 
-def on_the_path(real: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def put_on_path(real: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Put the real ffmpeg there, as a system has it."""
     on_path = folder / ("ffmpeg.exe" if os.name == "nt" else "ffmpeg")
     on_path.symlink_to(real)
@@ -94,7 +94,7 @@ def on_the_path(real: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str
 def test_without_ffmpeg_a_clip_is_refused_before_anything_is_made(nothing_brought, tmp_path):
     with pytest.raises(BadOutput, match=r"^No ffmpeg was found: run `pip install --upgrade imageio-ffmpeg`.*\.$"):
         check_output(tmp_path / "clip.mp4", None)
-    assert names(tmp_path) == []
+    assert list_names(tmp_path) == []
 
 
 @pytest.mark.parametrize("built_in", [["mpeg4"], ["h264_nvenc"]])
@@ -106,7 +106,7 @@ def test_without_an_encoder_a_clip_is_refused_before_anything_is_made(fake_ffmpe
 
 def test_the_doctor_says_that_no_encoder_is_there(fake_ffmpeg):
     fake_ffmpeg("", LISTS.format(names=["mpeg4"], working=[]))
-    found = encoders()
+    found = find_encoders()
     assert found.h264 == ()
     assert "no H.264 encoder" in found.problem
 
@@ -129,7 +129,7 @@ def test_without_any_encoder_the_frames_are_kept(new_clip, tmp_path, fake_ffmpeg
     fake_ffmpeg(AS_LIBX264, LISTS.format(names=built_in, working=[]))
     with pytest.raises(EncodeFailed, match=r"no H\.264 encoder"):
         save(new_clip(), tmp_path / "clip.mp4")
-    assert names(tmp_path) == ["clip_frames"]
+    assert list_names(tmp_path) == ["clip_frames"]
 
 
 def test_quick_sync_gets_the_pixels_it_takes():
@@ -145,4 +145,4 @@ def test_importing_starts_nothing_and_loads_little():
 def test_the_doctor_does_not_wait_for_ever(fake_ffmpeg, monkeypatch):
     monkeypatch.setattr("lib_svd.video.ffmpeg._SHORT", 1.0)
     fake_ffmpeg("", "if '-encoders' in asked: time.sleep(5)")
-    assert "did not answer in 1 s" in encoders().problem
+    assert "did not answer in 1 s" in find_encoders().problem

@@ -12,7 +12,7 @@ import pytest
 from lib_svd.clip import Clip
 from lib_svd.errors import BadOutput, BadRequest
 from lib_svd.infotext import read_infotext
-from lib_svd.video import FORMATS, MAIN, Encoding, check_output, format_names, probe, save, why_not
+from lib_svd.video import FORMATS, MAIN, Encoding, check_output, explain_why_not, list_formats, probe, save
 
 OWN = {
     "title": "H.265, 10 bits",
@@ -40,7 +40,7 @@ def own(tmp_path, monkeypatch):
     return write
 
 
-def clip() -> Clip:
+def make_clip() -> Clip:
     frames = np.zeros((4, 128, 96, 3), np.uint8)
     frames[:, :, :, 1] = np.linspace(0, 255, 96, dtype=np.uint8)
     return Clip(frames=frames, fps=7, infotext="Steps: 25, SVD frames: 4")
@@ -90,9 +90,9 @@ if "-encoders" in asked:
     sys.exit()
 """,
     )
-    assert why_not(MAIN) == ""
-    assert why_not("zip") == ""  # takes none
-    assert "has no encoder for H.265 (mp4) that works: run `pip install" in why_not("h265")
+    assert explain_why_not(MAIN) == ""
+    assert explain_why_not("zip") == ""  # takes none
+    assert "has no encoder for H.265 (mp4) that works: run `pip install" in explain_why_not("h265")
     with pytest.raises(BadOutput, match=r"no encoder for AV1"):
         check_output(tmp_path / "clip.mp4", copies=[Encoding.read("av1")])
     assert list(tmp_path.iterdir()) == []
@@ -100,14 +100,14 @@ if "-encoders" in asked:
 
 def test_a_users_own_format_is_written(own, tmp_path):
     own(OWN)
-    assert format_names()[-1] == "deep"
-    assert why_not("deep") == ""
-    (path,) = save(clip(), tmp_path / "clip.mp4", copies=[Encoding.read("deep:30")]).copies
+    assert list_formats()[-1] == "deep"
+    assert explain_why_not("deep") == ""
+    (path,) = save(make_clip(), tmp_path / "clip.mp4", copies=[Encoding.read("deep:30")]).copies
     assert path.name == "clip.10bit.mp4"
     found = probe(path)
     assert (found.codec, found.pixel_format, found.num_frames) == ("hevc", "yuv420p10le", 4)
     assert found.colour.matrix == "bt709"
-    assert read_infotext(path) == clip().infotext
+    assert read_infotext(path) == make_clip().infotext
 
 
 @pytest.mark.parametrize(
@@ -132,8 +132,8 @@ def test_a_users_own_format_is_written(own, tmp_path):
 )
 def test_what_a_format_may_not_say_is_said(own, changed, why):
     own({**OWN, **changed})
-    assert "cannot be used" in why_not("deep")
-    assert why in why_not("deep")
+    assert "cannot be used" in explain_why_not("deep")
+    assert why in explain_why_not("deep")
     with pytest.raises(BadRequest, match="cannot be used"):
         Encoding.read("deep")
 
@@ -142,8 +142,8 @@ def test_what_a_format_may_not_say_is_said(own, changed, why):
 def test_a_file_that_is_no_format_costs_the_others_nothing(own, content):
     own(content)
     own(OWN, "good")
-    assert why_not("good") == ""
-    assert "mend it, or take it away." in why_not("deep")
+    assert explain_why_not("good") == ""
+    assert "mend it, or take it away." in explain_why_not("deep")
 
 
 def test_an_own_format_is_not_called_like_one_that_is_there(own):
@@ -156,12 +156,12 @@ def test_a_clip_in_another_format_is_no_clip_of_its_own(own, tmp_path):
 
     own(OWN)
     copies = [Encoding.read(name) for name in ("lossless", "h265", "deep", "gif")]
-    save(clip(), tmp_path / "clip.mp4", copies=copies)
-    save(clip(), tmp_path / "holiday.h265.mp4")  # a name that somebody chose
-    assert sorted(each.video.name for each in history.entries(tmp_path)) == ["clip.mp4", "holiday.h265.mp4"]
+    save(make_clip(), tmp_path / "clip.mp4", copies=copies)
+    save(make_clip(), tmp_path / "holiday.h265.mp4")  # a name that somebody chose
+    assert sorted(each.video.name for each in history.read_entries(tmp_path)) == ["clip.mp4", "holiday.h265.mp4"]
 
 
 def test_the_page_of_formats_is_the_one_that_the_table_gives():
     path = Path(__file__).parents[2] / "docs" / "formats.py"
-    page = runpy.run_path(str(path))["page"]()
+    page = runpy.run_path(str(path))["write_page"]()
     assert path.with_suffix(".md").read_text("utf-8") == page, "run: python docs/formats.py"

@@ -11,7 +11,7 @@ from PIL import Image
 from lib_svd.errors import BadInput, SvdError
 from lib_svd.video import Colour, probe, read_frames, save
 from lib_svd.video.encode import read_tags
-from lib_svd.video.probe import _colour, is_faststart
+from lib_svd.video.probe import _read_colour, is_faststart
 
 UNKNOWN = Colour(primaries=None, transfer=None, matrix=None, range=None)
 
@@ -70,7 +70,7 @@ def test_colours_are_what_the_file_says(made):
     ],
 )
 def test_colours_are_read_from_any_line(inside, colour):
-    assert _colour(inside) == colour
+    assert _read_colour(inside) == colour
 
 
 def test_sound_is_passed_over(made):
@@ -109,7 +109,7 @@ def test_without_ffmpeg_the_file_is_not_blamed(new_clip, tmp_path, monkeypatch):
     assert not isinstance(caught.value, BadInput)
 
 
-def atom(kind: bytes, content: bytes = b"", size: int | None = None) -> bytes:
+def make_atom(kind: bytes, content: bytes = b"", size: int | None = None) -> bytes:
     """One part of an mp4; size 1 announces 64 bits, size 0 reaches to the end."""
     length = 8 + len(content) if size is None else size
     long = (16 + len(content)).to_bytes(8, "big") if size == 1 else b""
@@ -119,11 +119,19 @@ def atom(kind: bytes, content: bytes = b"", size: int | None = None) -> bytes:
 @pytest.mark.parametrize(
     ("parts", "faststart"),
     [
-        ([atom(b"ftyp", b"isom"), atom(b"moov", b"x" * 9), atom(b"free"), atom(b"mdat", b"y" * 99)], True),
-        ([atom(b"ftyp", b"isom"), atom(b"mdat", b"y" * 99), atom(b"moov", b"x" * 9)], False),
-        ([atom(b"ftyp", b"isom"), atom(b"mdat", b"y" * 99, size=1), atom(b"moov")], False),
-        ([atom(b"ftyp", b"isom"), atom(b"moov"), atom(b"mdat", b"moov", size=0)], True),
-        ([atom(b"ftyp", b"isom"), atom(b"moov")], False),
+        (
+            [
+                make_atom(b"ftyp", b"isom"),
+                make_atom(b"moov", b"x" * 9),
+                make_atom(b"free"),
+                make_atom(b"mdat", b"y" * 99),
+            ],
+            True,
+        ),
+        ([make_atom(b"ftyp", b"isom"), make_atom(b"mdat", b"y" * 99), make_atom(b"moov", b"x" * 9)], False),
+        ([make_atom(b"ftyp", b"isom"), make_atom(b"mdat", b"y" * 99, size=1), make_atom(b"moov")], False),
+        ([make_atom(b"ftyp", b"isom"), make_atom(b"moov"), make_atom(b"mdat", b"moov", size=0)], True),
+        ([make_atom(b"ftyp", b"isom"), make_atom(b"moov")], False),
         ([b"\x1aE\xdf\xa3 matroska"], False),
         ([], False),
     ],
@@ -135,7 +143,7 @@ def test_the_order_of_an_mp4_is_read(tmp_path, parts, faststart):
 
 @pytest.mark.parametrize("rest", [b"\0\0\0", b"\0\0\0\x05moov", b"\0\0\1\0mdat", b"\0\0\0\1mdat\0"])
 def test_an_mp4_that_is_cut_short_is_noticed(tmp_path, rest):
-    (tmp_path / "clip.mp4").write_bytes(atom(b"ftyp", b"isom") + rest)
+    (tmp_path / "clip.mp4").write_bytes(make_atom(b"ftyp", b"isom") + rest)
     with pytest.raises(ValueError, match="cut short"):
         is_faststart(tmp_path / "clip.mp4")
 

@@ -25,7 +25,7 @@ def frames():
     return made
 
 
-def near(a, b):
+def are_near(a, b):
     assert a.shape == b.shape
     assert np.abs(a.astype(int) - b).mean() < 3
 
@@ -33,7 +33,7 @@ def near(a, b):
 def test_a_clip_made_here_comes_back(frames, tmp_path):
     save(Clip(frames=frames, fps=9, infotext="Steps: 1, SVD frames: 7"), tmp_path / "a.mp4")
     found, fps = read_frames(tmp_path / "a.mp4")
-    near(found, frames)
+    are_near(found, frames)
     assert fps == 9
 
 
@@ -43,7 +43,7 @@ def test_a_moving_picture_comes_back(suffix, frames, tmp_path):
     pictures = [Image.fromarray(frame) for frame in frames]
     pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=100, loop=0)
     found, fps = read_frames(path)
-    near(found, frames)
+    are_near(found, frames)
     assert fps == pytest.approx(10)
 
 
@@ -104,12 +104,12 @@ def test_a_video_comes_as_players_turn_it(degrees, quarters, frames, tmp_path):
     video = save(Clip(frames=frames, fps=9, infotext=""), tmp_path / "a.mp4").video
     whole = video.read_bytes()
     before, track = whole.partition(b"tkhd")[::2]
-    assert matrix(0) in track
-    video.write_bytes(before + b"tkhd" + track.replace(matrix(0), matrix(degrees), 1))
-    near(read_frames(video)[0], np.rot90(frames, quarters, axes=(1, 2)))
+    assert make_matrix(0) in track
+    video.write_bytes(before + b"tkhd" + track.replace(make_matrix(0), make_matrix(degrees), 1))
+    are_near(read_frames(video)[0], np.rot90(frames, quarters, axes=(1, 2)))
 
 
-def matrix(degrees: int) -> bytes:
+def make_matrix(degrees: int) -> bytes:
     """How a track of an mp4 is turned, counter-clockwise, ISO/IEC 14496-12, 8.3.2; a camera writes it."""
     cos, sin = round(math.cos(math.radians(degrees))), round(math.sin(math.radians(degrees)))
     return struct.pack(">9i", cos << 16, -sin << 16, 0, sin << 16, cos << 16, 0, 0, 0, 1 << 30)

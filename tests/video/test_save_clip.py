@@ -16,7 +16,7 @@ from PIL import Image
 
 from lib_svd.clip import Clip
 from lib_svd.video import Colour, Encoding, probe, save, save_frames
-from lib_svd.video.encode import read_tags, written_comment
+from lib_svd.video.encode import read_tags, write_comment
 
 COLOURS = {
     "red": (255, 0, 0),
@@ -45,12 +45,12 @@ HARD_TEXTS = [
 ]
 
 
-def names(folder: Path) -> list[str]:
+def list_names(folder: Path) -> list[str]:
     """Of everything in a folder."""
     return sorted(path.name for path in folder.iterdir())
 
 
-def stored_planes(ffmpeg: str, video: Path, width: int, height: int) -> np.ndarray:
+def read_planes(ffmpeg: str, video: Path, width: int, height: int) -> np.ndarray:
     """Y, Cb, Cr of the middle of every frame, [T, 3], as the file holds them: nothing is converted on the way."""
     command = [ffmpeg, "-v", "error", "-i", video, "-f", "rawvideo", "-pix_fmt", "yuv420p", "-"]
     raw = np.frombuffer(subprocess.run(command, capture_output=True, check=True).stdout, np.uint8)
@@ -59,7 +59,7 @@ def stored_planes(ffmpeg: str, video: Path, width: int, height: int) -> np.ndarr
     return raw.reshape(-1, area * 3 // 2)[:, [middle_y, area + middle_c, area * 5 // 4 + middle_c]]
 
 
-def shown(planes: np.ndarray, red_weight: float, blue_weight: float) -> np.ndarray:
+def convert_to_rgb(planes: np.ndarray, red_weight: float, blue_weight: float) -> np.ndarray:
     """RGB that a player shows for Y, Cb, Cr of the tv range: ITU-R BT.709 and BT.601, by their two weights."""
     y, cb, cr = ((planes - (16.0, 128.0, 128.0)) / (219.0, 224.0, 224.0)).T
     red, blue = y + 2 * (1 - red_weight) * cr, y + 2 * (1 - blue_weight) * cb
@@ -91,7 +91,7 @@ def test_a_video_is_of_the_kind_that_plays_everywhere(new_clip, tmp_path):
     assert found.faststart
 
 
-def x264_settings(video: Path) -> dict[str, str]:
+def read_x264_settings(video: Path) -> dict[str, str]:
     """What libx264 notes in a video."""
     noted = re.search(rb"x264 - core .*? - options: ([ -~]*)", video.read_bytes())
     assert noted is not None
@@ -113,7 +113,7 @@ def x264_settings(video: Path) -> dict[str, str]:
 def test_a_web_uis_settings_for_videos_are_followed(new_clip, tmp_path, settings, wanted):
     encoding = Encoding.of_host(*(settings.get(f"video_{name}") for name in ("crf", "preset", "profile")))
     save(new_clip(), tmp_path / "clip.mp4", encoding=encoding)
-    found = x264_settings(tmp_path / "clip.mp4")
+    found = read_x264_settings(tmp_path / "clip.mp4")
     assert {name: found[name] for name in wanted} == wanted
     assert probe(tmp_path / "clip.mp4").pixel_format == "yuv420p"
 
@@ -123,9 +123,9 @@ def test_colours_come_back(tmp_path, ffmpeg):
     wanted = np.array(list(COLOURS.values()))
     frames = np.broadcast_to(wanted[:, None, None, :], (len(wanted), 40, 72, 3)).astype(np.uint8)
     save(Clip(frames=frames, fps=7, infotext=""), tmp_path / "clip.mp4")
-    planes = stored_planes(ffmpeg, tmp_path / "clip.mp4", 72, 40)
-    assert np.abs(shown(planes, 0.2126, 0.0722) - wanted).max() <= 3
-    assert np.abs(shown(planes, 0.299, 0.114) - wanted).max() > 20
+    planes = read_planes(ffmpeg, tmp_path / "clip.mp4", 72, 40)
+    assert np.abs(convert_to_rgb(planes, 0.2126, 0.0722) - wanted).max() <= 3
+    assert np.abs(convert_to_rgb(planes, 0.299, 0.114) - wanted).max() > 20
 
 
 def test_a_picture_keeps_its_detail(new_clip, tmp_path, ffmpeg):
@@ -151,7 +151,7 @@ def test_settings_stand_in_the_video_and_beside_it(new_clip, tmp_path):
     assert probe(tmp_path / "clip.mp4").metadata["comment"] == "Steps: 25\nSeed: 1"
     assert probe(tmp_path / "clip.mp4").metadata["title"] == "clip"
     assert (tmp_path / "clip.txt").read_bytes() == b"Steps: 25\nSeed: 1"
-    assert names(tmp_path) == ["clip.mp4", "clip.txt"]
+    assert list_names(tmp_path) == ["clip.mp4", "clip.txt"]
 
 
 @settings(max_examples=15, deadline=None)
@@ -176,7 +176,7 @@ def test_hard_text_comes_back_from_video_and_pictures(new_clip, tmp_path, text):
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_written_tags_are_read_back(text):
-    assert read_tags(written_comment(text) + "\n").get("comment") == text
+    assert read_tags(write_comment(text) + "\n").get("comment") == text
 
 
 def test_only_what_no_file_can_hold_is_replaced(new_clip, tmp_path):
@@ -189,7 +189,7 @@ def test_frames_are_kept_exactly_when_asked_for(new_clip, tmp_path):
     clip = new_clip(3)
     saved = save(clip, tmp_path / "clip.mp4", tmp_path / "frames")
     assert saved.frames == tuple(tmp_path / "frames" / name for name in ("00000.png", "00001.png", "00002.png"))
-    assert names(tmp_path / "frames") == ["00000.png", "00001.png", "00002.png"]
+    assert list_names(tmp_path / "frames") == ["00000.png", "00001.png", "00002.png"]
     for path, frame in zip(saved.frames, clip.frames, strict=True):
         with Image.open(path) as picture:
             assert np.array_equal(np.asarray(picture), frame)
@@ -199,7 +199,7 @@ def test_frames_are_kept_exactly_when_asked_for(new_clip, tmp_path):
 def test_frames_may_go_into_the_folder_of_the_clip(new_clip, tmp_path):
     saved = save(new_clip(1), tmp_path / "clip.mp4", tmp_path)
     assert saved.notes == ()
-    assert names(tmp_path) == ["00000.png", "clip.mp4", "clip.txt"]
+    assert list_names(tmp_path) == ["00000.png", "clip.mp4", "clip.txt"]
 
 
 def test_frames_can_be_saved_without_a_video(new_clip, tmp_path):
@@ -214,7 +214,7 @@ def test_any_file_name_will_do(new_clip, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     saved = save(new_clip(1), Path(name))
     assert saved.video == Path(name)
-    assert names(tmp_path) == sorted([name, Path(name).with_suffix(".txt").name])
+    assert list_names(tmp_path) == sorted([name, Path(name).with_suffix(".txt").name])
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
@@ -229,4 +229,4 @@ def test_frames_that_are_no_pictures_are_refused(new_clip, tmp_path):
     wrong = Clip(frames=np.zeros((2, 16, 16, 3), np.float32), fps=7, infotext="")
     with pytest.raises(ValueError, match="uint8"):
         save(wrong, tmp_path / "clip.mp4")
-    assert names(tmp_path) == []
+    assert list_names(tmp_path) == []

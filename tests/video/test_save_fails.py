@@ -32,14 +32,14 @@ FULL_DISK = READ_A_LITTLE + (
 )
 
 
-def names(folder: Path) -> list[str]:
+def list_names(folder: Path) -> list[str]:
     """Of everything in a folder."""
     return sorted(path.name for path in folder.iterdir())
 
 
 def assert_only_frames_are_there(folder: Path, clip) -> None:
     """The frames are in `clip_frames`, every one exact, and there is nothing else."""
-    assert names(folder) == ["clip_frames"]
+    assert list_names(folder) == ["clip_frames"]
     paths = sorted((folder / "clip_frames").iterdir())
     assert [path.name for path in paths] == [f"{number:05d}.png" for number in range(len(clip.frames))]
     for path, frame in zip(paths, clip.frames, strict=True):
@@ -58,12 +58,12 @@ def assert_in_second_place(saved: SavedClip, folder: Path, why: str) -> None:
     assert note.endswith(f"so it is saved as {saved.video}.")
 
 
-def chain(error: BaseException | None) -> list[BaseException]:
+def list_chain(error: BaseException | None) -> list[BaseException]:
     """An error and all that led to it."""
-    return [] if error is None else [error, *chain(error.__cause__ or error.__context__)]
+    return [] if error is None else [error, *list_chain(error.__cause__ or error.__context__)]
 
 
-def no_space(*_given: object) -> None:
+def refuse_for_space(*_given: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
@@ -117,7 +117,7 @@ def test_frames_are_kept_when_ffmpeg_is_killed_in_the_middle(new_clip, tmp_path,
 
 @pytest.mark.parametrize("kind", ["missing", "garbage", "none"])
 def test_frames_are_kept_when_there_is_no_ffmpeg(new_clip, tmp_path, tmp_path_factory, monkeypatch, kind):
-    def not_found() -> str:
+    def find_nothing() -> str:
         raise RuntimeError("No ffmpeg exe could be found.")
 
     exe = tmp_path_factory.mktemp("exe") / "ffmpeg"
@@ -126,7 +126,7 @@ def test_frames_are_kept_when_there_is_no_ffmpeg(new_clip, tmp_path, tmp_path_fa
         exe.write_bytes(b"\x00\x01 no program")
         exe.chmod(0o755)
     if kind == "none":
-        monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", not_found)
+        monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", find_nothing)
     clip = new_clip()
     with pytest.raises(EncodeFailed, match="pip install --upgrade imageio-ffmpeg"):
         save(clip, tmp_path / "clip.mp4")
@@ -137,7 +137,7 @@ def test_a_hung_ffmpeg_is_stopped(new_clip, tmp_path, fake_ffmpeg):
     fake_ffmpeg(READ_A_LITTLE + "time.sleep(30)")
     with pytest.raises(FfmpegFailed, match=r"not done after 0\.5 s"):
         encode(new_clip(20, 256, 256), tmp_path / "clip.mp4", Encoding(), patience=0.5)
-    assert names(tmp_path) == ["clip.mp4"]
+    assert list_names(tmp_path) == ["clip.mp4"]
 
 
 def test_a_talkative_ffmpeg_does_not_block(new_clip, tmp_path, fake_ffmpeg):
@@ -152,7 +152,7 @@ def test_an_interrupt_while_streaming_leaves_nothing(new_clip, tmp_path, during)
 
     with pytest.raises(KeyboardInterrupt):
         save(during(new_clip(), 3, interrupt), tmp_path / "clip.mp4")
-    assert names(tmp_path) == []
+    assert list_names(tmp_path) == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot send Ctrl-C to one thread")
@@ -164,7 +164,7 @@ def test_an_interrupt_of_a_blocked_write_or_wait_leaves_nothing(new_clip, tmp_pa
     with pytest.raises(KeyboardInterrupt):
         save(new_clip(20, 256, 256), tmp_path / "clip.mp4")
     press.join()
-    assert names(tmp_path) == []
+    assert list_names(tmp_path) == []
 
 
 def test_an_interrupt_while_frames_are_written_leaves_the_video(new_clip, tmp_path, monkeypatch):
@@ -178,30 +178,30 @@ def test_an_interrupt_while_frames_are_written_leaves_the_video(new_clip, tmp_pa
     monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
         save(new_clip(), tmp_path / "clip.mp4", tmp_path / "frames")
-    assert names(tmp_path) == ["clip.mp4", "clip.txt"]
+    assert list_names(tmp_path) == ["clip.mp4", "clip.txt"]
 
 
 def test_a_full_disk_is_told_honestly(new_clip, tmp_path, fake_ffmpeg, monkeypatch):
     fake_ffmpeg(FULL_DISK)
-    monkeypatch.setattr(os, "fsync", no_space)
+    monkeypatch.setattr(os, "fsync", refuse_for_space)
     with pytest.raises(EncodeFailed, match="Nor could its frames be kept") as caught:
         save(new_clip(), tmp_path / "clip.mp4")
-    assert [type(error) for error in chain(caught.value)] == [EncodeFailed, FfmpegFailed]
+    assert [type(error) for error in list_chain(caught.value)] == [EncodeFailed, FfmpegFailed]
     assert str(caught.value).count("No space left on device") == 2
-    assert names(tmp_path) == []
+    assert list_names(tmp_path) == []
 
 
 def test_a_disk_that_fills_after_encoding_keeps_no_half_video(new_clip, tmp_path, monkeypatch, data_folder):
     calls: list[int] = []
 
-    def full_once(descriptor: int) -> None:
+    def fill_up_once(descriptor: int) -> None:
         calls.append(descriptor)
         if len(calls) == 1:
-            no_space()
+            refuse_for_space()
 
-    monkeypatch.setattr(os, "fsync", full_once)
+    monkeypatch.setattr(os, "fsync", fill_up_once)
     saved = save(new_clip(), tmp_path / "clip.mp4")
-    assert names(tmp_path) == []
+    assert list_names(tmp_path) == []
     assert_in_second_place(saved, data_folder, "No space left on device")
 
 
@@ -211,7 +211,7 @@ def test_a_disk_that_fills_after_encoding_keeps_no_half_video(new_clip, tmp_path
 @pytest.mark.parametrize("has_second_place", [True, False])
 def test_a_disk_that_is_really_full_is_told_honestly(new_clip, tmp_path, monkeypatch, data_folder, has_second_place):
     if not has_second_place:
-        monkeypatch.setattr("lib_svd.places.second_places", lambda: iter(()))
+        monkeypatch.setattr("lib_svd.places.list_second_places", lambda: iter(()))
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], capture_output=True)
@@ -225,7 +225,7 @@ def test_a_disk_that_is_really_full_is_told_honestly(new_clip, tmp_path, monkeyp
         else:
             with pytest.raises(EncodeFailed, match=r"No space left on device.* Nor could its frames be kept"):
                 save(clip, disk / "clip.mp4")
-        assert names(disk) == []
+        assert list_names(disk) == []
     finally:
         subprocess.run(["umount", disk], check=True)
 
@@ -236,16 +236,16 @@ def test_kept_frames_go_to_a_fresh_folder(new_clip, tmp_path, fake_ffmpeg):
     theirs.mkdir()
     with pytest.raises(EncodeFailed, match="clip_frames-2"):
         save(new_clip(), tmp_path / "clip.mp4")
-    assert names(theirs) == []
-    assert len(names(tmp_path / "clip_frames-2")) == 5
+    assert list_names(theirs) == []
+    assert len(list_names(tmp_path / "clip_frames-2")) == 5
 
 
 def test_kept_frames_go_where_frames_were_asked_for(new_clip, tmp_path, fake_ffmpeg):
     fake_ffmpeg("sys.exit(1)")
     with pytest.raises(EncodeFailed, match="frames are kept"):
         save(new_clip(), tmp_path / "clip.mp4", tmp_path / "mine")
-    assert names(tmp_path) == ["mine"]
-    assert len(names(tmp_path / "mine")) == 5
+    assert list_names(tmp_path) == ["mine"]
+    assert len(list_names(tmp_path / "mine")) == 5
 
 
 @pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
@@ -258,7 +258,7 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(new_clip, tmp_path, du
     assert (tmp_path / taken).read_bytes() == b"theirs"
     assert saved.video == tmp_path / "clip-svd-0001.mp4"
     assert any("clip-svd-0001.mp4" in note for note in saved.notes)
-    assert names(tmp_path) == sorted([taken, "clip-svd-0001.mp4", "clip-svd-0001.txt"])
+    assert list_names(tmp_path) == sorted([taken, "clip-svd-0001.mp4", "clip-svd-0001.txt"])
     assert probe(saved.video).num_frames == 5
 
 
@@ -282,21 +282,21 @@ def test_frames_that_appear_meanwhile_are_not_overwritten(new_clip, tmp_path, du
         (tmp_path / "frames" / "00002.png").write_bytes(b"theirs")
 
     saved = save(during(new_clip(), 3, write_theirs), tmp_path / "clip.mp4", tmp_path / "frames")
-    assert names(tmp_path / "frames") == ["00002.png"]
+    assert list_names(tmp_path / "frames") == ["00002.png"]
     assert (tmp_path / "frames" / "00002.png").read_bytes() == b"theirs"
     assert saved.frames[0].parent == tmp_path / "frames-2"
     assert any("frames-2" in note for note in saved.notes)
 
 
 def test_a_video_stays_when_its_frames_find_no_room(new_clip, tmp_path, monkeypatch):
-    def full_for_frames(_descriptor: int) -> None:
+    def refuse_frames(_descriptor: int) -> None:
         if (tmp_path / "clip.mp4").exists():
-            no_space()
+            refuse_for_space()
 
-    monkeypatch.setattr(os, "fsync", full_for_frames)
+    monkeypatch.setattr(os, "fsync", refuse_frames)
     with pytest.raises(ClipNotSaved, match=r"saved as .*clip\.mp4, but its frames"):
         save(new_clip(), tmp_path / "clip.mp4", tmp_path / "frames")
-    assert names(tmp_path) == ["clip.mp4", "clip.txt"]
+    assert list_names(tmp_path) == ["clip.mp4", "clip.txt"]
     assert probe(tmp_path / "clip.mp4").num_frames == 5
 
 
@@ -304,22 +304,22 @@ def test_frames_in_a_folder_that_is_not_ours_are_all_or_none(new_clip, tmp_path)
     (tmp_path / "00003.png").write_bytes(b"theirs")
     with pytest.raises(FileExistsError):
         save_frames(new_clip().frames, tmp_path, "")
-    assert names(tmp_path) == ["00003.png"]
+    assert list_names(tmp_path) == ["00003.png"]
     assert (tmp_path / "00003.png").read_bytes() == b"theirs"
 
 
-def gone(folder: Path) -> None:
+def remove(folder: Path) -> None:
     """Away with it."""
     shutil.rmtree(folder)
 
 
-def replaced(folder: Path) -> None:
+def replace(folder: Path) -> None:
     """A file stands in its place."""
     shutil.rmtree(folder)
     folder.write_bytes(b"theirs")
 
 
-@pytest.mark.parametrize("harm", [gone, replaced])
+@pytest.mark.parametrize("harm", [remove, replace])
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
 def test_a_clip_whose_folder_went_is_whole_in_the_second_place(new_clip, tmp_path, during, data_folder, harm, when):
     folder = tmp_path / "clips"
@@ -332,11 +332,11 @@ def test_a_clip_whose_folder_went_is_whole_in_the_second_place(new_clip, tmp_pat
     assert_in_second_place(saved, data_folder, "o")
     assert [path.parent for path in saved.frames] == [data_folder / "clip"] * len(clip.frames)
     assert all(path.is_file() for path in (*saved.frames, *saved.copies))
-    assert names(data_folder) == ["clip", "clip.gif", "clip.mp4", "clip.txt"]
-    assert names(tmp_path) == (["clips"] if harm is replaced else [])
+    assert list_names(data_folder) == ["clip", "clip.gif", "clip.mp4", "clip.txt"]
+    assert list_names(tmp_path) == (["clips"] if harm is replace else [])
 
 
-@pytest.mark.parametrize("harm", [gone, replaced])
+@pytest.mark.parametrize("harm", [remove, replace])
 def test_frames_that_are_kept_of_a_clip_without_ffmpeg_are_kept_where_there_is_a_place(
     new_clip, tmp_path, fake_ffmpeg, data_folder, harm
 ):
@@ -346,7 +346,7 @@ def test_frames_that_are_kept_of_a_clip_without_ffmpeg_are_kept_where_there_is_a
     with pytest.raises(EncodeFailed) as caught:
         save(new_clip(), tmp_path / "clips" / "clip.mp4")
     assert f"The 5 frames are kept as pictures in {data_folder / 'clip_frames'};" in str(caught.value)
-    assert len(names(data_folder / "clip_frames")) == 5
+    assert len(list_names(data_folder / "clip_frames")) == 5
 
 
 def test_without_a_data_folder_the_folder_for_temporary_files_will_do(new_clip, tmp_path, monkeypatch, data_folder):
@@ -363,18 +363,18 @@ def test_frames_that_find_no_room_beside_their_video_are_in_the_second_place(
 ):
     fsync = os.fsync
 
-    def full_for_frames(descriptor: int) -> None:
+    def refuse_frames(descriptor: int) -> None:
         path = Path(f"/proc/self/fd/{descriptor}").resolve()
         if path.is_relative_to(tmp_path) and path.suffix == ".png":
-            no_space()
+            refuse_for_space()
         fsync(descriptor)
 
-    monkeypatch.setattr(os, "fsync", full_for_frames)
+    monkeypatch.setattr(os, "fsync", refuse_frames)
     saved = save(new_clip(), tmp_path / "clip.mp4", tmp_path / "clip")
     assert saved.video == tmp_path / "clip.mp4"
     assert [path.parent for path in saved.frames] == [data_folder / "clip"] * 5
     assert saved.notes == (f"{tmp_path / 'clip'} could not be written, so the frames are in {data_folder / 'clip'}.",)
-    assert names(tmp_path) == ["clip.mp4", "clip.txt"]
+    assert list_names(tmp_path) == ["clip.mp4", "clip.txt"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows renames in one step")
@@ -382,9 +382,9 @@ def test_a_name_that_was_claimed_in_vain_is_given_back(tmp_path, monkeypatch):
     def interrupt(*_given: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "hardlink_to", no_space)
+    monkeypatch.setattr(Path, "hardlink_to", refuse_for_space)
     monkeypatch.setattr(Path, "replace", interrupt)
     (tmp_path / "hidden").write_bytes(b"ours")
     with pytest.raises(KeyboardInterrupt):
         publish(tmp_path / "hidden", tmp_path / "clip.mp4")
-    assert names(tmp_path) == ["hidden"]
+    assert list_names(tmp_path) == ["hidden"]

@@ -26,20 +26,20 @@ def main() -> None:
         for path in sorted((checkout / folder).rglob("*.py")):
             module = ".".join(path.relative_to(checkout).with_suffix("").parts)
             if module in wanted:
-                found[module] = noted(ast.parse(path.read_text("utf-8")))
+                found[module] = note(ast.parse(path.read_text("utf-8")))
     text = json.dumps(found, sort_keys=True)
     (HERE / f"{name}.json.xz").write_bytes(lzma.compress(text.encode(), preset=9))
     print(f"{len(found)} modules of {checkout}")
 
 
-def noted(tree: ast.Module) -> dict[str, Any]:
+def note(tree: ast.Module) -> dict[str, Any]:
     """What a module defines: functions with their parameters, classes, variables, and what it imports."""
     body = list(_run_at_import(tree.body))
     return {
-        "functions": _functions(body),
-        "classes": {node.name: _class(node) for node in body if isinstance(node, ast.ClassDef)},
-        "names": sorted({name for node in body for name in _assigned(node)}),
-        "imports": sorted(line for node in body for line in _imported(node)),
+        "functions": _list_functions(body),
+        "classes": {node.name: _describe_class(node) for node in body if isinstance(node, ast.ClassDef)},
+        "names": sorted({name for node in body for name in _list_assigned(node)}),
+        "imports": sorted(line for node in body for line in _list_imported(node)),
     }
 
 
@@ -54,19 +54,23 @@ def _run_at_import(body: list[ast.stmt]) -> Iterator[ast.stmt]:
             yield from _run_at_import(inner)
 
 
-def _functions(body: list[ast.stmt]) -> dict[str, str]:
+def _list_functions(body: list[ast.stmt]) -> dict[str, str]:
     return {n.name: ast.unparse(n.args) for n in body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))}
 
 
-def _class(node: ast.ClassDef) -> dict[str, Any]:
+def _describe_class(node: ast.ClassDef) -> dict[str, Any]:
     """Methods, and all that a class or its instances carry."""
-    own = {name for inner in ast.walk(node) for name in _assigned(inner, "self")}
-    own |= {name for inner in node.body for name in _assigned(inner)}
+    own = {name for inner in ast.walk(node) for name in _list_assigned(inner, "self")}
+    own |= {name for inner in node.body for name in _list_assigned(inner)}
     own |= {inner.name for inner in node.body if isinstance(inner, ast.ClassDef)}
-    return {"attributes": sorted(own), "bases": [ast.unparse(b) for b in node.bases], "methods": _functions(node.body)}
+    return {
+        "attributes": sorted(own),
+        "bases": [ast.unparse(b) for b in node.bases],
+        "methods": _list_functions(node.body),
+    }
 
 
-def _assigned(node: ast.AST, owner: str = "") -> list[str]:
+def _list_assigned(node: ast.AST, owner: str = "") -> list[str]:
     """Names that a statement gives a value; with `owner`, its attributes instead."""
     targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
     flat = [each for target in targets for each in ast.walk(target)]
@@ -76,7 +80,7 @@ def _assigned(node: ast.AST, owner: str = "") -> list[str]:
     return [each.attr for each in of if each.value.id == owner]  # type: ignore[attr-defined]
 
 
-def _imported(node: ast.stmt) -> list[str]:
+def _list_imported(node: ast.stmt) -> list[str]:
     if isinstance(node, ast.Import):
         return [f"{each.asname or each.name} <- {each.name}" for each in node.names]
     if isinstance(node, ast.ImportFrom):

@@ -15,25 +15,25 @@ from playwright.sync_api import sync_playwright
 
 from lib_svd.testing import write_checkpoint
 from tests.hosts.smoke.sd import write_sd_checkpoints
-from tests.hosts.smoke.server import OFFLINE, ROOT, Server, flags_of, installed
+from tests.hosts.smoke.server import OFFLINE, ROOT, Server, install, list_flags
 from tests.hosts.smoke.steps import STEPS
 from tests.hosts.smoke.tried import Tried
 from tests.needs import BROWSERS
 
 
 def main() -> int:
-    asked = _asked()
+    asked = _read_asked()
     asked.out.mkdir(parents=True, exist_ok=True)
     results = []
     with (
         tempfile.TemporaryDirectory() as temporary,
-        installed(asked.host, asked.python, asked.beside) as said,
+        install(asked.host, asked.python, asked.beside) as said,
         sync_playwright() as playwright,
     ):
         print(f"install.py: {said or 'nothing is missing'}", flush=True)
         model = asked.svd or write_checkpoint(Path(temporary) / "svd" / "random.safetensors")
         sd = write_sd_checkpoints(Path(temporary) / "sd")
-        flags = flags_of(asked.host, Path(temporary) / "sd", asked.models_dir)
+        flags = list_flags(asked.host, Path(temporary) / "sd", asked.models_dir)
         flags += ["--svd-dir", str(model.parent.absolute())]
         server = Server(asked.host, asked.python, asked.port, asked.out / "host.log", flags)
         try:
@@ -42,7 +42,7 @@ def main() -> int:
             browser = playwright.chromium.launch(executable_path=asked.chromium, args=["--no-sandbox"])
             tried = Tried(server, browser.new_page(viewport={"width": 1400, "height": 1100}), model, sd, asked)
             for step in STEPS:
-                results.append(_result(step, tried))
+                results.append(_try_step(step, tried))
         finally:
             server.stop()
     (asked.out / "results.json").write_text(json.dumps(results, indent=2) + "\n")
@@ -51,7 +51,7 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _result(step, tried: Tried) -> dict[str, object]:
+def _try_step(step, tried: Tried) -> dict[str, object]:
     began = time.monotonic()
     try:
         seen, passed = step(tried), True
@@ -64,7 +64,7 @@ def _result(step, tried: Tried) -> dict[str, object]:
     return {"step": name, "passed": passed, "seen": seen, "seconds": round(time.monotonic() - began, 1)}
 
 
-def _asked() -> argparse.Namespace:
+def _read_asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.hosts.smoke", description=main.__doc__)
     parser.add_argument("--host", type=Path, required=True, help="a web UI's checkout")
     parser.add_argument("--python", type=Path, help="its interpreter; its own venv's if not given")

@@ -80,7 +80,7 @@ def a_mark_is_kept_and_one_change_is_advised_and_made(t: Tried) -> str:
     t.one("#svd_clip_keep").click()
     t.sees("#svd_clip_kept >> text=Kept.")
     t.shoot("a_review")
-    changed = _changed(first, t.makes_a_clip("#svd_clip_apply"))
+    changed = _list_changed(first, t.makes_a_clip("#svd_clip_apply"))
     assert len(changed) == 1, changed
     assert t.page.locator("#svd_clip_sweep_shown input:checked").count() == 0  # the clip is not of the sweep
     return f"{advice[:60]}...; the next clip differs in {changed[0]}"
@@ -140,7 +140,7 @@ def _choose_card(t: Tried, path: str) -> None:
     t.one(f'.svd-card[data-clip="{path}"]').click()
 
 
-def _changed(first: ClipRequest, second: ClipRequest) -> list[str]:
+def _list_changed(first: ClipRequest, second: ClipRequest) -> list[str]:
     return [name for name, value in asdict(first).items() if value != asdict(second)[name]]
 
 

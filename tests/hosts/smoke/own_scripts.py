@@ -24,14 +24,14 @@ def scripts_in_the_page_give_pictures_and_clips(t: Tried) -> str:
     seen = []
     for tab in ("txt2img", "img2img"):
         t.page.evaluate(f"switch_to_{tab}()")
-        _animates(t, tab)
+        _animate(t, tab)
         seen += [_run(t, tab, title) for title, tabs in SCRIPTS.items() if tab in tabs and _choose(t, tab, title)]
         t.choose(f"#tab_{tab} #script_list", "None")
     assert seen
     return "; ".join(seen)
 
 
-def _animates(t: Tried, tab: str) -> None:
+def _animate(t: Tried, tab: str) -> None:
     """See that the accordion is on, and that pictures and clips are small."""
     enable = t.one(f"#{tab}_svd_enable input[type=checkbox]")
     if not enable.is_visible():

@@ -12,7 +12,7 @@ from torch import Tensor
 from lib_svd.checkpoints import networks
 from lib_svd.checkpoints.networks import Shape
 from lib_svd.engine.config import DecoderConfig, EncoderConfig, NetworkConfigs, UNetConfig
-from lib_svd.testing import NARROW, random_tensor
+from lib_svd.testing import NARROW, draw_tensor
 
 WIDTH, CONTEXT = 320, 768  # by these web UIs know the family
 CONFIGS = NetworkConfigs(
@@ -62,27 +62,27 @@ def write_sd_checkpoints(folder: Path) -> list[str]:
     folder.mkdir(parents=True)
     names = ["smoke_a", "smoke_b"]
     for seed, name in enumerate(names):
-        save_file(_tensors(seed), folder / f"{name}.safetensors")
+        save_file(_make_tensors(seed), folder / f"{name}.safetensors")
         (folder / f"{name}.yaml").write_text(json.dumps({"model": A1111}))
     return names
 
 
-def _tensors(seed: int) -> dict[str, Tensor]:
+def _make_tensors(seed: int) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    tensors = {name: random_tensor(name, shape, generator).half() for name, shape in _shapes().items()}
+    tensors = {name: draw_tensor(name, shape, generator).half() for name, shape in _list_shapes().items()}
     return tensors | {f"{TEXT}embeddings.position_ids": torch.arange(PLACES)[None]}
 
 
-def _shapes() -> dict[str, Shape]:
-    unet, encoder, decoder = (networks.shapes(part, CONFIGS) for part in ("unet", "encoder", "decoder"))
-    found = {f"first_stage_model.{name}": shape for name, shape in (encoder | decoder).items()} | _text_shapes()
+def _list_shapes() -> dict[str, Shape]:
+    unet, encoder, decoder = (networks.list_shapes(part, CONFIGS) for part in ("unet", "encoder", "decoder"))
+    found = {f"first_stage_model.{name}": shape for name, shape in (encoder | decoder).items()} | _list_text_shapes()
     for name, shape in unet.items():
         if not any(word in name for word in TEMPORAL):
-            found |= {f"model.diffusion_model.{each}": size for each, size in _of_an_image(name, shape).items()}
+            found |= {f"model.diffusion_model.{each}": size for each, size in _list_image_shapes(name, shape).items()}
     return found
 
 
-def _of_an_image(name: str, shape: Shape) -> dict[str, Shape]:
+def _list_image_shapes(name: str, shape: Shape) -> dict[str, Shape]:
     """A weight of a frame's UNet as SD1.5 has it: 1x1 convolutions, and attention to more than one word."""
     if name.endswith((".proj_in.weight", ".proj_out.weight")):
         return {name: (*shape, 1, 1)}
@@ -93,7 +93,7 @@ def _of_an_image(name: str, shape: Shape) -> dict[str, Shape]:
     return query | {f"{block}norm2.weight": width, f"{block}norm2.bias": width}
 
 
-def _text_shapes() -> dict[str, Shape]:
+def _list_text_shapes() -> dict[str, Shape]:
     """CLIP ViT-L/14's text encoder."""
     wide, square = (CONTEXT,), (CONTEXT, CONTEXT)
     linear = {f"self_attn.{letter}_proj": square for letter in ("q", "k", "v", "out")}

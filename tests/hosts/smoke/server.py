@@ -49,7 +49,7 @@ ARGUMENTS = (
 
 
 @contextmanager
-def installed(checkout: Path, python: Path, beside: Sequence[Path] = ()) -> Iterator[str]:
+def install(checkout: Path, python: Path, beside: Sequence[Path] = ()) -> Iterator[str]:
     """The extension in `extensions/`, its install.py run as by the host; afterwards the checkout is as it was.
 
     Beside it stand the folders of other extensions that are named. Gives what install.py said. Its packages stay in the
@@ -90,7 +90,7 @@ def installed(checkout: Path, python: Path, beside: Sequence[Path] = ()) -> Iter
             (checkout / name).write_bytes(was)
 
 
-def flags_of(checkout: Path, sd: Path, models: Path | None) -> list[str]:
+def list_flags(checkout: Path, sd: Path, models: Path | None) -> list[str]:
     """What a web UI is started with: of the flags that it has those for a CPU alone, and its folders of models.
 
     Raises:
@@ -200,12 +200,12 @@ class Server:
         """The API's status and answer."""
         content = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, content, {"Content-Type": "application/json"})
-        answer: Future[tuple[int, bytes]] = self._calls.submit(_answered, request)
+        answer: Future[tuple[int, bytes]] = self._calls.submit(_ask, request)
         self.wait(answer.done, path)
         return answer.result()
 
 
-def _answered(request: urllib.request.Request) -> tuple[int, bytes]:
+def _ask(request: urllib.request.Request) -> tuple[int, bytes]:
     """Status and content."""
     try:
         with urllib.request.urlopen(request) as answer:
@@ -214,5 +214,5 @@ def _answered(request: urllib.request.Request) -> tuple[int, bytes]:
         return error.code, error.read()
 
 
-def base64_of(path: Path) -> str:
+def encode_base64(path: Path) -> str:
     return base64.b64encode(path.read_bytes()).decode("ascii")

@@ -16,11 +16,11 @@ from PIL import Image
 from lib_svd import video
 from lib_svd.animate import Destination, animate, order
 from lib_svd.checkpoints import recognise
-from lib_svd.hosts.standalone import standalone_host
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.request import ClipRequest
 from tests.hosts.smoke.in_the_tab import TAB_STEPS
 from tests.hosts.smoke.own_scripts import scripts_in_the_page_give_pictures_and_clips
-from tests.hosts.smoke.server import base64_of
+from tests.hosts.smoke.server import encode_base64
 from tests.hosts.smoke.tried import SHORT, TABS, Tried
 from tests.hosts.smoke.two_people import (
     LONG_STEPS,
@@ -183,14 +183,14 @@ def a_clip_equals_the_stand_alone_one(t: Tried) -> str:
     settings = ClipRequest(seed=1, **SHORT)
     with TemporaryDirectory() as folder:
         own = order(settings, t.picture, recognise(t.model), Destination(out=Path(folder) / "alone.mp4"))
-        frames = animate(own, standalone_host("cpu")).clip.frames
+        frames = animate(own, make_standalone_host("cpu")).clip.frames
     most = max(int(abs(a.astype(int) - b.astype(int)).max()) for a, b in zip(frames, t.first_clip, strict=True))
     assert most <= CLOSE, f"off by {most} of 255"
     return f"largest difference {most} of 255"
 
 
 def the_hook_animates_by_api(t: Tried) -> str:
-    picture = base64_of(t.picture)
+    picture = encode_base64(t.picture)
     script = {"SVD": {"args": [{"checkpoint": t.model.name, **SHORT}]}}
     body = {"init_images": [picture], "steps": 2, "width": 64, "height": 64, "seed": 3, "alwayson_scripts": script}
     answer = t.server.call("/sdapi/v1/img2img", body)
@@ -208,7 +208,7 @@ def the_hook_animates_by_api(t: Tried) -> str:
 
 
 def the_api_plots_over_a_setting(t: Tried) -> str:
-    controls = _plot(t)
+    controls = _find_plot(t)
     labels, given = ([control[name] for control in controls] for name in ("label", "value"))
     for axis in "XYZ":
         given[labels.index(f"{axis} type")] = 0
@@ -231,7 +231,7 @@ def the_api_plots_over_a_setting(t: Tried) -> str:
 
 def clips_go_with_the_hosts_own_scripts(t: Tried) -> str:
     """Those that are chosen from a list, nearly all by their own defaults; one that fails without us is passed over."""
-    picture, seen = _small(t.picture), []
+    picture, seen = _shrink(t.picture), []
     for script in t.server.call("/sdapi/v1/script-info"):
         if script["is_alwayson"] or script["name"] in ("x/y/z plot", "custom code"):
             continue
@@ -257,7 +257,7 @@ def clips_go_with_the_hosts_own_scripts(t: Tried) -> str:
     return "; ".join(seen)
 
 
-def _small(picture: Path) -> str:
+def _shrink(picture: Path) -> str:
     """In base64, so that a script which cuts it into tiles has few."""
     stream = io.BytesIO()
     Image.open(picture).convert("RGB").resize((192, 128)).save(stream, "PNG")
@@ -286,16 +286,16 @@ def sd_checkpoints_switch_and_come_back(t: Tried) -> str:
     first, other = drawn(names[0]), drawn(names[1])
     again = t.api_clip(frames=True)
     back = drawn(names[0])
-    _same_clip(t, again)
-    assert len({*_pixels(first)}) > 1, f"{names[0]} draws one colour"
-    assert _pixels(first) == _pixels(back), f"{names[0]} draws another picture than before"
-    assert _pixels(first) != _pixels(other), f"{names[0]} and {names[1]} draw the same picture"
+    _assert_same_clip(t, again)
+    assert len({*_read_pixels(first)}) > 1, f"{names[0]} draws one colour"
+    assert _read_pixels(first) == _read_pixels(back), f"{names[0]} draws another picture than before"
+    assert _read_pixels(first) != _read_pixels(other), f"{names[0]} and {names[1]} draw the same picture"
     return f"{names[0]}, {names[1]}, a clip, {names[0]} with the same picture as before"
 
 
 def everything_unloads_and_comes_back(t: Tried) -> str:
     t.server.call("/sdapi/v1/unload-checkpoint", {})
-    _same_clip(t, t.api_clip(frames=True))
+    _assert_same_clip(t, t.api_clip(frames=True))
     picture = t.server.call("/sdapi/v1/txt2img", {"prompt": "a cat", "steps": 1, "width": 64, "height": 64})
     assert len(picture["images"]) == 1
     return "the same clip after unloading, then a picture"
@@ -310,8 +310,8 @@ def the_ui_reloads(t: Tried) -> str:
     t.server.wait_started()
     t.open_page()
     t.open_tab()
-    _same_clip(t, t.api_clip(frames=True))
-    assert _plot(t)[0]["choices"].count("[SVD] Motion") == 1
+    _assert_same_clip(t, t.api_clip(frames=True))
+    assert _find_plot(t)[0]["choices"].count("[SVD] Motion") == 1
     return "the tab is there again, the clip the same"
 
 
@@ -323,19 +323,19 @@ def nothing_went_wrong_unseen(t: Tried) -> str:
     return f"no error in the console, no traceback of ours in the log; {t.left_open} of gradio's streams left open"
 
 
-def _plot(t: Tried) -> list[dict[str, Any]]:
+def _find_plot(t: Tried) -> list[dict[str, Any]]:
     """The controls of txt2img's X/Y/Z plot, the list of axes for X first."""
     scripts = t.server.call("/sdapi/v1/script-info")
     (plot,) = [each for each in scripts if each["name"] == "x/y/z plot" and not each["is_img2img"]]
     return plot["args"]  # type: ignore[no-any-return]
 
 
-def _same_clip(t: Tried, made: dict[str, Any]) -> None:
+def _assert_same_clip(t: Tried, made: dict[str, Any]) -> None:
     frames = [np.asarray(Image.open(path)) for path in made["frames"]]
     assert all(np.array_equal(a, b) for a, b in zip(frames, t.first_clip, strict=True)), "another clip than before"
 
 
-def _pixels(text: str) -> bytes:
+def _read_pixels(text: str) -> bytes:
     return Image.open(io.BytesIO(base64.b64decode(text))).tobytes()
 
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, Request, WebSocket
 from playwright.sync_api import TimeoutError as NotYet
 
 from lib_svd.request import ClipRequest
-from tests.hosts.smoke.server import QUIET, Server, base64_of
+from tests.hosts.smoke.server import QUIET, Server, encode_base64
 
 SHORT = {"num_frames": 4, "num_steps": 3, "width": 128, "height": 128}
 TABS = "#tabs > .tab-nav"
@@ -118,7 +118,7 @@ class Tried:
         self.page.locator("ul.options li").filter(has_text=text).first.click()
 
     def api_clip(self, **settings: object) -> dict[str, Any]:
-        asked = {**SHORT, "seed": 1, "picture": base64_of(self.picture), "checkpoint": self.model.name, **settings}
+        asked = {**SHORT, "seed": 1, "picture": encode_base64(self.picture), "checkpoint": self.model.name, **settings}
         return self.server.call("/svd/v1/animate", asked)  # type: ignore[no-any-return]
 
     def number(self, name: str) -> float:

@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 _original = gr.routes.templates.TemplateResponse
 
 
-def folders() -> list[str]:
+def list_folders() -> list[str]:
     """Where they are."""
     return [str(HERE), *(str(Path(each.path).resolve()) for each in extensions.active())]
 
@@ -29,14 +29,14 @@ def put_into_pages() -> None:
     styles = [HERE / "style.css", *map(Path, scripts.list_files_with_name("style.css"))]
     body = "".join(f'<link rel="stylesheet" property="stylesheet" href="{_address(path)}">' for path in styles)
 
-    def with_assets(*given: Any, **named: Any) -> Any:
+    def add_assets(*given: Any, **named: Any) -> Any:
         response = _original(*given, **named)
         response.body = response.body.replace(b"</head>", f"{head}</head>".encode())
         response.body = response.body.replace(b"</body>", f"{body}</body>".encode())
         response.init_headers()
         return response
 
-    gr.routes.templates.TemplateResponse = with_assets
+    gr.routes.templates.TemplateResponse = add_assets
 
 
 def _address(path: Path) -> str:

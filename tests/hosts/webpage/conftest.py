@@ -48,7 +48,7 @@ class Webui:
 
 
 @contextmanager
-def serving(host: str, data: Path, *extensions: Path) -> Iterator[Webui]:
+def serve(host: str, data: Path, *extensions: Path) -> Iterator[Webui]:
     """A host with these extensions, until the end of the block."""
     if not Path(PYTHON[host]).exists():
         pytest.fail(f"There is no {PYTHON[host]}: run `make .venv-gradio3/installed`.")
@@ -84,7 +84,7 @@ def webui(
     (data / "models" / "svd").mkdir(parents=True)
     for family, name in (("svd_xt", "svd_xt"), ("sv3d_p", "turning_sv3d_p")):  # by name, the first is the usual one
         shutil.copy(checkpoint_of(family), data / "models" / "svd" / f"{name}.safetensors")
-    with serving(request.param, data, Path(__file__).parent / "probe", ROOT) as running:
+    with serve(request.param, data, Path(__file__).parent / "probe", ROOT) as running:
         yield running
 
 
@@ -103,7 +103,7 @@ def page(blank: Page, webui: Webui, complaints: list[str]) -> Iterator[Page]:
     blank.wait_for_selector("#txt2img_generate")
     blank.wait_for_function("Object.keys(opts).length > 0")
     yield blank
-    assert [text for text in complaints if not _of_no_consequence(text)] == []
+    assert [text for text in complaints if not _is_of_no_consequence(text)] == []
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def wait_for(done: Callable[[], bool], seconds: float, otherwise: Callable[[], s
         time.sleep(0.1)
 
 
-def _of_no_consequence(complaint: str) -> bool:
+def _is_of_no_consequence(complaint: str) -> bool:
     """Fonts and the like that gradio wants from elsewhere, and an upload that it gives up when it has been done."""
     harmless = ("manifest.json", "Failed to load resource", "fonts.googleapis.com", "AbortError")
     return any(text in complaint for text in harmless)

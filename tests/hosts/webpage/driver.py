@@ -65,12 +65,12 @@ class Driver:
         self.page.locator(f"#{element} .label-wrap").first.click()
         self.page.locator(f"#{inside}").first.wait_for(state="visible")
 
-    def text(self, element: str) -> str:
+    def read_text(self, element: str) -> str:
         """What can be read in a component; "" while it shows nothing. gradio 3 gives some ids twice."""
         found = self.page.locator(f"#{element}")
         return found.first.inner_text().strip() if found.count() else ""
 
-    def plays(self, element: str) -> dict[str, float]:
+    def check_playing(self, element: str) -> dict[str, float]:
         """Wait until the video in a component has moved on by itself, as it does in sight; its size and length."""
         self.page.locator(f"#{element} video").first.scroll_into_view_if_needed()
         self.page.wait_for_function(f"document.querySelector('#{element} video')?.currentTime > 0.05", timeout=60_000)
@@ -84,19 +84,19 @@ class Driver:
         self.page.set_input_files(f"#{element} input[type=file]", str(path))
         self.page.wait_for_selector(f"#{element} img")
 
-    def picture(self, element: str) -> Image.Image:
+    def get_picture(self, element: str) -> Image.Image:
         """The picture in a component."""
         found = self.page.wait_for_selector(f"#{element} img")
-        return self.loaded(found.get_attribute("src"))
+        return self.load_picture(found.get_attribute("src"))
 
-    def pictures(self, part: str) -> list[Image.Image]:
+    def list_pictures(self, part: str) -> list[Image.Image]:
         """The pictures of a gallery, in its order."""
         self.page.wait_for_selector(f"#{part}_gallery .thumbnail-item img")
         found = self.page.locator(f"#{part}_gallery .thumbnail-item.thumbnail-small img").all()
         found = found or self.page.locator(f"#{part}_gallery .thumbnail-item img").all()
-        return [self.loaded(image.get_attribute("src")) for image in found]
+        return [self.load_picture(image.get_attribute("src")) for image in found]
 
-    def loaded(self, address: str) -> Image.Image:
+    def load_picture(self, address: str) -> Image.Image:
         """A picture from where the page has it, with its text chunks."""
         if address.startswith("data:"):
             return Image.open(io.BytesIO(base64.b64decode(address.split(",", 1)[1])))

@@ -40,7 +40,7 @@ def serve(data: Path, port: int, flags: list[str], models: Path | None, output: 
             prevent_thread_lock=True,
             quiet=True,
             show_api=False,
-            allowed_paths=[str(data), *assets.folders()],
+            allowed_paths=[str(data), *assets.list_folders()],
         )
         shared.demo.server.config.timeout_graceful_shutdown = 3  # the click on Reload UI is itself still being answered
         progress.setup_progress_api(app)

@@ -44,7 +44,7 @@ class SettingsPage:
                     with gr.TabItem(elem_id=f"settings_{section[0]}", label=section[1]):
                         for key, info in self.shown.items():
                             if tuple(info.section[:2]) == section:
-                                self.components[key] = _component(key, info)
+                                self.components[key] = _build_component(key, info)
             self.text = gr.Textbox(elem_id="settings_json", value=opts.dumpjson, visible=False)
             restart.click(fn=shared.state.request_restart, _js="restart_reload", inputs=[], outputs=[])
         shared.settings_components = self.components
@@ -68,7 +68,7 @@ class SettingsPage:
         )
 
 
-def _component(key: str, info: Any) -> Any:
+def _build_component(key: str, info: Any) -> Any:
     given = info.component_args() if callable(info.component_args) else info.component_args or {}
     kinds = {str: gr.Textbox, int: gr.Number, bool: gr.Checkbox}
     kind = gr.HTML if info.do_not_save else info.component or kinds[type(info.default)]

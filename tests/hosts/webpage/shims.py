@@ -43,7 +43,7 @@ def _announce(kind: type) -> None:
     original = kind.__init__
 
     @wraps(original)
-    def announced(self: Any, *given: Any, **named: Any) -> None:
+    def announce(self: Any, *given: Any, **named: Any) -> None:
         from modules import script_callbacks, scripts
 
         self.webui_tooltip = named.pop("tooltip", None)
@@ -59,13 +59,13 @@ def _announce(kind: type) -> None:
         if scripts.scripts_current is not None:
             scripts.scripts_current.after_component(self, **named)
 
-    kind.__init__ = announced
+    kind.__init__ = announce
 
 
 def _keep_tooltips() -> None:
     original = gr.blocks.Block.get_config
 
-    def with_tooltip(self: Any) -> Any:
+    def add_tooltip(self: Any) -> Any:
         config = original(self)
         tooltip = getattr(self, "webui_tooltip", None)
         if tooltip:
@@ -73,7 +73,7 @@ def _keep_tooltips() -> None:
         config.pop("example_inputs", None)
         return config
 
-    gr.blocks.Block.get_config = with_tooltip
+    gr.blocks.Block.get_config = add_tooltip
 
 
 class _Event:
@@ -99,7 +99,7 @@ def _accept_old_spelling(kind: Any) -> None:
     original: Callable[..., None] = kind.__init__
 
     @wraps(original)
-    def tolerant(self: Any, *given: Any, tooltip: Any = None, source: Any = None, **named: Any) -> None:
+    def accept(self: Any, *given: Any, tooltip: Any = None, source: Any = None, **named: Any) -> None:
         if source:
             named["sources"] = [source]
         known = inspect.signature(original).parameters
@@ -110,7 +110,7 @@ def _accept_old_spelling(kind: Any) -> None:
         for event in self.EVENTS:
             setattr(self, str(event), _Event(getattr(self, str(event))))
 
-    kind.__init__ = tolerant
+    kind.__init__ = accept
     kind.update = gr.update
 
 

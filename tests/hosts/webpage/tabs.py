@@ -26,16 +26,20 @@ from modules_forge import main_thread
 from tests.hosts.webpage.settings import SettingsPage
 
 
-def whole_page() -> gr.Blocks:
+def build_page() -> gr.Blocks:
     """Make everything anew, in the order in which hosts do."""
     infotext_utils.reset()
     script_callbacks.ui_settings_callback()
     interfaces = [
-        (_generation("txt2img", scripts.scripts_txt2img, txt2img.txt2img, "submit"), "Txt2img", "txt2img"),
-        (_generation("img2img", scripts.scripts_img2img, img2img.img2img, "submit_img2img"), "Img2img", "img2img"),
+        (_build_generation("txt2img", scripts.scripts_txt2img, txt2img.txt2img, "submit"), "Txt2img", "txt2img"),
+        (
+            _build_generation("img2img", scripts.scripts_img2img, img2img.img2img, "submit_img2img"),
+            "Img2img",
+            "img2img",
+        ),
     ]
     scripts.scripts_current = None
-    interfaces += [(_extras(), "Extras", "extras"), (_png_info(), "PNG Info", "pnginfo")]
+    interfaces += [(_build_extras(), "Extras", "extras"), (_build_png_info(), "PNG Info", "pnginfo")]
     settings = SettingsPage()
     interfaces += script_callbacks.ui_tabs_callback()
     interfaces += [(settings.interface, "Settings", "settings")]
@@ -50,7 +54,7 @@ def whole_page() -> gr.Blocks:
     return page
 
 
-def _generation(part: str, runner: Any, job: Callable[..., Any], submit: str) -> gr.Blocks:
+def _build_generation(part: str, runner: Any, job: Callable[..., Any], submit: str) -> gr.Blocks:
     """A tab with prompts, sizes, the controls of scripts, and a gallery."""
     scripts.scripts_current = runner
     runner.initialize_scripts(is_img2img=part == "img2img")
@@ -60,9 +64,9 @@ def _generation(part: str, runner: Any, job: Callable[..., Any], submit: str) ->
         with gr.Row(equal_height=False):
             with gr.Column(variant="compact", elem_id=f"{part}_settings"):
                 runner.prepare_ui()
-                pictures = _source_pictures() if part == "img2img" else []
+                pictures = _build_source_pictures() if part == "img2img" else []
                 runner.setup_ui_for_section("sampler")
-                sizes = _sizes(part)
+                sizes = _build_sizes(part)
                 more = [gr.Slider(0, 1, 0.75, step=0.01, label="Denoising strength")] if pictures else []
                 runner.setup_ui_for_section("seed")
                 with gr.Row(elem_id=f"{part}_accordions", elem_classes="accordions"):
@@ -89,7 +93,7 @@ def _generation(part: str, runner: Any, job: Callable[..., Any], submit: str) ->
     return tab
 
 
-def _sizes(part: str) -> list[Any]:
+def _build_sizes(part: str) -> list[Any]:
     """Count, batch, guidance, height, width."""
     with gr.Row(elem_id=f"{part}_column_size"):
         width = gr.Slider(64, 2048, 512, step=8, label="Width", elem_id=f"{part}_width")
@@ -101,7 +105,7 @@ def _sizes(part: str) -> list[Any]:
     return [count, size, guidance, height, width]
 
 
-def _source_pictures() -> list[Any]:
+def _build_source_pictures() -> list[Any]:
     with gr.Tabs(elem_id="mode_img2img"):
         with gr.TabItem("img2img", id="img2img", elem_id="img2img_img2img_tab"):
             picture = gr.Image(label="Image for img2img", source="upload", type="pil", elem_id="img2img_image")
@@ -129,7 +133,7 @@ def _paste_fields(part: str, toprow: Any, runner: Any, sizes: list[Any], picture
     )
 
 
-def _extras() -> gr.Blocks:
+def _build_extras() -> gr.Blocks:
     """Twice the size."""
 
     def enlarge(task: str, picture: Any) -> Any:
@@ -158,7 +162,7 @@ def _extras() -> gr.Blocks:
     return tab
 
 
-def _png_info() -> gr.Blocks:
+def _build_png_info() -> gr.Blocks:
     """What is written in a picture, and where it may be sent."""
 
     def run_pnginfo(picture: Any) -> tuple[str, str, str]:

@@ -8,7 +8,7 @@ from base64 import b64decode
 
 import pytest
 
-from tests.hosts.webpage.conftest import ROOT, serving, wait_for
+from tests.hosts.webpage.conftest import ROOT, serve, wait_for
 from tests.hosts.webpage.driver import Driver
 
 TAB = "svd_clip"
@@ -25,11 +25,11 @@ def tab(on, picture):
     return on
 
 
-def seen(on, element, text, seconds=20):
-    wait_for(lambda: text in on.text(element), seconds, lambda: f"{element}: {on.text(element)!r}")
+def wait_until_seen(on, element, text, seconds=20):
+    wait_for(lambda: text in on.read_text(element), seconds, lambda: f"{element}: {on.read_text(element)!r}")
 
 
-def picture_job(on, part):
+def run_picture_job(on, part):
     on.write(f"{part}_width", 96)
     on.write(f"{part}_height", 64)
     on.write(f"{part}_steps", 3)
@@ -37,17 +37,17 @@ def picture_job(on, part):
 
 
 def test_a_picture_becomes_a_clip_that_plays(tab, webui):
-    assert "96x64" in tab.text(f"{TAB}_seen_note")
-    shown = tab.picture(f"{TAB}_seen").size
+    assert "96x64" in tab.read_text(f"{TAB}_seen_note")
+    shown = tab.get_picture(f"{TAB}_seen").size
     assert shown[0] / shown[1] == pytest.approx(96 / 64, rel=0.03)
     tab.generate(TAB)
     tab.page.wait_for_selector(".progressDiv")
     tab.finish(TAB)
-    found = tab.plays(f"{TAB}_clip")
+    found = tab.check_playing(f"{TAB}_clip")
     assert (found["width"], found["height"]) == (96, 64)
-    assert len(tab.pictures(TAB)) == 5
+    assert len(tab.list_pictures(TAB)) == 5
     assert "Steps: 3" in tab.read(f"{TAB}_infotext")
-    seen(tab, f"{TAB}_status", "5 frames of 96x64")
+    wait_until_seen(tab, f"{TAB}_status", "5 frames of 96x64")
     clips = list((webui.data / "outputs" / "svd").rglob("*.mp4"))
     assert clips
     assert all(clip.with_suffix(".txt").exists() for clip in clips)
@@ -65,7 +65,7 @@ def test_a_clip_can_be_stopped(tab, how):
     else:
         tab.page.click(f"#{TAB}_{how.lower()}")
     tab.finish(TAB)
-    wait_for(lambda: tab.text(f"{TAB}_status") != "", 30, lambda: "nothing is said")
+    wait_for(lambda: tab.read_text(f"{TAB}_status") != "", 30, lambda: "nothing is said")
     assert tab.see(f"#{TAB}_status .error").count() == 0
     assert tab.see(f"#{TAB}_clip video").count() == 0
 
@@ -80,30 +80,30 @@ def test_two_people_stop_their_own_clips(tab, webui, picture):
     for each in (tab, other):
         each.write(f"{TAB}_num_steps", 100)
         each.write(f"{TAB}_num_frames", 100)
-    says(tab, "Sampling")
+    wait_until_says(tab, "Sampling")
     tab.page.evaluate("window.scrollBy(0, 500)")  # not by the wheel, which scrolls what it is over
     tab.page.wait_for_function(
         "window.scrollY > 300 && document.querySelector('.progressDiv')?.getBoundingClientRect().top >= 0"
     )
-    says(other, "In queue: 1")
+    wait_until_says(other, "In queue: 1")
     other.page.click(f"#{TAB}_interrupt")
     other.finish(TAB)
-    seen(other, f"{TAB}_status", "was taken out of the queue before it was begun")
+    wait_until_seen(other, f"{TAB}_status", "was taken out of the queue before it was begun")
     tab.page.wait_for_function("/Sampling/.test(document.querySelector('.progressDiv')?.textContent)")
 
     for setting, value in (("num_steps", 3), ("num_frames", 5)):
         other.write(f"{TAB}_{setting}", value)
-    says(other, "In queue: 1")
+    wait_until_says(other, "In queue: 1")
     tab.page.click(f"#{TAB}_interrupt")
     tab.finish(TAB)
-    seen(tab, f"{TAB}_status", "was stopped")
+    wait_until_seen(tab, f"{TAB}_status", "was stopped")
     other.finish(TAB)
-    seen(other, f"{TAB}_status", "5 frames of 96x64")
+    wait_until_seen(other, f"{TAB}_status", "5 frames of 96x64")
     assert "Steps: 3" in other.read(f"{TAB}_infotext")
     other.page.close()
 
 
-def says(tab, text):
+def wait_until_says(tab, text):
     """Press Generate, and wait until the bar says so."""
     tab.generate(TAB)
     tab.page.wait_for_function("text => document.querySelector('.progressDiv')?.textContent.includes(text)", arg=text)
@@ -112,7 +112,7 @@ def says(tab, text):
 def test_without_a_picture_a_sentence_says_so(on):
     on.open(TAB)
     on.page.click(f"#{TAB}_generate")
-    seen(on, f"{TAB}_status", "There is no picture yet")
+    wait_until_seen(on, f"{TAB}_status", "There is no picture yet")
     on.finish(TAB)
 
 
@@ -132,12 +132,12 @@ def test_a_gallery_sends_its_picture_to_the_tab(on, picture, source):
     if source != "txt2img":
         on.upload(f"{source}_image", picture)
     if source != "extras":
-        picture_job(on, source)
+        run_picture_job(on, source)
     on.generate(source)
     on.finish(source)
-    made = on.picture(f"{source}_gallery").size
+    made = on.get_picture(f"{source}_gallery").size
     on.page.click(f"#{source}_send_to_{TAB}")
-    assert on.picture(f"{TAB}_picture").size == made
+    assert on.get_picture(f"{TAB}_picture").size == made
     assert on.shown_tab() == TAB
 
 
@@ -171,16 +171,16 @@ def test_frames_go_back_to_other_tabs_and_into_the_tab_again(tab):
     for target in ("img2img", "extras"):
         tab.open(TAB)
         tab.page.click(f"#{TAB}_send_to_{target}")
-        assert tab.picture(f"{target}_image").size == (96, 64)
+        assert tab.get_picture(f"{target}_image").size == (96, 64)
         assert tab.shown_tab() == target
     tab.open(TAB)
-    assert tab.picture(f"{TAB}_picture").size == (150, 100)
+    assert tab.get_picture(f"{TAB}_picture").size == (150, 100)
     tab.page.click(f"#{TAB}_continue")
-    wait_for(lambda: tab.picture(f"{TAB}_picture").size == (96, 64), 30, lambda: "the picture stays")
+    wait_for(lambda: tab.get_picture(f"{TAB}_picture").size == (96, 64), 30, lambda: "the picture stays")
 
 
 def test_pictures_are_animated_where_it_is_switched_on(on, webui):
-    picture_job(on, "txt2img")
+    run_picture_job(on, "txt2img")
     on.write("txt2img_batch_count", 2)
     on.generate("txt2img")
     on.finish("txt2img")
@@ -193,10 +193,10 @@ def test_pictures_are_animated_where_it_is_switched_on(on, webui):
     before = set((webui.data / "outputs" / "svd").rglob("*.mp4"))
     on.generate("txt2img")
     on.finish("txt2img")
-    on.plays("txt2img_svd_clips")
+    on.check_playing("txt2img_svd_clips")
     assert on.see("#txt2img_svd_clips video").count() in (2, 4)  # gradio 3 gives an id twice
-    assert len(on.pictures("txt2img")) == 3  # and none of the grid
-    assert "SVD steps: 3" in on.pictures("txt2img")[1].info["parameters"]
+    assert len(on.list_pictures("txt2img")) == 3  # and none of the grid
+    assert "SVD steps: 3" in on.list_pictures("txt2img")[1].info["parameters"]
     clips = set((webui.data / "outputs" / "svd").rglob("*.mp4")) - before
     assert len(clips) == 2
     assert all("SVD picture: " in clip.with_suffix(".txt").read_text() for clip in clips)
@@ -216,10 +216,10 @@ def test_two_jobs_that_take_as_long_each_show_their_own_clip(webui, tmp_path, pi
     (tmp_path / "same" / "scripts" / "same.py").write_text(NO_TIME)
     data = tmp_path / "data"
     shutil.copytree(webui.data / "models", data / "models")
-    with serving(webui.host, data, tmp_path / "same", ROOT) as running:
+    with serve(webui.host, data, tmp_path / "same", ROOT) as running:
         blank.goto(running.address)
         on = Driver(blank)
-        picture_job(on, "txt2img")
+        run_picture_job(on, "txt2img")
         on.unfold("txt2img_svd", "txt2img_svd_enable")
         on.page.check("#txt2img_svd_enable input")
         wait_for(lambda: on.read("txt2img_svd_num_frames") == "5", 30, lambda: on.read("txt2img_svd_checkpoint"))
@@ -233,11 +233,11 @@ def test_two_jobs_that_take_as_long_each_show_their_own_clip(webui, tmp_path, pi
                 arg=shown[-1] if shown else None,
             )
             shown.append(on.page.eval_on_selector("#txt2img_svd_clips video", "video => video.src"))
-            assert "0.0 sec." in on.text("html_log_txt2img")
+            assert "0.0 sec." in on.read_text("html_log_txt2img")
 
 
 def test_a_plot_over_a_setting_makes_a_clip_for_each_value(on):
-    picture_job(on, "txt2img")
+    run_picture_job(on, "txt2img")
     on.choose("tab_txt2img #script_list", "X/Y/Z plot")
     plot = "script_txt2img_xyz_plot"
     on.page.wait_for_selector(f"#{plot}_x_type", state="visible")
@@ -245,31 +245,31 @@ def test_a_plot_over_a_setting_makes_a_clip_for_each_value(on):
     on.write(f"{plot}_x_values", "60, 90")
     on.generate("txt2img")
     on.finish("txt2img")
-    seen(on, "txt2img_svd_clips", "switch on Animate with SVD")
+    wait_until_seen(on, "txt2img_svd_clips", "switch on Animate with SVD")
     on.unfold("txt2img_svd", "txt2img_svd_enable")
     on.page.check("#txt2img_svd_enable input")
     wait_for(lambda: on.read("txt2img_svd_num_frames") == "5", 30, lambda: on.read("txt2img_svd_checkpoint"))
     on.generate("txt2img")
     on.finish("txt2img")
-    on.plays("txt2img_svd_clips")
+    on.check_playing("txt2img_svd_clips")
     assert on.see("#txt2img_svd_clips video").count() in (2, 4)  # gradio 3 gives an id twice
-    infotexts = [picture.info["parameters"] for picture in on.pictures("txt2img")[1:]]
+    infotexts = [picture.info["parameters"] for picture in on.list_pictures("txt2img")[1:]]
     assert ["SVD motion: 60" in infotexts[0], "SVD motion: 90" in infotexts[1]] == [True, True]
 
 
 def test_a_page_at_rest_asks_the_server_for_nothing(on):
-    picture_job(on, "txt2img")
+    run_picture_job(on, "txt2img")
     on.generate("txt2img")
     on.finish("txt2img")
     asked = []
     on.page.on("request", lambda request: asked.append(request.url))
 
-    def nothing_asked() -> bool:
+    def is_nothing_asked() -> bool:
         asked.clear()
         on.page.wait_for_timeout(3000)
         return asked == []
 
-    wait_for(nothing_asked, 60, lambda: f"asked for {asked}")
+    wait_for(is_nothing_asked, 60, lambda: f"asked for {asked}")
 
 
 def test_png_info_gives_settings_back_to_accordion_and_tab(on, webui, tmp_path):
@@ -277,7 +277,7 @@ def test_png_info_gives_settings_back_to_accordion_and_tab(on, webui, tmp_path):
     (tmp_path / "picture.png").write_bytes(b64decode(answer["images"][0]))
     on.open("pnginfo")
     on.upload("pnginfo_image", tmp_path / "picture.png")
-    seen(on, "pnginfo_html2", "SVD motion: 60")
+    wait_until_seen(on, "pnginfo_html2", "SVD motion: 60")
     on.page.click("#txt2img_tab")
     wait_for(lambda: on.read("txt2img_prompt") == "a hill", 30, lambda: on.read("txt2img_prompt"))
     on.unfold("txt2img_svd", "txt2img_svd_enable")
@@ -285,7 +285,7 @@ def test_png_info_gives_settings_back_to_accordion_and_tab(on, webui, tmp_path):
     wait_for(lambda: on.read("txt2img_svd_motion_bucket_id") == "60", 30, lambda: on.read("txt2img_svd_num_steps"))
     on.open("pnginfo")
     on.page.click(f"#pnginfo_send_to_{TAB}")
-    assert on.picture(f"{TAB}_picture").size == (96, 64)
+    assert on.get_picture(f"{TAB}_picture").size == (96, 64)
     motion = f"{TAB}_motion_bucket_id"
     wait_for(lambda: on.read(motion) == "60", 30, lambda: on.read(motion))
 
@@ -320,7 +320,7 @@ def test_pictures_are_kept_where_they_cannot_be_animated(on, webui):
     answer = webui.ask("/sdapi/v1/txt2img", sent)
     assert len(answer["images"]) == 1
     assert "nowhere.safetensors" in answer["info"]
-    picture_job(on, "txt2img")
+    run_picture_job(on, "txt2img")
     on.unfold("txt2img_svd", "txt2img_svd_enable")
     on.page.check("#txt2img_svd_enable input")
     wait_for(lambda: on.read("txt2img_svd_num_frames") == "5", 30, lambda: on.read("txt2img_svd_checkpoint"))
@@ -331,8 +331,8 @@ def test_pictures_are_kept_where_they_cannot_be_animated(on, webui):
         on.finish("txt2img")
     finally:
         hidden.with_suffix(".away").rename(hidden)
-    assert on.picture("txt2img_gallery").size == (96, 64)
-    seen(on, "html_log_txt2img", "Animate with SVD")
+    assert on.get_picture("txt2img_gallery").size == (96, 64)
+    wait_until_seen(on, "html_log_txt2img", "Animate with SVD")
 
 
 def test_after_reload_ui_there_is_one_tab_and_it_works(on, webui, picture, complaints):
@@ -346,7 +346,7 @@ def test_after_reload_ui_there_is_one_tab_and_it_works(on, webui, picture, compl
     on.page.wait_for_selector(f"#{TAB}_seen img")
     on.generate(TAB)
     on.finish(TAB)
-    on.plays(f"{TAB}_clip")
+    on.check_playing(f"{TAB}_clip")
 
 
 def test_a_tab_that_cannot_be_built_leaves_the_web_ui_alone(webui, tmp_path):
@@ -359,7 +359,7 @@ def test_a_tab_that_cannot_be_built_leaves_the_web_ui_alone(webui, tmp_path):
     broken.write_text(broken.read_text("utf-8").replace(begin, f"    raise OSError('no')\n{begin}"))
     data = tmp_path / "host"
     data.mkdir()
-    with serving(webui.host, data, copy) as running:
+    with serve(webui.host, data, copy) as running:
         assert "could not be built" in running.log()
         config = json.dumps(running.ask("/config"))
         assert "tab_txt2img" in config

@@ -14,7 +14,7 @@ from tests.hosts.webpage.conftest import ROOT, wait_for
 from tests.hosts.webpage.driver import Driver
 
 
-def small(on: Driver, part: str, steps: int = 6) -> None:
+def choose_small(on: Driver, part: str, steps: int = 6) -> None:
     on.write(f"{part}_width", 64)
     on.write(f"{part}_height", 64)
     on.write(f"{part}_steps", steps)
@@ -34,13 +34,13 @@ def test_the_page_has_every_tab_but_the_one_that_cannot_be_built(on, webui):
 
 
 def test_txt2img_makes_a_picture_and_shows_progress(on, webui):
-    small(on, "txt2img", steps=60)
+    choose_small(on, "txt2img", steps=60)
     on.write("txt2img_prompt", "a hill")
     on.generate("txt2img")
     on.page.wait_for_function("/\\d+%/.test(document.querySelector('.progressDiv')?.textContent)")
     on.page.wait_for_selector("#txt2img_gallery .livePreview img")
     on.finish("txt2img")
-    shown = on.picture("txt2img_gallery")
+    shown = on.get_picture("txt2img_gallery")
     assert shown.size == (64, 64)
     assert shown.info["parameters"].startswith("a hill\nSteps: 60, Sampler: Euler a")
     assert "Seed: 7" in on.page.inner_text("#html_info_txt2img")
@@ -50,7 +50,7 @@ def test_txt2img_makes_a_picture_and_shows_progress(on, webui):
 @pytest.mark.parametrize("how", ["button", "key"])
 def test_interrupt_ends_a_job(on, webui, how):
     made = set((webui.data / "outputs" / "txt2img-images").rglob("*.png"))
-    small(on, "txt2img", steps=150)
+    choose_small(on, "txt2img", steps=150)
     on.write("txt2img_batch_count", 16)
     on.generate("txt2img")
     # A web UI forgets an interrupt that comes before the job has begun, and the bar is there before that.
@@ -65,7 +65,7 @@ def test_interrupt_ends_a_job(on, webui, how):
 
 
 def test_several_pictures_have_a_grid_before_them_and_scripts_add_more(on):
-    small(on, "txt2img")
+    choose_small(on, "txt2img")
     on.write("txt2img_batch_count", 2)
     open_probe_script(on, "txt2img")
     on.page.check("#script_txt2img_probe_script_on input")
@@ -74,7 +74,7 @@ def test_several_pictures_have_a_grid_before_them_and_scripts_add_more(on):
     on.finish("txt2img")
     log = on.log("txt2img")
     assert "turned 7: before_process, process, sampling ['c', 'noise', 'uc', 'x'], image 0, sampling" in log
-    shown = on.pictures("txt2img")
+    shown = on.list_pictures("txt2img")
     assert len(shown) == 4
     assert shown[0].size == (128, 64)
     assert 'Probe note: "of mine, here"' in shown[1].info["parameters"]
@@ -91,7 +91,7 @@ def test_a_tab_of_an_extension_runs_jobs_with_a_preview(on, picture):
     on.page.keyboard.press("Escape")
     on.finish("probe")
     assert "interrupted word" in on.log("probe")
-    assert on.picture("probe_gallery").size == (150, 100)
+    assert on.get_picture("probe_gallery").size == (150, 100)
 
 
 def test_an_error_of_a_job_is_shown(on):
@@ -103,7 +103,7 @@ def test_an_error_of_a_job_is_shown(on):
 
 
 def test_a_picture_goes_from_a_gallery_to_other_tabs(on):
-    small(on, "txt2img")
+    choose_small(on, "txt2img")
     on.generate("txt2img")
     on.finish("txt2img")
     on.page.wait_for_selector("#txt2img_gallery img")
@@ -114,22 +114,22 @@ def test_a_picture_goes_from_a_gallery_to_other_tabs(on):
     ):
         on.open("txt2img")
         on.page.click(f"#{button}")
-        assert on.picture(element).size == (64, 64)
+        assert on.get_picture(element).size == (64, 64)
         assert on.shown_tab() == tab
 
 
 def test_img2img_and_extras_make_pictures_of_pictures(on, picture):
     on.open("img2img")
-    small(on, "img2img")
+    choose_small(on, "img2img")
     on.upload("img2img_image", picture)
     on.generate("img2img")
     on.finish("img2img")
-    assert on.picture("img2img_gallery").size == (64, 64)
+    assert on.get_picture("img2img_gallery").size == (64, 64)
     on.page.click("#img2img_send_to_extras")
     on.page.wait_for_selector("#extras_image img")
     on.generate("extras")
     on.finish("extras")
-    assert on.picture("extras_gallery").size == (128, 128)
+    assert on.get_picture("extras_gallery").size == (128, 128)
 
 
 def test_png_info_gives_settings_back_to_controls(on, webui, tmp_path):
@@ -183,10 +183,10 @@ def test_reload_ui_runs_scripts_again_and_the_page_still_works(on, webui, compla
     on.reload_ui()
     complaints.clear()  # gradio was surprised
     assert webui.ask("/probe/state")["started"] > before
-    small(on, "txt2img")
+    choose_small(on, "txt2img")
     on.generate("txt2img")
     on.finish("txt2img")
-    assert on.picture("txt2img_gallery").size == (64, 64)
+    assert on.get_picture("txt2img_gallery").size == (64, 64)
 
 
 def test_the_extension_is_found_where_hosts_look_for_it(webui):

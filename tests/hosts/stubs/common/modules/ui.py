@@ -13,7 +13,7 @@ restore_progress_symbol = "🌀"
 def create_ui():
     from tests.hosts.webpage import tabs
 
-    return tabs.whole_page()
+    return tabs.build_page()
 
 
 def setup_ui_api(app):
