@@ -45,6 +45,7 @@ def a_clip_is_finished_by_an_upscaler_of_the_web_ui(t: Tried) -> str:
 
 
 def settings_come_out_of_every_file(t: Tried) -> str:
+    t.open_tab()
     t.one("#svd_clip_from_file").get_by_text("Settings out of a file").click()
     made = _make_files(t)
     files = [Path(name) for name in (made["path"], *made["copies"], made["frames"][0])]
@@ -88,7 +89,7 @@ def the_web_uis_png_info_shows_the_settings(t: Tried) -> str:
 
 def settings_are_found_by_drafts(t: Tried) -> str:
     """With the model that comes along, which makes pictures that can be measured."""
-    t.give_picture()
+    t.open_tab()
     t.choose("#svd_clip_checkpoint", "demo")
     t.settles()
     t.one("#svd_clip_tune").get_by_text("Find my settings: drafts").click()
@@ -115,6 +116,7 @@ def a_container_of_the_web_uis_own_stands_beside_the_clip(t: Tried) -> str:
     """Neo lets its user choose mkv for videos, which no browser plays."""
     if "video_container" not in t.server.call("/sdapi/v1/options"):
         return "this web UI has no setting for it"
+    t.open_tab()
     t.server.call("/sdapi/v1/options", {"video_container": "mkv"})
     t.makes_a_clip("#svd_clip_generate")
     t.waits_for("document.querySelector('#svd_clip_clip video').currentTime > 0")
@@ -149,7 +151,7 @@ def _pictures(made: dict[str, Any]) -> list[Path]:
 AFTER_STEPS = (
     a_clip_is_finished_by_an_upscaler_of_the_web_ui,
     settings_come_out_of_every_file,
-    the_web_uis_png_info_shows_the_settings,
     settings_are_found_by_drafts,
+    the_web_uis_png_info_shows_the_settings,
     a_container_of_the_web_uis_own_stands_beside_the_clip,
 )
