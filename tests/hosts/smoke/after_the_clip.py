@@ -123,9 +123,10 @@ def a_container_of_the_web_uis_own_stands_beside_the_clip(t: Tried) -> str:
     t.shoot("a_clip_with_mkv")
     t.server.call("/sdapi/v1/options", {"video_container": "mp4"})
     clip = _clip_shown(t)
-    plays, beside = video.probe(clip), video.probe(clip.with_suffix(".mkv"))
+    other = video.Encoding.read("mkv").beside(clip)
+    plays, beside = video.probe(clip), video.probe(other)
     assert plays.num_frames == beside.num_frames == SHORT["num_frames"], (plays, beside)
-    return f"{clip.name} plays, and {clip.stem}.mkv is there"
+    return f"{clip.name} plays, and {other.name} is there"
 
 
 def _clip_shown(t: Tried) -> Path:
