@@ -28,6 +28,7 @@ PACKAGES = {
     "tqdm": "tqdm",
     "psutil": "psutil",
     "numpy": "numpy",
+    "markupsafe": "markupsafe",
     "opencv-python-headless": "cv2",
 }
 """What `pip install .` brings, and the module that each is."""

@@ -31,7 +31,7 @@ class SvdError(Exception):
     """Base of all errors of this project; its text is fit to be shown to a user, and can be written anywhere."""
 
     def __str__(self) -> str:
-        """Give the sentence; of a name that is no text, as a file's may be, its bytes as `\udcff`."""
+        """Give the sentence; of a name that is no text, as a file's may be, its bytes as `\\udcff`."""
         return super().__str__().encode("utf-8", "backslashreplace").decode("utf-8")
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 import stat
 from pathlib import Path
 from reprlib import Repr
 from typing import Any
 
+_FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four are as wide as an ideograph
 MOST_DIGITS = 40  # of a whole number; turning more into a number takes time with the square of their count
 
 
@@ -72,6 +74,21 @@ def make_showable(value: Any) -> Any:
     if isinstance(value, dict):
         return {make_showable(name): make_showable(each) for name, each in value.items()}
     return value
+
+
+def disarm_formula(value: Any) -> Any:
+    """Let text begin with an apostrophe where a spreadsheet would take it for a formula, see
+    https://owasp.org/www-community/attacks/CSV_Injection; numbers stay numbers.
+    """
+    if not isinstance(value, str):
+        return value
+    is_formula = value.startswith(("\t", "\r")) or value.lstrip(" \t\r\n").startswith(_FORMULAS)
+    return f"'{value}" if is_formula else value
+
+
+def pad_numbers(name: str) -> str:
+    """Write a name in the form by which names are sorted: svd_9 comes before svd_10, whatever the case."""
+    return re.sub(r"\d+", lambda digits: digits[0].zfill(20), name.lower())
 
 
 def quote(value: Any) -> str:

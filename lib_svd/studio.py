@@ -176,22 +176,33 @@ class Studio:
         made = order(request, picture, checkpoint, to, source=source)
         return replace(made, picture_path=saved_as) if saved_as else made
 
-    def animate(self, order: Order) -> SavedClip:
+    def animate(self, order: Order, sampled: SavedLatents | None = None) -> SavedClip:
         """Carry out an order with the loaded model, or load its model first, and note the clip in the history.
+
+        Args:
+            order: what to make.
+            sampled: latents that an earlier run of this order kept, which are then decoded; None: there are none.
 
         Returns:
             The clip; where every clip is finished, what came of that. The clip itself stays.
 
         Raises:
-            what `animate.animate` raises.
+            what `animate.animate` and `animate.decode_again` raise.
         """
         try:
-            saved = animate(order, self.host, self._load)
-            saved = note_clip(order, saved, self.host, self._load, measured=bool(self.host.options["svd_review"]))[0]
+            if sampled is None:
+                saved = animate(order, self.host, self._load)
+            else:
+                saved = decode_again(sampled, order.checkpoint, self.host, order.to)
+            saved = self.note(order, saved)
             return self._finish_too(saved) if self.host.options["svd_finish_every"] else saved
         finally:
             if not self.host.options["svd_keep_loaded"]:
                 self.unload()
+
+    def note(self, order: Order, saved: SavedClip) -> SavedClip:
+        """Measure a clip that was made by an order, where clips are, and note it in the history with its picture."""
+        return note_clip(order, saved, self.host, self._load, measured=bool(self.host.options["svd_review"]))[0]
 
     def decode_again(self, latents: SavedLatents, checkpoint: Checkpoint, to: Destination) -> SavedClip:
         """Decode latents of an earlier run, and note the clip in the history, without a picture and not measured.

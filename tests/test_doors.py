@@ -45,6 +45,8 @@ def test_command_line_tab_and_api_leave_the_same_and_say_the_same(by_hand, studi
     assert suffixes == {".mp4", ".txt", ".json"}
 
     noted, own = (asdict(history.find_entry(video)) for video in (here / "cat.mp4", saved.video))
+    for entry in (noted, own):
+        assert entry.pop("seconds").keys() == {"condition", "sample", "decode"}
     assert {**noted, "video": 0, "made": 0, "files": 0} == {**own, "video": 0, "made": 0, "files": 0}
     assert noted["measures"]["flow"] is not None
 

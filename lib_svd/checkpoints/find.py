@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
 from lib_svd.checkpoints.sources import is_model_folder
 from lib_svd.errors import BadCheckpoint
-from lib_svd.strangers import is_file, is_folder, quote
+from lib_svd.strangers import is_file, is_folder, pad_numbers, quote
 
 SUFFIX = ".safetensors"
 PARTS = (
@@ -40,7 +39,7 @@ def find_checkpoints(dirs: Iterable[Path]) -> list[Path]:
     seen: set[str] = set()
     for folder in map(Path, dirs):
         below = dict(_walk(folder, seen))
-        for place in sorted(below, key=_make_sort_key):
+        for place in sorted(below, key=pad_numbers):
             found.setdefault(below[place], _join_path(folder, place))
     return list(found.values())
 
@@ -164,11 +163,6 @@ def _join_path(folder: Path, place: str) -> Path:
     files.
     """
     return folder / place
-
-
-def _make_sort_key(place: str) -> str:
-    """Make a sort key in which svd_9 comes before svd_10, whatever the case."""
-    return re.sub(r"\d+", lambda digits: digits[0].zfill(20), place.lower())
 
 
 def _list_paths_below(path: Path, folder: Path) -> set[str]:

@@ -8,6 +8,7 @@ import sys
 import click
 
 from lib_svd.cli.animate import animate
+from lib_svd.cli.batch import batch
 from lib_svd.cli.check import check
 from lib_svd.cli.doctor import doctor
 from lib_svd.cli.finish import finish
@@ -32,7 +33,7 @@ def cli() -> None:
     """Stable Video Diffusion: one still picture becomes a short clip."""
 
 
-for command in (animate, sweep, tune, finish, review, check, history, info, inspect, doctor, serve):
+for command in (animate, batch, sweep, tune, finish, review, check, history, info, inspect, doctor, serve):
     cli.add_command(command)
 
 

@@ -182,7 +182,7 @@ def name_out(options: Options, source: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def make_folder(folder: Path) -> Iterator[Path]:
+def make_folder(folder: Path, option: str = "--out") -> Iterator[Path]:
     """Make a folder if need be, and take it away if nothing came there; raises BadOutput where it cannot be made."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
@@ -190,7 +190,9 @@ def make_folder(folder: Path) -> Iterator[Path]:
             each.mkdir(exist_ok=True)
     except OSError as error:
         why = error.strerror or error
-        raise BadOutput(f"The folder {folder} cannot be made here ({why}): choose another place with --out.") from error
+        raise BadOutput(
+            f"The folder {folder} cannot be made here ({why}): choose another place with {option}."
+        ) from error
     try:
         yield folder
     finally:

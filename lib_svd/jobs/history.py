@@ -28,13 +28,12 @@ from lib_svd.jobs.notes import BEST, LATEST, read_note
 from lib_svd.request import ClipRequest, split_mark
 from lib_svd.review import MEASURES, Review
 from lib_svd.settings import SETTINGS
-from lib_svd.strangers import is_text
+from lib_svd.strangers import disarm_formula, is_text
 from lib_svd.video import list_copy_suffixes
 
 MARKED = ("motion", "fidelity", "consistency")  # what a user may give 1 to 5 marks
 MOST_NOTE = 10_000  # characters
 TELLING = (".json", ".txt")  # suffixes of the files that tell how a clip was made; the first one tells more
-_FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four are as wide as an ideograph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +51,7 @@ class Entry:
     files: Sequence[str] | None = None  # the clip's own, see `owning`; None: not noted
     finished: str = ""  # what was done to it after it was made, see `Finishing.text`; "": nothing
     source: str = ""  # the name of the clip that was finished
+    seconds: Mapping[str, float] = field(default_factory=dict)  # that each stage took; empty: not known
 
     def write_brief(self) -> str:
         """Write the settings that every clip is shown with: `7 fps, motion 75`; the model's mark is for programs.
@@ -93,7 +93,12 @@ COLUMNS: Mapping[str, Callable[[Entry], Any]] = {
 
 
 def remember(
-    video: Path, settings: ClipRequest, picture: str, review: Review | None, files: Iterable[Path] | None = None
+    video: Path,
+    settings: ClipRequest,
+    picture: str,
+    review: Review | None,
+    files: Iterable[Path] | None = None,
+    seconds: Mapping[str, float] | None = None,
 ) -> Entry:
     """Write down what a clip was made from and what was measured, if it was; marks and note that are there stay.
 
@@ -103,11 +108,15 @@ def remember(
         picture: where the picture is.
         review: what was measured.
         files: all that was written with the clip; None: not known.
+        seconds: that each stage took.
 
     Raises:
         BadOutput: it cannot be written beside the clip.
     """
-    return _remember(replace(find_entry(video), settings=asdict(settings), picture=picture), review, files)
+    took = {stage: round(each, 3) for stage, each in (seconds or {}).items()}
+    return _remember(
+        replace(find_entry(video), settings=asdict(settings), picture=picture, seconds=took), review, files
+    )
 
 
 def remember_finished(
@@ -357,20 +366,13 @@ def write_csv(clips: Sequence[Entry], path: Path) -> None:
                 writer = csv.DictWriter(file, list(COLUMNS))
                 writer.writeheader()
                 writer.writerows(
-                    {name: _escape_formula(told) for name, told in each.flatten().items()} for each in clips
+                    {name: disarm_formula(told) for name, told in each.flatten().items()} for each in clips
                 )
             publish(unfinished, path)
     except FileExistsError as error:
         raise BadOutput(f"{path} is there already: choose another name.") from error
     except OSError as error:
         raise BadOutput(f"{path} cannot be written ({error.strerror or error}): choose another place.") from error
-
-
-def _escape_formula(told: Any) -> Any:
-    """Let text begin with an apostrophe where a spreadsheet would take it for a formula, see
-    https://owasp.org/www-community/attacks/CSV_Injection; numbers stay numbers.
-    """
-    return f"'{told}" if isinstance(told, str) and told.lstrip(" \t\r\n").startswith(_FORMULAS) else told
 
 
 def list_differing(clips: Sequence[Entry]) -> list[str]:

@@ -81,7 +81,9 @@ _KEPT: Mapping[str, Callable[[Any], bool]] = {
     "files": lambda files: files is None or (type(files) is list and all(isinstance(each, str) for each in files)),
     "finished": lambda finished: isinstance(finished, str),
     "source": lambda source: isinstance(source, str),
+    "seconds": lambda seconds: _are_numbers([*seconds.values()]),
 }
 """Every field of an Entry but the clip, and whether a value that was read is one."""
 
-_LATER = {"files": None, "finished": "", "source": ""}  # fields that notes of earlier versions do not have
+_LATER: Mapping[str, Any] = {"files": None, "finished": "", "source": "", "seconds": {}}
+"""Fields that notes of earlier versions do not have."""

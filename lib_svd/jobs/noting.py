@@ -68,8 +68,8 @@ def remember_clip(
         measured: None: it was not measured.
     """
     notes = list(saved.notes)
-    files = _list_files(saved)
-    _try_work("noted", lambda: history.remember(saved.video, settings, picture, measured, files), notes)
+    files, seconds = _list_files(saved), saved.clip.seconds
+    _try_work("noted", lambda: history.remember(saved.video, settings, picture, measured, files, seconds), notes)
     return replace(saved, notes=tuple(notes))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from lib_svd.video.formats import Keeps
 PNG_START = b"\x89PNG\r\n\x1a\n"
 _HEAD = len(PNG_START) + 25  # with the chunk IHDR
 _HAS_EXIF = 0x08  # a flag of the chunk VP8X
+_EXIF_BELOW, _USER_COMMENT, _LONG, _UNDEFINED, _DIRECTORY = 0x8769, 0x9286, 4, 7, 18  # tags, types, bytes
 
 
 def mark_file(path: Path, keeps: Keeps, infotext: str) -> None:
@@ -88,12 +90,21 @@ def _mark_gif(source: BinaryIO, target: BinaryIO, infotext: str) -> None:
 
 
 def _write_exif(infotext: str) -> bytes:
-    """Write it as A1111 does and every web UI reads it: the user's comment, 0x9286, in UTF-16 of big end."""
-    from PIL import Image
+    """Write it as A1111 does and every web UI reads it: the user's comment in UTF-16 of big end, in a directory of its
+    own, https://www.cipa.jp/std/documents/e/DC-X008-Translation-2019-E.pdf.
 
-    exif = Image.Exif()  # type: ignore[no-untyped-call]
-    exif[0x8769] = {0x9286: b"UNICODE\0" + infotext.encode("utf-16-be")}  # Pillow writes it big end first
-    return exif.tobytes().removeprefix(b"Exif\0\0")
+    Pillow writes the comment as numbers, and a web UI's piexif then finds no text.
+    """
+    comment = b"UNICODE\0" + infotext.encode("utf-16-be")
+    start = struct.pack(">2sHI", b"MM", 42, 8)
+    below = _directory(_EXIF_BELOW, _LONG, 1, len(start) + _DIRECTORY)
+    own = _directory(_USER_COMMENT, _UNDEFINED, len(comment), len(start) + 2 * _DIRECTORY)
+    return start + below + own + comment
+
+
+def _directory(tag: int, kind: int, count: int, value: int) -> bytes:
+    """Write a directory of TIFF with one entry, whose value is or is at that number, and none after it."""
+    return struct.pack(">HHHIII", 1, tag, kind, count, value, 0)
 
 
 _MARKS: dict[Keeps, Callable[[BinaryIO, BinaryIO, str], None]] = {

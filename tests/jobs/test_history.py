@@ -60,6 +60,15 @@ def test_a_list_has_all_of_a_clip_but_its_series_and_another_clip_once_its_note_
     assert history.read_entries(tmp_path)[0].note == "another"
 
 
+def test_how_long_each_stage_took_is_remembered(tmp_path):
+    video = write_clip(tmp_path / "a.mp4")
+    history.remember(video, complete(), "", None, seconds={"sample": 1.23456, "decode": 2})
+    assert history.find_entry(video).seconds == {"sample": 1.235, "decode": 2}
+    note = json.loads(video.with_suffix(".json").read_text())
+    video.with_suffix(".json").write_text(json.dumps({name: note[name] for name in note if name != "seconds"}))
+    assert history.find_entry(video).seconds == {}  # a note of an earlier version
+
+
 def test_measuring_again_keeps_marks_and_note(tmp_path):
     video = write_clip(tmp_path / "a.mp4")
     history.mark(video, marks={"motion": 4}, note="mine")

@@ -11,6 +11,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from lib_svd.clip import Clip, Frames
 from lib_svd.infotext import read_infotext
@@ -227,6 +228,21 @@ def test_every_format_can_be_written_where_the_tests_run():
     is_old = imageio_ffmpeg.get_ffmpeg_version().startswith("4.")  # AVIF came with 5.1
     assert [name for name in FORMATS if name != MAIN and not (is_old and name == "avif")] == OTHERS
     assert [name for name in list_formats() if name in FORMATS and not explain_why_not(name)] == OTHERS
+
+
+def test_the_comment_of_a_webp_is_of_the_type_that_web_uis_look_for(tmp_path):
+    """piexif, by which their PNG Info reads it, gives bytes of type 7 alone, and numbers of any other."""
+    with Image.open(save_as("webp", tmp_path, make_frames(2))) as picture:
+        exif = picture.info["exif"]
+    file = BytesIO(exif)
+    first = ImageFileDirectory_v2(exif[:8])
+    file.seek(first.next)
+    first.load(file)
+    own = ImageFileDirectory_v2(exif[:8])
+    file.seek(first[0x8769])
+    own.load(file)
+    assert own.tagtype == {0x9286: 7}
+    assert own[0x9286] == b"UNICODE\0" + TEXT.encode("utf-16-be")
 
 
 @pytest.mark.parametrize("name", [MAIN, "lossless", "gif", "webp-lossless", "apng"])

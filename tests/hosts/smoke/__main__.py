@@ -18,6 +18,7 @@ from tests.hosts.smoke.sd import write_sd_checkpoints
 from tests.hosts.smoke.server import OFFLINE, ROOT, Server, install, list_flags
 from tests.hosts.smoke.steps import STEPS
 from tests.hosts.smoke.tried import Tried
+from tests.hosts.smoke.upscaler import write_upscaler
 from tests.needs import BROWSERS
 
 
@@ -35,6 +36,7 @@ def main() -> int:
         sd = write_sd_checkpoints(Path(temporary) / "sd")
         flags = list_flags(asked.host, Path(temporary) / "sd", asked.models_dir)
         flags += ["--svd-dir", str(model.parent.absolute())]
+        flags += ["--esrgan-models-path", str(write_upscaler(Path(temporary) / "esrgan").parent)]
         server = Server(asked.host, asked.python, asked.port, asked.out / "host.log", flags)
         try:
             print(f"{asked.host.name} started in {server.wait_started():.0f} s", flush=True)

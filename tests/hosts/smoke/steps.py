@@ -18,6 +18,7 @@ from lib_svd.animate import Destination, animate, order
 from lib_svd.checkpoints import recognise
 from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.request import ClipRequest
+from tests.hosts.smoke.after_the_clip import AFTER_STEPS
 from tests.hosts.smoke.in_the_tab import TAB_STEPS
 from tests.hosts.smoke.own_scripts import scripts_in_the_page_give_pictures_and_clips
 from tests.hosts.smoke.server import encode_base64
@@ -345,6 +346,7 @@ STEPS = (
     the_tab_makes_a_clip_that_plays,
     the_tab_is_interrupted,
     *TAB_STEPS,
+    *AFTER_STEPS,
     txt2img_sends_its_picture,
     the_last_frame_goes_to_img2img_and_is_animated_there,
     the_pictures_stay_in_the_gallery_beside_their_clips,
