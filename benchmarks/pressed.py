@@ -18,6 +18,7 @@ from PIL import Image
 
 from lib_svd.hook import Hook
 from lib_svd.hosts import standalone
+from lib_svd.queue import JobQueue
 from lib_svd.studio import Studio
 from lib_svd.ui import tab
 from lib_svd.ui.standalone import StandalonePage
@@ -28,7 +29,7 @@ def main(folder: Path, name: str, picture: str, count: int) -> None:
     logging.disable(logging.CRITICAL)
     make_host = getattr(standalone, "make_standalone_host", None) or standalone.standalone_host  # its name before
     studio = Studio(make_host("cpu", model_dirs=(folder,), output_dir=folder / "clips"))
-    blocks, hook = tab.build(studio, StandalonePage(folder)), Hook(studio, str)
+    blocks, hook = tab.build(studio, StandalonePage(folder), JobQueue(studio)), Hook(studio, str)
     given = {"svd_clip_picture": Image.open(picture).convert("RGB"), "svd_clip_checkpoint": name}
     looks = {"headers": 0, "folders": 0}
 

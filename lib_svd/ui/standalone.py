@@ -101,6 +101,7 @@ class StandalonePage:
         self.choices, self.tasks, self.stop = Choices(folder / CHOICES), Tasks(), threading.Event()
         self._line = Line("svd")
         self._queue: JobQueue | None = None
+        self._exclusively: Callable[[str, Callable[[], list[Any]]], list[Any]] = lambda _, work: work()
         self._turning = threading.Lock()  # while one job follows another, so that a stop meets the one it is for
 
     def add_generate_buttons(self, part: str) -> Any:
@@ -189,7 +190,7 @@ class StandalonePage:
             )
         app = FastAPI(title=TITLE, redoc_url=None)
         app.add_api_route("/internal/progress", self._answer, methods=["POST"], include_in_schema=False)
-        self._exclusively = studio.host.queue.run_exclusively
+        self._exclusively = studio.host.queue.run_exclusively  # in turn with the jobs of the queue
         add_routes(app, studio, queue, [])
         return Door(OwnOnly(mount(app, blocks, self._folder, theme)), names, password)
 
@@ -209,6 +210,7 @@ class StandalonePage:
         with self._turning:
             if not self._line.begins(task):
                 return []  # nobody waits for it any more
+            self.stop.clear()
             self.tasks.start(task)
         began = time.perf_counter()
         try:

@@ -21,7 +21,7 @@ sample = recipe.sample
 def hanging(run, clip):
     Path("sampling").touch()
     while Path("hang").exists():
-        if run.host.queue.interrupted():
+        if run.host.queue.is_interrupted():
             raise KeyboardInterrupt
         time.sleep(0.01)
     return sample(run, clip)
@@ -36,12 +36,12 @@ def begin(here, checkpoint):
     (here / "in").mkdir()
     begun: list[subprocess.Popen[str]] = []
 
-    def start(*words: object, first: str = "") -> subprocess.Popen[str]:
+    def begin_batch(*words: object, first: str = "") -> subprocess.Popen[str]:
         small = ("--checkpoint", checkpoint, "--steps", 1, "--frames", 3, "--out-dir", "out", "--json")
-        begun.append(begin("batch", "in", *small, *words, cwd=here, first=first))
+        begun.append(start("batch", "in", *small, *words, cwd=here, first=first))
         return begun[-1]
 
-    yield start
+    yield begin_batch
     for running in begun:
         running.kill()
         running.communicate()
