@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class JobQueue:
     def __init__(self, studio: Studio) -> None:
         self._overheard = Overheard(studio.host.queue)
         self._studio = studio.report_to(self._overheard)
-        self._shelf = Shelf(studio.host.folders.list_clip_dirs()[-1])
+        self._folders = studio.host.folders
         self._changed = threading.Condition()  # holds the lock of all that follows
         self._jobs: dict[str, Job] = {}
         self._sizes: dict[str, int] = {}  # bytes that a job keeps on the disk, until it has ended
@@ -52,19 +53,20 @@ class JobQueue:
         self._is_closing = False
         self._thread: threading.Thread | None = None
 
+    @cached_property
+    def _shelf(self) -> Shelf:
+        """Where jobs are kept; not asked for before there is one, since asking makes the folder of clips."""
+        return Shelf(self._folders.list_clip_dirs()[-1])
+
     def open(self) -> None:
         """Take over what a program that was ended has left, and begin."""
         with self._changed:
             if self._thread is not None:
                 return
-            for job in self._shelf.take_over():
-                content = self._shelf.find_content(job)
-                size = content.stat().st_size if content else 0
-                if job.state is State.RUNNING:
-                    self._enter(_resume(job), size)
-                    self._put(self._jobs[job.id])
-                else:
-                    self._enter(job, size)
+            try:
+                self._take_over()
+            except OSError as error:
+                log.warning("Jobs that were left cannot be looked for: %s", error)
             self._thread = threading.Thread(target=self._work, name="svd-queue", daemon=True)
             self._thread.start()
 
@@ -196,6 +198,16 @@ class JobQueue:
     def wait(self) -> float:
         """Seconds after which it is worth asking again where the queue is full."""
         return min(self._seconds, 3600.0)
+
+    def _take_over(self) -> None:
+        for job in self._shelf.take_over():
+            content = self._shelf.find_content(job)
+            size = content.stat().st_size if content else 0
+            if job.state is State.RUNNING:
+                self._enter(_resume(job), size)
+                self._put(self._jobs[job.id])
+            else:
+                self._enter(job, size)
 
     def _work(self) -> None:
         while True:

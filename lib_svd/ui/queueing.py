@@ -75,6 +75,7 @@ class Queueing:
             job = self._queue.add(kind, {**order, "source": source}, None if image is None else _write_png(image))
         except SvdError as error:
             return render_error(str(error))
+        self._queue.open()
         position = self._queue.find_position(job)
         where = f"number {position} in the queue" if position else "its turn has come"
         return render_remark(f"Added with seed {job.order['seed']}: {where}.")

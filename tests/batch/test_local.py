@@ -65,7 +65,7 @@ def made(item, tmp_path, sampled):
 def test_kept_latents_are_decoded_and_the_clip_is_noted_as_any_other(shelf, item, sampled, made):
     name = shelf.choose_name(item).with_suffix("")
     for number, latents in enumerate((sampled[0] * 0, sampled[0])):
-        request = item.request if number else item.request.with_(seed=1)  # the first ones are of another clip
+        request = item.request if number else item.request.replace(seed=1)  # the first ones are of another clip
         save_latents(latents, request.infotext(), name.with_name(f"{name.name}-{number + 2}.latents.safetensors"))
     outcome = worker_of(shelf).make(item)
     assert len(sampled) == 1
