@@ -66,7 +66,7 @@ def test_kept_latents_are_decoded_and_the_clip_is_noted_as_any_other(shelf, item
     name = shelf.choose_name(item).with_suffix("")
     for number, latents in enumerate((sampled[0] * 0, sampled[0])):
         request = item.request if number else item.request.replace(seed=1)  # the first ones are of another clip
-        save_latents(latents, request.infotext(), name.with_name(f"{name.name}-{number + 2}.latents.safetensors"))
+        save_latents(latents, request.write_infotext(), name.with_name(f"{name.name}-{number + 2}.latents.safetensors"))
     outcome = worker_of(shelf).make(item)
     assert len(sampled) == 1
     assert np.array_equal(read_frames(outcome.clip)[0], made)
