@@ -141,7 +141,7 @@ def test_a_name_that_no_file_can_have_is_refused_as_any_that_is_not_there(models
 
 
 @pytest.mark.parametrize(
-    "case", [case for case, (make, _) in NEIGHBOURS.items() if make.__qualname__.startswith("named")]
+    "case", [case for case, (make, _) in NEIGHBOURS.items() if make.__qualname__.startswith("write_named")]
 )
 def test_what_the_library_would_not_open_is_not_taken(models: Path, case: str) -> None:
     before = set(models.iterdir())
