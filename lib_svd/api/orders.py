@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from lib_svd.api.fetching import fetch
 from lib_svd.api.wire import decode_base64, read
+from lib_svd.door import MOST_BYTES
 from lib_svd.errors import BadInput, BadPicture, BadRequest
 from lib_svd.finish.finishing import FINISHINGS
 from lib_svd.ports import Host
@@ -137,8 +138,6 @@ def find_picture(host: Host, name: Any) -> Path:
 
 
 def _read_bytes(path: Path) -> bytes:
-    from lib_svd.door import MOST_BYTES
-
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)

@@ -152,7 +152,9 @@ class JobQueue:
         """
         with self._changed:
             job = self.find(id)
-            if job.state is State.WAITING or (id == self._running and not self._overheard.stop()):
+            if job.state.is_end:
+                return job
+            if job.state is State.WAITING or not self._overheard.stop():
                 job = self._end(job, State.CANCELLED, Interrupted("The job was taken out of the queue."))
             return job
 
@@ -302,7 +304,7 @@ class JobQueue:
 def _resume(job: Job) -> Job:
     """Let a job wait again during which the program was ended, unless that was so too often."""
     if job.attempts < MOST_ATTEMPTS:
-        return replace(job, state=State.WAITING, place=job.place)
+        return replace(job, state=State.WAITING)
     message = "The program ended three times while this job was made: choose fewer frames or a smaller size."
     return replace(job, state=State.FAILED, ended=time.time(), error="Ended", message=message)
 

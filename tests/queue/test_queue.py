@@ -98,7 +98,8 @@ def test_a_job_that_waits_is_cancelled_and_so_is_one_that_runs(jobs, studio, con
     while jobs.find(running.id).state is not State.RUNNING:
         pass
     assert jobs.cancel(waiting.id).state is State.CANCELLED
-    assert jobs.cancel(running.id).state is State.CANCELLED  # its turn in the web UI has not come: at once
+    for _ in range(2):  # its turn in the web UI has not come: at once, and as often as somebody presses
+        assert jobs.cancel(running.id).state is State.CANCELLED
     gate.open()
     assert await_end(jobs, last).state is State.DONE
     assert len(list((tmp_path / "clips").glob("*.mp4"))) == 1
