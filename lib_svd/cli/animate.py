@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lib_svd.cli.options import (
-    ALSO,
     OUTPUT_DIR,
     PROGRAM,
-    EncodingType,
     Grouped,
     Options,
     add_request_options,
+    add_video_options,
     apply_preset,
     make_host,
     prepare,
@@ -45,14 +44,7 @@ if TYPE_CHECKING:
 @click.option("--checkpoint", help="Model: a file, a diffusers folder, or a name in the model folders.")
 @click.option("--out", type=Path, help="The clip, .mp4; a numbered name under output/ when not given.")
 @click.option("--frames-dir", type=Path, help="Folder for the frames as PNG files too.")
-@click.option("--also", multiple=True, type=EncodingType(), metavar="FORMAT", help=ALSO)
-@click.option(
-    "--enlarge",
-    type=click.IntRange(1, 64),
-    default=1,
-    metavar="N",
-    help="Show every pixel as a square of N in the video.",
-)
+@add_video_options
 @add_request_options
 @click.option(
     "--count",

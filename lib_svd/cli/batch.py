@@ -15,12 +15,11 @@ import click
 
 from lib_svd.cli.animate import make_folder, make_request
 from lib_svd.cli.options import (
-    ALSO,
     OUTPUT_DIR,
-    EncodingType,
     Grouped,
     Options,
     add_request_options,
+    add_video_options,
     apply_speed,
     make_host,
     read_settings,
@@ -53,14 +52,7 @@ POLL = 0.5  # seconds between two looks into a folder that is watched
 @click.option("--watch", is_flag=True, help="Go on with new pictures as they come, until Ctrl-C.")
 @click.option("--checkpoint", help="Model: a file, a diffusers folder, or a name in the model folders.")
 @click.option("--out-dir", type=Path, default=OUTPUT_DIR, show_default=True, help="Folder for clips and report.")
-@click.option("--also", multiple=True, type=EncodingType(), metavar="FORMAT", help=ALSO)
-@click.option(
-    "--enlarge",
-    type=click.IntRange(1, 64),
-    default=1,
-    metavar="N",
-    help="Show every pixel as a square of N in the video.",
-)
+@add_video_options
 @add_request_options
 @run_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a line a clip, and no progress.")

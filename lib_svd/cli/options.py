@@ -177,6 +177,13 @@ def apply_speed(request: ClipRequest, name: str | None, checkpoint: Checkpoint) 
     return request.replace(**{each: value for each, value in chosen.items() if getattr(request, each) is None})
 
 
+def add_video_options(command: F) -> F:
+    """Add the options of every command that says in which forms a clip is written."""
+    squares = "Show every pixel as a square of N in the video."
+    command = click.option("--enlarge", type=click.IntRange(1, 64), default=1, metavar="N", help=squares)(command)
+    return click.option("--also", multiple=True, type=EncodingType(), metavar="FORMAT", help=ALSO)(command)
+
+
 def add_model_options(command: F) -> F:
     """Add the options of every command that takes a model."""
     for option in (

@@ -21,31 +21,19 @@ from tests.test_kills import needs_fork
 ROOT = Path(__file__).parents[2]
 EVERY = 10  # of the moments one in so many; all of them were tried
 BATCH_UNTIL_KILLED = """
-import json, os, signal, sys
+import json, os, sys
 from pathlib import Path
 from lib_svd import animate
 from lib_svd.cli import main
 import lib_svd.batch.local, lib_svd.cli.batch_lines
+from tests.killing import kill_at
 
 folder, checkpoint, moments = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
-NAMES = ("mkdir", "link", "rename", "replace", "unlink", "rmdir", "fsync")
-REAL = {name: getattr(os, name) for name in NAMES}
 sample = animate.sample
 
-def killing_at(moment):
-    left = [moment]
-    def patched(name):
-        def call(*given, **named):
-            left[0] -= 1
-            with open("calls", "a") as file:
-                print(name, *(str(each).replace(" ", "_") for each in given), sep="_", file=file)
-            if left[0] == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return REAL[name](*given, **named)
-        return call
-    for name in NAMES:
-        setattr(os, name, patched(name))
-    return left
+def note(name, *given):
+    with open("calls", "a") as file:
+        print(name, *(str(each).replace(" ", "_") for each in given), sep="_", file=file)
 
 def sampled(*given):
     latents = sample(*given)
@@ -57,7 +45,7 @@ def run(moment):
     child = os.fork()
     if not child:
         animate.sample = sampled
-        left = killing_at(moment)
+        left = kill_at(moment, note)
         sys.argv = ["lib_svd", "batch", str(folder / "in"), "--checkpoint", checkpoint, "--steps", "1", "--frames", "3",
                     "--out-dir", "out", "--json"]
         with open("said", "w") as said:

@@ -71,6 +71,16 @@ def assert_clean(here: Path) -> None:
     assert left == []
 
 
+def begin_hanging(here, begin) -> subprocess.Popen[str]:
+    """Start a batch of two pictures that stands still in its first clip until `hang` is removed."""
+    for number in range(2):
+        save_picture(here / "in" / f"{number}.png", 150 + number, 100)
+    (here / "hang").touch()
+    running = begin(first=HANG)
+    wait_until((here / "sampling").exists)
+    return running
+
+
 def test_two_batches_into_one_folder_share_the_work(here, begin):
     names = [f"{number}.png" for number in range(6)]
     for number, name in enumerate(names):
@@ -169,11 +179,7 @@ def test_a_watched_picture_that_stalled_half_way_is_made_when_it_is_whole(here, 
 
 
 def test_a_picture_that_changes_after_it_was_looked_at_is_said(here, begin):
-    for number in range(2):
-        save_picture(here / "in" / f"{number}.png", 150 + number, 100)
-    (here / "hang").touch()
-    running = begin(first=HANG)
-    wait_until((here / "sampling").exists)
+    running = begin_hanging(here, begin)
     save_picture(here / "in" / "1.png", 100, 150)
     (here / "hang").unlink()
     out, _ = running.communicate(timeout=120)
@@ -182,11 +188,7 @@ def test_a_picture_that_changes_after_it_was_looked_at_is_said(here, begin):
 
 
 def test_a_folder_of_clips_that_goes_costs_no_more_than_what_was_in_it(here, begin):
-    for number in range(2):
-        save_picture(here / "in" / f"{number}.png", 150 + number, 100)
-    (here / "hang").touch()
-    running = begin(first=HANG)
-    wait_until((here / "sampling").exists)
+    running = begin_hanging(here, begin)
     (here / "out").rename(here / "gone")
     (here / "hang").unlink()
     _, err = running.communicate(timeout=120)

@@ -15,31 +15,17 @@ from lib_svd.request import ClipRequest
 ROOT = Path(__file__).parents[2]
 JOBS = 10
 RUN_UNTIL_DONE = """
-import os, random, signal, sys, threading
+import os, sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from lib_svd.hosts.standalone import make_standalone_host
-from lib_svd.queue import JobQueue, State
+from lib_svd.queue import JobQueue
 from lib_svd.studio import Studio
+from tests.killing import kill_at
 
 clips, checkpoint, picture, jobs = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
 kills = [int(each) for each in sys.argv[5].split(",")]  # calls of the system after which one is killed
-NAMES = ("mkdir", "link", "rename", "replace", "unlink", "rmdir", "fsync")
-REAL = {name: getattr(os, name) for name in NAMES}
-
-def kill_after(calls):
-    left = [calls]
-    def patched(name):
-        def call(*given, **named):
-            left[0] -= 1
-            if left[0] == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return REAL[name](*given, **named)
-        return call
-    for name in NAMES:
-        setattr(os, name, patched(name))
-
 def work(is_first, calls):
     host = make_standalone_host("cpu", model_dirs=(checkpoint.parent,), output_dir=clips, options={"svd_review": False})
     queue = JobQueue(Studio(host))
@@ -47,14 +33,12 @@ def work(is_first, calls):
         for seed in range(jobs):
             order = {"checkpoint": checkpoint.name, "num_frames": 2, "num_steps": 2, "seed": seed}
             queue.add("animate", order, picture.read_bytes(), title=str(seed))
-    if calls:
-        kill_after(calls)
+    kill_at(calls)
     queue.open()
     for job in queue.list_jobs():
         ended = queue.await_end(job.id).result(120)
         print(ended.title, ended.state.value, ended.message, [each["path"] for each in ended.clips], flush=True)
 
-deaths = 0
 for number, calls in enumerate([*kills, 0]):
     child = os.fork()
     if not child:
