@@ -29,6 +29,15 @@ def list_seeds(tab: Page) -> list[int]:
     return [int(seed[1]) for text in found if (seed := re.search(r"seed (\d+),", text))]
 
 
+def clear(tab: Page) -> None:
+    """Take every job off the list; all of them have ended."""
+    cards = tab.locator(".svd-job")
+    for left in reversed(range(cards.count())):
+        cards.first.locator("[data-act=forget]").click()
+        expect(cards).to_have_count(left)
+    expect(find_part(tab, "queue_jobs")).to_contain_text("The queue is empty")
+
+
 def test_clips_wait_in_the_queue_and_each_is_made_moved_or_cancelled(tab, served, picture):
     choose_picture(tab, picture)
     add(tab, 801, LONG)
@@ -54,16 +63,15 @@ def test_clips_wait_in_the_queue_and_each_is_made_moved_or_cancelled(tab, served
     for seed in (802, 804):
         expect(find_card(tab, seed)).to_have_attribute("data-state", "done")
         expect(find_card(tab, seed).locator("a")).to_contain_text(".mp4")
+    clear(tab)
     find_part(tab, "queue_file", "input[type=file]").set_input_files(served.folder / str(name))
     expect(find_part(tab, "queue_said")).to_contain_text("3 jobs were added.")
-    expect(tab.locator(".svd-job[data-state=running]")).to_have_count(1)
-    while tab.locator("[data-act=cancel]").count():
-        tab.locator("[data-act=cancel]").first.click()
-        tab.wait_for_timeout(500)
-    while tab.locator("[data-act=forget]").count():
-        tab.locator("[data-act=forget]").first.click()
-        tab.wait_for_timeout(300)
-    expect(find_part(tab, "queue_jobs")).to_contain_text("The queue is empty")
+    expect(find_card(tab, 801)).to_have_attribute("data-state", "running")
+    press(tab, 801, "cancel")
+    expect(find_card(tab, 801)).to_have_attribute("data-state", "cancelled")
+    for seed in (802, 804):
+        expect(find_card(tab, seed)).to_have_attribute("data-state", "done")
+    clear(tab)
 
 
 def test_what_cannot_be_is_said_and_nothing_waits(tab, picture):
