@@ -10,17 +10,18 @@ from typing import Any
 NAMES = ("mkdir", "link", "rename", "replace", "unlink", "rmdir", "fsync")
 
 
-def kill_at(step: int, note: Callable[..., None] = lambda name, *given: None) -> list[int]:
-    """Let this process be killed at its call of that number, counted from 1; 0: never.
+def kill_at(moment: int | str, note: Callable[..., None] = lambda name, *given: None) -> list[int]:
+    """Let this process be killed at one of its calls.
 
     Args:
-        step: the number.
+        moment: the call's number, counted from 1; 0: never. Or how a name ends: at the call after the first one that
+            is about such a name.
         note: is told of every call before it is made, and may fail in its place.
 
     Returns:
         The calls that are left until then, as they go down.
     """
-    left = [step]
+    left = [0 if isinstance(moment, str) else moment]
 
     def patch(name: str) -> Callable[..., Any]:
         real = getattr(os, name)
@@ -30,6 +31,8 @@ def kill_at(step: int, note: Callable[..., None] = lambda name, *given: None) ->
             left[0] -= 1
             if left[0] == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
+            if isinstance(moment, str) and left[0] < 0 and str(given[-1]).endswith(moment):
+                left[0] = 1
             return real(*given, **named)
 
         return call

@@ -17,7 +17,7 @@ from lib_svd.studio import Studio
 from lib_svd.testing import write_checkpoint
 from lib_svd.ui.offered import Offered
 from lib_svd.video import read_frames
-from tests.conftest import NARROW
+from tests.conftest import NARROW, SELF_DESCRIBED
 
 NAME = "svd_xt.safetensors"
 SMALL = ["--steps", 2, "--frames", 2, "--seed", 1, "--quiet"]
@@ -28,7 +28,9 @@ def models(here: Path) -> Path:
     """Two models of one name and other weights, in two folders."""
     for seed, folder in enumerate("ab"):
         (here / "models" / folder).mkdir(parents=True)
-        write_checkpoint(here / "models" / folder / NAME, NARROW, seed=seed, metadata={"svd.family": "svd_xt"})
+        write_checkpoint(
+            here / "models" / folder / NAME, NARROW, seed=seed, metadata={"svd.family": "svd_xt", **SELF_DESCRIBED}
+        )
     return here / "models"
 
 

@@ -31,10 +31,6 @@ from tests.killing import kill_at
 folder, checkpoint, moments = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
 sample = animate.sample
 
-def note(name, *given):
-    with open("calls", "a") as file:
-        print(name, *(str(each).replace(" ", "_") for each in given), sep="_", file=file)
-
 def sampled(*given):
     latents = sample(*given)
     with open("sampled", "a") as file:
@@ -45,7 +41,7 @@ def run(moment):
     child = os.fork()
     if not child:
         animate.sample = sampled
-        left = kill_at(moment, note)
+        left = kill_at(moment)
         sys.argv = ["lib_svd", "batch", str(folder / "in"), "--checkpoint", checkpoint, "--steps", "1", "--frames", "3",
                     "--out-dir", "out", "--json"]
         with open("said", "w") as said:
@@ -60,7 +56,7 @@ def run(moment):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 for moment in moments:
-    here = Path(sys.argv[4], f"{moment:03d}")
+    here = Path(sys.argv[4], str(moment))
     here.mkdir(parents=True)
     os.chdir(here)
     codes = [run(moment), run(0)]
@@ -68,8 +64,11 @@ for moment in moments:
 """
 
 
-def run(folder: Path, checkpoint: Path, moments: list[int], below: Path) -> None:
-    """Run a batch of two pictures for each moment, in a folder of its own `below`, killed there, and then again."""
+def run(folder: Path, checkpoint: Path, moments: list[int] | list[str], below: Path) -> None:
+    """Run a batch of two pictures for each moment, in a folder of its own `below`, killed there, and then again.
+
+    For what a moment is see `kill_at`.
+    """
     words = [sys.executable, "-c", BATCH_UNTIL_KILLED, folder, checkpoint, json.dumps(moments), below]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
@@ -77,7 +76,7 @@ def run(folder: Path, checkpoint: Path, moments: list[int], below: Path) -> None
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, checkpoint) -> Path:
-    """Two pictures, and in `000` a batch of them that nobody killed."""
+    """Two pictures, and in `0` a batch of them that nobody killed."""
     folder = tmp_path_factory.mktemp("batch")
     (folder / "in").mkdir()
     for number in range(2):
@@ -88,7 +87,7 @@ def folder(tmp_path_factory, checkpoint) -> Path:
 
 @needs_fork
 def test_a_batch_that_is_killed_goes_on_where_it_was(folder, checkpoint):
-    whole = folder / "000"
+    whole = folder / "0"
     calls = int((whole / "left").read_text().split()[0])
     assert json.loads((whole / "codes").read_text()) == [0, 0]
     assert calls > 60
@@ -96,7 +95,7 @@ def test_a_batch_that_is_killed_goes_on_where_it_was(folder, checkpoint):
     run(folder, checkpoint, moments, folder)
     names = files(whole)
     for moment in moments:
-        here = folder / f"{moment:03d}"
+        here = folder / str(moment)
         assert json.loads((here / "codes").read_text()) == [-signal.SIGKILL, 0], moment
         assert files(here) == names, moment
         for path in (here / "out").glob("*.mp4"):
@@ -115,13 +114,11 @@ def test_a_batch_that_is_killed_goes_on_where_it_was(folder, checkpoint):
 @needs_fork
 def test_what_was_sampled_and_kept_is_not_sampled_again(folder, checkpoint):
     """Killed at the first call after the latents of the first clip are there under their name."""
-    calls = (folder / "000" / "calls").read_text().split()
-    moment = next(number for number, name in enumerate(calls, 1) if name.endswith("latents.safetensors"))
-    run(folder, checkpoint, [moment + 1], folder / "kept")
-    here = folder / "kept" / f"{moment + 1:03d}"
+    run(folder, checkpoint, ["latents.safetensors"], folder / "kept")
+    here = folder / "kept" / "latents.safetensors"
     assert json.loads((here / "codes").read_text()) == [-signal.SIGKILL, 0]
     assert len((here / "sampled").read_text().split()) == 2
-    assert files(here) == files(folder / "000")
+    assert files(here) == files(folder / "0")
 
 
 def files(here: Path) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
 from lib_svd.jobs import history
 from tests.browser.conftest import PYTHONS, ROOT, Served, _serve
@@ -17,12 +17,9 @@ CUT = """marks => marks.filter((mark) =>
     mark.getBoundingClientRect().right > mark.closest(".svd-marks").getBoundingClientRect().right).length"""
 
 
-def is_in_view(tab: Page, what: Locator) -> bool:
-    box, size = what.bounding_box(), tab.viewport_size
-    assert box is not None
-    assert size is not None
-    across = box["x"] >= 0 and box["x"] + box["width"] <= size["width"]
-    return across and box["y"] >= 0 and box["y"] + box["height"] <= size["height"]
+def expect_in_view(what: Locator) -> None:
+    """All of it is in view, or soon will be; a hundredth is for what lies between two pixels."""
+    expect(what).to_be_in_viewport(ratio=0.99)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -37,7 +34,7 @@ def test_generate_is_at_hand_wherever_one_is_and_the_marks_are_whole(tab_of_a_ne
     whole = tab.evaluate("() => document.documentElement.scrollHeight")
     for down in range(0, whole, 600):
         tab.evaluate("(down) => scrollTo({top: down, behavior: 'instant'})", down)
-        assert is_in_view(tab, find_part(tab, "generate"))
+        expect_in_view(find_part(tab, "generate"))
     assert tab.evaluate("() => document.documentElement.scrollWidth") <= width
     for name in history.MARKED:
         marks = tab.locator(f"#svd_clip_mark_{name} label:has(input):visible")
@@ -47,7 +44,7 @@ def test_generate_is_at_hand_wherever_one_is_and_the_marks_are_whole(tab_of_a_ne
 def test_the_model_is_seen_at_once_and_comes_before_what_depends_on_it(tab_of_a_new_user):
     tab = tab_of_a_new_user
     tab.set_viewport_size({"width": 1366, "height": 768})
-    assert is_in_view(tab, find_part(tab, "checkpoint"))
+    expect_in_view(find_part(tab, "checkpoint"))
     model = find_part(tab, "checkpoint").bounding_box()
     for name in ("picture", "preset", "motion_bucket_id"):
         assert model["y"] + model["height"] <= find_part(tab, name).bounding_box()["y"]
@@ -63,8 +60,7 @@ def test_a_sweep_begun_at_the_end_of_the_settings_is_seen_at_work_and_when_it_is
     find_part(tab, "sweep_all").click()
     expect(tab.locator(".progressDiv")).to_contain_text("Clip 1 of 2")
     expect(tab.locator(".livePreview")).to_be_visible()
-    tab.wait_for_timeout(800)  # it scrolls there
-    assert is_in_view(tab, tab.locator(".progressDiv"))
+    expect_in_view(tab.locator(".progressDiv"))
     expect(find_part(tab, "clip", "video")).to_have_attribute("src", re.compile(r"sweep-svd-0001\.mp4"))
     expect(find_part(tab, "clip", "video")).to_be_in_viewport()
 
@@ -81,7 +77,7 @@ def test_what_was_said_of_the_last_job_goes_when_a_new_one_begins(tab_of_a_new_u
         find_part(tab, "generate").click()
         expect(find_part(tab, "status", ".error")).to_contain_text("There is no picture yet")
         expect(find_part(tab, "generate")).to_be_visible()
-        assert is_in_view(tab, find_part(tab, "status", ".error"))
+        expect_in_view(find_part(tab, "status", ".error"))
     choose_picture(tab, LIGHTHOUSE)
     set_number(tab, "num_steps", 100)
     find_part(tab, "generate").click()
@@ -103,5 +99,5 @@ def test_the_page_says_when_its_server_is_gone(blank, tmp_path, gradio):
     assert next(serving, None) is None
     expect(gone).to_be_visible(timeout=20_000)
     expect(gone).to_contain_text("does not answer")
-    assert is_in_view(blank, gone)
+    expect_in_view(gone)
     shoot(blank, "gone")
