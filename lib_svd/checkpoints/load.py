@@ -16,7 +16,8 @@ from lib_svd.checkpoints.native_layout import PARTS
 from lib_svd.checkpoints.recognise import Checkpoint
 from lib_svd.checkpoints.sources import Source, Stored
 from lib_svd.engine.config import NetworkConfigs
-from lib_svd.errors import Interrupted
+from lib_svd.engine.memory import is_out_of_memory
+from lib_svd.errors import Interrupted, OutOfMemory
 from lib_svd.ports import PART_NAMES, Host, Part, Resident
 from lib_svd.progress import Progress, Stage
 
@@ -78,11 +79,18 @@ def load(checkpoint: Checkpoint, host: Host, parts: Sequence[Part] = PARTS) -> S
     Raises:
         BadCheckpoint: a file changed since it was recognised.
         Interrupted: the user stopped it; nothing is kept.
+        OutOfMemory: the weights find no room; nothing is kept.
     """
     progress = _make_progress(checkpoint, host, parts)
     in_order = sorted(parts, key=lambda part: _find_place(checkpoint.sources[part]))
-    filled = {part: _build_and_fill(part, checkpoint, host, progress) for part in in_order}
     memory = host.memory
+    try:
+        filled = {part: _build_and_fill(part, checkpoint, host, progress) for part in in_order}
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        advice = "close other programs, or choose a model that is smaller"
+        raise OutOfMemory(f"There is no memory left to load {checkpoint.path.name}: {advice}.") from error
     residents = {part: memory.adopt(filled[part], memory.choose_dtype(part)) for part in parts}
     return Svd(checkpoint=checkpoint, residents=residents)
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,23 @@ log = logging.getLogger("svd")
 
 class NoSuchJob(BadInput):
     """There is no job of that id, or not any more."""
+
+
+@dataclass(frozen=True)
+class _End:
+    """How a job ended."""
+
+    state: State
+    error: str = ""  # the name of its class
+    message: str = ""  # a sentence
+
+    @classmethod
+    def of(cls, state: State, error: Exception) -> _End:
+        """End in an error."""
+        if isinstance(error, SvdError):
+            return cls(state, type(error).__name__, str(error))
+        why = f"{type(error).__name__}: {error}".rstrip(".: ")
+        return cls(state, type(error).__name__, f"The job could not be done ({why}): the log has more.")
 
 
 class JobQueue:
@@ -155,7 +172,8 @@ class JobQueue:
             if job.state.is_end:
                 return job
             if job.state is State.WAITING or not self._overheard.stop():
-                job = self._end(job, State.CANCELLED, Interrupted("The job was taken out of the queue."))
+                end = _End(State.CANCELLED, "Interrupted", "The job was taken out of the queue.")
+                job = self._end(job, end)
             return job
 
     def move(self, id: str, position: int) -> Job:
@@ -224,20 +242,23 @@ class JobQueue:
                 self._running = job.id
                 self._overheard.begin()
             began = time.monotonic()
-            state, error = self._make(job)
+            end = self._make(job)
             with self._changed:
                 self._running = ""
                 job = self._jobs[job.id]
-                if self._is_closing and state is not State.DONE and not job.state.is_end:
+                if self._is_closing and end.state is not State.DONE and not job.state.is_end:
                     self._put(replace(job, state=State.WAITING, attempts=job.attempts - 1))
                     return  # the next start goes on with it
                 if not job.state.is_end:
-                    job = self._end(job, state, error)
+                    job = self._end(job, end)
                     self._seconds = time.monotonic() - began
                 self._changed.notify_all()
 
-    def _make(self, job: Job) -> tuple[State, Exception | None]:
-        """Make a job's clips; whatever goes wrong, the next job is made."""
+    def _make(self, job: Job) -> _End:
+        """Make a job's clips; whatever goes wrong, the next job is made.
+
+        What went wrong is given in words: the exception itself would hold all that the job had in memory.
+        """
 
         def plan(path: Path) -> None:
             self._change(job.id, planned=str(path))
@@ -247,22 +268,20 @@ class JobQueue:
             for saved in read_kind(job.kind).make(task):
                 self._change(job.id, clips=(*self._jobs[job.id].clips, saved.as_dict()))
         except Interrupted as stop:
-            return State.CANCELLED, stop
+            return _End.of(State.CANCELLED, stop)
         except SvdError as error:
-            return State.FAILED, error
+            return _End.of(State.FAILED, error)
         except Exception as error:
             log.exception("A job failed")
-            return State.FAILED, error
-        return State.DONE, None
+            return _End.of(State.FAILED, error)
+        return _End(State.DONE)
 
     def _change(self, id: str, **changes: Any) -> None:
         with self._changed:
             self._put(replace(self._jobs[id], **changes))
 
-    def _end(self, job: Job, state: State, error: Exception | None) -> Job:
-        job = replace(job, state=state, ended=time.time())
-        if error is not None:
-            job = replace(job, error=type(error).__name__, message=_tell(error))
+    def _end(self, job: Job, end: _End) -> Job:
+        job = replace(job, state=end.state, ended=time.time(), error=end.error, message=end.message)
         self._put(job)
         self._sizes.pop(job.id, None)
         self._shelf.drop_content(job)
@@ -311,10 +330,3 @@ def _resume(job: Job) -> Job:
 
 def _sort_waiting(jobs: list[Job]) -> list[Job]:
     return sorted((job for job in jobs if job.state is State.WAITING), key=lambda job: job.place)
-
-
-def _tell(error: Exception) -> str:
-    if isinstance(error, SvdError):
-        return str(error)
-    why = f"{type(error).__name__}: {error}".rstrip(".:")
-    return f"The job could not be done ({why}): the log has more."
