@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ import torch
 from PIL import Image
 from torch import nn
 
+from lib_svd.errors import SvdError
 from lib_svd.progress import Preview, Progress
 
+log = logging.getLogger("svd")
 T = TypeVar("T")
 Part = Literal["vision", "encoder", "unet", "decoder"]
 PART_NAMES: dict[Part, str] = {
@@ -164,3 +167,12 @@ class Host:
     folders: Folders
     options: Options
     upscalers: Upscalers
+
+    def report(self, progress: Progress, preview: Preview | None = None) -> None:
+        """Show progress, see `Queue.report`; where that fails the work goes on, and the log says why."""
+        try:
+            self.queue.report(progress, preview)
+        except SvdError:
+            raise
+        except Exception:
+            log.warning("Progress could not be shown", exc_info=True)

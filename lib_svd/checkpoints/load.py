@@ -132,6 +132,6 @@ def _make_progress(checkpoint: Checkpoint, host: Host, parts: Sequence[Part]) ->
             raise Interrupted(f"{loading.title} was stopped.")
         if (done - shown) * 100 >= total:
             shown = done
-            host.queue.report(replace(loading, done=done // MEGABYTE))
+            host.report(replace(loading, done=done // MEGABYTE))
 
     return report_size

@@ -156,7 +156,7 @@ def finish(order: FinishOrder, host: Host) -> SavedClip:
     began = perf_counter()
 
     def report(stage: Stage, done: int, total: int) -> None:
-        host.queue.report(Progress(stage, done, total))
+        host.report(Progress(stage, done, total))
         if host.queue.is_interrupted():
             raise Interrupted("Finishing was stopped: the clip is as it was, and nothing is left of it.")
 
@@ -170,7 +170,7 @@ def finish(order: FinishOrder, host: Host) -> SavedClip:
         report(Stage.WRITING, 0, 1)
         made = Clip(frames=frames, fps=fps, infotext=infotext, seconds={"finish": perf_counter() - began})
         saved = video.save(made, order.out, None, order.copies, (*order.notes, *notes), encoding=order.encoding)
-        host.queue.report(Progress(Stage.WRITING, 1, 1))
+        host.report(Progress(Stage.WRITING, 1, 1))
         return _write_poster(saved, order.finishing.poster)
 
     saved = host.queue.run_exclusively("svd", work)

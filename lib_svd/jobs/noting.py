@@ -43,10 +43,10 @@ def note_clip(
     """
 
     def measure() -> Review:
-        host.queue.report(Progress(Stage.MEASURING, 0, 1))
+        host.report(Progress(Stage.MEASURING, 0, 1))
         tower = make_embed(load(order.checkpoint, host), host)
         numbers = review(saved.clip.frames, np.asarray(order.picture.image), tower)
-        host.queue.report(Progress(Stage.MEASURING, 1, 1))
+        host.report(Progress(Stage.MEASURING, 1, 1))
         return numbers
 
     notes = list(saved.notes)
@@ -84,9 +84,9 @@ def note_finished_clip(saved: SavedClip, host: Host, known: history.Entry | None
     """
 
     def measure() -> Review:
-        host.queue.report(Progress(Stage.MEASURING, 0, 1))
+        host.report(Progress(Stage.MEASURING, 0, 1))
         numbers = review(saved.clip.frames)
-        host.queue.report(Progress(Stage.MEASURING, 1, 1))
+        host.report(Progress(Stage.MEASURING, 1, 1))
         return numbers
 
     notes, frames = list(saved.notes), saved.clip.frames

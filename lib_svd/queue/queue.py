@@ -63,6 +63,7 @@ class JobQueue:
         self._folders = studio.host.folders
         self._changed = threading.Condition()  # holds the lock of all that follows
         self._jobs: dict[str, Job] = {}
+        self._unwritten: dict[str, None] = {}  # ids of jobs that the disk knows as they were before, in order
         self._sizes: dict[str, int] = {}  # bytes that a job keeps on the disk, until it has ended
         self._ends: dict[str, Future[Job]] = {}
         self._running = ""  # the id of the job that is being made
@@ -223,11 +224,11 @@ class JobQueue:
         for job in self._shelf.take_over():
             content = self._shelf.find_content(job)
             size = content.stat().st_size if content else 0
-            if job.state is State.RUNNING:
-                self._enter(_resume(job), size)
+            if job.state.is_end:
+                self._shelf.drop_content(job)
+            self._enter(_resume(job) if job.state is State.RUNNING else job, size)
+            if self._jobs[job.id] is not job:
                 self._put(self._jobs[job.id])
-            else:
-                self._enter(job, size)
 
     def _work(self) -> None:
         while True:
@@ -300,17 +301,22 @@ class JobQueue:
             self._sizes[job.id] = size
 
     def _put(self, job: Job) -> None:
-        """Note what has become of a job; where it cannot be written, it is true here and written with its next
-        change.
+        """Note what has become of a job; where it cannot be written, it is true here and written as soon as others
+        can be.
         """
         self._jobs[job.id] = job
-        try:
-            self._shelf.write(job)
-        except OSError as error:
-            log.warning("The job %s cannot be written: %s", job.id, error)
+        self._unwritten[job.id] = None
+        for id in [*self._unwritten]:
+            try:
+                self._shelf.write(self._jobs[id])
+            except OSError as error:
+                log.warning("The job %s cannot be written: %s", id, error)
+                return
+            del self._unwritten[id]
 
     def _drop(self, job: Job) -> None:
         self._shelf.remove(job)
+        self._unwritten.pop(job.id, None)
         del self._jobs[job.id], self._ends[job.id]
 
     def _check_room(self, size: int) -> None:

@@ -80,7 +80,7 @@ class Run:
         Raises:
             Interrupted: so they did.
         """
-        self.host.queue.report(progress, preview)
+        self.host.report(progress, preview)
         if self.host.queue.is_interrupted():
             raise Interrupted(f"{progress.title} was stopped.")
 
