@@ -164,9 +164,10 @@ class Svd:
         """Add a job and do not wait for it.
 
         Args:
-            kind: animate, extend, sweep or finish.
+            kind: animate, extend, sweep, folder or finish.
             picture: to animate, where the job takes one.
-            order: what else it takes: settings, `clip`, `sweep` and `values`, what is to be done to a clip.
+            order: what else it takes: settings, `clip`, `sweep` and `values`, `folder`, what is to be done to a
+                clip.
 
         Raises:
             Refused: the server did not take it.

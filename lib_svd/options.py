@@ -10,6 +10,7 @@ DEFAULTS: dict[str, Any] = {
     "svd_preset": "",  # the preset chosen last
     "svd_extra_dir": "",
     "outdir_svd_samples": "",
+    "svd_picture_dir": "",
     "svd_copies": [],
     "svd_formats": "",
     "svd_save_frames": False,

@@ -169,12 +169,25 @@ class Studio:
             raise BadRequest("There is no picture yet: choose one, paste one, or send one from another tab.")
         checkpoint = self.find_checkpoint(request.checkpoint)
         out = video.find_free_name(self.find_output_dir(), stem, ".mp4")
+        to = self.make_destination(out, with_frames=with_frames, also=also)
+        made = order(request, picture, checkpoint, to, source=source)
+        return replace(made, picture_path=saved_as) if saved_as else made
+
+    def make_destination(self, out: Path, *, with_frames: bool = False, also: Sequence[str] = ()) -> Destination:
+        """Say in which forms a clip is written: as the options have it, and in more formats.
+
+        Args:
+            out: the video.
+            with_frames: save the frames as pictures too.
+            also: formats beside those that every clip is written in.
+
+        Raises:
+            BadRequest: there is no such format.
+        """
         frames_dir = out.with_suffix("") if with_frames else None
         usual = self._list_copies()
         copies = (*usual, *(each for each in self.list_encodings(also) if each not in usual))
-        to = Destination(out=out, frames_dir=frames_dir, copies=copies, encoding=self._choose_encoding())
-        made = order(request, picture, checkpoint, to, source=source)
-        return replace(made, picture_path=saved_as) if saved_as else made
+        return Destination(out=out, frames_dir=frames_dir, copies=copies, encoding=self._choose_encoding())
 
     def animate(self, order: Order, sampled: SavedLatents | None = None) -> SavedClip:
         """Carry out an order with the loaded model, or load its model first, and note the clip in the history.

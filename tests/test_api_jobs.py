@@ -376,3 +376,16 @@ def test_a_picture_is_fetched_from_the_number_that_was_looked_at(client, studio,
     assert "has more than" in large.json()["message"]
     server.shutdown()
     server.server_close()
+
+
+def test_a_folder_is_a_job(client, picture):
+    """Its pictures lie where pictures may be read; as JSON and as a form."""
+    name = str(picture.parent)
+    job = await_end(client, client.post(JOBS, json={"kind": "folder", "folder": name, **SHORT}).json())
+    assert (job["state"], job["error"], len(job["clips"])) == ("done", None, 1)
+    form = {"kind": "folder", "folder": name, "recursive": "true", "num_frames": "2", "num_steps": "2"}
+    again = client.post(JOBS, files={field: (None, value) for field, value in form.items()})
+    assert again.status_code == 202, again.text
+    ended = await_end(client, again.json())
+    assert (ended["state"], ended["clips"]) == ("done", [])
+    assert client.post(JOBS, json={"kind": "folder", "folder": "/etc"}).status_code == 422

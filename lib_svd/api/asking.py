@@ -23,7 +23,7 @@ from lib_svd.hosts.lacking import describe_host
 from lib_svd.jobs import look
 from lib_svd.line import Room
 from lib_svd.presets import Presets
-from lib_svd.queue.kinds import read_text
+from lib_svd.queue.task import read_text
 from lib_svd.settings import SAMPLERS, SCHEDULES, name_meant
 from lib_svd.speeds import SPEEDS
 from lib_svd.strangers import quote

@@ -17,9 +17,10 @@ from lib_svd.door import MOST_BYTES
 from lib_svd.errors import BadInput, BadPicture, BadRequest
 from lib_svd.finish.finishing import FINISHINGS
 from lib_svd.ports import Host
-from lib_svd.queue.kinds import KINDS, Kind, read_kind
+from lib_svd.queue.kinds import KINDS, read_kind
+from lib_svd.queue.task import Kind
 from lib_svd.settings import SETTINGS, name_meant
-from lib_svd.strangers import is_file, is_text, quote
+from lib_svd.strangers import find_inside, is_file, is_text, quote
 
 EXAMPLE = '{"picture": "<base64>", "num_frames": 14}'
 FORM = "multipart/form-data"
@@ -123,18 +124,13 @@ def find_picture(host: Host, name: Any) -> Path:
         BadPicture: there is none.
     """
     refused = BadPicture(f"There is no picture {quote(name)} in the folders that programs may read: name one there.")
-    if not isinstance(name, str) or not is_text(name) or "\0" in name or len(name) > 4096:
-        raise refused
-    folders = [*host.folders.list_clip_dirs(), *host.folders.list_picture_dirs()]
     try:
-        paths = [Path(name)] if Path(name).is_absolute() else [folder / name for folder in folders]
-        for path in paths:
-            real = path.resolve()
-            if any(real.is_relative_to(folder.resolve()) for folder in folders) and is_file(real):
-                return real
+        found = find_inside(name, [*host.folders.list_clip_dirs(), *host.folders.list_picture_dirs()])
     except (OSError, RuntimeError, ValueError) as error:
         raise refused from error
-    raise refused
+    if found is None or not is_file(found):
+        raise refused
+    return found
 
 
 def _read_bytes(path: Path) -> bytes:

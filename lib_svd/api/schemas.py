@@ -96,12 +96,22 @@ _MORE: Mapping[str, Schema] = {
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": ["number", "string"]}}],
         "description": "its values, such as [60, 75, 90] or 1-4",
     },
+    "folder": {"type": "string", "description": "a folder of pictures, among those that programs may read"},
+    "recursive": {"type": "boolean", "description": "take the pictures in folders of it, too"},
     "for": {"type": "string", "description": "what the clip is finished for, such as social"},
+}
+_NEEDED: Mapping[str, list[str]] = {
+    "animate": ["picture"],
+    "extend": ["clip"],
+    "sweep": ["picture", "sweep"],
+    "folder": ["folder"],
+    "finish": [],
 }
 EXAMPLES: Mapping[str, Schema] = {
     "animate": {"picture": {"path": "00001-1.png"}, "checkpoint": "svd_xt.safetensors", "motion_bucket_id": 75},
     "extend": {"kind": "extend", "clip": "clip-svd-0001.mp4"},
     "sweep": {"kind": "sweep", "picture": {"path": "00001-1.png"}, "sweep": "motion", "values": [60, 75, 90]},
+    "folder": {"kind": "folder", "folder": "holiday", "motion_bucket_id": 75},
     "finish": {"kind": "finish", "clip": "clip-svd-0001.mp4", "loop": "pingpong", "smooth": "28"},
 }
 
@@ -122,14 +132,13 @@ def _describe_kind(kind: str, with_kind: bool) -> Schema:
     named: Schema = {"kind": {"enum": [kind]}} if with_kind else {}
     if kind == "finish":
         named["video"] = {"type": "string", "description": "a clip that comes along, as base64"}
-    elif kind != "extend":
+    elif "picture" in _NEEDED[kind]:
         named["picture"] = PICTURE
     for name in sorted(KINDS[kind].fields):
         named[name] = _describe_field(rows[name]) if name in rows else _MORE[name]
         for alias in rows[name].aliases if name in rows else ():
             named[alias] = {**_describe_field(rows[name]), "description": f"another name of {name}"}
-    needed = {"animate": ["picture"], "sweep": ["picture", "sweep"], "extend": ["clip"], "finish": []}[kind]
-    must = [*(["kind"] if with_kind and kind != "animate" else []), *needed]
+    must = [*(["kind"] if with_kind and kind != "animate" else []), *_NEEDED[kind]]
     return {"title": kind, "type": "object", "properties": named, "required": must, "additionalProperties": False}
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from lib_svd.animate import Destination, Order, order
 from lib_svd.batch.item import Item
@@ -14,7 +16,6 @@ from lib_svd.batch.worker import Outcome, State
 from lib_svd.clip import SavedClip
 from lib_svd.jobs import reopen_clip
 from lib_svd.studio import Studio
-from lib_svd.video import Encoding
 
 
 class LocalWorker:
@@ -23,21 +24,18 @@ class LocalWorker:
     Args:
         studio: makes them.
         shelf: where they go.
-        stop: ends the clip that is being made, as the studio's host knows it.
-        copies: other formats to write too.
-        enlarge: the video shows every pixel as a square of so many.
+        destine: says in which forms a clip of that name is written.
+        stop: ends the clip that is being made, as the studio's host knows it; None: whoever stops it does so himself.
     """
 
     def __init__(
         self,
         studio: Studio,
         shelf: Shelf,
-        stop: threading.Event,
-        copies: tuple[Encoding, ...] = (),
-        enlarge: int = 1,
+        destine: Callable[[Path], Destination],
+        stop: threading.Event | None = None,
     ) -> None:
-        self._studio, self._shelf, self._stop = studio, shelf, stop
-        self._copies, self._enlarge = copies, enlarge
+        self._studio, self._shelf, self._destine, self._stop = studio, shelf, destine, stop
 
     def make(self, item: Item) -> Outcome:
         """Make a clip; decode it where its latents are there, note it where the clip itself is."""
@@ -54,7 +52,8 @@ class LocalWorker:
 
     def cancel(self) -> None:
         """Stop the clip that is being made."""
-        self._stop.set()
+        if self._stop is not None:
+            self._stop.set()
 
     def _make(self, item: Item, asked: Order) -> SavedClip:
         clip = self._shelf.find_clips().get(item.key)
@@ -64,6 +63,6 @@ class LocalWorker:
 
     def _make_order(self, item: Item) -> Order:
         """Order a clip of the very bytes that the item was told by; raises BadInput."""
-        to = Destination(out=self._shelf.choose_name(item), copies=self._copies, enlarge=self._enlarge)
+        to = self._destine(self._shelf.choose_name(item))
         made = order(item.request, io.BytesIO(item.read_content()), item.checkpoint, to)
         return replace(made, picture_path=str(item.picture.absolute()))

@@ -113,12 +113,17 @@ def _make(options: Options, teller: Teller, pictures: Folder, host: Host, stop: 
     Raises:
         click.Abort: it was stopped before all was made.
     """
+    from lib_svd.animate import Destination
     from lib_svd.batch.drive import drive
     from lib_svd.batch.local import LocalWorker
     from lib_svd.studio import Studio
 
     batch = teller.batch
-    worker = LocalWorker(Studio(host), batch.shelf, stop, options["also"], options["enlarge"])
+
+    def destine(out: Path) -> Destination:
+        return Destination(out=out, copies=options["also"], enlarge=options["enlarge"])
+
+    worker = LocalWorker(Studio(host), teller.batch.shelf, destine, stop)
     try:
         drive(batch, worker)
         while options["watch"]:

@@ -74,9 +74,9 @@ class WebuiFolders:
         return folder
 
     def list_picture_dirs(self) -> list[Path]:
-        """List the folders of the web UI's own pictures."""
+        """List the folders of the web UI's own pictures, and the one that the user named."""
         options = self._options
-        named = [options[name] for name in ("outdir_samples", *PICTURES)]
+        named = [options[name] for name in ("outdir_samples", *PICTURES, "svd_picture_dir")]
         return list(dict.fromkeys(self._make_absolute(folder) for folder in named if folder))
 
     def list_clip_dirs(self) -> list[Path]:

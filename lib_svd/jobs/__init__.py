@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lib_svd.jobs.finishing import FinishOrder, finish, finish_order
     from lib_svd.jobs.looking import Looked, look, make_embed, read_clip_settings
     from lib_svd.jobs.noting import note_clip, remember_clip
+    from lib_svd.jobs.nth import NthOf
     from lib_svd.jobs.restoring import Restored, open_clip, reopen_clip, restore_entry
     from lib_svd.jobs.sweeping import (
         Swept,
@@ -28,6 +29,7 @@ __all__ = [
     "Draft",
     "FinishOrder",
     "Looked",
+    "NthOf",
     "Restored",
     "Swept",
     "apply_draft",
@@ -57,6 +59,7 @@ _PLACES = {
     "finishing": ("FinishOrder", "finish", "finish_order"),
     "looking": ("Looked", "make_embed", "look", "read_clip_settings"),
     "noting": ("note_clip", "remember_clip"),
+    "nth": ("NthOf",),
     "restoring": ("Restored", "open_clip", "reopen_clip", "restore_entry"),
     "sweeping": (
         "Swept",

@@ -16,8 +16,8 @@ from lib_svd.animate import MOST_SHOWN, Load, Order, animate
 from lib_svd.clip import Clip, Frames, SavedClip
 from lib_svd.errors import BadRequest
 from lib_svd.jobs.noting import note_clip
-from lib_svd.ports import Host, Queue
-from lib_svd.progress import Preview, Progress
+from lib_svd.jobs.nth import NthOf
+from lib_svd.ports import Host
 from lib_svd.review import Measures, Review
 from lib_svd.settings import SETTINGS, SWEPT, Setting, find_setting, list_names
 
@@ -94,7 +94,7 @@ def sweep(made: Sequence[Order], setting: Setting, host: Host, load: Load) -> It
         what `animate` raises; the clips given out before stay.
     """
     for number, order in enumerate(made, 1):
-        nth = replace(host, queue=_NthOf(host.queue, number, len(made)))
+        nth = replace(host, queue=NthOf(host.queue, number, len(made)))
         saved, found = note_clip(order, animate(order, nth, load), nth, load)
         yield Swept(value=getattr(order.request, setting.name), saved=saved, review=found)
 
@@ -144,17 +144,6 @@ def make_grid(clips: Sequence[Frames], labels: Sequence[str]) -> Frames:
         sheet[len(frames) :, top : top + height, left : left + width] = frames[-1]
         sheet[:, top + height : top + height + strip, left : left + width] = _draw_label(label, width, strip)
     return _shrink(sheet, MOST_SHOWN)
-
-
-class _NthOf:
-    """A queue to which a clip's progress is that of one of several."""
-
-    def __init__(self, queue: Queue, number: int, count: int) -> None:
-        self._queue, self._number, self._count = queue, number, count
-        self.run_exclusively, self.is_interrupted = queue.run_exclusively, queue.is_interrupted
-
-    def report(self, progress: Progress, preview: Preview | None = None) -> None:
-        self._queue.report(replace(progress, clip=self._number, clips=self._count), preview)
 
 
 def _split_range(word: str) -> list[str]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from lib_svd.errors import BadInput, BadOutput, SvdError
 from lib_svd.files import make_hidden_names, publish_together
 from lib_svd.queue.job import Job
-from lib_svd.queue.kinds import read_text
 from lib_svd.queue.queue import MOST_BYTES, MOST_WAITING, JobQueue
+from lib_svd.queue.task import read_text
 from lib_svd.request import MOST_TEXT
 from lib_svd.strangers import decode_text, read_json
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from PIL import Image
 
@@ -19,8 +19,9 @@ from lib_svd.files import hold_name
 from lib_svd.finish.deliveries import find_delivery
 from lib_svd.finish.finishing import FINISHINGS, Finishing, add_finished
 from lib_svd.jobs import FinishOrder, Swept, reopen_clip, uploads
-from lib_svd.queue.job import Job
+from lib_svd.queue.animate_folder import AnimateFolder
 from lib_svd.queue.recovering import find_clip, recover
+from lib_svd.queue.task import Kind, Task, read_formats, read_switch, read_text
 from lib_svd.request import ClipRequest
 from lib_svd.settings import SETTINGS, Setting, draw_seed
 from lib_svd.strangers import quote
@@ -28,46 +29,6 @@ from lib_svd.studio import Studio
 
 SENT = "sent.mp4"  # what a clip is called that comes along
 SWEEP = "sweep"  # how the names of a sweep's clips begin
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """A job whose turn has come."""
-
-    studio: Studio
-    job: Job
-    content: Path | None  # its picture, or the clip that came along
-    plan: Callable[[Path], None]  # notes the name that its clip is to get, before it is begun
-
-    @property
-    def planned(self) -> Path | None:
-        """The name that its clip was to get, where a program that was ended had begun it."""
-        return Path(self.job.planned) if self.job.planned else None
-
-
-class Kind(Protocol):
-    """A kind of job."""
-
-    @property
-    def fields(self) -> frozenset[str]:
-        """What may stand in its order; its picture, or a clip that comes along, is no part of that."""
-        ...
-
-    def check(self, studio: Studio, order: Mapping[str, Any], content: bytes | None) -> dict[str, Any]:
-        """Give the order as it will be made, its seed drawn.
-
-        Raises:
-            BadInput: it cannot be done; nothing was loaded or written.
-        """
-        ...
-
-    def make(self, task: Task) -> Iterator[SavedClip]:
-        """Make its clips that are not there yet, one after the other.
-
-        Raises:
-            SvdError: one could not be made; those given out before stay.
-        """
-        ...
 
 
 class Animate:
@@ -212,7 +173,13 @@ class Finish:
         return finishing, [*dict.fromkeys([*(chosen.copies if chosen else ()), *read_formats(order)])]
 
 
-KINDS: Mapping[str, Kind] = {"animate": Animate(), "extend": Extend(), "sweep": Sweep(), "finish": Finish()}
+KINDS: Mapping[str, Kind] = {
+    "animate": Animate(),
+    "extend": Extend(),
+    "sweep": Sweep(),
+    "folder": AnimateFolder(),
+    "finish": Finish(),
+}
 """By the name that programs ask for."""
 
 
@@ -221,22 +188,6 @@ def read_kind(name: Any) -> Kind:
     if not isinstance(name, str) or name not in KINDS:
         raise BadRequest(f'"kind" must be one of {", ".join(KINDS)}, not {quote(name)}.')
     return KINDS[name]
-
-
-def read_text(name: str, value: Any) -> str:
-    """Give a value that must be text; raises BadRequest where it is none."""
-    if not isinstance(value, str):
-        raise BadRequest(f'"{name}" must be text, not {quote(value)}.')
-    return value
-
-
-def read_formats(order: Mapping[str, Any]) -> list[str]:
-    """Read the formats that a clip is to be written in too; raises BadRequest where they are no such list."""
-    given = order.get("also") or []
-    names = [given] if isinstance(given, str) else given
-    if not isinstance(names, list):
-        raise BadRequest(f'"also" must be a list of formats such as ["gif", "h265:24"], not {quote(given)}.')
-    return [read_text("also", name) for name in names]
 
 
 def _animate(task: Task, order: Order) -> SavedClip:
@@ -264,17 +215,7 @@ def _make_order(studio: Studio, order: Mapping[str, Any], picture: Any, stem: st
         studio.make_request(settings),
         picture,
         stem=stem,
-        with_frames=_read_switch("frames", order.get("frames")),
+        with_frames=read_switch("frames", order.get("frames")),
         source=read_text("source", order.get("source") or ""),
         also=read_formats(order),
     )
-
-
-def _read_switch(name: str, value: Any) -> bool:
-    """Read a yes or no, as programs spell it; raises BadRequest for anything else."""
-    spelled = str(value).lower()
-    if spelled in ("true", "1", "yes"):
-        return True
-    if spelled in ("false", "0", "no", "none", ""):
-        return False
-    raise BadRequest(f'"{name}" must be true or false, not {quote(value)}.')

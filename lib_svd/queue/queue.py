@@ -14,9 +14,10 @@ from typing import Any
 
 from lib_svd.errors import BadInput, BadRequest, Busy, Interrupted, SvdError
 from lib_svd.queue.job import Job, State, draw_id
-from lib_svd.queue.kinds import Task, read_kind
+from lib_svd.queue.kinds import read_kind
 from lib_svd.queue.live import Live, Overheard
 from lib_svd.queue.shelf import Shelf
+from lib_svd.queue.task import Task
 from lib_svd.strangers import quote
 from lib_svd.studio import Studio
 

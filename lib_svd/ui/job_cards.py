@@ -24,7 +24,7 @@ STATES = {
     State.FAILED: "Failed",
     State.CANCELLED: "Cancelled",
 }
-KINDS = {"animate": "Clip", "extend": "Extension", "sweep": "Sweep", "finish": "Finished clip"}
+KINDS = {"animate": "Clip", "extend": "Extension", "sweep": "Sweep", "folder": "Folder", "finish": "Finished clip"}
 ACTS = {"up": "Earlier", "down": "Later", "cancel": "Cancel", "forget": "Take off the list"}
 """What can be done with a job, by the name that the page's script sends."""
 SMALL = 240  # pixels of the longer side of a job's picture
@@ -90,7 +90,7 @@ def _describe(job: Job) -> str:
     """Say what it will be, as clips are described."""
     rows = ((setting.card, job.order.get(name)) for name, setting in SETTINGS.items())
     told = [card.format(value) for card, value in rows if card and value not in (None, "")]
-    what = str(job.order.get("clip") or "")
+    what = str(job.order.get("clip") or job.order.get("folder") or "")
     return ", ".join(filter(None, [KINDS[job.kind] if job.title else "", what, *told]))
 
 

@@ -22,6 +22,7 @@ ROWS = {
     "svd_preset": Row("SVD preset; the tab keeps your choice here"),
     "svd_extra_dir": Row("Another folder with SVD models"),
     "outdir_svd_samples": Row("Folder for clips; empty: beside the folders for pictures"),
+    "svd_picture_dir": Row("Another folder of pictures that programs, and jobs for a whole folder, may read"),
     "svd_copies": Row("Write every clip in these formats too", gr.CheckboxGroup, {"choices": video.list_formats()}),
     "svd_formats": Row("How these formats are written, where not as usual, such as h265:24:slow, gif:bayer"),
     "svd_save_frames": Row('Tick "Save frames too" when the page loads'),

@@ -21,6 +21,8 @@ from lib_svd.strangers import read_json
 from lib_svd.studio import Studio
 from lib_svd.ui.clips import render_error, render_remark
 from lib_svd.ui.compat import QUIET, answer, check_picture, make_html, make_js
+from lib_svd.ui.controls import Controls
+from lib_svd.ui.folder_panel import FolderPanel
 from lib_svd.ui.job_cards import render_jobs
 from lib_svd.ui.uploads import find_upload
 
@@ -43,14 +45,16 @@ class Queueing:
         with gr.Accordion("Save and load the queue", open=False, elem_id=f"{part}_queue_files"):
             self._save = gr.Button("Save what waits as a zip", size="sm", elem_id=f"{part}_queue_save")
             self._file = gr.File(label="Drop a queue that was saved here", elem_id=f"{part}_queue_file")
+        self._folder = FolderPanel(studio, queue, part)
         for component in (self._asked, self._file):
             component.do_not_save_to_config = True
 
-    def wire(self, shown: Any) -> None:
+    def wire(self, shown: Any, controls: Controls) -> None:
         """Let the panel show the queue when its tab is opened, and do what its buttons ask for.
 
         Args:
             shown: the tab that it is in.
+            controls: with the settings of a folder's clips.
         """
         name = f"{self._part}_queue_look"
         told = "function() { return svdQueueActs(); }"
@@ -58,7 +62,7 @@ class Queueing:
         look = {"fn": None, "inputs": [], "outputs": [], **QUIET, **make_js(f"() => svdAsk('{name}')")}
         saved = self._save.click(fn=self.save, inputs=[], outputs=[self._said], **QUIET)
         loaded = self._file.upload(fn=self.load, inputs=[self._file], outputs=[self._said], **QUIET)
-        for event in (saved, loaded):
+        for event in (saved, loaded, self._folder.wire(controls)):
             event.then(**look)
 
     def add(self, kind: str, order: dict[str, Any], picture: Image.Image | BadPicture | None) -> Markup:

@@ -172,7 +172,7 @@ class Tab:
             fn=self.show_ended, inputs=[self._task], outputs=shown, **QUIET, **make_js(f"() => [svdTaken('{PART}')]")
         )
         self._wire_stop()
-        self._queueing.wire(self._queue_tab)
+        self._queueing.wire(self._queue_tab, controls)
         self._enqueue.click(fn=self.enqueue, inputs=asked[1:], outputs=[self._status], **QUIET)
         self.framing.wire(controls)
         self._gallery.select(fn=self.select, inputs=[self._made], outputs=[self._frame], **QUIET)

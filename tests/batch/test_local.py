@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from lib_svd import animate
+from lib_svd.animate import Destination
 from lib_svd.batch.item import Wish, look
 from lib_svd.batch.local import LocalWorker
 from lib_svd.batch.shelf import Shelf, is_noted
@@ -52,7 +52,7 @@ def shelf(tmp_path):
 
 
 def worker_of(shelf):
-    return LocalWorker(Studio(make_standalone_host("cpu", "float32")), shelf, threading.Event())
+    return LocalWorker(Studio(make_standalone_host("cpu", "float32")), shelf, lambda out: Destination(out=out))
 
 
 @pytest.fixture

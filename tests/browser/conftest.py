@@ -97,7 +97,7 @@ class Served:
     """A page that is being served."""
 
     address: str
-    folder: Path  # of the clips
+    folder: Path  # of the clips; beside it is `pictures`, where pictures may be read
     log: Path
 
 
@@ -133,6 +133,7 @@ def _serve(python: Path, here: Path, models: Path) -> Iterator[Served]:
         port = free.getsockname()[1]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
     words = ["serve", "--port", str(port), "--models", str(models), "--out", str(here / "clips"), "--device", "cpu"]
+    words += ["--pictures", str(here / "pictures")]
     with (here / "log").open("w") as log:
         server = subprocess.Popen(
             [str(python), "-m", "lib_svd", *words], cwd=here, env=environment, stdout=log, stderr=log

@@ -6,7 +6,8 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.tab import FEW, LONG, SHOTS, choose_picture, find_part, open_tab, set_number
+from tests.browser.tab import FEW, LONG, SHOTS, choose_picture, find_part, open_tab, set_number, shoot
+from tests.conftest import save_picture
 
 
 def add(tab: Page, seed: int, steps: int) -> None:
@@ -77,3 +78,33 @@ def test_clips_wait_in_the_queue_and_each_is_made_moved_or_cancelled(tab, served
 def test_what_cannot_be_is_said_and_nothing_waits(tab, picture):
     find_part(tab, "enqueue").click()
     expect(find_part(tab, "status")).to_contain_text("There is no picture yet")
+
+
+def test_a_folder_is_one_job_and_makes_nothing_twice(tab, served):
+    folder = served.folder.parent / "pictures" / "holiday"
+    folder.mkdir(parents=True)
+    for number in (1, 2):
+        save_picture(folder / f"boat {number}.png", 150 + number, 100)
+    (folder / "broken.png").write_bytes(b"no picture")
+    set_number(tab, "num_steps", FEW)
+    open_tab(tab, "Queue")
+    tab.get_by_text("A folder at once").click()
+    find_part(tab, "folder", "input, textarea").fill("holiday")
+    find_part(tab, "folder_look").click()
+    said = find_part(tab, "folder_said")
+    expect(said).to_contain_text("1 passed over, 2 to be made.")
+    expect(said.locator("li")).to_have_count(3)
+    expect(said).to_contain_text("broken.png")
+    shoot(tab, "folder")
+    find_part(tab, "folder_add").click()
+    expect(said).to_contain_text("Added: ")
+    card = tab.locator(".svd-job", has_text="holiday").first
+    expect(card).to_have_attribute("data-state", "failed", timeout=60_000)
+    expect(card).to_contain_text("One picture has no clip. broken.png: ")
+    expect(card.locator("a")).to_have_count(2)
+    find_part(tab, "folder_look").click()
+    expect(said).to_contain_text("2 there already, 1 passed over.")
+    find_part(tab, "folder", "input, textarea").fill("/etc")
+    find_part(tab, "folder_add").click()
+    expect(said.locator(".error")).to_contain_text("There is no folder '/etc' where pictures may be read")
+    clear(tab)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,7 +97,7 @@ def test_a_job_that_waits_is_cancelled_and_so_is_one_that_runs(jobs, studio, con
     gate = Gate(studio)
     running, waiting, last = (jobs.add("animate", SHORT, content) for _ in range(3))
     while jobs.find(running.id).state is not State.RUNNING:
-        pass
+        time.sleep(0.002)
     assert jobs.cancel(waiting.id).state is State.CANCELLED
     for _ in range(2):  # its turn in the web UI has not come: at once, and as often as somebody presses
         assert jobs.cancel(running.id).state is State.CANCELLED
@@ -110,6 +111,7 @@ def test_a_job_in_mid_sampling_is_stopped_and_leaves_nothing(jobs, content, tmp_
     job = jobs.add("animate", {**SHORT, "num_steps": 100}, content)
     while not (live := jobs.look(jobs.find(job.id))) or live.step < 2 or "Sampling" not in live.stage:
         assert not jobs.find(job.id).state.is_end
+        time.sleep(0.002)
     jobs.cancel(job.id)
     assert await_end(jobs, job).state is State.CANCELLED
     assert await_end(jobs, job).message.endswith(".")
@@ -126,6 +128,7 @@ def test_progress_and_preview_of_the_job_that_runs(jobs, content):
         if live is not None:
             seen.append((live.stage, live.share))
             previews.add(live.preview[:22])
+        time.sleep(0.002)  # or it would keep the job from its work
     shares = [share for _, share in seen]
     assert shares == sorted(shares)
     assert {"Sampling"} <= {stage.split(" ")[0] for stage, _ in seen}
@@ -142,7 +145,7 @@ def test_progress_and_preview_of_the_job_that_runs(jobs, content):
         ("animate", {"also": ["tape"]}, BadInput, ""),
         ("animate", {"also": 7}, BadRequest, '"also" must be a list of formats'),
         ("animate", {"frames": "some"}, BadRequest, '"frames" must be true or false'),
-        ("paint", {}, BadRequest, '"kind" must be one of animate, extend, sweep, finish'),
+        ("paint", {}, BadRequest, '"kind" must be one of animate, extend, sweep, folder, finish'),
         (7, {}, BadRequest, '"kind" must be one of'),
         ("sweep", {"sweep": "beauty"}, BadRequest, "'beauty' cannot be swept"),
         ("sweep", {"sweep": "motion", "values": "1"}, BadRequest, "A sweep takes 2 to 36"),
@@ -293,7 +296,7 @@ def test_a_program_that_ends_orderly_goes_on_at_the_next_start(studio, content):
     running = first.add("animate", {**SHORT, "num_steps": 100}, content)
     waiting = first.add("animate", SHORT, content)
     while first.find(running.id).state is not State.RUNNING:
-        pass
+        time.sleep(0.002)
     first.close()
     first._thread.join(30)
     assert [job.state for job in first.list_jobs()] == [State.WAITING, State.WAITING]

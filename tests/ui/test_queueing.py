@@ -10,6 +10,7 @@ import pytest
 
 from lib_svd.queue import JobQueue, State
 from lib_svd.ui.queueing import Queueing
+from tests.conftest import save_picture
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:\\s*on_event is deprecated:DeprecationWarning"),  # gradio's own
@@ -77,3 +78,13 @@ def test_a_queue_is_saved_beside_the_clips_and_what_cannot_be_is_said(panel, que
 
 def test_the_tab_adds_what_its_controls_say(built, picture):
     assert "There is no picture yet" in built.enqueue(None, False, *[c.value for c in built.controls.components])
+
+
+def test_names_of_a_folders_pictures_are_text(panel, studio):
+    folder = studio.find_output_dir() / "pictures of mine"
+    folder.mkdir()
+    save_picture(folder / "<img src=x onerror=alert(1)>.png", 150, 100)
+    shown = panel._folder.look({**SHORT, "folder": str(folder), "recursive": False})
+    assert "1 to be made." in shown
+    assert "<img" not in shown
+    assert "&lt;img src=x" in shown
