@@ -41,9 +41,10 @@ def history(folder: Path, as_json: bool, **options: Any) -> None:
 def _change_clip(folder: Path, options: Options) -> bool:
     """Do what the options change of a clip; whether they change any."""
     from lib_svd.jobs import history
+    from lib_svd.jobs.trash import move_to_trash
 
     if options["trash"]:
-        for path in history.move_to_trash(_find_clip(folder, options["trash"])):
+        for path in move_to_trash(_find_clip(folder, options["trash"])):
             tell(path)
     if options["note"]:
         clip, text = options["note"]

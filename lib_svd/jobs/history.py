@@ -15,12 +15,11 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from functools import lru_cache
 from heapq import heappop, heappush
-from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lib_svd.errors import BadInput, BadOutput, BadRequest
-from lib_svd.files import NOTED, TRASH, make_hidden_names, publish
+from lib_svd.files import NOTED, make_hidden_names, publish
 from lib_svd.finish.finishing import read_finished, read_finished_source
 from lib_svd.infotext import read_start
 from lib_svd.jobs import owning
@@ -176,13 +175,13 @@ def find_entry(video: Path) -> Entry:
     Raises:
         BadInput: it is not there, or is a link.
     """
-    if not _is_real(video):
+    if not is_real(video):
         raise BadInput(f"There is no clip {video}: check the name.")
-    suffix = next((suffix for suffix in TELLING if _is_real(video.with_suffix(suffix))), "")
+    suffix = next((suffix for suffix in TELLING if is_real(video.with_suffix(suffix))), "")
     return read_entry(Unread(video, video.stat().st_mtime, suffix), with_series=True)
 
 
-def _is_real(path: Path) -> bool:
+def is_real(path: Path) -> bool:
     """Tell whether it is a file, and not a link, which may lead out of the folder."""
     return path.is_file() and not path.is_symlink()
 
@@ -273,85 +272,6 @@ def read_entries(*folders: Path) -> list[Entry]:
     return list(sort_newest(list_clips(*folders).clips))
 
 
-def move_to_trash(video: Path) -> list[Path]:
-    """Move a clip and the files that are its own into the trash folder beside it; gives where they are now.
-
-    Raises:
-        BadInput: the clip is not there, was not made here, or cannot be moved.
-    """
-    own = _list_own(video)
-    if video not in own:
-        raise BadInput(f"{video} is not known as a clip that was made here, so it stays: move it yourself.")
-    return _move(video, own, video.parent / TRASH)
-
-
-def restore_from_trash(video: Path) -> Path:
-    """Move a clip in the trash and the files that are its own back to where they were; gives where the clip is now.
-
-    Raises:
-        BadInput: the clip is not in the trash, or cannot be moved.
-    """
-    if video.parent.name != TRASH or video.parent.is_symlink():
-        raise BadInput(f"{video} is not in the trash.")
-    moved = _move(video, _list_own(video) or [video], video.parent.parent)
-    return next(path for path in moved if path.suffix == video.suffix)
-
-
-def _list_own(video: Path) -> list[Path]:
-    """List a clip's own files, with what was noted on it; raises BadInput where it is not there."""
-    own, note = owning.list_own_files(video, find_entry(video).files), video.with_suffix(NOTED)
-    if video in own and note not in own and _is_real(note) and read_note(note) is not None:
-        own.append(note)
-    return own
-
-
-def _move(video: Path, own: Sequence[Path], folder: Path) -> list[Path]:
-    """Move a clip's own files into a folder, under its name or one like it that is free; gives where they are now.
-
-    Raises:
-        BadInput: that cannot be done, and nothing was moved.
-    """
-    try:
-        folder.mkdir(exist_ok=True)
-        if folder.name == TRASH and folder.is_symlink():
-            raise BadInput(f"{folder} is a link, so {video} stays: take the link away.")
-        taken = {path.stem for path in folder.iterdir()}
-        stem = next(name for name in _number_names(video.stem) if name not in taken)
-        moved = _move_files({path: folder / (stem + _cut_stem(video, path)) for path in own})
-    except OSError as error:
-        raise BadInput(f"{video} cannot be moved to {folder} ({error.strerror or error}).") from error
-    for place in {path.parent for path in own} - {video.parent}:
-        with suppress(OSError):
-            place.rmdir()  # where its frames were, if nothing else is there
-    return moved
-
-
-def _cut_stem(video: Path, path: Path) -> str:
-    """Give how a file's name goes on after the clip's: `.mp4`, `/00000.png`."""
-    return path.relative_to(video.parent).as_posix()[len(video.stem) :]
-
-
-def _move_files(targets: Mapping[Path, Path]) -> list[Path]:
-    """Move files, all or none; raises OSError."""
-    done: list[tuple[Path, Path]] = []
-    try:
-        for path, target in targets.items():
-            target.parent.mkdir(exist_ok=True)
-            publish(path, target)
-            done.append((path, target))
-    except OSError:
-        for path, target in done:
-            publish(target, path)
-        raise
-    return list(targets.values())
-
-
-def _number_names(stem: str) -> Iterator[str]:
-    """Give `clip`, `clip (2)`, `clip (3)`, ..."""
-    yield stem
-    yield from (f"{stem} ({n})" for n in count(2))
-
-
 def write_csv(clips: Sequence[Entry], path: Path) -> None:
     """Write a row a clip, with every setting, measure, mark and note; text that a spreadsheet would take for a formula
     begins with an apostrophe.
@@ -408,7 +328,7 @@ def read_entry(clip: Unread, *, with_series: bool = False) -> Entry:
 def _read_text(video: Path) -> dict[str, Any]:
     """Read settings; and of a video that shows a whole sweep, what was swept as its note instead of the first value."""
     path = video.with_suffix(".txt")
-    if not _is_real(path):
+    if not is_real(path):
         return {}
     try:
         text = read_start(path)

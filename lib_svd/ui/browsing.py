@@ -16,6 +16,7 @@ from lib_svd.errors import BadInput, BadRequest, SvdError, join_names
 from lib_svd.files import TRASH
 from lib_svd.jobs import history, searching
 from lib_svd.jobs.history import Entry
+from lib_svd.jobs.trash import move_to_trash, restore_from_trash
 from lib_svd.pages import Page
 from lib_svd.review import MEASURES
 from lib_svd.settings import SETTINGS
@@ -240,7 +241,7 @@ class Browsing:
         said, gone = render_remark(f"{what} in {trash} now.{stay}"), []
         try:
             for each in going:
-                moved = history.move_to_trash(each)
+                moved = move_to_trash(each)
                 gone.append(str(next(path for path in moved if path.suffix == each.suffix)))
         except BadInput as error:  # those before it are gone, so the list is another one all the same
             said = render_error(str(error))
@@ -266,7 +267,7 @@ class Browsing:
 
     def _bring_back(self, clips: Sequence[Path]) -> tuple[list[str], str]:
         """Move clips out of the trash; gives where they are now, and a sentence about them."""
-        back = [history.restore_from_trash(each) for each in clips]
+        back = [restore_from_trash(each) for each in clips]
         names = f"{back[0].name} is" if len(back) == 1 else f"{len(back)} clips are"
         return [str(each) for each in back], f"{names} back."
 

@@ -18,7 +18,7 @@ from lib_svd.clip import Clip, SavedClip
 from lib_svd.errors import BadInput, BadOutput, BadRequest, EncodeFailed, Interrupted
 from lib_svd.finish.finishing import Finishing
 from lib_svd.infotext import read_infotext
-from lib_svd.jobs import history, look, restore_entry, searching
+from lib_svd.jobs import history, look, restore_entry, searching, trash
 from lib_svd.progress import Bar, Stage
 from lib_svd.request import ClipRequest, CompleteRequest
 from lib_svd.testing import FakeQueue, make_fake_host
@@ -148,7 +148,7 @@ def test_copies_and_a_poster_are_the_clips_own_files(saved, host):
     assert made.copies == (made.video.with_suffix(".gif"), poster)
     assert np.array_equal(np.asarray(Image.open(poster)), made.clip.frames[2])
     assert read_infotext(poster) == made.clip.infotext
-    gone = history.move_to_trash(made.video)
+    gone = trash.move_to_trash(made.video)
     assert sorted(each.name for each in gone) == [
         f"a-finished{suffix}" for suffix in (".gif", ".json", ".mp4", ".poster.png", ".txt")
     ]

@@ -13,7 +13,7 @@ import pytest
 from lib_svd.clip import Clip
 from lib_svd.errors import BadInput, BadOutput, BadRequest
 from lib_svd.files import find_free_name, publish
-from lib_svd.jobs import history, reopen_clip, searching
+from lib_svd.jobs import history, reopen_clip, searching, trash
 from lib_svd.request import CompleteRequest
 from lib_svd.review import review
 from lib_svd.video import Encoding, save
@@ -287,15 +287,15 @@ def test_trash_takes_all_that_belongs_to_a_clip_and_nothing_else(tmp_path):
         path.write_bytes(b"")
     history.remember(video, complete(), "", None, [video, video.with_suffix(".txt"), gif, frame])
     history.mark(video, note="bad")
-    history.move_to_trash(video)
+    trash.move_to_trash(video)
     left = ["cat-svd-0001", *theirs, "cat-svd-00010.mp4", "cat-svd-00010.txt"]
     assert sorted(path for path in snapshot(tmp_path) if not path.startswith("trash")) == sorted(left)
     assert (tmp_path / "trash" / "cat-svd-0001" / "00000.png").exists()
     assert len(list((tmp_path / "trash").iterdir())) == 5
-    history.move_to_trash(write_clip(tmp_path / "cat-svd-0001.mp4"))
+    trash.move_to_trash(write_clip(tmp_path / "cat-svd-0001.mp4"))
     assert (tmp_path / "trash" / "cat-svd-0001 (2).mp4").exists()
     with pytest.raises(BadInput, match="no clip"):
-        history.move_to_trash(video)
+        trash.move_to_trash(video)
 
 
 def test_what_comes_back_from_the_trash_is_as_it_was_and_overwrites_nothing(tmp_path):
@@ -308,21 +308,21 @@ def test_what_comes_back_from_the_trash_is_as_it_was_and_overwrites_nothing(tmp_
     history.mark(noted, note="mine")  # its files are not listed
     before = snapshot(tmp_path)
     for each in (video, noted):
-        history.move_to_trash(each)
-        assert history.restore_from_trash(each.parent / "trash" / each.name) == each
+        trash.move_to_trash(each)
+        assert trash.restore_from_trash(each.parent / "trash" / each.name) == each
     (tmp_path / "trash").rmdir()
     assert snapshot(tmp_path) == before
-    history.move_to_trash(noted)
+    trash.move_to_trash(noted)
     other = write_clip(noted)
-    back = history.restore_from_trash(tmp_path / "trash" / "dog.mp4")
+    back = trash.restore_from_trash(tmp_path / "trash" / "dog.mp4")
     assert (back.name, history.find_entry(back).note, history.find_entry(other).note) == ("dog (2).mp4", "mine", "")
     with pytest.raises(BadInput, match="not in the trash"):
-        history.restore_from_trash(other)
+        trash.restore_from_trash(other)
 
 
 def test_the_number_of_a_clip_that_was_thrown_away_is_not_given_out_again(tmp_path):
     video = write_clip(tmp_path / "cat-svd-0007.mp4")
-    history.move_to_trash(video)
+    trash.move_to_trash(video)
     assert find_free_name(tmp_path, "cat", ".mp4").name == "cat-svd-0008.mp4"
 
 
@@ -331,7 +331,7 @@ def test_a_clip_whose_files_are_not_listed_gives_those_that_carry_its_settings(t
     frames = clips.make_pan(3)
     clip = Clip(frames=frames, fps=7, infotext=complete().write_infotext())
     saved = save(clip, video, tmp_path / "cat", [Encoding.read("gif")])
-    history.move_to_trash(video)
+    trash.move_to_trash(video)
     assert sorted(snapshot(tmp_path)) == sorted(
         ["cat.gif", "trash", "trash/cat", "trash/cat.mp4", "trash/cat.txt"]
         + [f"trash/cat/{path.name}" for path in saved.frames]
@@ -355,7 +355,7 @@ def test_a_video_that_was_not_made_here_stays_with_all_that_is_named_like_it(tmp
     before = snapshot(tmp_path)
     for _ in range(2):
         with pytest.raises(BadInput, match=r"photo\.mp4 is not known as a clip that was made here"):
-            history.move_to_trash(tmp_path / "photo.mp4")
+            trash.move_to_trash(tmp_path / "photo.mp4")
         assert snapshot(tmp_path) == before
         if sidecar.keys() & {"photo.json"}:
             return
@@ -370,7 +370,7 @@ def test_names_in_a_note_that_are_not_the_clips_own_are_passed_over(tmp_path):
     history.remember(video, complete(), "", None, [video])
     note = json.loads(video.with_suffix(".json").read_text())
     video.with_suffix(".json").write_text(json.dumps({**note, "files": [".mp4", "/../../out.txt", "../out.txt"]}))
-    moved = history.move_to_trash(video)
+    moved = trash.move_to_trash(video)
     assert sorted(path.name for path in moved) == ["a.json", "a.mp4"]
     assert (tmp_path / "out.txt").read_bytes() == b"theirs"
 
@@ -384,9 +384,9 @@ def test_a_trash_that_cannot_be_filled_leaves_the_clip_whole(tmp_path, monkeypat
             raise OSError(28, "No space left on device")
         publish(path, target)
 
-    monkeypatch.setattr("lib_svd.jobs.history.publish", fill_up)
+    monkeypatch.setattr("lib_svd.jobs.trash.publish", fill_up)
     with pytest.raises(BadInput, match="No space left"):
-        history.move_to_trash(video)
+        trash.move_to_trash(video)
     (tmp_path / "trash").rmdir()
     assert snapshot(tmp_path) == before
 
@@ -402,18 +402,18 @@ def test_links_in_the_clips_folder_are_not_followed(tmp_path):
     (tmp_path / "else" / "00000.png").write_bytes(b"theirs")
     history.remember(mine, complete(), "", None, [mine, tmp_path / "clips" / "mine" / "00000.png"])
     assert [each.video.name for each in history.read_entries(tmp_path / "clips")] == ["mine.mp4"]
-    for do in (history.find_entry, history.move_to_trash, lambda path: history.mark(path, note="x")):
+    for do in (history.find_entry, trash.move_to_trash, lambda path: history.mark(path, note="x")):
         with pytest.raises(BadInput, match=r"There is no clip .*link\.mp4"):
             do(tmp_path / "clips" / "link.mp4")
     with pytest.raises(BadInput, match="is a link"):
         reopen_clip(tmp_path / "clips" / "link.mp4")
-    history.move_to_trash(mine)
+    trash.move_to_trash(mine)
     assert sorted(path.name for path in (tmp_path / "else").iterdir()) == ["00000.png", "theirs.mp4", "theirs.txt"]
     again = write_clip(tmp_path / "clips" / "again.mp4")
     (tmp_path / "clips" / "trash").rename(tmp_path / "old trash")
     (tmp_path / "clips" / "trash").symlink_to(tmp_path / "else")
     with pytest.raises(BadInput, match="trash is a link"):
-        history.move_to_trash(again)
+        trash.move_to_trash(again)
     assert again.is_file()
 
 

@@ -12,6 +12,7 @@ SUITES = (
     "tests/video",
     "tests/test_animate.py",
     "tests/test_studio.py",
+    "tests/test_studio_models.py",
     "tests/hosts",
 )
 """What is run in each; the rest is about the page, the command line and training, or needs linters."""

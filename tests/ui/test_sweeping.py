@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from lib_svd.errors import Interrupted, OutOfMemory
-from lib_svd.jobs import history
+from lib_svd.jobs import history, trash
 from lib_svd.request import ClipRequest
 from lib_svd.ui.sweeping import ALL
 from lib_svd.video import probe
@@ -81,7 +81,7 @@ def test_what_was_said_of_a_sweep_stays_where_its_own_clip_is_chosen_again(sweep
 
 def test_all_side_by_side_can_be_shown_after_one_of_them_was_thrown_away(sweep, built, studio):
     name = sweep()["name"]
-    history.move_to_trash(studio.find_clip(f"{name}-200.mp4"))
+    trash.move_to_trash(studio.find_clip(f"{name}-200.mp4"))
     nothing = dict(zip(OUTPUTS[4:], built.clear_trashed(f"{name}-200.mp4", name), strict=True))
     shown = dict(zip(OUTPUTS[4:], built.show_swept(ALL, name, nothing["made"], nothing["infotext"]), strict=True))
     assert "sweep-svd-0001.mp4" in shown["clip"]
@@ -97,7 +97,7 @@ def test_what_is_chosen_is_the_clip_that_is_shown(sweep, built, studio):
 def test_nothing_is_shown_of_all_side_by_side_once_it_was_thrown_away(sweep, built, studio):
     found = sweep()
     assert built.clear_trashed(found["made"], found["name"]) == [gr.update()] * 6
-    history.move_to_trash(studio.find_clip(f"{found['name']}.mp4"))
+    trash.move_to_trash(studio.find_clip(f"{found['name']}.mp4"))
     *nothing, said = built.clear_trashed(found["made"], found["name"])
     assert nothing == ["", [], None, "", ""]
     assert "sweep-svd-0001.mp4 is in the trash." in said

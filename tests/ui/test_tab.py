@@ -12,7 +12,7 @@ from PIL import Image
 from lib_svd.checkpoints import is_made_with
 from lib_svd.errors import BadPicture, Busy, Interrupted, OutOfMemory
 from lib_svd.infotext import read_infotext
-from lib_svd.jobs import history
+from lib_svd.jobs import trash
 from lib_svd.options import DEFAULTS
 from lib_svd.request import ClipRequest
 from lib_svd.ui import clips, tab
@@ -137,7 +137,7 @@ def test_frames_of_the_last_clips_are_at_hand_to_go_on_from(generate, built):
 def test_nothing_is_shown_of_a_clip_that_was_thrown_away(generate, built, studio):
     name = generate()["made"]
     assert built.clear_trashed(name, "") == built.clear_trashed("", "") == [gr.update()] * 6
-    history.move_to_trash(studio.find_clip(name))
+    trash.move_to_trash(studio.find_clip(name))
     *nothing, said = built.clear_trashed(name, "")
     assert nothing == ["", [], None, "", ""]
     assert "is in the trash" in said
