@@ -39,11 +39,11 @@ def main() -> int:
         flags += ["--esrgan-models-path", str(write_upscaler(Path(temporary) / "esrgan").parent)]
         server = Server(asked.host, asked.python, asked.port, asked.out / "host.log", flags)
         try:
-            print(f"{asked.host.name} started in {server.wait_started():.0f} s", flush=True)
+            print(f"{asked.host.name} started in {server.start():.0f} s", flush=True)
             server.call("/sdapi/v1/options", OFFLINE)
             browser = playwright.chromium.launch(executable_path=asked.chromium, args=["--no-sandbox"])
             tried = Tried(server, browser.new_page(viewport={"width": 1400, "height": 1100}), model, sd, asked)
-            for step in STEPS:
+            for step in [each for each in STEPS if not asked.only or any(word in each.__name__ for word in asked.only)]:
                 results.append(_try_step(step, tried))
         finally:
             server.stop()
@@ -75,6 +75,7 @@ def _read_asked() -> argparse.Namespace:
     parser.add_argument("--beside", type=Path, action="append", default=[], help="another extension's folder")
     parser.add_argument("--picture", type=Path, default=ROOT / "examples" / "lighthouse.jpg")
     parser.add_argument("--out", type=Path, default=Path("smoke"), help="folder for results and screenshots")
+    parser.add_argument("--only", action="append", default=[], help="steps whose name has this word alone")
     parser.add_argument("--port", type=int, default=7899)
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     parser.add_argument("--chromium", default=browser, required=browser is None, help="the browser, if not on the PATH")

@@ -113,26 +113,41 @@ class Server:
     """A running web UI."""
 
     def __init__(self, checkout: Path, python: Path, port: int, log: Path, flags: list[str]) -> None:
-        self.url, self._log = f"http://127.0.0.1:{port}", log
+        self.url, self._log, self._checkout = f"http://127.0.0.1:{port}", log, checkout
+        self._command = [str(python), "launch.py", "--port", str(port), *flags]
+        log.write_text("")
+        self._starts = 0
+        self._calls = ThreadPoolExecutor(1)
+        self._looked, self._worked = time.monotonic(), 0.0
+
+    def start(self) -> float:
+        """Launch it, and wait until it has started; the seconds that took.
+
+        Raises:
+            RuntimeError: it did not start; with the end of its log.
+        """
         environment = os.environ | {
             "HF_HUB_OFFLINE": "1",
             "GRADIO_ANALYTICS_ENABLED": "False",
             "SD_WEBUI_RESTARTING": "1",  # no browser of its own
             "OMP_WAIT_POLICY": "passive",
         }
-        command = [str(python), "launch.py", "--port", str(port), *flags]
         self._began = time.monotonic()
-        self._process = subprocess.Popen(
-            command,
-            cwd=checkout,
-            env=environment,
-            stdout=log.open("w"),
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        self._starts = 0
-        self._calls = ThreadPoolExecutor(1)
-        self._looked, self._worked = time.monotonic(), 0.0
+        with self._log.open("a") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                cwd=self._checkout,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return self.wait_started()
+
+    def kill(self) -> None:
+        """End it at once, as a crash does."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
     def wait_started(self) -> float:
         """Until it has started once more; seconds since it was launched.
@@ -187,8 +202,7 @@ class Server:
             try:
                 self._process.wait(20)
             except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, signal.SIGKILL)
-                self._process.wait()
+                self.kill()
 
     def call(self, path: str, body: dict[str, Any] | None = None, expected: int = 200) -> Any:
         """What the API answers; POST where there is a body."""

@@ -22,6 +22,7 @@ from tests.hosts.smoke.after_the_clip import AFTER_STEPS
 from tests.hosts.smoke.in_the_tab import TAB_STEPS
 from tests.hosts.smoke.own_scripts import scripts_in_the_page_give_pictures_and_clips
 from tests.hosts.smoke.server import encode_base64
+from tests.hosts.smoke.the_queue import QUEUE_STEPS, jobs_go_on_after_a_kill
 from tests.hosts.smoke.tried import SHORT, TABS, Tried
 from tests.hosts.smoke.two_people import (
     LONG_STEPS,
@@ -347,6 +348,7 @@ STEPS = (
     the_tab_is_interrupted,
     *TAB_STEPS,
     *AFTER_STEPS,
+    *QUEUE_STEPS,
     txt2img_sends_its_picture,
     the_last_frame_goes_to_img2img_and_is_animated_there,
     the_pictures_stay_in_the_gallery_beside_their_clips,
@@ -364,5 +366,6 @@ STEPS = (
     sd_checkpoints_switch_and_come_back,
     everything_unloads_and_comes_back,
     the_ui_reloads,
+    jobs_go_on_after_a_kill,
     nothing_went_wrong_unseen,
 )
