@@ -151,7 +151,7 @@ def test_a_folder_that_is_watched_takes_each_picture_when_it_is_whole(here, begi
     save_picture(here / "in" / "first.png", 120, 160)  # another picture of that name
     outcome = json.loads(running.stdout.readline())
     assert (outcome["picture"], outcome["state"]) == ("first.png", "made")
-    wait_until(lambda: report(here).count("<article") == 2)
+    wait_until(lambda: Path(outcome["path"]).name in report(here))
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=60)
     assert (running.returncode, err) == (0, "")
