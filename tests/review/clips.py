@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -16,10 +17,13 @@ ROOT = Path(__file__).parents[2]
 T, WIDTH, HEIGHT = 10, 192, 128
 
 
+@cache
 def read_scene():
-    """A photo, larger than a frame, [200, 320, 3]."""
+    """A photo, larger than a frame, [200, 320, 3]; not to be written to."""
     with Image.open(ROOT / "examples" / "lighthouse.jpg") as picture:
-        return np.asarray(picture.convert("RGB").resize((320, 200), Image.Resampling.LANCZOS))
+        scene = np.array(picture.convert("RGB").resize((320, 200), Image.Resampling.LANCZOS))
+    scene.flags.writeable = False
+    return scene
 
 
 def round_levels(frames):

@@ -29,7 +29,7 @@ def test_flow_of_a_pan_is_its_pixels_a_frame(pixels):
 
 
 def test_flow_is_in_pixels_of_the_clip_whatever_its_size():
-    large = clips.make_pan(3).repeat(5, 1).repeat(5, 2)
+    large = clips.make_pan(3)[:4].repeat(5, 1).repeat(5, 2)
     assert review(large).motion.flow == pytest.approx(15, rel=0.1)
     assert review(large).motion.speed == pytest.approx(review(clips.make_pan(3)).motion.speed, rel=0.2)
 
