@@ -12,6 +12,7 @@ from tests.hosts.smoke.tried import SHORT, Tried
 
 JOBS = "/svd/v1/jobs"
 LONG_STEPS = 100
+KILLED_STEPS = 15
 BEFORE_A_KILL = 4
 ENDS = ("done", "failed", "cancelled")
 
@@ -72,7 +73,7 @@ def a_folder_is_one_job(t: Tried) -> str:
 
 def jobs_go_on_after_a_kill(t: Tried) -> str:
     """As many as before, each made once."""
-    asked = {**SHORT, "checkpoint": t.model.name, "picture": encode_base64(t.picture), "num_steps": LONG_STEPS}
+    asked = {**SHORT, "checkpoint": t.model.name, "picture": encode_base64(t.picture), "num_steps": KILLED_STEPS}
     jobs = [t.server.call(JOBS, {**asked, "seed": 950 + number}, 202) for number in range(BEFORE_A_KILL)]
     t.server.wait(lambda: len(_list_states(t, jobs, "done")) == 1, "one clip")
     t.server.kill()
