@@ -16,6 +16,15 @@ LIGHTHOUSE = ROOT / "examples" / "lighthouse.jpg"
 CUT = """marks => marks.filter((mark) =>
     mark.getBoundingClientRect().right > mark.closest(".svd-marks").getBoundingClientRect().right).length"""
 
+COVERED = """() => {
+    const bar = document.querySelector("#svd_clip_actions"), box = bar.getBoundingClientRect();
+    const across = [...Array(20).keys()].map((n) => box.left + (n + 0.5) * box.width / 20);
+    const down = [...Array(12).keys()].map((n) => box.top + (n + 0.5) * box.height / 12);
+    const seen = across.flatMap((x) => down.map((y) => document.elementFromPoint(x, y)));
+    return seen.filter((each) => !each || !bar.contains(each)).map((each) => each && each.outerHTML);
+}"""
+"""What is seen in the place of the bar with Generate and is not part of it."""
+
 
 def expect_in_view(what: Locator) -> None:
     """All of it is in view, or soon will be; a hundredth is for what lies between two pixels."""
@@ -35,6 +44,7 @@ def test_generate_is_at_hand_wherever_one_is_and_the_marks_are_whole(tab_of_a_ne
     for down in range(0, whole, 600):
         tab.evaluate("(down) => scrollTo({top: down, behavior: 'instant'})", down)
         expect_in_view(find_part(tab, "generate"))
+        assert tab.evaluate(COVERED) == []
     assert tab.evaluate("() => document.documentElement.scrollWidth") <= width
     for name in history.MARKED:
         marks = tab.locator(f"#svd_clip_mark_{name} label:has(input):visible")
