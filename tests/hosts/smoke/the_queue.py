@@ -76,6 +76,7 @@ def jobs_go_on_after_a_kill(t: Tried) -> str:
     asked = {**SHORT, "checkpoint": t.model.name, "picture": encode_base64(t.picture), "num_steps": KILLED_STEPS}
     jobs = [t.server.call(JOBS, {**asked, "seed": 950 + number}, 202) for number in range(BEFORE_A_KILL)]
     t.server.wait(lambda: len(_list_states(t, jobs, "done")) == 1, "one clip")
+    t.page.goto("about:blank")  # an open page would say that the server is gone
     t.server.kill()
     seconds = t.server.start()
     ended = [_await_end(t, job) for job in jobs]
