@@ -163,7 +163,8 @@ class Setting:
         try:
             if self.kind is not str and len(text) > MOST_DIGITS:
                 raise ValueError
-            return convert(text)
+            is_whole = self.kind is not int or text.strip().lstrip("+-").isdigit()
+            return convert(text) if is_whole else float(text)  # 7.0 is a whole number too
         except ValueError:
             raise BadRequest(f"{self.called} must be a number, not {quote(text)}.") from None
 

@@ -114,6 +114,13 @@ def disarm_formula(value: Any) -> Any:
     return f"'{value}" if is_formula else value
 
 
+def find_whole(value: Any) -> int | None:
+    """Give a value as a whole number, be it written 7 or 7.0: to JSON both are the same; None: it is none."""
+    if type(value) is float and value.is_integer():
+        return int(value)
+    return value if type(value) is int else None
+
+
 def pad_numbers(name: str) -> str:
     """Write a name in the form by which names are sorted: svd_9 comes before svd_10, whatever the case."""
     return re.sub(r"\d+", lambda digits: digits[0].zfill(20), name.lower())

@@ -23,10 +23,11 @@ from lib_svd.hosts.lacking import describe_host
 from lib_svd.jobs import look
 from lib_svd.line import Room
 from lib_svd.presets import Presets
+from lib_svd.queue.kinds import is_seed_open, part_order
 from lib_svd.queue.task import read_text
 from lib_svd.settings import SAMPLERS, SCHEDULES, name_meant
 from lib_svd.speeds import SPEEDS
-from lib_svd.strangers import quote
+from lib_svd.strangers import find_whole, quote
 from lib_svd.studio import Studio
 
 LARGEST = 4096  # pixels of a picture's side, where only its size is told
@@ -84,7 +85,7 @@ class Asking:
         def work(order: dict[str, Any]) -> dict[str, Any]:
             size = _read_size(order.pop("picture_size", [1024, 576]))
             settings = {name_meant(name): value for name, value in order.items()}
-            complete = self._studio.complete_request(self._studio.make_request(settings), size)
+            complete = self._studio.complete_request(self._studio.make_request(_drop_open_seed(settings)), size)
             plan = self._studio.plan_memory(complete)
             numbers = {"needed": plan.needed, "free": plan.free, "fits": plan.fits, "sentence": plan.write_sentence()}
             return {**numbers, "settings": asdict(complete)}
@@ -98,7 +99,8 @@ class Asking:
             content = order["content"]
             if content is None:
                 raise BadRequest('There is no picture yet: send it as "picture".')
-            request_of = self._studio.make_request(order["settings"])
+            settings, _ = part_order(order["asked"])
+            request_of = self._studio.make_request(_drop_open_seed(settings))
             checkpoint = self._studio.find_checkpoint(request_of.checkpoint)
             family = checkpoint.family
             background = request_of.background or family.background
@@ -107,7 +109,7 @@ class Asking:
 
         async def read_asked() -> dict[str, Any]:
             asked = await read_order(request, self._studio.host, "animate")
-            return {"settings": asked.order, "content": asked.content}
+            return {"asked": asked.order, "content": asked.content}
 
         return await self._answer(request, read_asked, work)
 
@@ -126,14 +128,20 @@ class Asking:
             return answer_json(*describe_failure(error))
 
 
+def _drop_open_seed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out a seed that is still to be drawn: it makes no difference to what is asked here."""
+    return {name: value for name, value in settings.items() if name != "seed" or not is_seed_open(settings)}
+
+
 async def _read_body(request: Request) -> dict[str, Any]:
     return read(await request.body(), '{"picture_size": [1024, 576], "num_frames": 25}')
 
 
 def _read_size(value: Any) -> tuple[int, int]:
-    if not (isinstance(value, list) and len(value) == 2 and all(type(each) is int for each in value)):
+    sides = [find_whole(each) for each in value] if isinstance(value, list) and len(value) == 2 else [None, None]
+    width, height = sides
+    if width is None or height is None:
         raise BadRequest(f'"picture_size" must be [width, height] in pixels, not {quote(value)}.')
-    width, height = value
     if not (1 <= width <= LARGEST and 1 <= height <= LARGEST):
         raise BadRequest(f'"picture_size" must be from 1 to {LARGEST} pixels a side, not {quote(value)}.')
     return width, height

@@ -19,11 +19,12 @@ from starlette.concurrency import run_in_threadpool
 from lib_svd import door
 from lib_svd.api.orders import read_order
 from lib_svd.api.wire import describe_end, describe_failure, describe_job, read, write_error
-from lib_svd.errors import BadRequest, SvdError
+from lib_svd.errors import BadRequest, Busy, SvdError
 from lib_svd.jobs import reopen_clip
 from lib_svd.line import Room
 from lib_svd.queue import Job, JobQueue, NoSuchJob
-from lib_svd.strangers import quote
+from lib_svd.queue.task import read_switch
+from lib_svd.strangers import find_whole, quote
 from lib_svd.studio import Studio
 
 SECONDS_BETWEEN_LOOKS = 0.25  # of those who follow a job
@@ -73,7 +74,7 @@ class JobRoutes:
         """Say where a job is: state, stage, step, time left; with ?preview=true a picture of it."""
 
         async def work() -> Response:
-            wanted = request.query_params.get("preview", "").lower() in ("true", "1", "yes")
+            wanted = read_switch("preview", request.query_params.get("preview"))
             return answer_json(200, describe_job(self._queue, self._queue.find(id), wants_preview=wanted))
 
         return await self._answer(request, work)
@@ -98,9 +99,10 @@ class JobRoutes:
         """Move a job that waits to another position: 1 is made next."""
 
         async def work() -> Response:
-            position = read(await request.body(), '{"position": 1}').get("position")
-            if type(position) is not int:
-                raise BadRequest(f'"position" must be a whole number, 1 for the next job, not {quote(position)}.')
+            given = read(await request.body(), '{"position": 1}').get("position")
+            position = find_whole(given)
+            if position is None:
+                raise BadRequest(f'"position" must be a whole number, 1 for the next job, not {quote(given)}.')
             return answer_json(200, self._describe(self._queue.move(id, position)))
 
         return await self._answer(request, work)
@@ -131,9 +133,7 @@ class JobRoutes:
         async def work() -> Response:
             job = self._queue.find(id)
             if self._followers >= MOST_FOLLOWERS:
-                return answer_json(
-                    429, write_error("Busy", f"{self._followers} programs follow jobs already: ask again later.")
-                )
+                raise Busy(f"{self._followers} programs follow jobs already: ask again later.")
             return StreamingResponse(self._follow(job), media_type="text/event-stream", headers=_UNBUFFERED)
 
         return await self._answer(request, work)

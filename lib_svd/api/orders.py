@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +19,14 @@ from lib_svd.errors import BadInput, BadPicture, BadRequest
 from lib_svd.finish.finishing import FINISHINGS
 from lib_svd.ports import Host
 from lib_svd.queue.kinds import KINDS, read_kind
-from lib_svd.queue.task import Kind
-from lib_svd.settings import SETTINGS, name_meant
+from lib_svd.queue.task import Kind, read_switch
+from lib_svd.settings import SETTINGS, Setting, name_meant
 from lib_svd.strangers import find_inside, is_file, is_text, quote
 
 EXAMPLE = '{"picture": "<base64>", "num_frames": 14}'
 FORM = "multipart/form-data"
 MOST_FIELDS = 100  # of a form
+_WHOLE = re.compile(r"-?[0-9]+(\.0*)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,8 @@ async def read_order(request: Request, host: Host, kind: str = "") -> Asked:
     is_form = request.headers.get("content-type", "").startswith(FORM)
     fields, title = await _read_form(request) if is_form else (read(await request.body(), EXAMPLE), "")
     asked = fields.pop("kind", None)
+    if kind and asked not in (None, kind):
+        raise BadRequest(f'Here "kind" can only be {kind}, not {quote(asked)}: send any other to /svd/v1/jobs.')
     kind = kind or ("animate" if asked is None else asked)
     row = read_kind(kind)
     fields = {name_meant(name) if row is not KINDS["finish"] else name: value for name, value in fields.items()}
@@ -84,15 +88,16 @@ def _list(value: Any) -> list[Any]:
 def _read_texts(fields: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
     """Read a form's texts as the settings that they stand for."""
     rows = FINISHINGS if kind is KINDS["finish"] else SETTINGS
-    return {
-        name: rows[name].read(value) if name in rows and isinstance(value, str) else _read_number(name, value)
-        for name, value in fields.items()
-    }
+    return {name: _read_text(name, value, rows.get(name)) for name, value in fields.items()}
 
 
-def _read_number(name: str, value: Any) -> Any:
-    is_frame = name == "frame" and isinstance(value, str) and value.lstrip("-").isdigit() and len(value) < 10
-    return int(value) if is_frame else value
+def _read_text(name: str, value: Any, row: Setting | None) -> Any:
+    if not isinstance(value, str):
+        return value
+    if row is not None:
+        return read_switch(name, value) if row.kind is bool else row.read(value)
+    is_frame = name == "frame" and len(value) < 10 and _WHOLE.fullmatch(value)
+    return int(value.partition(".")[0]) if is_frame else value
 
 
 def _read_file(given: Any, kind: Kind, host: Host) -> tuple[bytes | None, str]:

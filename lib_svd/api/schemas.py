@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from lib_svd.finish.deliveries import DELIVERIES
 from lib_svd.finish.finishing import FINISHINGS
 from lib_svd.queue.kinds import KINDS
-from lib_svd.settings import SETTINGS, Setting
+from lib_svd.settings import SETTINGS, Group, Setting, list_names
 from lib_svd.speeds import SPEEDS
 
 Schema = dict[str, Any]
@@ -23,7 +24,7 @@ class Refusal(BaseModel):
 
 
 class Closed(BaseModel):
-    """Why somebody was not let in."""
+    """Why a web UI does not let somebody in."""
 
     detail: str
 
@@ -81,24 +82,30 @@ PICTURE: Schema = {
     ],
 }
 _ALSO: Schema = {
-    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+    "anyOf": [{"type": ["string", "null"]}, {"type": "array", "items": {"type": "string"}}],
     "description": "formats to write it in too, such as gif or h265:24:slow",
 }
 _MORE: Mapping[str, Schema] = {
     "speed": {"enum": [*SPEEDS], "description": "stands for steps, sampler and schedule that are not given"},
-    "frames": {"type": "boolean", "description": "save the frames as PNG files too"},
+    "frames": {
+        "anyOf": [{"type": ["boolean", "null"]}, {"enum": [0, 1, "true", "false", "yes", "no", "1", "0"]}],
+        "description": "save the frames as PNG files too",
+    },
     "also": _ALSO,
-    "source": {"type": "string", "description": "the picture's own infotext, which the clip carries"},
+    "source": {"type": ["string", "null"], "description": "the picture's own infotext, which the clip carries"},
     "clip": {"type": "string", "description": "the name of a clip of the history"},
     "frame": {"type": "integer", "minimum": -1, "description": "which frame to go on from; -1 is the last"},
-    "sweep": {"type": "string", "description": "the setting that is swept, such as motion"},
+    "sweep": {
+        "enum": [*dict.fromkeys(each for name in list_names(Group.SWEPT) for each in (name, SETTINGS[name].word))],
+        "description": "the setting that is swept, such as motion",
+    },
     "values": {
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": ["number", "string"]}}],
         "description": "its values, such as [60, 75, 90] or 1-4",
     },
     "folder": {"type": "string", "description": "a folder of pictures, among those that programs may read"},
     "recursive": {"type": "boolean", "description": "take the pictures in folders of it, too"},
-    "for": {"type": "string", "description": "what the clip is finished for, such as social"},
+    "for": {"enum": [*DELIVERIES], "description": "what the clip is finished for, such as social"},
 }
 _NEEDED: Mapping[str, list[str]] = {
     "animate": ["picture"],
@@ -114,6 +121,9 @@ EXAMPLES: Mapping[str, Schema] = {
     "folder": {"kind": "folder", "folder": "holiday", "motion_bucket_id": 75},
     "finish": {"kind": "finish", "clip": "clip-svd-0001.mp4", "loop": "pingpong", "smooth": "28"},
 }
+
+
+TOGETHER: Schema = {"dependentRequired": {"width": ["height"], "height": ["width"]}}
 
 
 def describe_body(*kinds: str, with_kind: bool = False) -> Schema:
@@ -139,7 +149,9 @@ def _describe_kind(kind: str, with_kind: bool) -> Schema:
         for alias in rows[name].aliases if name in rows else ():
             named[alias] = {**_describe_field(rows[name]), "description": f"another name of {name}"}
     must = [*(["kind"] if with_kind and kind != "animate" else []), *_NEEDED[kind]]
-    return {"title": kind, "type": "object", "properties": named, "required": must, "additionalProperties": False}
+    one = {"oneOf": [{"required": ["clip"]}, {"required": ["video"]}]} if kind == "finish" else TOGETHER
+    about: Schema = {"title": kind, "type": "object", "properties": named, "required": must, **one}
+    return {**about, "additionalProperties": False}
 
 
 def _describe_field(setting: Setting) -> Schema:
@@ -163,13 +175,21 @@ def _allow_null(schema: Schema, setting: Setting) -> Schema:
 def _describe_form(schema: Schema) -> Schema:
     """Describe the same as a form, in which the file is one and all else is text."""
     files = {name: {"type": "string", "format": "binary"} for name in ("picture", "video")}
-    named = {name: files.get(name, each) for name, each in schema["properties"].items()}
+    named = {name: files.get(name, _forbid_null(each)) for name, each in schema["properties"].items()}
     return {**schema, "properties": named}
 
 
+def _forbid_null(schema: Schema) -> Schema:
+    """Leave null out, which a form's text cannot be: what is left to the model is not sent."""
+    kinds = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
+    if "null" in schema.get("type", ()):
+        return {**schema, "type": next(each for each in schema["type"] if each != "null")}
+    return {**schema, "anyOf": [_forbid_null(each) for each in kinds]} if kinds else schema
+
+
 RESPONSES: Mapping[int, Schema] = {
-    401: {"model": Closed, "description": "The web UI asks for a password."},
-    403: {"model": Closed, "description": "Another site asked for it."},
+    401: {"model": Refusal | Closed, "description": "A password is asked for."},
+    403: {"model": Refusal | Closed, "description": "Another site asked for it."},
     404: {"model": Refusal, "description": "There is no such job."},
     409: {"model": Refusal, "description": "It was stopped, or cannot be done now."},
     411: {"model": Refusal, "description": "The request does not say how much is sent."},
@@ -181,6 +201,7 @@ RESPONSES: Mapping[int, Schema] = {
 
 
 def list_answers(good: int, model: Any, *others: int) -> dict[int | str, Any]:
-    """List what a route may answer."""
-    first: Schema = {} if model is None else {"model": model}
+    """List what a route may answer: JSON as a model has it, or a file of that media type."""
+    is_file = isinstance(model, str)
+    first: Schema = {"content": {model: {}}} if is_file else {"model": model}
     return {good: first, **{status: RESPONSES[status] for status in (401, 403, *others)}}

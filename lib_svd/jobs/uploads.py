@@ -43,12 +43,16 @@ def keep_upload(content: bytes, folder: Path) -> Iterator[Path]:
     Raises:
         BadInput: it is no clip, see `find_suffix`.
         BadOutput: it cannot be written there.
+        what is raised inside; where a sentence names that file, it says "the clip that was sent" instead.
     """
     suffix = find_suffix(content[:HEAD])
     try:
         with make_hidden_names(folder) as hidden:
             path = hidden(suffix)
             path.write_bytes(content)
-            yield path
+            try:
+                yield path
+            except BadInput as error:
+                raise type(error)(str(error).replace(str(path), "The clip that was sent")) from error
     except OSError as error:
         raise BadOutput(f"The clip cannot be kept in {folder} ({error.strerror or error}): make room there.") from error

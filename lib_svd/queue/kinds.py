@@ -24,17 +24,18 @@ from lib_svd.queue.recovering import find_clip, recover
 from lib_svd.queue.task import Kind, Task, read_formats, read_switch, read_text
 from lib_svd.request import ClipRequest
 from lib_svd.settings import SETTINGS, Setting, draw_seed
-from lib_svd.strangers import quote
+from lib_svd.strangers import find_whole, quote
 from lib_svd.studio import Studio
 
 SENT = "sent.mp4"  # what a clip is called that comes along
 SWEEP = "sweep"  # how the names of a sweep's clips begin
+SAVING = ("frames", "also", "source")  # of an order: how the clip is saved, and not what it is like
 
 
 class Animate:
     """A picture becomes a clip."""
 
-    fields = frozenset({*SETTINGS, "speed", "frames", "also", "source"})
+    fields = frozenset({*SETTINGS, "speed", *SAVING})
 
     def check(self, studio: Studio, order: Mapping[str, Any], content: bytes | None) -> dict[str, Any]:
         """See `Kind.check`."""
@@ -66,13 +67,14 @@ class Extend:
 
     def _make_order(self, studio: Studio, order: Mapping[str, Any]) -> Order:
         clip = reopen_clip(studio.find_clip_by_name(read_text("clip", order.get("clip")))).clip
-        number, count = order.get("frame", -1), len(clip.frames)
-        if type(number) is not int or not -1 <= number < count:
-            raise BadRequest(f'"frame" must be from 0 to {count - 1}, or -1 for the last one, not {quote(number)}.')
+        given, count = order.get("frame", -1), len(clip.frames)
+        number = find_whole(given)
+        if number is None or not -1 <= number < count:
+            raise BadRequest(f'"frame" must be from 0 to {count - 1}, or -1 for the last one, not {quote(given)}.')
         before = asdict(ClipRequest.from_infotext(clip.infotext))
-        given = {name: value for name, value in before.items() if value is not None}
+        settings = {name: value for name, value in before.items() if value is not None}
         changed = {name: value for name, value in order.items() if name not in ("clip", "frame")}
-        return _make_order(studio, {**given, **changed}, Image.fromarray(clip.frames[number]))
+        return _make_order(studio, {**settings, **changed}, Image.fromarray(clip.frames[number]))
 
 
 class Sweep:
@@ -190,6 +192,18 @@ def read_kind(name: Any) -> Kind:
     return KINDS[name]
 
 
+def part_order(order: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Part an order into the settings of a clip, which are not looked at, and how it is saved, as `Studio.order` has
+    it; raises BadRequest where that cannot be.
+    """
+    saving = {
+        "with_frames": read_switch("frames", order.get("frames")),
+        "source": read_text("source", "" if order.get("source") is None else order["source"]),
+        "also": read_formats(order),
+    }
+    return {name: value for name, value in order.items() if name not in SAVING}, saving
+
+
 def _animate(task: Task, order: Order) -> SavedClip:
     """Make a clip, unless it is there, or its latents are."""
     found = recover(task.studio, order, task.planned) if task.planned else None
@@ -199,9 +213,14 @@ def _animate(task: Task, order: Order) -> SavedClip:
     return task.studio.animate(order)
 
 
+def is_seed_open(order: Mapping[str, Any]) -> bool:
+    """Tell whether a seed is to be drawn: none is given, or -1."""
+    return order.get("seed") in (None, -1, "-1")
+
+
 def _settle_seed(order: Mapping[str, Any]) -> dict[str, Any]:
     """Draw a seed where none is given: a job that is made again after a crash gives the same clip."""
-    return {**order, "seed": draw_seed() if order.get("seed") in (None, -1, "-1") else order["seed"]}
+    return {**order, "seed": draw_seed() if is_seed_open(order) else order["seed"]}
 
 
 def _open(content: bytes | None) -> io.BytesIO | None:
@@ -210,12 +229,15 @@ def _open(content: bytes | None) -> io.BytesIO | None:
 
 def _make_order(studio: Studio, order: Mapping[str, Any], picture: Any, stem: str = "clip") -> Order:
     """Hold an order against the picture, the model and the place to write; raises BadInput."""
-    settings = {name: value for name, value in order.items() if name not in ("frames", "also", "source")}
-    return studio.order(
-        studio.make_request(settings),
-        picture,
-        stem=stem,
-        with_frames=read_switch("frames", order.get("frames")),
-        source=read_text("source", order.get("source") or ""),
-        also=read_formats(order),
-    )
+    settings, saving = part_order(order)
+    return studio.order(studio.make_request(settings), picture, stem=stem, **saving)
+
+
+def read_switch(name: str, value: Any) -> bool:
+    """Read a yes or no, as programs spell it; raises BadRequest for anything else."""
+    spelled = str(value).lower()
+    if spelled in ("true", "1", "yes"):
+        return True
+    if spelled in ("false", "0", "no", "none", ""):
+        return False
+    raise BadRequest(f'"{name}" must be true or false, not {quote(value)}.')

@@ -63,7 +63,8 @@ def read_text(name: str, value: Any) -> str:
 
 def read_formats(order: Mapping[str, Any]) -> list[str]:
     """Read the formats that a clip is to be written in too; raises BadRequest where they are no such list."""
-    given = order.get("also") or []
+    given = order.get("also")
+    given = [] if given is None else given
     names = [given] if isinstance(given, str) else given
     if not isinstance(names, list):
         raise BadRequest(f'"also" must be a list of formats such as ["gif", "h265:24"], not {quote(given)}.')
