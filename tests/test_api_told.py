@@ -20,6 +20,7 @@ from lib_svd.finish.deliveries import DELIVERIES
 from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.queue import JobQueue
 from lib_svd.studio import Studio
+from tests.conftest import await_result
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 JOBS = "/svd/v1/jobs"
@@ -184,3 +185,24 @@ def test_who_is_not_let_in_is_told_in_a_shape_that_stands_there(client, told):
     assert (refused.status_code, set(refused.json())) == (403, {"error", "message"})
     shapes = told[JOBS]["get"]["responses"]["403"]["content"]["application/json"]["schema"]["anyOf"]
     assert {each["$ref"].rpartition("/")[2] for each in shapes} == {"Refusal", "Closed"}
+
+
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize("path", ["/animate", "/jobs", "/check", "/memory-plan", "/jobs/{id}/move"])
+def test_who_hangs_up_in_the_middle_is_no_failure_and_leaves_no_job(client, order, path, kind):
+    done = client.post(JOBS, json=order).json()
+    parts = iter([{"type": "http.request", "body": b'{"', "more_body": True}, {"type": "http.disconnect"}])
+    sent: list[int] = []
+
+    async def receive() -> dict[str, Any]:
+        return next(parts)
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message.get("status", 0))
+
+    headers = [(b"host", b"localhost"), (b"content-length", b"99"), (b"content-type", kind.encode())]
+    asked = f"/svd/v1{path.format(id=done['id'])}"
+    scope = {"type": "http", "method": "POST", "path": asked, "query_string": b"", "headers": headers}
+    await_result(client.app(scope, receive, send))
+    assert sent[0] == 422
+    assert [job["id"] for job in client.get(JOBS).json()] == [done["id"]]

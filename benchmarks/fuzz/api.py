@@ -1,7 +1,8 @@
 """Send odd requests to the API: python -m benchmarks.fuzz.api --count 10000
 
 Every answer must be one that a program can understand: no status 500, no exception, a sentence where something is
-refused. All but the sampling is real; one order in a hundred is carried out too, with the demo.
+refused. All but the sampling is real; one order in a hundred is carried out too, with the demo. Half of the requests go
+to `animate`, the others to all other routes, those of jobs above all, by the ids of jobs that are there or were.
 
 It works in a folder of its own, and as nobody where it is started by root, so that whatever gets through harms nothing.
 """
@@ -21,6 +22,7 @@ import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from fastapi import FastAPI
@@ -30,7 +32,7 @@ from lib_svd import api
 from lib_svd.door import Door
 from lib_svd.errors import Interrupted
 from lib_svd.hosts.standalone import make_standalone_host
-from lib_svd.queue import JobQueue
+from lib_svd.queue import KINDS, JobQueue
 from lib_svd.settings import SETTINGS
 from lib_svd.studio import Studio
 
@@ -67,7 +69,20 @@ ODD: tuple[Any, ...] = (
     *("con", "demo.safetensors", "./demo", "%00", "{}", "=1+1", "<b>", "';--", "SVD frames: 3"),
     *([], [1], [[]], ["demo"], {}, {"a": 1}, [None] * 50, {"b": {"c": []}}, float("nan"), float("inf"), -float("inf")),
 )
-NAMES = (*SETTINGS, "speed", "frames", "picture")
+NAMES = (*SETTINGS, *sorted(set().union(*(kind.fields for kind in KINDS.values()))), "picture", "video", "kind")
+ROUTES = {  # how often, beside the others
+    "POST /animate": 50,
+    "POST /jobs": 20,
+    "POST /finish": 5,
+    "POST /check": 5,
+    "POST /memory-plan": 5,
+    "POST /jobs/{id}/move": 3,
+    "POST /jobs/{id}/cancel": 2,
+    **dict.fromkeys(("GET /jobs", "GET /jobs/{id}", "GET /jobs/{id}/clip", "GET /jobs/{id}/frames"), 1),
+    **dict.fromkeys(("GET /jobs/{id}/events", "DELETE /jobs/{id}", "GET /review?clip={id}", "GET /models"), 1),
+    **dict.fromkeys(("GET /doctor", "GET /animate", "PUT /jobs", "GET /..", "GET /%00"), 0.4),
+}
+EXPECTED = (200, 202, 403, 404, 405, 409, 422, 429)  # HTTP status
 
 
 def make_picture(rng: random.Random) -> bytes:
@@ -91,6 +106,10 @@ def order(rng: random.Random, png: bytes) -> dict[str, Any]:
     """An order that could be, with some settings that could not."""
     made: dict[str, Any] = {"picture": base64.b64encode(png).decode(), "checkpoint": "demo", "num_frames": 2}
     made |= {"num_steps": 1, "width": 64, "height": 64}
+    if rng.random() < 0.1:
+        made |= {"kind": rng.choice(list(KINDS)), "sweep": "motion", "values": rng.choice(([60, 70], "1-2", [[]], ""))}
+    for name in rng.sample(sorted(made), rng.choice((*[0] * 12, 1, 3))):
+        del made[name]
     for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
         made[rng.choice(NAMES) if rng.random() < 0.95 else str(rng.choice(ODD))] = rng.choice(ODD)
     if rng.random() < 0.1:
@@ -139,21 +158,29 @@ async def try_answers(count: int, seed: int, folder: Path) -> Counter[str]:
     app = FastAPI()
     api.add_routes(app, studio, JobQueue(studio), [])
     found: Counter[str] = Counter()
+    ids: list[str] = []
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=Door(app)), base_url="http://localhost") as client:
         for number in range(count):
             sent, given = make_body(rng, png), make_headers(rng)
-            if rng.random() < 0.02:
-                answer = await client.get(
-                    f"/svd/v1/{rng.choice(('models', 'doctor', 'animate', '..', '%00'))}", headers=given
-                )
-            else:
-                answer = await client.post("/svd/v1/animate", content=sent, headers=given)
-            said = answer.json()
-            about = f"request {number} of seed {seed}: {sent!r} {given} gave {answer.status_code} {str(said)[:300]}"
-            assert answer.status_code in (200, 403, 404, 405, 409, 422), about
-            assert answer.status_code not in (403, 409, 422) or said["message"].endswith("."), about
-            found[f"{answer.status_code} {said.get('error', '') if isinstance(said, dict) else ''}".strip()] += 1
+            method, path = choose_route(rng, ids)
+            answer = await client.request(method, f"/svd/v1{path}", content=sent, headers=given)
+            said = answer.json() if answer.headers["content-type"] == "application/json" else {}
+            about = f"request {number} of seed {seed}: {method} {path} {sent!r} {given}"
+            about += f" gave {answer.status_code} {str(said)[:300]}"
+            assert answer.status_code in EXPECTED, about
+            is_told = answer.status_code in (200, 202, 404) or said["message"].endswith(".")
+            assert is_told, about
+            ids += [said["id"]] if answer.status_code == 202 else []
+            error = said["error"] if answer.status_code >= 400 and "error" in said else ""
+            found[f"{answer.status_code} {error}".strip()] += 1
     return found
+
+
+def choose_route(rng: random.Random, ids: list[str]) -> tuple[str, str]:
+    """Choose a route, and a job of those that were added lately, or one that cannot be."""
+    method, _, path = rng.choices(list(ROUTES), list(ROUTES.values()))[0].partition(" ")
+    odd = quote(str(rng.choice(ODD))[:100].encode("utf-8", "surrogatepass"), safe="")
+    return method, path.replace("{id}", rng.choice(ids[-20:]) if ids and rng.random() < 0.8 else odd)
 
 
 def give_up_rights(name: str) -> None:

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from lib_svd import door, images
 from lib_svd.api.jobs import answer_json
-from lib_svd.api.orders import read_order
+from lib_svd.api.orders import read_body, read_order
 from lib_svd.api.wire import describe_failure, read, write_error
 from lib_svd.checkpoints import describe
 from lib_svd.doctor import examine
@@ -134,7 +134,7 @@ def _drop_open_seed(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def _read_body(request: Request) -> dict[str, Any]:
-    return read(await request.body(), '{"picture_size": [1024, 576], "num_frames": 25}')
+    return read(await read_body(request), '{"picture_size": [1024, 576], "num_frames": 25}')
 
 
 def _read_size(value: Any) -> tuple[int, int]:

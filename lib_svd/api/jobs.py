@@ -17,7 +17,7 @@ from PIL import Image
 from starlette.concurrency import run_in_threadpool
 
 from lib_svd import door
-from lib_svd.api.orders import read_order
+from lib_svd.api.orders import read_body, read_order
 from lib_svd.api.wire import describe_end, describe_failure, describe_job, read, write_error
 from lib_svd.errors import BadRequest, Busy, SvdError
 from lib_svd.jobs import reopen_clip
@@ -99,7 +99,7 @@ class JobRoutes:
         """Move a job that waits to another position: 1 is made next."""
 
         async def work() -> Response:
-            given = read(await request.body(), '{"position": 1}').get("position")
+            given = read(await read_body(request), '{"position": 1}').get("position")
             position = find_whole(given)
             if position is None:
                 raise BadRequest(f'"position" must be a whole number, 1 for the next job, not {quote(given)}.')

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from lib_svd.api.fetching import fetch
 from lib_svd.api.wire import decode_base64, read
@@ -26,6 +27,7 @@ from lib_svd.strangers import find_inside, is_file, is_text, quote
 EXAMPLE = '{"picture": "<base64>", "num_frames": 14}'
 FORM = "multipart/form-data"
 MOST_FIELDS = 100  # of a form
+CUT_OFF = "The request ended before all of it was there: send it again."  # to nobody, and for the log of a proxy
 _WHOLE = re.compile(r"-?[0-9]+(\.0*)?")
 
 
@@ -51,7 +53,7 @@ async def read_order(request: Request, host: Host, kind: str = "") -> Asked:
         BadInput: it is no order, or its picture cannot be had.
     """
     is_form = request.headers.get("content-type", "").startswith(FORM)
-    fields, title = await _read_form(request) if is_form else (read(await request.body(), EXAMPLE), "")
+    fields, title = await _read_form(request) if is_form else (read(await read_body(request), EXAMPLE), "")
     asked = fields.pop("kind", None)
     if kind and asked not in (None, kind):
         raise BadRequest(f'Here "kind" can only be {kind}, not {quote(asked)}: send any other to /svd/v1/jobs.')
@@ -62,6 +64,14 @@ async def read_order(request: Request, host: Host, kind: str = "") -> Asked:
     file = order.pop("video" if row is KINDS["finish"] else "picture", None)
     content, named = await run_in_threadpool(_read_file, file, row, host)
     return Asked(kind=kind, order=order, content=content, title=title or named)
+
+
+async def read_body(request: Request) -> bytes:
+    """Read a body whose length has been looked at; raises BadRequest where whoever sends it hangs up meanwhile."""
+    try:
+        return await request.body()
+    except ClientDisconnect as error:
+        raise BadRequest(CUT_OFF) from error
 
 
 async def _read_form(request: Request) -> tuple[dict[str, Any], str]:
@@ -75,6 +85,8 @@ async def _read_form(request: Request) -> tuple[dict[str, Any], str]:
                 if not isinstance(given, str):
                     title = Path(given.filename or "").name
                 found[name] = [*_list(found[name]), value] if name in found else value
+    except ClientDisconnect as error:
+        raise BadRequest(CUT_OFF) from error
     except (HTTPException, AssertionError, ValueError, KeyError) as error:
         why = getattr(error, "detail", error)
         raise BadRequest(f"The form cannot be read ({why}): send one file and at most {MOST_FIELDS} fields.") from error
