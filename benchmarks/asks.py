@@ -61,8 +61,8 @@ class Asker:
 
 
 def name_sentence(message: str) -> str:
-    """Name what came: a sentence, if it is one."""
-    if not message.endswith(".") or "Traceback" in message or "log has more" in message:
+    """Name what came: a sentence, if it is one; where work was kept, it ends with a command to go on from there."""
+    if (not message.endswith(".") and "--from-latents" not in message) or "log has more" in message:
         raise ValueError(f"this is no sentence of ours: {message}")
     return "a sentence"
 
@@ -101,8 +101,11 @@ def _preview(asker: Asker, seed: int) -> str:
     asker.svd.ask("GET", f"/jobs/{job.id}?preview=true")
     came = _await_end(job)
     if came == "clip":
-        assert job.frames()[:2] == b"PK"
-        asker.svd.review(Path(job.about["clips"][-1]["path"]).name)
+        try:
+            asker.svd.review(Path(job.about["clips"][-1]["path"]).name)
+            assert job.frames()[:2] == b"PK"
+        except Refused as refused:  # another client has killed the ffmpeg that it is read with
+            name_sentence(str(refused))
         job.forget()
     return came
 

@@ -30,6 +30,7 @@ import torch
 from benchmarks.asks import ASKS, PICTURE, Asker
 from benchmarks.clip import find_revision, name_device, say
 from benchmarks.fuzz.openapi import await_answer, find_port
+from lib_svd.client import Svd
 
 HERE = Path(__file__).parents[1]
 FIRST = 10  # clips after which nothing grows any more
@@ -109,6 +110,7 @@ class Soak:
         for thread in threads:
             thread.join()
         time.sleep(SECONDS_OF_REST)
+        Svd(self._server.address).models()  # threads without work end when another is needed
         return self._server.look()
 
     def _ask_on(self, client: int, goal: int) -> None:

@@ -15,7 +15,19 @@ from benchmarks.ladder import GB, measure_growth, measure_ladder
 
 HERE = Path(__file__).parent
 README, RESULTS = HERE / "README.md", HERE / "results"
-KINDS = ("clip", "choices", "shortcuts", "roofline", "start", "loading", "presses", "smoothing", "formats")
+KINDS = (
+    "clip",
+    "choices",
+    "shortcuts",
+    "roofline",
+    "start",
+    "loading",
+    "presses",
+    "smoothing",
+    "formats",
+    "soak",
+    "queued",
+)
 
 Row = Mapping[str, Any]
 Columns = Mapping[str, Callable[[Row], str]]
@@ -49,25 +61,8 @@ def make_tables(kept: Iterable[Row]) -> dict[str, str]:
         ),
         "cpu": _make_table([row for row in clips if row["device"] == "cpu"], {**CONDITIONS, **RATIOS, **SAME}),
         "choices": _make_table(choices, {**CONDITIONS, **CHOICE}),
-        "start": _make_table(
-            [{**row, **line} for row in kept if row["kind"] == "start" for line in row["lines"]], {**MACHINE, **START}
-        ),
-        "loading": _make_table(
-            [{**row, **line} for row in kept if row["kind"] == "loading" for line in row["lines"]],
-            {**MACHINE, **LOADING},
-        ),
-        "presses": _make_table(
-            [{**row, **line} for row in kept if row["kind"] == "presses" for line in row["lines"]],
-            {**MACHINE, **PRESSED},
-        ),
-        "smoothing": _make_table(
-            [{**row, **line} for row in kept if row["kind"] == "smoothing" for line in row["lines"]],
-            {**MACHINE, **SMOOTHING},
-        ),
-        "formats": _make_table(
-            [{**row, **line} for row in kept if row["kind"] == "formats" for line in row["lines"]],
-            {**MACHINE, **WRITTEN},
-        ),
+        **{kind: _make_table(_list_lines(kept, kind), {**MACHINE, **columns}) for kind, columns in BY_LINE.items()},
+        "queued": _make_table([row for row in kept if row["kind"] == "queued"], {**MACHINE, **QUEUED}),
         "ladder": _make_table(measure_ladder(), LADDER),
         "growth": _make_table(measure_growth(), GROWTH),
         "shortcuts": _make_table(
@@ -85,6 +80,11 @@ def _make_table(kept: Iterable[Row], columns: Columns) -> str:
         return "\nNo row yet.\n"
     head = [list(columns), ["---"] * len(columns)]
     return "\n" + "\n".join(f"| {' | '.join(cells)} |" for cells in head + lines) + "\n"
+
+
+def _list_lines(kept: Iterable[Row], kind: str) -> list[Row]:
+    """The lines of all rows of a kind, each with what its row says."""
+    return [{**row, **line} for row in kept if row["kind"] == kind for line in row["lines"]]
 
 
 def _list_choice_lines(row: Row) -> list[Row]:
@@ -225,6 +225,26 @@ WRITTEN: Columns = {
     "format": lambda row: row["format"],
     "CPU time over by hand": lambda row: f"{row['time_ratio']:.2f}",
     "peak of 400 frames over 25": lambda row: "-" if row["peak_ratio"] is None else f"{row['peak_ratio']:.2f}",
+}
+SOAKED: Columns = {
+    "clips, clients, requests": lambda row: f"{row['clips']}, {row['clients']}, {row['requests']}",
+    "lost, doubled, or no sentence": lambda row: str(len(row["wrong"])),
+    "what is held": lambda row: row["what"],
+    "at rest, over that after 10 clips": lambda row: f"{row['rest_ratio']:.2f}",
+    "at work, last 50 clips over 50 after 10": lambda row: f"{row['work_ratio']:.2f}",
+}
+QUEUED: Columns = {
+    "turns, clips in each": lambda row: f"{row['repeats']}, {row['clips']}",
+    "clips a minute over the loop": lambda row: f"{row['wall_ratio']:.3f}",
+    "clips a minute of CPU time over the loop": lambda row: f"{row['cpu_ratio']:.3f}",
+}
+BY_LINE: Mapping[str, Columns] = {
+    "start": START,
+    "loading": LOADING,
+    "presses": PRESSED,
+    "smoothing": SMOOTHING,
+    "formats": WRITTEN,
+    "soak": SOAKED,
 }
 SHORTCUT: Columns = {
     "what": lambda line: line["name"],

@@ -167,11 +167,18 @@ class Studio:
         """
         if picture is None:
             raise BadRequest("There is no picture yet: choose one, paste one, or send one from another tab.")
-        checkpoint = self.find_checkpoint(request.checkpoint)
-        out = video.find_free_name(self.find_output_dir(), stem, ".mp4")
-        to = self.make_destination(out, with_frames=with_frames, also=also)
-        made = order(request, picture, checkpoint, to, source=source)
-        return replace(made, picture_path=saved_as) if saved_as else made
+        checkpoint, folder = self.find_checkpoint(request.checkpoint), self.find_output_dir()
+        out = video.find_free_name(folder, stem, ".mp4")
+        while True:
+            to = self.make_destination(out, with_frames=with_frames, also=also)
+            try:
+                made = order(request, picture, checkpoint, to, source=source)
+            except BadOutput:
+                out, before = video.find_free_name(folder, stem, ".mp4"), out
+                if out == before:
+                    raise  # else another clip has got that name meanwhile
+            else:
+                return replace(made, picture_path=saved_as) if saved_as else made
 
     def make_destination(self, out: Path, *, with_frames: bool = False, also: Sequence[str] = ()) -> Destination:
         """Say in which forms a clip is written: as the options have it, and in more formats.

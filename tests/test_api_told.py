@@ -128,6 +128,7 @@ def test_a_preview_is_wanted_or_not(client, order):
         ("PUT", f"{JOBS}/0123456789abcdef", "GET, DELETE"),
         ("DELETE", JOBS, "POST, GET"),
         ("TRACE", "/svd/v1/doctor", "GET"),
+        ("QUERY", f"{JOBS}/0123456789abcdef/events", "GET"),
     ],
 )
 def test_a_route_that_is_asked_in_another_way_says_in_which(client, method, path, allowed):
@@ -166,9 +167,11 @@ def test_files_are_told_as_what_they_are(client, told, order, path, kind):
 
 
 def test_what_goes_together_is_told(told):
-    finish, animate = find_schema(told, "/finish"), find_schema(told, "/animate")
-    assert finish["oneOf"] == [{"required": ["clip"]}, {"required": ["video"]}]
-    assert finish["properties"]["for"]["enum"] == [*DELIVERIES]
+    animate, (named, sent) = find_schema(told, "/animate"), find_schema(told, "/finish")["oneOf"]
+    for schema, way, other in ((named, "clip", "video"), (sent, "video", "clip")):
+        assert schema["required"] == [way]
+        assert other not in schema["properties"]
+        assert schema["properties"]["for"]["anyOf"][0]["enum"] == [*DELIVERIES]
     for schema in (animate, find_schema(told, "/memory-plan")):
         assert schema["dependentRequired"] == {"width": ["height"], "height": ["width"]}
     (sweep,) = (each for each in find_schema(told, "/jobs")["oneOf"] if each["title"] == "sweep")

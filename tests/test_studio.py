@@ -13,7 +13,9 @@ import pytest
 from PIL import Image
 
 from lib_svd import studio as studio_module
+from lib_svd import video
 from lib_svd.errors import BadOutput, BadRequest
+from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.jobs import history, reopen_clip, trash
 from lib_svd.request import ClipRequest
 from lib_svd.studio import Studio
@@ -255,3 +257,19 @@ def test_a_format_in_the_options_that_is_not_there_is_refused_with_a_sentence(mo
     studio = Studio(make_fake_host(tmp_path, models, svd_copies=["bmp"]))
     with pytest.raises(BadRequest, match=r"There is no format that is called 'bmp': choose one of "):
         studio.order(ClipRequest(), picture)
+
+
+def test_a_name_that_another_clip_gets_meanwhile_is_no_reason_to_refuse(tmp_path, checkpoint, picture, monkeypatch):
+    studio = Studio(make_standalone_host("cpu", model_dirs=(checkpoint.parent,), output_dir=tmp_path))
+    free = video.find_free_name
+    begun = iter(["quicker", "quicker"])
+
+    def find_and_lose(*given: Any) -> Path:
+        name = free(*given)
+        if next(begun, ""):
+            name.touch()  # a clip that was made meanwhile
+        return name
+
+    monkeypatch.setattr(video, "find_free_name", find_and_lose)
+    made = studio.order(studio.make_request({"checkpoint": checkpoint.name}), picture)
+    assert made.to.out.name == "clip-svd-0003.mp4"

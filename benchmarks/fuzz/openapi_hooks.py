@@ -37,6 +37,8 @@ UNTOLD = re.compile(
     r"|Width and height must be multiples of|.* makes \d+ frames and cannot make \d+"
     r"|Guidance must not fall from|Guidance must begin below|The last frame, \d+, comes before the first"
     r"|Give width and height together"  # one of them may be null
+    r"|The picture is only|A loop is made of|The (first|last) frame is to be|Of \d+ frames at most"
+    r"|The poster is to be frame|Frames would be|There is no upscaler|RIFE "
     r"|There is no format that is called"  # the user's own have names of their own
 )
 """Why an order that the schema allows may be refused all the same: names, files, the state of a job, and what a model
@@ -110,11 +112,11 @@ def _name(body: dict[str, Any], path: str, *, is_form: bool) -> None:
         body["picture"] = Binary(base64.b64decode(PICTURE)) if is_form else PICTURE
     if isinstance(body.get("checkpoint"), str) or path == "/svd/v1/memory-plan" or "picture" in body:
         body["checkpoint"] = MODEL
-    if body.get("also"):
-        body["also"] = "gif"
+    for name, value in (("also", "gif"), ("values", "60, 75"), ("sweep", "motion")):
+        if body.get(name):
+            body[name] = value
     if "clip" in body and known["clip"]:
         body["clip"] = rng.choice(known["clip"][-30:])
-        body.pop("video", None)
 
 
 def _keep_short(address: str) -> None:

@@ -18,7 +18,7 @@ from lib_svd.studio import Studio
 
 ROOT = "/svd/v1"
 TAG = "SVD"
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
 
 
 def add_routes(app: Any, studio: Studio, queue: JobQueue, guards: list[Any]) -> None:

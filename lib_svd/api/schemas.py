@@ -105,7 +105,10 @@ _MORE: Mapping[str, Schema] = {
     },
     "folder": {"type": "string", "description": "a folder of pictures, among those that programs may read"},
     "recursive": {"type": "boolean", "description": "take the pictures in folders of it, too"},
-    "for": {"enum": [*DELIVERIES], "description": "what the clip is finished for, such as social"},
+    "for": {
+        "anyOf": [{"enum": [*DELIVERIES]}, {"type": "null"}],
+        "description": "what the clip is finished for, such as social",
+    },
 }
 _NEEDED: Mapping[str, list[str]] = {
     "animate": ["picture"],
@@ -128,7 +131,7 @@ TOGETHER: Schema = {"dependentRequired": {"width": ["height"], "height": ["width
 
 def describe_body(*kinds: str, with_kind: bool = False) -> Schema:
     """Describe the body of a request for jobs of these kinds, as OpenAPI has it."""
-    schemas = [_describe_kind(kind, with_kind) for kind in kinds]
+    schemas = [each for kind in kinds for each in _describe_kind(kind, with_kind)]
     schema = schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
     forms = [_describe_form(each) for each in schemas]
     examples = {kind: {"value": EXAMPLES[kind]} for kind in kinds}
@@ -137,7 +140,8 @@ def describe_body(*kinds: str, with_kind: bool = False) -> Schema:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def _describe_kind(kind: str, with_kind: bool) -> Schema:
+def _describe_kind(kind: str, with_kind: bool) -> list[Schema]:
+    """Describe what an order of that kind may be; of a clip to be finished, by its name or with the clip itself."""
     rows = FINISHINGS if kind == "finish" else SETTINGS
     named: Schema = {"kind": {"enum": [kind]}} if with_kind else {}
     if kind == "finish":
@@ -149,9 +153,14 @@ def _describe_kind(kind: str, with_kind: bool) -> Schema:
         for alias in rows[name].aliases if name in rows else ():
             named[alias] = {**_describe_field(rows[name]), "description": f"another name of {name}"}
     must = [*(["kind"] if with_kind and kind != "animate" else []), *_NEEDED[kind]]
-    one = {"oneOf": [{"required": ["clip"]}, {"required": ["video"]}]} if kind == "finish" else TOGETHER
-    about: Schema = {"title": kind, "type": "object", "properties": named, "required": must, **one}
-    return {**about, "additionalProperties": False}
+    about: Schema = {"type": "object", "additionalProperties": False}
+    if kind != "finish":
+        return [{"title": kind, **about, "properties": named, "required": must, **TOGETHER}]
+    ways = {"clip": "finish", "video": "finish a clip that is sent"}
+    named_by = {way: {name: named[name] for name in named if name == way or name not in ways} for way in ways}
+    return [
+        {"title": title, **about, "properties": named_by[way], "required": [*must, way]} for way, title in ways.items()
+    ]
 
 
 def _describe_field(setting: Setting) -> Schema:

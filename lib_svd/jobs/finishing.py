@@ -13,7 +13,7 @@ from time import perf_counter
 
 from lib_svd import video
 from lib_svd.clip import Clip, Frames, SavedClip
-from lib_svd.errors import BadInput, BadRequest, Interrupted
+from lib_svd.errors import BadInput, BadOutput, BadRequest, Interrupted
 from lib_svd.files import NOTED, find_free_names, make_hidden_names, publish
 from lib_svd.finish.enlarge import find_upscaler
 from lib_svd.finish.finishing import FINISHINGS, Finishing, add_finished, is_loop, read_finished
@@ -129,14 +129,17 @@ def finish_order(
     encodings = tuple(each if isinstance(each, video.Encoding) else video.Encoding.read(each) for each in copies)
     _check_memory(source.shape, made)
     tools = _gather_tools(finishing, host)
-    out = out or _find_free_name(out_dir or host.folders.find_output_dir(), name or path.name)
-    told = video.check_output(out, None, encodings)
+
+    def choose_name() -> Path:
+        return out or _find_free_name(out_dir or host.folders.find_output_dir(), name or path.name)
+
+    chosen, told = _check_output(choose_name, encodings)
     return FinishOrder(
         source=source,
         finishing=finishing,
         made=made,
         tools=tools,
-        out=out,
+        out=chosen,
         copies=encodings,
         encoding=encoding or video.Encoding(),
         name=name or path.name,
@@ -206,6 +209,18 @@ def _check_memory(clip: Shape, made: Shape) -> None:
             f"{made} take {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free: "
             f"lower {lower}, or take less of the clip."
         )
+
+
+def _check_output(choose: Callable[[], Path], encodings: Sequence[video.Encoding]) -> tuple[Path, tuple[str, ...]]:
+    """Check the name that is chosen, and give it with what is to be told; raises BadOutput."""
+    out = choose()
+    while True:
+        try:
+            return out, video.check_output(out, None, encodings)
+        except BadOutput:
+            out, before = choose(), out
+            if out == before:
+                raise  # else another clip has got that name meanwhile
 
 
 def _find_free_name(folder: Path, name: str) -> Path:

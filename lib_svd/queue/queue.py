@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lib_svd.errors import BadInput, BadRequest, Busy, Interrupted, SvdError
+from lib_svd.giving_back import give_back_memory
 from lib_svd.queue.job import Job, State, draw_id
 from lib_svd.queue.kinds import read_kind
 from lib_svd.queue.live import Live, Overheard
@@ -245,6 +246,7 @@ class JobQueue:
                 self._overheard.begin()
             began = time.monotonic()
             end = self._make(job)
+            give_back_memory()
             with self._changed:
                 self._running = ""
                 job = self._jobs[job.id]

@@ -18,7 +18,7 @@ from lib_svd.clip import Clip, SavedClip
 from lib_svd.errors import BadInput, BadOutput, BadRequest, EncodeFailed, Interrupted
 from lib_svd.finish.finishing import Finishing
 from lib_svd.infotext import read_infotext
-from lib_svd.jobs import history, look, restore_entry, searching, trash
+from lib_svd.jobs import finishing, history, look, restore_entry, searching, trash
 from lib_svd.progress import Bar, Stage
 from lib_svd.request import ClipRequest, CompleteRequest
 from lib_svd.testing import FakeQueue, make_fake_host
@@ -295,3 +295,19 @@ def test_rife_is_asked_for_before_anything_runs_and_loaded_when_its_turn_has_com
     made = finish(saved.video, host, first=1, last=3, smooth="2x", smoother="rife")
     assert np.array_equal(made.clip.frames[::2], saved.clip.frames[:3])
     assert "Smoother: RIFE" in history.find_entry(made.video).finished
+
+
+def test_a_name_that_another_clip_gets_meanwhile_is_no_reason_to_refuse(saved, host, monkeypatch):
+    free = finishing.find_free_names
+    begun = iter(["quicker"])
+
+    def find_and_lose(*given):
+        name = next(free(*given))
+        if next(begun, ""):
+            name.touch()  # a clip that was made meanwhile
+        yield name
+
+    monkeypatch.setattr(finishing, "find_free_names", find_and_lose)
+    assert finish(saved.video, host, reverse=True).video.name == "a-finished-svd-0001.mp4"
+    with pytest.raises(BadOutput, match=r"a\.mp4 exists already"):
+        jobs.finish_order(saved.video, Finishing(reverse=True), host, out=saved.video)
