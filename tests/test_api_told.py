@@ -115,6 +115,14 @@ def test_what_says_nothing_about_a_clip_is_not_taken_for_nothing(client, order):
         assert (answer.status_code, answer.json()["error"]) == (422, "BadRequest"), name
 
 
+@pytest.mark.parametrize("path", ["/jobs", "/animate", "/check", "/memory-plan"])
+def test_a_setting_by_two_names_is_not_guessed_at(client, order, path):
+    both = {**({} if path == "/memory-plan" else order), "num_frames": 0, "video_frames": 2}
+    answer = client.post(f"/svd/v1{path}", json=both)
+    assert answer.status_code == 422
+    assert answer.json()["message"].startswith("num_frames is given twice")
+
+
 def test_a_preview_is_wanted_or_not(client, order):
     job = client.post(JOBS, json=order).json()
     for word, status in (("true", 200), ("false", 200), ("1", 200), ("-7.5", 422), ("please", 422)):

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from lib_svd import door, images
 from lib_svd.api.jobs import answer_json
-from lib_svd.api.orders import read_body, read_order
+from lib_svd.api.orders import read_body, read_names, read_order
 from lib_svd.api.wire import describe_failure, read, write_error
 from lib_svd.checkpoints import describe
 from lib_svd.doctor import examine
@@ -25,7 +25,7 @@ from lib_svd.line import Room
 from lib_svd.presets import Presets
 from lib_svd.queue.kinds import is_seed_open, part_order
 from lib_svd.queue.task import read_text
-from lib_svd.settings import SAMPLERS, SCHEDULES, name_meant
+from lib_svd.settings import SAMPLERS, SCHEDULES
 from lib_svd.speeds import SPEEDS
 from lib_svd.strangers import find_whole, quote
 from lib_svd.studio import Studio
@@ -84,7 +84,7 @@ class Asking:
 
         def work(order: dict[str, Any]) -> dict[str, Any]:
             size = _read_size(order.pop("picture_size", [1024, 576]))
-            settings = {name_meant(name): value for name, value in order.items()}
+            settings = read_names(order)
             complete = self._studio.complete_request(self._studio.make_request(_drop_open_seed(settings)), size)
             plan = self._studio.plan_memory(complete)
             numbers = {"needed": plan.needed, "free": plan.free, "fits": plan.fits, "sentence": plan.write_sentence()}

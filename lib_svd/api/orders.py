@@ -59,11 +59,22 @@ async def read_order(request: Request, host: Host, kind: str = "") -> Asked:
         raise BadRequest(f'Here "kind" can only be {kind}, not {quote(asked)}: send any other to /svd/v1/jobs.')
     kind = kind or ("animate" if asked is None else asked)
     row = read_kind(kind)
-    fields = {name_meant(name) if row is not KINDS["finish"] else name: value for name, value in fields.items()}
+    fields = fields if row is KINDS["finish"] else read_names(fields)
     order = _read_texts(fields, row) if is_form else fields
     file = order.pop("video" if row is KINDS["finish"] else "picture", None)
     content, named = await run_in_threadpool(_read_file, file, row, host)
     return Asked(kind=kind, order=order, content=content, title=title or named)
+
+
+def read_names(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Name settings as we do, whatever other programs call them; raises BadRequest where one is given twice."""
+    meant: dict[str, Any] = {}
+    for name, value in fields.items():
+        own = name_meant(name)
+        if own in meant:
+            raise BadRequest(f"{own} is given twice, once by another program's name of it: send it once.")
+        meant[own] = value
+    return meant
 
 
 async def read_body(request: Request) -> bytes:
