@@ -298,6 +298,7 @@ class JobQueue:
 
     def _enter(self, job: Job, size: int) -> None:
         self._jobs[job.id], self._ends[job.id] = job, Future()
+        self._ends[job.id].set_running_or_notify_cancel()  # else whoever stops waiting for it would cancel it for all
         if job.state.is_end:
             self._ends[job.id].set_result(job)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import threading
@@ -19,7 +20,7 @@ from lib_svd.jobs import history
 from lib_svd.queue import Job, JobQueue, NoSuchJob, State, queue
 from lib_svd.request import ClipRequest
 from lib_svd.studio import Studio
-from tests.conftest import snapshot
+from tests.conftest import await_result, snapshot
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SHORT = {"num_frames": 2, "num_steps": 2}
@@ -308,3 +309,17 @@ def test_the_noted_settings_are_all_that_a_request_has(jobs, content):
     clip = await_end(jobs, jobs.add("animate", SHORT, content)).clips[0]
     assert Path(clip["path"]).with_suffix(NOTED).is_file()
     assert ClipRequest.from_infotext(clip["infotext"]).num_frames == 2
+
+
+def test_who_stops_waiting_for_a_job_stops_neither_it_nor_those_who_wait_too(jobs, studio, content):
+    gate = Gate(studio)
+    first, second = (jobs.add("animate", SHORT, content) for _ in range(2))
+
+    async def leave() -> None:
+        waiting = asyncio.ensure_future(asyncio.wait_for(asyncio.wrap_future(jobs.await_end(first.id)), 0.01))
+        with pytest.raises(asyncio.TimeoutError):
+            await waiting
+
+    await_result(leave())
+    gate.open()
+    assert [await_end(jobs, job).state for job in (first, second)] == [State.DONE] * 2
