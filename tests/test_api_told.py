@@ -125,7 +125,7 @@ def test_a_setting_by_two_names_is_not_guessed_at(client, order, path):
 
 def test_a_preview_is_wanted_or_not(client, order):
     job = client.post(JOBS, json=order).json()
-    for word, status in (("true", 200), ("false", 200), ("1", 200), ("-7.5", 422), ("please", 422)):
+    for word, status in (("true", 200), ("false", 200), ("1", 200), ("-7.5", 422), ("please", 422), ("", 422)):
         assert client.get(f"{JOBS}/{job['id']}", params={"preview": word}).status_code == status, word
 
 

@@ -43,7 +43,8 @@ UNTOLD = re.compile(
     r"|Width and height must be multiples of|.* makes \d+ frames and cannot make \d+"
     r"|Guidance must not fall from|Guidance must begin below|The last frame, \d+, comes before the first"
     r"|Give width and height together"  # one of them may be null
-    r"|The picture is only|A loop is made of|The (first|last) frame is to be|Of \d+ frames at most"
+    r"|The picture is (only|empty|not a picture that can be read here)"
+    r"|A loop is made of|The (first|last) frame is to be|Of \d+ frames at most"
     r"|The poster is to be frame|Frames would be|There is no upscaler|There is no RIFE model"
     r"|\w+ is given twice, once by another program's name of it"
     r"|There is no format that is called"  # the user's own have names of their own

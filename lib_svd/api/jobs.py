@@ -74,7 +74,10 @@ class JobRoutes:
         """Say where a job is: state, stage, step, time left; with ?preview=true a picture of it."""
 
         async def work() -> Response:
-            wanted = read_switch("preview", request.query_params.get("preview"))
+            asked = request.query_params.get("preview", "false")
+            if not asked:
+                raise BadRequest('"preview" must be true or false, and nothing stands there.')
+            wanted = read_switch("preview", asked)
             return answer_json(200, describe_job(self._queue, self._queue.find(id), wants_preview=wanted))
 
         return await self._answer(request, work)
