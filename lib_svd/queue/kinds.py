@@ -231,13 +231,3 @@ def _make_order(studio: Studio, order: Mapping[str, Any], picture: Any, stem: st
     """Hold an order against the picture, the model and the place to write; raises BadInput."""
     settings, saving = part_order(order)
     return studio.order(studio.make_request(settings), picture, stem=stem, **saving)
-
-
-def read_switch(name: str, value: Any) -> bool:
-    """Read a yes or no, as programs spell it; raises BadRequest for anything else."""
-    spelled = str(value).lower()
-    if spelled in ("true", "1", "yes"):
-        return True
-    if spelled in ("false", "0", "no", "none", ""):
-        return False
-    raise BadRequest(f'"{name}" must be true or false, not {quote(value)}.')
