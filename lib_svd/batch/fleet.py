@@ -49,6 +49,7 @@ class Fleet:
         self._batch, self._workers, self._stop = batch, workers, stop
         self._say, self._report, self._patience = say, report, patience
         self._away: dict[RemoteWorker, Away] = {}
+        self._able: set[RemoteWorker] = set()
         self._bugs: list[Exception] = []
         self._over = threading.Event()  # threads have nothing more to do
         batch.places = tuple(dict.fromkeys(worker.place for worker in workers))
@@ -93,6 +94,7 @@ class Fleet:
             raise
         self._end(threads)
         self._batch.give_up()
+        self._report(len(self._able), 0.0)
         if self._bugs:
             raise self._bugs[0]
         if lost is not None and self._batch.waiting:
@@ -110,7 +112,7 @@ class Fleet:
             if self._stop.is_set():
                 raise Interrupted("The batch was stopped.")
             away = list(self._away.values())
-            self._report(len(self._workers) - len(away), sum(worker.share for worker in self._workers))
+            self._report(len(self._able), sum(worker.share for worker in self._workers))
             alive = sum(thread.is_alive() for thread in threads)
             if self._batch.is_done or self._bugs:
                 return None
@@ -133,6 +135,7 @@ class Fleet:
             try:
                 worker.check()
                 self._away.pop(worker, None)
+                self._able.add(worker)
                 drive(self._batch, worker, least)
                 return
             except Away as away:
@@ -147,6 +150,7 @@ class Fleet:
 
     def _note_away(self, worker: RemoteWorker, away: Away) -> None:
         self._away[worker] = away
+        self._able.discard(worker)
         if away.is_lost and not self._over.is_set():
             self._say(_explain(away))
 

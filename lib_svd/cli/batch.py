@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 SERVERS = (
     "Have clips made by web UIs with this extension and by `serve`: a file with an address a line, see docs/many.md."
 )
+RAY = "Have clips made by a Ray cluster, which needs ray; auto: the one that this machine belongs to."
+GPUS = "GPUs of the cluster that a clip takes: 0.5 lets two share one, 0 computes on CPUs."
 POLL = 0.5  # seconds between two looks into a folder that is watched
 
 
@@ -55,6 +57,8 @@ POLL = 0.5  # seconds between two looks into a folder that is watched
 @click.option("--dry-run", is_flag=True, help="Say what would be made, and make nothing.")
 @click.option("--watch", is_flag=True, help="Go on with new pictures as they come, until Ctrl-C.")
 @click.option("--servers", type=Path, help=SERVERS)
+@click.option("--ray", metavar="ADDRESS|auto", help=RAY)
+@click.option("--gpus-per-clip", "gpus", type=float, default=1.0, show_default=True, metavar="N", help=GPUS)
 @click.option("--checkpoint", help="Model: a file, a diffusers folder, or a name in the model folders.")
 @click.option("--out-dir", type=Path, default=OUTPUT_DIR, show_default=True, help="Folder for clips and report.")
 @add_video_options
@@ -92,12 +96,12 @@ def _run(options: Options, bar: ProgressBar) -> int:
     wishes = _Wishes(options, None if is_watched else {*map(fold_name, names)})
     teller, stop = Teller(options, bar), threading.Event()
     host = None if is_elsewhere(options) else make_host(options, teller.report, stop=stop)
-    with nullcontext() if options["dry_run"] else _prepare(out_dir, options):
-        teller.batch = Batch(Shelf(out_dir), wishes.find, teller.tell)
-        make_all = _plan_local(options, teller, host, stop) if host else plan_fleet(options, teller, stop)
+    teller.batch = Batch(Shelf(out_dir), wishes.find, teller.tell)
+    if options["dry_run"]:
         teller.add(folder, names)
-        if options["dry_run"]:
-            return teller.tell_plan(host)
+        return teller.tell_plan(host)
+    with _prepare(out_dir, options), _plan(options, teller, host, stop) as make_all:
+        teller.add(folder, names)
         if host:
             teller.tell_memory(host)
         return _make(options, teller, pictures, make_all)
@@ -115,8 +119,13 @@ def _prepare(out_dir: Path, options: Options) -> Iterator[None]:
         yield
 
 
-def _plan_local(options: Options, teller: Teller, host: Host, stop: threading.Event) -> Callable[[], None]:
-    """Give what makes all clips that wait on this machine."""
+@contextmanager
+def _plan(options: Options, teller: Teller, host: Host | None, stop: threading.Event) -> Iterator[Callable[[], None]]:
+    """Give what makes all clips that wait, on this machine if there is a host, else on others."""
+    if host is None:
+        with plan_fleet(options, teller, stop) as make_all:
+            yield make_all
+        return
     from lib_svd.animate import Destination
     from lib_svd.batch.drive import drive
     from lib_svd.batch.local import LocalWorker
@@ -126,7 +135,7 @@ def _plan_local(options: Options, teller: Teller, host: Host, stop: threading.Ev
         return Destination(out=out, copies=options["also"], enlarge=options["enlarge"])
 
     worker = LocalWorker(Studio(host), teller.batch.shelf, destine, stop)
-    return lambda: drive(teller.batch, worker)
+    yield lambda: drive(teller.batch, worker)
 
 
 def _make(options: Options, teller: Teller, pictures: Folder, make_all: Callable[[], None]) -> int:
@@ -149,7 +158,7 @@ def _make(options: Options, teller: Teller, pictures: Folder, make_all: Callable
             make_all()
     except Away as lost:
         teller.tell_end()
-        raise SvdError(f"--servers: {lost}") from lost
+        raise SvdError(f"{'--servers' if options['servers'] else '--ray'}: {lost}") from lost
     except (KeyboardInterrupt, Interrupted) as stopped:
         if batch.waiting or not options["watch"]:
             teller.tell_end()

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lib_svd.cli.options import Options
+from lib_svd.cli.options import Options, list_model_dirs
 from lib_svd.errors import BadRequest, join_names
 
 if TYPE_CHECKING:
-    from lib_svd.batch.drive import Batch
-    from lib_svd.batch.fleet import Fleet
     from lib_svd.cli.batch_lines import Teller
 
 OWN = {"device": "auto", "dtype": "auto", "weights": "auto", "compiled": False, "also": (), "enlarge": 1}
 """Options that a server's API does not have, and what they are when not given."""
 
+SMALLEST = 1e-4  # part of a GPU that Ray knows
+
 
 def is_elsewhere(options: Options) -> bool:
     """Tell whether clips are made on other machines."""
-    return options["servers"] is not None
+    return options["servers"] is not None or options["ray"] is not None
 
 
 def check_places(options: Options) -> None:
@@ -30,9 +31,17 @@ def check_places(options: Options) -> None:
     if options["servers"] is not None and given:
         flags = join_names(f"--{'compile' if name == 'compiled' else name}" for name in given)
         raise BadRequest(f"A server makes clips in its own way and gives the video alone: leave {flags} out.")
+    if options["servers"] is not None and options["ray"] is not None:
+        raise BadRequest("--servers and --ray are two ways to have clips made: leave one of them out.")
+    gpus = options["gpus"]
+    if options["ray"] is None and gpus != 1:
+        raise BadRequest("--gpus-per-clip is for a cluster: name one with --ray.")
+    if not (gpus == 0 or SMALLEST <= gpus < 1 or gpus in range(1, 65)):
+        raise BadRequest(f"--gpus-per-clip must be 0, a part of one such as 0.5, or a whole number, not {gpus:g}.")
 
 
-def plan_fleet(options: Options, teller: Teller, stop: threading.Event) -> Callable[[], None]:
+@contextmanager
+def plan_fleet(options: Options, teller: Teller, stop: threading.Event) -> Iterator[Callable[[], None]]:
     """Give what makes all clips that wait, on other machines.
 
     Args:
@@ -41,8 +50,18 @@ def plan_fleet(options: Options, teller: Teller, stop: threading.Event) -> Calla
         stop: set by whoever wants everything stopped.
 
     Raises:
-        BadRequest: the list of servers cannot be read.
+        BadRequest: the list of servers cannot be read, or there is no cluster that has room for a clip.
     """
+    if options["servers"] is not None:
+        yield _plan_servers(options, teller, stop)
+        return
+    from lib_svd.batch.on_ray import connect
+
+    with connect(options["ray"], options["gpus"]) as room:
+        yield _plan_cluster(options, teller, stop, room)
+
+
+def _plan_servers(options: Options, teller: Teller, stop: threading.Event) -> Callable[[], None]:
     from lib_svd.batch.at_server import LANES, ServerWorker
     from lib_svd.batch.fleet import Fleet
     from lib_svd.batch.servers import read_servers
@@ -50,23 +69,48 @@ def plan_fleet(options: Options, teller: Teller, stop: threading.Event) -> Calla
     batch = teller.batch
 
     def list_wanted() -> set[str]:
-        return {
-            checkpoint.mark for checkpoint in {item.checkpoint.path: item.checkpoint for item in batch.waiting}.values()
-        }
+        models = {item.checkpoint.identity: item.checkpoint for item in list(batch.waiting)}
+        return {model.mark for model in models.values()}
 
     servers = read_servers(options["servers"], os.environ)
     workers = [ServerWorker(each, batch.shelf, stop, list_wanted) for each in servers for _ in range(LANES)]
     fleet = Fleet(batch, workers, stop, teller.say, teller.report_workers)
 
-    return lambda: _run(fleet, batch)
+    def make_all() -> None:
+        if not batch.waiting:
+            return
+        try:
+            fleet.check()
+        except BadRequest as error:
+            raise BadRequest(f"None of the --servers can make clips.\n{error}") from error
+        fleet.run()
+
+    return make_all
 
 
-def _run(fleet: Fleet, batch: Batch) -> None:
-    """Have all made that waits; raises what `Fleet.check` and `Fleet.run` raise, with the option that it is about."""
-    if not batch.waiting:
-        return
-    try:
-        fleet.check()
-    except BadRequest as error:
-        raise BadRequest(f"None of the --servers can make clips.\n{error}") from error
-    fleet.run()
+def _plan_cluster(options: Options, teller: Teller, stop: threading.Event, room: int) -> Callable[[], None]:
+    from lib_svd.batch.fleet import Fleet
+    from lib_svd.batch.node import NodeSettings
+    from lib_svd.batch.on_ray import RayWorker
+
+    batch, gpus = teller.batch, options["gpus"]
+    settings = NodeSettings(
+        device="cpu" if gpus == 0 and options["device"] == "auto" else options["device"],
+        dtype=options["dtype"],
+        weights=options["weights"],
+        compiled=options["compiled"],
+        models=tuple(path.absolute() for path in list_model_dirs(options["models"])),
+        variant=options["variant"],
+        companion=options["companion"] and options["companion"].absolute(),
+        copies=options["also"],
+        enlarge=options["enlarge"],
+    )
+    workers: list[RayWorker] = []
+
+    def make_all() -> None:
+        wanted = min(room, len(batch.waiting))
+        workers.extend(RayWorker(settings, gpus, batch.shelf, stop) for _ in range(wanted - len(workers)))
+        if wanted:
+            Fleet(batch, workers, stop, teller.say, teller.report_workers).run()
+
+    return make_all
