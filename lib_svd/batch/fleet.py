@@ -164,4 +164,4 @@ def _check(worker: RemoteWorker) -> Away | None:
 
 
 def _explain(away: Away) -> str:
-    return f"{away} It is asked again as long as there is work."
+    return f"{away} This is tried again as long as there is work."

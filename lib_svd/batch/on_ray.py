@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import socket
 import sys
 import threading
 import time
@@ -23,10 +24,11 @@ from lib_svd.batch.shelf import Shelf
 from lib_svd.batch.worker import Away, Outcome, State
 from lib_svd.errors import BadRequest, Interrupted, SvdError
 
-EXTRA = "ray>=2.9,<3"  # what pip is told to install
+EXTRA = "ray>=2.60,<3"  # what pip is told to install
 POLL = 0.5  # seconds between two looks at a clip
 PATIENCE = 60.0  # seconds that an actor may wait for room on the cluster, and for Python and torch to be loaded there
-AGAIN = 5.0  # seconds after which a lost actor is started anew
+AGAIN = 2.0  # seconds after which a lost actor is started anew
+ANSWER = 10.0  # seconds in which a cluster must answer
 CORES = 1  # that an actor takes
 
 
@@ -43,8 +45,9 @@ def connect(address: str, gpus: float) -> Iterator[int]:
     """
     ray = _import_ray()
     try:
+        _reach(address)
         ray.init(address=address, log_to_driver=False, logging_level="error")
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         where = "on this machine" if address == "auto" else f"at {address}"
         advice = "start one with `ray start --head`, or name its address"
         raise BadRequest(f"--ray finds no cluster {where} ({_shorten(error)}): {advice}.") from error
@@ -55,6 +58,13 @@ def connect(address: str, gpus: float) -> Iterator[int]:
         yield room
     finally:
         ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """See whether anybody answers at an address, since Ray itself tries for minutes; raises OSError."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER).close()
 
 
 def count_room(nodes: Sequence[Mapping[str, Any]], gpus: float) -> int:
@@ -176,7 +186,7 @@ class RayWorker:
         except self._ray.exceptions.RayError as error:
             self._forget_actor()
             what = f"A worker of the cluster was lost ({type(error).__name__})"
-            raise Away(f"{what}: another one takes its place.", AGAIN, is_lost=True) from error
+            raise Away(f"{what}: another one is to take its place.", AGAIN, is_lost=True) from error
 
     def _forget_actor(self) -> None:
         with suppress(self._ray.exceptions.RayError, ValueError):

@@ -39,6 +39,7 @@ class Teller:
         self._options, self._as_json, self._bar = options, options["as_json"], bar
         self._said: set[str] = set()
         self._failed, self._seconds = 0, list[float]()  # clips that failed, and what each took that was made
+        self._shown: Progress | None = None  # of several workers
         self._began: float | None = None  # monotonic seconds, when several workers began; None: there is one, here
 
     def report(self, progress: Progress, preview: Preview | None = None) -> None:
@@ -56,7 +57,10 @@ class Teller:
         self._began = self._began or time.monotonic()
         total = self._ended + self.batch.in_hand + len(self.batch.waiting)
         done = min(total, self._ended + share)
-        self._bar.report(Progress(Stage.SHARING, round(100 * done), 100 * total, file=str(workers)))
+        progress = Progress(Stage.SHARING, round(100 * done), 100 * total, file=str(workers))
+        if progress != self._shown:
+            self._bar.report(progress)
+        self._shown = progress
 
     def add(self, folder: Path, names: Sequence[str]) -> None:
         """Add pictures to the batch, and say how many clips are there already."""

@@ -76,7 +76,7 @@ def test_what_a_lost_worker_had_in_hand_is_made_by_others(batch):
     said = run(batch, Elsewhere(batch.shelf, "one"), Elsewhere(batch.shelf, "two", lost(60)))
     assert set(states(batch).values()) == {"MADE"}
     assert count_clips(batch) == dict.fromkeys("abcdef", 1)
-    assert said == ["It does not answer. It is asked again as long as there is work."]
+    assert said == ["It does not answer. This is tried again as long as there is work."]
 
 
 def test_a_worker_that_is_there_again_takes_its_share(batch):
@@ -167,7 +167,7 @@ def test_what_cannot_be_used_is_said_at_once_and_nobody_at_all_is_refused(batch)
     said, stop = [], threading.Event()
     workers = [Elsewhere(batch.shelf, "one"), Elsewhere(batch.shelf, "two", checks=[lost()])]
     Fleet(batch, workers, stop, said.append, lambda *given: None).check()
-    assert said == ["It does not answer. It is asked again as long as there is work."]
+    assert said == ["It does not answer. This is tried again as long as there is work."]
     workers = [Elsewhere(batch.shelf, "one", checks=[lost()])]
     with pytest.raises(BadRequest, match=r"^It does not answer\.$"):
         Fleet(batch, workers, stop, said.append, lambda *given: None).check()
