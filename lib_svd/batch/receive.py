@@ -28,7 +28,7 @@ def receive(item: Item, shelf: Shelf, files: Mapping[str, bytes], note: Mapping[
     Args:
         item: what was asked for.
         shelf: where it goes.
-        files: what the clip's files hold, by how their names go on after the clip's: `.mp4`, `.gif`.
+        files: what the files hold, by how their names go on after the clip's: `.mp4`, `.gif`, `.16bit/00000.png`.
         note: what `jobs.notes.describe_making` said of it there.
         place: who made it.
 
@@ -69,7 +69,10 @@ def note_left(item: Item, clip: Path) -> None:
 
 def _read_checked(video: Path, item: Item) -> str:
     """Read the settings that a video carries; raises BadInput where they are not those that were asked for."""
-    infotext = read_infotext(video)
+    try:
+        infotext = read_infotext(video)
+    except BadInput as error:
+        raise BadInput("it is damaged, or carries no settings") from error
     if read_finished(infotext):
         raise BadInput("it finishes every clip, which is a setting of its own")
     made = CompleteRequest.of(ClipRequest.from_infotext(infotext))
