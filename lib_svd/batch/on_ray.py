@@ -6,6 +6,7 @@ This is the only place that imports ray, which need not be installed.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import socket
 import sys
@@ -122,16 +123,16 @@ class RayWorker:
         self._ray = _import_ray()
         self._actor: Any = None
         self._checked: Any = None  # what the actor will say to its check
-        self._begun = 0.0  # monotonic seconds, when the actor was asked for
+        self._since = 0.0  # monotonic seconds, when an actor was asked for in vain first; 0: there is one
 
     def check(self) -> None:
         """Start an actor, or see that it is there; see `RemoteWorker`."""
         if self._actor is None:
             how = {"num_cpus": CORES, "num_gpus": self._gpus, "max_concurrency": 2, "max_restarts": 0}
             self._actor = self._ray.remote(Node).options(**how).remote(self._settings)
-            self._checked, self._begun = self._actor.check.remote(), time.monotonic()
+            self._checked, self._since = self._actor.check.remote(), self._since or time.monotonic()
         if not self._ray.wait([self._checked], timeout=POLL)[0]:
-            is_lost = time.monotonic() - self._begun > PATIENCE
+            is_lost = time.monotonic() - self._since > PATIENCE
             raise Away(f"{self.place} has no room for one more worker.", POLL, is_lost=is_lost)
         try:
             with self._explain_loss():
@@ -141,6 +142,7 @@ class RayWorker:
         except SvdError as error:
             self._forget_actor()
             raise Away(str(error), AGAIN, is_lost=True) from error
+        self._since = 0.0
 
     def make(self, item: Item) -> Outcome:
         """Have a clip made, and write what comes back; note it where the clip itself is here."""
@@ -185,8 +187,7 @@ class RayWorker:
             raise SvdError(f"A worker of the cluster failed ({_shorten(error.cause)}): its log has more.") from error
         except self._ray.exceptions.RayError as error:
             self._forget_actor()
-            what = f"A worker of the cluster was lost ({type(error).__name__})"
-            raise Away(f"{what}: another one is to take its place.", AGAIN, is_lost=True) from error
+            raise Away(_explain(error), AGAIN, is_lost=True) from error
 
     def _forget_actor(self) -> None:
         with suppress(self._ray.exceptions.RayError, ValueError):
@@ -202,6 +203,14 @@ def _import_ray() -> Any:
     except ImportError as error:
         remedy = f'{shlex.quote(sys.executable)} -m pip install "{EXTRA}"'
         raise BadRequest(f"--ray needs ray, which cannot be loaded ({error}): run `{remedy}`.") from error
+
+
+def _explain(error: Exception) -> str:
+    """Say in a sentence why an actor is lost."""
+    lacking = re.search(r"No module named '[\w.]+'", str(error))
+    if lacking:
+        return f"A machine of the cluster cannot run this ({lacking[0]}): install this project there, and this version."
+    return f"A worker of the cluster was lost ({type(error).__name__}): another one is to take its place."
 
 
 def _shorten(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -38,6 +39,7 @@ class Teller:
     def __init__(self, options: Options, bar: ProgressBar) -> None:
         self._options, self._as_json, self._bar = options, options["as_json"], bar
         self._said: set[str] = set()
+        self._saying = threading.Lock()  # several workers may be lost at once
         self._failed, self._seconds = 0, list[float]()  # clips that failed, and what each took that was made
         self._shown: Progress | None = None  # of several workers
         self._began: float | None = None  # monotonic seconds, when several workers began; None: there is one, here
@@ -154,7 +156,8 @@ class Teller:
 
     def say(self, sentence: str) -> None:
         """Say once what the user should know, in JSON and where no progress is wanted, too."""
-        say((sentence,), False, self._said)
+        with self._saying:
+            say((sentence,), False, self._said)
 
     def _say(self, sentence: str) -> None:
         say((sentence,), self._as_json or self._options["quiet"], self._said)
