@@ -112,6 +112,10 @@ class Job:
         """Load the frames of its last clip, PNG files in a zip; raises Refused where it has none yet."""
         return self._svd.load(f"/jobs/{quote(self.id)}/frames")
 
+    def note(self) -> Mapping[str, Any]:
+        """Ask what is noted on its last clip: settings, measures, seconds; raises Refused where it has none yet."""
+        return cast("Mapping[str, Any]", self._svd.ask("GET", f"/jobs/{quote(self.id)}/note"))
+
     def cancel(self) -> Job:
         """Take it out of the queue, or stop it; gives the job itself."""
         self.about = self._svd.ask("POST", f"/jobs/{quote(self.id)}/cancel")
@@ -146,7 +150,7 @@ class Svd:
     def __init__(self, address: str, user: str = "", password: str = "") -> None:
         self._root = f"{address.rstrip('/')}/svd/v1"
         known = base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
-        self._headers = {"Authorization": f"Basic {known}"} if user else {}
+        self._known = {"Authorization": f"Basic {known}"} if user else {}
 
     def animate(self, picture: Picture, **settings: Any) -> Clip:
         """Animate a picture and wait for the clip.
@@ -220,9 +224,11 @@ class Svd:
 
     def open(self, method: str, path: str, body: bytes | None = None, timeout: float = SECONDS) -> HTTPResponse:
         """Open an answer below /svd/v1, to be read and closed; raises Refused where there is none."""
-        headers = {**self._headers, **({} if body is None else {"Content-Type": "application/json"})}
-        request = urllib.request.Request(f"{self._root}{path}", body, headers, method=method)
+        headers = {} if body is None else {"Content-Type": "application/json"}
         try:
+            request = urllib.request.Request(f"{self._root}{path}", body, headers, method=method)
+            for name, value in self._known.items():
+                request.add_unredirected_header(name, value)  # whoever it may lead to is not to have the password
             return cast("HTTPResponse", urllib.request.urlopen(request, timeout=timeout))
         except urllib.error.HTTPError as error:
             with error:

@@ -27,6 +27,7 @@ class Stage(Enum):
     ENLARGING = ("Enlarging", 0.4, 0.95)
     FITTING = ("Fitting", 0.95, 0.97)
     WRITING = ("Writing the clip", 0.97, 1.0)
+    SHARING = ("Making clips, in percent; workers:", 0.0, 1.0)
 
 
 @dataclass(frozen=True)

@@ -133,3 +133,25 @@ def test_a_server_of_another_kind_is_said_to_be_one(answering, status, content, 
 def test_a_server_that_is_not_there_is_said_so():
     with pytest.raises(Refused, match="does not answer"):
         Svd("http://127.0.0.1:1").models()
+
+
+def test_a_password_does_not_go_where_a_server_redirects_to():
+    seen = []
+
+    class Redirects(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append((self.path, self.headers["Authorization"]))
+            self.send_response(302 if self.path == "/svd/v1/models" else 200)
+            self.send_header("Location", f"http://localhost:{self.server.server_port}/other")
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"[]")
+
+        def log_message(self, *given: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Redirects) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert Svd(f"http://127.0.0.1:{server.server_port}", "me", "secret").models() == []
+        server.shutdown()
+    assert seen == [("/svd/v1/models", "Basic bWU6c2VjcmV0"), ("/other", None)]

@@ -8,6 +8,7 @@ import io
 import json
 import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from lib_svd import door
 from lib_svd.api.orders import read_body, read_order
 from lib_svd.api.wire import describe_end, describe_failure, describe_job, read, write_error
 from lib_svd.errors import BadRequest, Busy, SvdError
-from lib_svd.jobs import reopen_clip
+from lib_svd.jobs import history, reopen_clip
+from lib_svd.jobs.notes import describe_making
 from lib_svd.line import Room
 from lib_svd.queue import Job, JobQueue, NoSuchJob
 from lib_svd.queue.task import read_switch
@@ -127,6 +129,15 @@ class JobRoutes:
             packed = await run_in_threadpool(pack_frames, path)
             headers = {"Content-Disposition": f'attachment; filename="{id}-frames.zip"'}
             return Response(packed, media_type="application/zip", headers=headers)
+
+        return await self._answer(request, work)
+
+    async def show_note(self, id: str, request: Request) -> Response:
+        """Say what is noted on a job's last clip: settings, measures, frame by frame too, and what each stage took."""
+
+        async def work() -> Response:
+            entry = history.find_entry(self._find_clip(id))
+            return answer_json(200, describe_making(asdict(entry)))
 
         return await self._answer(request, work)
 

@@ -49,6 +49,7 @@ def add_routes(app: Any, studio: Studio, queue: JobQueue, guards: list[Any]) -> 
     add("POST", "/jobs/{id}/move", jobs.move, list_answers(200, JobShown, 404, 411, 413, 422), **_POSITION)
     add("GET", "/jobs/{id}/clip", jobs.send_clip, list_answers(200, "video/mp4", 404, 411, 413, 422))
     add("GET", "/jobs/{id}/frames", jobs.send_frames, list_answers(200, "application/zip", 404, 411, 413, 422))
+    add("GET", "/jobs/{id}/note", jobs.show_note, list_answers(200, dict[str, Any], 404, 411, 413, 422))
     add("GET", "/jobs/{id}/events", jobs.send_events, list_answers(200, "text/event-stream", 404, 411, 413, 422, 429))
     add("POST", "/animate", jobs.animate, list_answers(200, ClipSent, 409, *reading), **describe_body("animate"))
     add("POST", "/finish", jobs.finish, list_answers(200, ClipSent, 409, *reading), **describe_body("finish"))

@@ -28,6 +28,8 @@ class LocalWorker:
         stop: ends the clip that is being made, as the studio's host knows it; None: whoever stops it does so himself.
     """
 
+    place = ""
+
     def __init__(
         self,
         studio: Studio,

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lib_svd.cli.animate import make_folder, make_request
+from lib_svd.cli.batch_places import check_places, is_elsewhere, plan_fleet
 from lib_svd.cli.options import (
     OUTPUT_DIR,
     Grouped,
@@ -27,10 +28,10 @@ from lib_svd.cli.options import (
     run_options,
     tell_errors,
 )
-from lib_svd.errors import BadRequest, Interrupted
+from lib_svd.errors import BadRequest, Interrupted, SvdError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
     from lib_svd.batch.folder import Folder
     from lib_svd.batch.item import Wish
@@ -39,6 +40,11 @@ if TYPE_CHECKING:
     from lib_svd.cli.progress_bar import ProgressBar
     from lib_svd.ports import Host
 
+SERVERS = (
+    "Have clips made by web UIs with this extension and by `serve`: a file with an address a line, see docs/many.md."
+)
+RAY = "Have clips made by a Ray cluster, which needs ray; auto: the one that this machine belongs to."
+GPUS = "GPUs of the cluster that a clip takes: 0.5 lets two share one, 0 computes on CPUs."
 POLL = 0.5  # seconds between two looks into a folder that is watched
 
 
@@ -50,6 +56,9 @@ POLL = 0.5  # seconds between two looks into a folder that is watched
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be made, and make nothing.")
 @click.option("--watch", is_flag=True, help="Go on with new pictures as they come, until Ctrl-C.")
+@click.option("--servers", type=Path, help=SERVERS)
+@click.option("--ray", metavar="ADDRESS|auto", help=RAY)
+@click.option("--gpus-per-clip", "gpus", type=float, default=1.0, show_default=True, metavar="N", help=GPUS)
 @click.option("--checkpoint", help="Model: a file, a diffusers folder, or a name in the model folders.")
 @click.option("--out-dir", type=Path, default=OUTPUT_DIR, show_default=True, help="Folder for clips and report.")
 @add_video_options
@@ -68,6 +77,7 @@ def batch(**options: Any) -> None:
     with tell_errors(options["as_json"]), closing(ProgressBar(quiet=options["as_json"] or options["quiet"])) as bar:
         if options["dry_run"] and options["watch"]:
             raise BadRequest("--dry-run says what there is to do now: leave --watch out.")
+        check_places(options)
         sys.exit(_run(options, bar))
 
 
@@ -85,14 +95,16 @@ def _run(options: Options, bar: ProgressBar) -> int:
     names = pictures.take()
     wishes = _Wishes(options, None if is_watched else {*map(fold_name, names)})
     teller, stop = Teller(options, bar), threading.Event()
-    host = make_host(options, teller.report, stop=stop)
-    with nullcontext() if options["dry_run"] else _prepare(out_dir, options):
-        teller.batch = Batch(Shelf(out_dir), wishes.find, teller.tell)
+    host = None if is_elsewhere(options) else make_host(options, teller.report, stop=stop)
+    teller.batch = Batch(Shelf(out_dir), wishes.find, teller.tell)
+    if options["dry_run"]:
         teller.add(folder, names)
-        if options["dry_run"]:
-            return teller.tell_plan(host)
-        teller.tell_memory(host)
-        return _make(options, teller, pictures, host, stop)
+        return teller.tell_plan(host)
+    with _prepare(out_dir, options), _plan(options, teller, host, stop) as make_all:
+        teller.add(folder, names)
+        if host:
+            teller.tell_memory(host)
+        return _make(options, teller, pictures, make_all)
 
 
 @contextmanager
@@ -107,31 +119,46 @@ def _prepare(out_dir: Path, options: Options) -> Iterator[None]:
         yield
 
 
-def _make(options: Options, teller: Teller, pictures: Folder, host: Host, stop: threading.Event) -> int:
-    """Make clips until none is left, or of a folder that is watched until Ctrl-C; gives the exit code.
-
-    Raises:
-        click.Abort: it was stopped before all was made.
-    """
+@contextmanager
+def _plan(options: Options, teller: Teller, host: Host | None, stop: threading.Event) -> Iterator[Callable[[], None]]:
+    """Give what makes all clips that wait, on this machine if there is a host, else on others."""
+    if host is None:
+        with plan_fleet(options, teller, stop) as make_all:
+            yield make_all
+        return
     from lib_svd.animate import Destination
     from lib_svd.batch.drive import drive
     from lib_svd.batch.local import LocalWorker
     from lib_svd.studio import Studio
 
-    batch = teller.batch
-
     def destine(out: Path) -> Destination:
         return Destination(out=out, copies=options["also"], enlarge=options["enlarge"])
 
     worker = LocalWorker(Studio(host), teller.batch.shelf, destine, stop)
+    yield lambda: drive(teller.batch, worker)
+
+
+def _make(options: Options, teller: Teller, pictures: Folder, make_all: Callable[[], None]) -> int:
+    """Make clips until none is left, or of a folder that is watched until Ctrl-C; gives the exit code.
+
+    Raises:
+        click.Abort: it was stopped before all was made.
+        SvdError: nothing is left that makes clips.
+    """
+    from lib_svd.batch.worker import Away
+
+    batch = teller.batch
     try:
-        drive(batch, worker)
+        make_all()
         while options["watch"]:
             teller.write_report()
             while not (names := pictures.take()):
                 time.sleep(POLL)
             teller.add(pictures.path, names)
-            drive(batch, worker)
+            make_all()
+    except Away as lost:
+        teller.tell_end()
+        raise SvdError(f"{'--servers' if options['servers'] else '--ray'}: {lost}") from lost
     except (KeyboardInterrupt, Interrupted) as stopped:
         if batch.waiting or not options["watch"]:
             teller.tell_end()

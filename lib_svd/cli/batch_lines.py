@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -37,12 +39,30 @@ class Teller:
     def __init__(self, options: Options, bar: ProgressBar) -> None:
         self._options, self._as_json, self._bar = options, options["as_json"], bar
         self._said: set[str] = set()
+        self._saying = threading.Lock()  # several workers may be lost at once
         self._failed, self._seconds = 0, list[float]()  # clips that failed, and what each took that was made
+        self._shown: Progress | None = None  # of several workers
+        self._began: float | None = None  # monotonic seconds, when several workers began; None: there is one, here
 
     def report(self, progress: Progress, preview: Preview | None = None) -> None:
         """Show how far the clip is that is being made, and which it is."""
         number = self._ended + 1
         self._bar.report(replace(progress, clip=number, clips=number + len(self.batch.waiting)), preview)
+
+    def report_workers(self, workers: int, share: float) -> None:
+        """Show how far all clips are.
+
+        Args:
+            workers: that can make clips now.
+            share: of the clips in hand, how many clips' worth of work is done.
+        """
+        self._began = self._began or time.monotonic()
+        total = self._ended + self.batch.in_hand + len(self.batch.waiting)
+        done = min(total, self._ended + share)
+        progress = Progress(Stage.SHARING, round(100 * done), 100 * total, file=str(workers))
+        if progress != self._shown:
+            self._bar.report(progress)
+        self._shown = progress
 
     def add(self, folder: Path, names: Sequence[str]) -> None:
         """Add pictures to the batch, and say how many clips are there already."""
@@ -64,7 +84,7 @@ class Teller:
                 if note not in self._said:
                     tell(f"{outcome.picture}: {note}", err=True)
             self._said.update(outcome.said)
-            count = f"{self._ended} of {self._ended + len(self.batch.waiting)}"
+            count = f"{self._ended} of {self._ended + self._count_left()}"
             tell(f"[{count}] {outcome.picture}: {outcome.clip}, {outcome.seconds:.1f} s{self._tell_left()}")
         elif outcome.clip is None and not self._options["dry_run"]:
             tell(f"{outcome.picture}: {' '.join(outcome.said)}", err=True)
@@ -75,8 +95,12 @@ class Teller:
         if plans:
             self._say(max(plans, key=lambda each: each.needed).write_sentence())
 
-    def tell_plan(self, host: Host) -> int:
-        """List what would be made, what is there, and what cannot be used; gives the exit code."""
+    def tell_plan(self, host: Host | None) -> int:
+        """List what would be made, what is there, and what cannot be used; gives the exit code.
+
+        Args:
+            host: where clips are made, whose memory is told of; None: elsewhere.
+        """
         if self._as_json:
             for outcome in self.batch.outcomes:
                 if outcome.state is State.PLANNED:
@@ -86,11 +110,12 @@ class Teller:
         for row in rows:
             told = row.said if row.clip is None and row.said else row.brief
             tell(f"{row.picture}: {row.state.value}{'' if row.clip is None else f', {row.clip}'}. {told}")
-        self.tell_memory(host)
+        if host is not None:
+            self.tell_memory(host)
         took = [row.seconds for row in rows if row.seconds]
         if took and self.batch.waiting:
-            time = tqdm.format_interval(len(self.batch.waiting) * sum(took) / len(took))
-            self._say(f"Time: about {time}, by the clips that are there already.")
+            left = tqdm.format_interval(len(self.batch.waiting) * sum(took) / len(took))
+            self._say(f"Time: about {left}, by the clips that are there already.")
         return self._tell_counts()
 
     def write_report(self) -> Path:
@@ -119,10 +144,20 @@ class Teller:
 
     def _tell_left(self) -> str:
         """Say how long the rest will take, as long as there is one."""
-        waiting = len(self.batch.waiting)
-        if not waiting:
+        left = self._count_left()
+        if not left:
             return ""
-        return f"; {tqdm.format_interval(waiting * sum(self._seconds) / len(self._seconds))} left"
+        took = sum(self._seconds) if self._began is None else time.monotonic() - self._began
+        return f"; {tqdm.format_interval(left * took / len(self._seconds))} left"
+
+    def _count_left(self) -> int:
+        """Count what is still to be made beside the clip that is told of."""
+        return len(self.batch.waiting) + max(0, self.batch.in_hand - 1)
+
+    def say(self, sentence: str) -> None:
+        """Say once what the user should know, in JSON and where no progress is wanted, too."""
+        with self._saying:
+            say((sentence,), False, self._said)
 
     def _say(self, sentence: str) -> None:
         say((sentence,), self._as_json or self._options["quiet"], self._said)

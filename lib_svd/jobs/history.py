@@ -7,7 +7,6 @@ of its `.txt`.
 from __future__ import annotations
 
 import csv
-import json
 import os
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -23,7 +22,7 @@ from lib_svd.files import NOTED, make_hidden_names, publish
 from lib_svd.finish.finishing import read_finished, read_finished_source
 from lib_svd.infotext import read_start
 from lib_svd.jobs import owning
-from lib_svd.jobs.notes import BEST, LATEST, read_note
+from lib_svd.jobs.notes import BEST, LATEST, read_note, write_note
 from lib_svd.request import ClipRequest, split_mark
 from lib_svd.review import MEASURES, Review
 from lib_svd.settings import SETTINGS
@@ -356,7 +355,7 @@ def _write(made: Entry) -> None:
     try:
         with make_hidden_names(path.parent) as hidden:
             unfinished = hidden(".json")
-            unfinished.write_text(json.dumps(kept, ensure_ascii=False, indent=1), "utf-8")
+            write_note(kept, unfinished)
             unfinished.replace(path)
     except OSError as error:
         raise BadOutput(f"{path} cannot be written ({error.strerror or error}): make room there.") from error

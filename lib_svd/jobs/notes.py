@@ -11,6 +11,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from lib_svd.errors import BadInput
 from lib_svd.request import MOST_TEXT
 from lib_svd.settings import SETTINGS
 from lib_svd.strangers import decode_text, is_text, read_json
@@ -39,6 +40,33 @@ def read_note(path: Path, with_series: bool = True) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
     return found
+
+
+def write_note(kept: Mapping[str, Any], path: Path) -> None:
+    """Write the fields of a clip's note; raises OSError."""
+    path.write_text(json.dumps(kept, ensure_ascii=False, indent=1), "utf-8")
+
+
+def describe_making(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out of a note what is this machine's or the user's own; `adopt_note` takes the rest on another one."""
+    return {name: value for name, value in kept.items() if name not in ("video", "picture", "marks", "note")}
+
+
+def adopt_note(told: Mapping[str, Any], picture: str, path: Path) -> None:
+    """Write the note of a clip that was made on another machine.
+
+    Args:
+        told: what `describe_making` gave there.
+        picture: where the picture is here.
+        path: the note, a file that is not there yet.
+
+    Raises:
+        BadInput: this is no such note.
+        OSError: it cannot be written.
+    """
+    write_note({"marks": {}, "note": "", **told, "picture": picture}, path)
+    if read_note(path) is None:
+        raise BadInput("what was noted on the clip cannot be read")
 
 
 _NUMBER = {int, float}

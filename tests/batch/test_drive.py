@@ -20,6 +20,8 @@ from tests.conftest import save_picture
 class Faked:
     """A worker that notes what it is asked for, and meets what it was told to meet."""
 
+    place = ""
+
     def __init__(self, shelf: Shelf, **faults: BaseException) -> None:
         self.shelf, self.faults = shelf, faults
         self.asked: list[str] = []
