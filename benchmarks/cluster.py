@@ -1,6 +1,6 @@
 """A batch on a cluster of two Ray nodes on this machine, of which one is killed half way: is every clip there, once?
 
-python -m benchmarks.cluster --clips 40 > benchmarks/results/NAME.json
+python -m benchmarks.cluster --clips 40
 
 The clips are the demo's, on CPUs, a core a node. It needs ray. What counts is what becomes of the clips; the seconds
 are those of this machine.

@@ -75,14 +75,18 @@ def _plan_servers(options: Options, teller: Teller, stop: threading.Event) -> Ca
     servers = read_servers(options["servers"], os.environ)
     workers = [ServerWorker(each, batch.shelf, stop, list_wanted) for each in servers for _ in range(LANES)]
     fleet = Fleet(batch, workers, stop, teller.say, teller.report_workers)
+    is_checked = False
 
     def make_all() -> None:
+        nonlocal is_checked
         if not batch.waiting:
             return
         try:
-            fleet.check()
+            if not is_checked:  # where a folder is watched, a server that is lost later is no reason to refuse
+                fleet.check()
         except BadRequest as error:
             raise BadRequest(f"None of the --servers can make clips.\n{error}") from error
+        is_checked = True
         fleet.run()
 
     return make_all

@@ -249,6 +249,19 @@ def test_ctrl_c_cancels_what_servers_make(two, listed, pictures, checkpoint, her
     assert_clean(here / "out")
 
 
+def test_a_folder_that_is_watched_is_shared_out_as_pictures_come(two, listed, pictures, checkpoint, here):
+    words = ("batch", "in", "--checkpoint", checkpoint, *SMALL, "--servers", listed, "--watch", "--json")
+    running = start(*words, cwd=here)
+    outcomes = [json.loads(running.stdout.readline()) for _ in range(6)]
+    save_picture(here / "in" / "later.png", 120, 90)
+    outcomes.append(json.loads(running.stdout.readline()))
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert {each["state"] for each in outcomes} == {"made"}
+    assert outcomes[-1]["picture"] == "later.png"
+    assert (running.returncode, err, json.loads(out)["counts"]) == (0, "", {"made": 7})
+
+
 def test_a_dry_run_asks_no_server(run, here):
     (here / "servers.txt").write_text("http://127.0.0.1:1\n")
     ran, _, end = run("--servers", "servers.txt", "--dry-run")
