@@ -18,6 +18,8 @@ SMOOTHERS = {"motion": "Motion (ffmpeg)", "rife": "RIFE"}
 MOST_FRAMES = 100_000  # that a row may count to; how many a clip may have is a matter of memory
 FASTEST = 120  # frames a second
 MOST_TIMES = 8  # as many, as large
+MOST_SHOWN = 10  # times in a row, of a frame
+NEAR = 0.01  # of a rate: what nobody sees
 LONGEST = 3600  # seconds
 LARGEST = 4096  # pixels of the longer side, which decoders of H.264 still take
 THEN = "; then "  # stands between what was done and what was done after that, in a clip's text
@@ -132,8 +134,12 @@ class Finishing:
     def _matters(self, name: str) -> bool:
         return name != "crossfade" or self.loop == "crossfade"
 
-    def compute_rate(self, fps: int) -> int:
-        """Work out the frames a second of the finished clip, of one that has so many.
+    def compute_rate(self, fps: int) -> tuple[int, int]:
+        """Work out the frames a second of the finished clip, of one that has so many, and how often each of its frames
+        is shown: a rate is a whole number, so at half speed 7 a second become 7 of which each is shown twice.
+
+        Without smoothing the rate is within a hundredth of the speed asked for, where one is that shows each frame up
+        to `MOST_SHOWN` times and no more than `FASTEST` a second; else the nearest one is given.
 
         Raises:
             BadRequest: there would be too many a second, or the wish cannot be read.
@@ -143,12 +149,12 @@ class Finishing:
             called = FINISHINGS["smooth"].called
             raise BadRequest(f"{called} must be 2x, 4x or frames a second such as 28, not {quote(self.smooth)}.")
         if wish is None:
-            return min(max(1, round(fps * self.speed)), FASTEST)
+            return _find_rate(fps * self.speed)
         rate = int(wish[1]) * (fps if wish[2] else 1)
         if not 1 <= rate <= FASTEST or (wish[2] and int(wish[1]) > MOST_TIMES):
             called = FINISHINGS["smooth"].called
             raise BadRequest(f"{called} {self.smooth.strip()} gives {rate} frames a second: choose 1 to {FASTEST}.")
-        return rate
+        return rate, 1
 
     def closes(self, was_closed: bool) -> bool:
         """Tell whether the finished clip is a loop: after its last frame comes its first.
@@ -214,3 +220,11 @@ def is_loop(finished: str) -> bool:
 
 
 _WRITTEN = Setting(label="", infotext="", help="")
+
+
+def _find_rate(wanted: float) -> tuple[int, int]:
+    """Find the whole frames a second at which frames shown so often each come as fast as is wanted, or nearly so."""
+    ways = [(min(max(1, round(wanted * times)), FASTEST), times) for times in range(1, MOST_SHOWN + 1)]
+    errors = [abs(rate / times / wanted - 1) for rate, times in ways]
+    near = (way for way, error in zip(ways, errors, strict=True) if error <= NEAR)
+    return next(near, ways[errors.index(min(errors))])

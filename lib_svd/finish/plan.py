@@ -105,9 +105,9 @@ def _plan_time(finishing: Finishing, clip: Shape) -> Shape:
     """Bring the plan to its new rate; with smoothing every frame stands at a place of the old ones, see
     `smooth.smooth_frames`.
     """
-    rate = finishing.compute_rate(clip.fps)
+    rate, times = finishing.compute_rate(clip.fps)
     if not finishing.smooth:
-        return replace(clip, fps=rate)
+        return replace(clip, num_frames=times * clip.num_frames, fps=rate)
     step = (Fraction(clip.fps) * Fraction(finishing.speed) / rate).limit_denominator(FINEST)
     if clip.closed:
         return replace(clip, num_frames=math.ceil(clip.num_frames / step), fps=rate)
@@ -132,7 +132,8 @@ def _check(finishing: Finishing, made: Shape) -> None:
 def _describe_steps(finishing: Finishing, clip: Shape, made: Shape) -> list[str]:
     width, height = made.size
     fewest = math.ceil(SHORTEST * clip.num_frames)
-    pace = finishing.speed if finishing.smooth else made.fps / clip.fps
+    rate, times = finishing.compute_rate(clip.fps)
+    pace = finishing.speed if finishing.smooth else rate / times / clip.fps
     loop = f"a loop by {LOOPS[finishing.loop].lower()}"
     said = (
         (finishing.trims, f"frames {finishing.first} to {finishing.last or clip.num_frames} alone"),

@@ -57,6 +57,8 @@ def finish_frames(
     if tools.smoother is not None:
         tell, between = _make_report(report, Stage.SMOOTHING), tools.smoother()
         frames = smooth_frames(frames, fps, made.fps, between, closed=cut.closed, speed=finishing.speed, report=tell)
+    elif (times := finishing.compute_rate(fps)[1]) > 1:
+        frames = frames.repeat(times, axis=0)
     if tools.upscaler is not None:
         before = measure_flicker(frames[:LOOKED_AT])
         frames = enlarge_frames(frames, finishing.scale, tools.upscaler, _make_report(report, Stage.ENLARGING))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from PIL import Image
 
 from lib_svd.errors import BadRequest, Interrupted
@@ -48,6 +50,17 @@ def test_a_length_ends_or_repeats_what_is_there():
 def test_without_a_smoother_speed_shows_the_same_frames_faster():
     frames, fps, _ = finish(make_numbered(5), speed=2.0)
     assert (read_numbers(frames), fps) == ([1, 2, 3, 4, 5], 14)
+    frames, fps, _ = finish(make_numbered(3), speed=0.5)
+    assert (read_numbers(frames), fps) == ([1, 1, 2, 2, 3, 3], 7)
+
+
+@given(fps=st.integers(1, 60), speed=st.floats(0.1, 10))
+def test_without_a_smoother_it_is_as_fast_as_was_asked(fps, speed):
+    """As near as whole frames a second allow, of which each frame is shown up to ten times."""
+    assume(fps * speed <= 120)  # no clip has more
+    clip = Shape(num_frames=8, size=(48, 32), fps=fps)
+    made = plan_clip(Finishing(speed=speed), clip)
+    assert made.seconds == pytest.approx(clip.seconds / speed, rel=0.01 if fps * speed >= 10 else 0.06)
 
 
 @pytest.mark.parametrize("loop", ["none", "pingpong", "crossfade"])
