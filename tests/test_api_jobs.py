@@ -214,12 +214,14 @@ def test_a_job_is_followed_by_events_until_it_has_ended(app, picture):
 
 
 def test_a_preview_comes_where_it_is_asked_for(client, picture):
-    job = client.post(JOBS, json={"picture": encode_text(picture), **SHORT, "num_steps": 60}).json()
-    seen = set()
+    added = client.post(JOBS, json={"picture": encode_text(picture), **SHORT, "num_steps": 60})
+    assert added.status_code == 202, added.text
+    job, seen = added.json(), set()
     while (now := client.get(f"{JOBS}/{job['id']}?preview=true").json())["state"] in ("waiting", "running"):
         seen.add((now["preview"] or "")[:23])
         if now["state"] == "running" and now["step"]:
             assert now["stage"]
+        time.sleep(0.01)
     assert "data:image/jpeg;base64," in seen
     assert client.get(f"{JOBS}/{job['id']}").json()["preview"] is None
 

@@ -35,7 +35,7 @@ CASES = {
     "--frames 0": "--frames must be from 1 to 1024, not 0",
     "--frames 21": "makes 5 frames and cannot make 21|set --frames to 20 at most|go on from the last frame",
     "--frames many": "--frames must be a number, not 'many'",
-    "--num-frames 2.5": "--frames must be a number, not '2.5'",
+    "--num-frames 2.5": "--frames must be a whole number, not 2.5",
     "--fps 0": "--fps must be from 1 to 30, not 0",
     "--fps 31": "--fps must be from 1 to 30, not 31",
     "--motion 0": "--motion must be from 1 to 255, not 0",

@@ -121,7 +121,7 @@ def test_what_a_file_says_of_itself(tmp_path: Path) -> None:
         ("svd.family", "svd_2", "none of svd, svd_xt"),
         ("svd.num_frames", "many", "Frames must be a number"),
         ("svd.num_frames", "0", "from 1 to 1024"),
-        ("svd.fps", "7.5", "FPS must be a number"),
+        ("svd.fps", "7.5", "FPS must be a whole number"),
         ("svd.max_guidance", "99", "from 1 to 20"),
         ("svd.sampler", "ddim", "must be one of euler"),
         ("svd.width", "130", "off its own grid of 4 pixels"),
