@@ -49,6 +49,9 @@ def serve(
     **options: Any,
 ) -> None:
     """Serve a page in which clips are made, and the API for programs: for this machine only, or with a password."""
+    from lib_svd.giving_back import share_one_heap
+
+    share_one_heap()
     from lib_svd.studio import Studio
 
     standalone = _import_ui()
