@@ -27,7 +27,7 @@ from PIL import Image
 from lib_svd.testing import METADATA, write_checkpoint
 
 HERE = Path(__file__).parents[2]
-MODEL = "narrow.safetensors"
+MODEL, FOLDER = "narrow.safetensors", "holiday"
 SMALL = {"svd.num_frames": "2", "svd.width": "64", "svd.height": "64", "svd.num_steps": "1"}
 SECONDS_TO_START = 120
 EXTENSION = ("--extension", str(HERE))
@@ -58,6 +58,8 @@ def serve(server: str, folder: Path) -> Iterator[str]:
     """Start a server with a narrow model, and give its address; what it said is on stderr at the end."""
     port = str(find_port())
     models = folder / "models" / "svd"
+    for pictures in ("clips", "outputs/txt2img-images", "outputs/txt2img"):  # where one of the servers may read them
+        _write_picture(folder / pictures / FOLDER / "picture.png")
     write_checkpoint(models / MODEL, metadata={**METADATA, **SMALL})
     command = {
         "serve": ["lib_svd", "serve", "--port", port, "--models", str(models), "--out", str(folder / "clips")],
@@ -101,7 +103,7 @@ def await_answer(address: str, running: subprocess.Popen[bytes]) -> None:
 def _run(program: str, address: str, folder: Path, examples: int, seed: int) -> int:
     """Run schemathesis; gives its exit code, 0 where it found nothing."""
     picture = folder / "picture.png"
-    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(picture)
+    _write_picture(picture)
     words = ["run", f"{address}/openapi.json", "--include-path-regex", "^/svd/v1", "--no-color", "--seed", str(seed)]
     words += ["--max-examples", str(examples), "--continue-on-failure", "--request-timeout", "60"]
     # One of our own stands in its place: it knows why an order that the schema allows may be refused.
@@ -111,10 +113,16 @@ def _run(program: str, address: str, folder: Path, examples: int, seed: int) -> 
         "PYTHONPATH": str(HERE),
         "SCHEMATHESIS_HOOKS": "benchmarks.fuzz.openapi_hooks",
         "SVD_FUZZ_PICTURE": str(picture),
+        "SVD_FUZZ_FOLDER": FOLDER,
         "SVD_FUZZ_MODEL": MODEL,
         "SVD_FUZZ_LOG": str(folder / "log.jsonl"),
     }
     return subprocess.run([program, *words], cwd=folder, env=environment, stdout=sys.stderr, check=False).returncode
+
+
+def _write_picture(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.linear_gradient("L").resize((96, 64)).convert("RGB").save(path)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """What schemathesis cannot know of the API: names that are there, and how small a clip has to be to be made at once.
 
 Schemathesis loads this by SCHEMATHESIS_HOOKS, in an environment of its own: nothing of this project is imported here.
-SVD_FUZZ_PICTURE is the picture that orders get, SVD_FUZZ_MODEL their model's name, SVD_FUZZ_LOG the file that gets a
-line of JSON for every answer.
+SVD_FUZZ_PICTURE is the picture that orders get, SVD_FUZZ_FOLDER a folder of them, SVD_FUZZ_MODEL their model's name,
+SVD_FUZZ_LOG the file that gets a line of JSON for every answer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import schemathesis
 from schemathesis.transport.serialization import Binary
 
 PICTURE = base64.b64encode(Path(os.environ["SVD_FUZZ_PICTURE"]).read_bytes()).decode("ascii")
-MODEL = os.environ["SVD_FUZZ_MODEL"]
+MODEL, FOLDER = os.environ["SVD_FUZZ_MODEL"], os.environ["SVD_FUZZ_FOLDER"]
 LOG = Path(os.environ["SVD_FUZZ_LOG"])
 SMALL = {"num_frames": (1, 3), "num_steps": (1, 2), "width": (32, 64), "height": (32, 64), "cache_interval": (1, 4)}
 BRIEF = {"hold_first": 0.2, "hold_last": 0.2, "length": 1.0, "times": 1.5, "size": "64x64", "smooth": "14"}
@@ -35,7 +35,7 @@ MOST_WAITING = 6  # jobs; those before are cancelled, so that nobody waits long 
 MADE = ("/svd/v1/jobs", "/svd/v1/animate", "/svd/v1/finish")
 
 UNTOLD = re.compile(
-    r"There is no clip|There is no SVD model yet|No model is called|There is no picture '"
+    r"There is no folder|There is no clip|There is no SVD model yet|No model is called|There is no picture '"
     r"|This is no clip that is taken here|The clip that was sent has a single frame"
     r"|The picture must be base64 text|The video must be base64 text|This is no picture|The picture .* cannot be read"
     r"|Pictures are not fetched from addresses here"
@@ -122,9 +122,9 @@ def _name(body: dict[str, Any], path: str, *, is_form: bool) -> None:
     """Name what is there in place of what is not."""
     if "picture" in body:
         body["picture"] = Binary(base64.b64decode(PICTURE)) if is_form else PICTURE
-    if isinstance(body.get("checkpoint"), str) or path == "/svd/v1/memory-plan" or "picture" in body:
+    if isinstance(body.get("checkpoint"), str) or path == "/svd/v1/memory-plan" or body.keys() & {"picture", "folder"}:
         body["checkpoint"] = MODEL
-    for name, value in (("also", "gif"), ("values", "60, 75"), ("sweep", "motion")):
+    for name, value in (("also", "gif"), ("values", "60, 75"), ("sweep", "motion"), ("folder", FOLDER)):
         if body.get(name):
             body[name] = value
     if "clip" in body and known["clip"]:
