@@ -35,7 +35,8 @@ MOST_WAITING = 6  # jobs; those before are cancelled, so that nobody waits long 
 MADE = ("/svd/v1/jobs", "/svd/v1/animate", "/svd/v1/finish")
 
 UNTOLD = re.compile(
-    r"There is no folder|There is no clip|There is no SVD model yet|No model is called|There is no picture '"
+    r"There is no folder|.* has a single frame: choose a clip|\d+x\d+ is more than \d+ times the"
+    r"|There is no clip|There is no SVD model yet|No model is called|There is no picture '"
     r"|This is no clip that is taken here|The clip that was sent has a single frame"
     r"|The picture must be base64 text|The video must be base64 text|This is no picture|The picture .* cannot be read"
     r"|Pictures are not fetched from addresses here"

@@ -85,12 +85,10 @@ _ALSO: Schema = {
     "anyOf": [{"type": ["string", "null"]}, {"type": "array", "items": {"type": "string"}}],
     "description": "formats to write it in too, such as gif or h265:24:slow",
 }
+_SWITCH: Schema = {"anyOf": [{"type": ["boolean", "null"]}, {"enum": [0, 1, "true", "false", "yes", "no", "1", "0"]}]}
 _MORE: Mapping[str, Schema] = {
     "speed": {"enum": [*SPEEDS], "description": "stands for steps, sampler and schedule that are not given"},
-    "frames": {
-        "anyOf": [{"type": ["boolean", "null"]}, {"enum": [0, 1, "true", "false", "yes", "no", "1", "0"]}],
-        "description": "save the frames as PNG files too",
-    },
+    "frames": {**_SWITCH, "description": "save the frames as PNG files too"},
     "also": _ALSO,
     "source": {"type": ["string", "null"], "description": "the picture's own infotext, which the clip carries"},
     "clip": {"type": "string", "description": "the name of a clip of the history"},
@@ -104,7 +102,7 @@ _MORE: Mapping[str, Schema] = {
         "description": "its values, such as [60, 75, 90] or 1-4",
     },
     "folder": {"type": "string", "description": "a folder of pictures, among those that programs may read"},
-    "recursive": {"type": "boolean", "description": "take the pictures in folders of it, too"},
+    "recursive": {**_SWITCH, "description": "take the pictures in folders of it, too"},
     "for": {
         "anyOf": [{"enum": [*DELIVERIES]}, {"type": "null"}],
         "description": "what the clip is finished for, such as social",
