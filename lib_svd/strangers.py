@@ -6,7 +6,7 @@ import codecs
 import json
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from reprlib import Repr
 from typing import Any
@@ -32,35 +32,32 @@ def is_file(path: Path) -> bool:
     return stat.S_ISREG(_read_mode(path))
 
 
-def is_there(path: Path) -> bool:
-    """Tell whether there is a file or folder of that name; False where none may look."""
-    return is_file(path) or is_folder(path)
-
-
 def is_folder(path: Path) -> bool:
     """Tell whether there is a folder; False where none may look."""
     return stat.S_ISDIR(_read_mode(path))
 
 
-def find_inside(name: Any, folders: Sequence[Path]) -> Path | None:
+def find_inside(name: Any, folders: Sequence[Path], is_meant: Callable[[Path], bool]) -> Path | None:
     """Find what a path names, in one of these folders or below; a link that leads out of them does not count.
 
     Args:
         name: a whole path, or one below any of the folders.
         folders: where it may be.
+        is_meant: `is_file` or `is_folder`.
 
     Returns:
-        The real path, be anything there or not; None: it is no path, or leads elsewhere.
-
-    Raises:
-        OSError, RuntimeError, ValueError: the path cannot be followed.
+        The first real path that is meant; None: there is none, or it leads elsewhere.
     """
     if not isinstance(name, str) or not name or not is_text(name) or "\0" in name or len(name) > MOST_PATH:
         return None
     paths = [Path(name)] if Path(name).is_absolute() else [folder / name for folder in folders]
-    found = [path.resolve() for path in paths]
-    inside = [real for real in found if any(real.is_relative_to(folder.resolve()) for folder in folders)]
-    return next((real for real in inside if is_there(real)), next(iter(inside), None))
+    try:
+        for real in (path.resolve() for path in paths):
+            if any(real.is_relative_to(folder.resolve()) for folder in folders) and is_meant(real):
+                return real
+    except (OSError, RuntimeError, ValueError):  # it cannot be followed
+        return None
+    return None
 
 
 def decode_text(content: bytes) -> str:

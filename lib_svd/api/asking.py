@@ -23,8 +23,8 @@ from lib_svd.hosts.lacking import describe_host
 from lib_svd.jobs import look
 from lib_svd.line import Room
 from lib_svd.presets import Presets
-from lib_svd.queue.kinds import is_seed_open, part_order
-from lib_svd.queue.task import read_text
+from lib_svd.queue.kinds import part_order
+from lib_svd.queue.task import is_seed_open, read_text
 from lib_svd.settings import SAMPLERS, SCHEDULES
 from lib_svd.speeds import SPEEDS
 from lib_svd.strangers import find_whole, quote

@@ -151,13 +151,9 @@ def find_picture(host: Host, name: Any) -> Path:
     Raises:
         BadPicture: there is none.
     """
-    refused = BadPicture(f"There is no picture {quote(name)} in the folders that programs may read: name one there.")
-    try:
-        found = find_inside(name, [*host.folders.list_clip_dirs(), *host.folders.list_picture_dirs()])
-    except (OSError, RuntimeError, ValueError) as error:
-        raise refused from error
-    if found is None or not is_file(found):
-        raise refused
+    found = find_inside(name, [*host.folders.list_clip_dirs(), *host.folders.list_picture_dirs()], is_file)
+    if found is None:
+        raise BadPicture(f"There is no picture {quote(name)} in the folders that programs may read: name one there.")
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -21,7 +20,7 @@ from lib_svd.batch.worker import Outcome, State
 from lib_svd.clip import SavedClip
 from lib_svd.errors import BadInput, BadRequest, SvdError
 from lib_svd.jobs import NthOf, reopen_clip
-from lib_svd.queue.task import Task, read_formats, read_switch, read_text
+from lib_svd.queue.task import Task, is_seed_open, read_formats, read_switch, read_text
 from lib_svd.settings import SETTINGS
 from lib_svd.strangers import find_inside, is_folder, quote
 from lib_svd.studio import Studio
@@ -94,7 +93,7 @@ class AnimateFolder:
         return Folder(folder, recursive=read_switch("recursive", order.get("recursive")), apart=clips)
 
     def _make_wish(self, studio: Studio, order: Mapping[str, Any]) -> Wish:
-        has_seed = order.get("seed") not in (None, -1, "-1")
+        has_seed = not is_seed_open(order)
         left_out = ("folder", "recursive", "also", *([] if has_seed else ["seed"]))
         request = studio.make_request({name: value for name, value in order.items() if name not in left_out})
         checkpoint = studio.find_checkpoint(request.checkpoint)
@@ -111,10 +110,8 @@ def find_picture_folder(studio: Studio, name: Any) -> Path:
     """
     folders = studio.host.folders
     allowed = [*folders.list_clip_dirs(), *folders.list_picture_dirs()]
-    found = None
-    with suppress(OSError, RuntimeError, ValueError):
-        found = find_inside(read_text("folder", name), allowed)
-    if found is None or not is_folder(found):
+    found = find_inside(read_text("folder", name), allowed, is_folder)
+    if found is None:
         raise BadInput(
             f"There is no folder {quote(name)} where pictures may be read: name one in "
             f"{' or '.join(dict.fromkeys(map(str, allowed)))}; the settings of the web UI, or --pictures, add others."

@@ -21,7 +21,7 @@ from lib_svd.finish.finishing import FINISHINGS, Finishing, add_finished
 from lib_svd.jobs import FinishOrder, Swept, reopen_clip, uploads
 from lib_svd.queue.animate_folder import AnimateFolder
 from lib_svd.queue.recovering import find_clip, recover
-from lib_svd.queue.task import Kind, Task, read_formats, read_switch, read_text
+from lib_svd.queue.task import Kind, Task, is_seed_open, read_formats, read_switch, read_text
 from lib_svd.request import ClipRequest
 from lib_svd.settings import SETTINGS, Setting, draw_seed
 from lib_svd.strangers import find_whole, quote
@@ -211,11 +211,6 @@ def _animate(task: Task, order: Order) -> SavedClip:
         return found
     task.plan(order.to.out)
     return task.studio.animate(order)
-
-
-def is_seed_open(order: Mapping[str, Any]) -> bool:
-    """Tell whether a seed is to be drawn: none is given, or -1."""
-    return order.get("seed") in (None, -1, "-1")
 
 
 def _settle_seed(order: Mapping[str, Any]) -> dict[str, Any]:

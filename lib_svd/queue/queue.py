@@ -25,6 +25,7 @@ from lib_svd.studio import Studio
 MOST_WAITING = 200  # jobs
 MOST_BYTES = 2 * 2**30  # of the pictures and clips that they keep on the disk meanwhile
 MOST_ENDED = 200  # jobs whose end is remembered; the clips of those before stay
+MOST_CLIPS = 100  # of a job that are listed, the last ones; a folder's may be thousands, and all of them stay
 MOST_ATTEMPTS = 3  # of a job during which the program was ended
 USUAL = 60.0  # seconds that a job takes, where none was made yet
 
@@ -270,7 +271,7 @@ class JobQueue:
         try:
             task = Task(studio=self._studio, job=job, content=self._shelf.find_content(job), plan=plan)
             for saved in read_kind(job.kind).make(task):
-                self._change(job.id, clips=(*self._jobs[job.id].clips, saved.as_dict()))
+                self._change(job.id, clips=(*self._jobs[job.id].clips, saved.as_dict())[-MOST_CLIPS:])
         except Interrupted as stop:
             return _End.of(State.CANCELLED, stop)
         except SvdError as error:

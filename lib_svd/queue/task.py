@@ -79,3 +79,8 @@ def read_switch(name: str, value: Any) -> bool:
     if spelled in ("false", "0", "no", "none", ""):
         return False
     raise BadRequest(f'"{name}" must be true or false, not {quote(value)}.')
+
+
+def is_seed_open(order: Mapping[str, Any]) -> bool:
+    """Tell whether a seed is to be drawn: none is given, or -1."""
+    return order.get("seed") in (None, -1, "-1")

@@ -12,7 +12,7 @@ import pytest
 from lib_svd.errors import BadInput, BadOutput, BadRequest
 from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.jobs import history
-from lib_svd.queue import Job, JobQueue, State
+from lib_svd.queue import Job, JobQueue, State, queue
 from lib_svd.request import ClipRequest
 from lib_svd.studio import Studio
 from tests.conftest import save_picture
@@ -155,3 +155,15 @@ def test_the_seed_that_is_given_is_that_of_all(jobs, folder):
     assert [clip["settings"]["seed"] for clip in make(jobs, folder="holiday", seed=5).clips] == [5, 5]
     text = make(jobs, folder="holiday", seed=-1).clips[0]["infotext"]
     assert ClipRequest.from_infotext(text).seed not in (None, -1, 5)
+
+
+def test_a_job_of_very_many_clips_can_be_read_again(jobs, folder, monkeypatch):
+    """The last ones are listed."""
+    monkeypatch.setattr(queue, "MOST_CLIPS", 2)
+    assert list_pictures(make(jobs, folder="holiday", recursive=True)) == ["boat 10", "sea"]
+
+
+def test_a_folder_is_found_where_a_picture_before_it_has_its_name(jobs, folder, tmp_path):
+    (tmp_path / "clips").mkdir(exist_ok=True)
+    (tmp_path / "clips" / "holiday").write_text("a file")
+    assert len(make(jobs, folder="holiday").clips) == 2
