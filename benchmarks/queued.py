@@ -10,32 +10,23 @@ import argparse
 import io
 import json
 import os
-import resource
 import statistics
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import torch
 
 from benchmarks.clip import find_revision, name_device, say
+from benchmarks.turns import Took, run_in_turn
 from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.queue import JobQueue, State
 from lib_svd.studio import Studio
 
 PICTURE = Path(__file__).parents[1] / "examples" / "lighthouse.jpg"
 CLIPS = 4  # in a turn
-
-
-class Took(NamedTuple):
-    """Seconds of a turn; CPU time with that of ffmpeg."""
-
-    wall: float
-    cpu: float
 
 
 def main() -> None:
@@ -73,23 +64,10 @@ def _take_turns(folder: Path, repeats: int) -> Iterator[tuple[Took, Took]]:
 
     make_in_loop()
     for number in range(repeats):
-        ways: list[Callable[[], Any]] = [make_in_loop, make_in_queue]
-        took = [_time(way) for way in (ways if number % 2 else ways[::-1])]
-        loop, queued = took if number % 2 else took[::-1]
+        loop, queued = run_in_turn((make_in_loop, make_in_queue), swapped=not number % 2)
         say(f"turn {number + 1} of {repeats}: in a loop {loop}, queued {queued}")
         yield loop, queued
     queue.close()
-
-
-def _time(work: Callable[[], None]) -> Took:
-    cpu, began = _read_cpu(), time.perf_counter()
-    work()
-    return Took(time.perf_counter() - began, _read_cpu() - cpu)
-
-
-def _read_cpu() -> float:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 if __name__ == "__main__":

@@ -10,21 +10,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
 
 from benchmarks.clip import find_revision, name_device, say
+from benchmarks.turns import run_in_turn
 from lib_svd.clip import Frames
 from lib_svd.finish.smooth import Motion, smooth_frames
 from lib_svd.video.ffmpeg import find_ffmpeg, run
@@ -34,13 +32,6 @@ SIZE = (1024, 576)
 LENGTHS = (25, 97)
 RATES = (7, 14)  # frames a second before and after
 BY_HAND = f"tpad=stop_mode=clone:stop=1,format=yuv444p,minterpolate=fps={RATES[1]}:scd=none"
-
-
-class Took(NamedTuple):
-    """Seconds, ffmpeg's and ours together."""
-
-    wall: float
-    cpu: float
 
 
 def main() -> None:
@@ -65,27 +56,11 @@ def _measure_lines(raw: Path, repeats: int) -> Iterator[dict[str, float]]:
         frames = _make_pan(length)
         raw.write_bytes(frames.tobytes())
         both: tuple[Callable[[], None], ...] = (lambda: _smooth_ours(frames), lambda: _smooth_by_hand(raw))  # noqa: B023 (called here)
-        turns = [_run_in_turn(both, swapped=bool(number % 2)) for number in range(repeats)]
+        turns = [run_in_turn(both, swapped=bool(number % 2)) for number in range(repeats)]
         wall = statistics.median(ours.wall / theirs.wall for ours, theirs in turns)
         cpu = statistics.median(ours.cpu / theirs.cpu for ours, theirs in turns)
         say(f"{length} frames: seconds {wall:.3f}, CPU time {cpu:.3f} of by hand; {turns}")
         yield {"frames": length, "wall_ratio": round(wall, 3), "cpu_ratio": round(cpu, 3)}
-
-
-def _run_in_turn(both: tuple[Callable[[], None], ...], *, swapped: bool) -> tuple[Took, ...]:
-    took = [_time(each) for each in (both[::-1] if swapped else both)]
-    return tuple(took[::-1] if swapped else took)
-
-
-def _time(work: Callable[[], None]) -> Took:
-    cpu, began = _read_cpu(), time.perf_counter()
-    work()
-    return Took(time.perf_counter() - began, _read_cpu() - cpu)
-
-
-def _read_cpu() -> float:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def _smooth_ours(frames: Frames) -> None:

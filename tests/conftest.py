@@ -8,11 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,7 +32,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from lib_svd import places
 from lib_svd.cli import main
 from lib_svd.engine.config import DecoderConfig, EncoderConfig, NetworkConfigs, UNetConfig, VisionConfig
-from lib_svd.testing import write_checkpoint
+from lib_svd.studio import Studio
+from lib_svd.testing import make_fake_host, write_checkpoint
 from tests.needs import BROWSERS
 
 T = TypeVar("T")
@@ -171,6 +174,22 @@ def checkpoint(checkpoint_of: Callable[[str], Path]) -> Path:
     return checkpoint_of("svd_xt")
 
 
+@pytest.fixture
+def models(tmp_path: Path, checkpoint_of: Callable[[str], Path]) -> Path:
+    """A folder with two SVD models."""
+    folder = tmp_path / "svd"
+    folder.mkdir()
+    shutil.copy(checkpoint_of("svd_xt"), folder / "svd_xt.safetensors")
+    shutil.copy(checkpoint_of("sv3d_p"), folder / "sv3d_p.safetensors")
+    return folder
+
+
+@pytest.fixture
+def studio(models: Path, tmp_path: Path) -> Studio:
+    """A studio with those models, and clips in a folder beside them."""
+    return Studio(make_fake_host(tmp_path, models))
+
+
 @pytest.fixture(scope="session")
 def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A picture of 150x100 with edges and colours, in a folder of its own."""
@@ -272,3 +291,29 @@ def snapshot(folder: Path) -> dict[str, bytes | None]:
         path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None
         for path in sorted(folder.rglob("*"))
     }
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[[int, bytes], str]]:
+    """A server that answers everything in one way; gives its address."""
+    servers: list[HTTPServer] = []
+
+    def begin(status: int, content: bytes) -> str:
+        class Answers(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *given: object) -> None:
+                pass
+
+        servers.append(HTTPServer(("127.0.0.1", 0), Answers))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}"
+
+    yield begin
+    for server in servers:
+        server.shutdown()
+        server.server_close()

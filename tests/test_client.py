@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import BytesIO
 from pathlib import Path
@@ -89,33 +89,6 @@ def test_a_refusal_is_the_servers_sentence(svd, picture):
     assert (refused.value.status, refused.value.error) == (422, "BadRequest")
 
 
-@pytest.fixture
-def answering() -> Iterator[Callable[[bytes], Svd]]:
-    """A server that answers anything with these bytes."""
-    servers = []
-
-    def make(status: int, content: bytes) -> Svd:
-        class Answers(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *given: object) -> None:
-                pass
-
-        server = HTTPServer(("127.0.0.1", 0), Answers)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return Svd(f"http://127.0.0.1:{server.server_port}")
-
-    yield make
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
 @pytest.mark.parametrize(
     ("status", "content", "sentence"),
     [
@@ -127,7 +100,7 @@ def answering() -> Iterator[Callable[[bytes], Svd]]:
 )
 def test_a_server_of_another_kind_is_said_to_be_one(answering, status, content, sentence):
     with pytest.raises(Refused, match=sentence):
-        answering(status, content).models()
+        Svd(answering(status, content)).models()
 
 
 def test_a_server_that_is_not_there_is_said_so():

@@ -26,21 +26,6 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture
-def models(tmp_path, checkpoint_of) -> Path:
-    """A folder of SVD models with an image model's file beside them."""
-    folder = tmp_path / "svd"
-    folder.mkdir()
-    shutil.copy(checkpoint_of("svd_xt"), folder / "svd_xt.safetensors")
-    shutil.copy(checkpoint_of("sv3d_p"), folder / "sv3d_p.safetensors")
-    return folder
-
-
-@pytest.fixture
-def studio(models, tmp_path) -> Studio:
-    return Studio(make_fake_host(tmp_path, models))
-
-
 def test_without_a_picture_the_error_says_so_before_anything_else(studio):
     with pytest.raises(BadRequest, match=r"^There is no picture yet: choose one"):
         studio.order(ClipRequest(), None)

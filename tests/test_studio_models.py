@@ -22,21 +22,6 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture
-def models(tmp_path, checkpoint_of) -> Path:
-    """A folder of SVD models with an image model's file beside them."""
-    folder = tmp_path / "svd"
-    folder.mkdir()
-    shutil.copy(checkpoint_of("svd_xt"), folder / "svd_xt.safetensors")
-    shutil.copy(checkpoint_of("sv3d_p"), folder / "sv3d_p.safetensors")
-    return folder
-
-
-@pytest.fixture
-def studio(models, tmp_path) -> Studio:
-    return Studio(make_fake_host(tmp_path, models))
-
-
 def write_broken(folder: Path) -> Path:
     path = folder / "broken.safetensors"
     path.write_bytes(b"no model at all, but long enough to be looked at")

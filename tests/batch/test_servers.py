@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -266,32 +265,6 @@ def test_a_dry_run_asks_no_server(run, here):
     (here / "servers.txt").write_text("http://127.0.0.1:1\n")
     ran, _, end = run("--servers", "servers.txt", "--dry-run")
     assert (ran.code, end["counts"]) == (0, {"to be made": 6})
-
-
-@pytest.fixture
-def answering():
-    """A server that answers everything in one way; gives its address."""
-    servers = []
-
-    def begin(status: int, content: bytes) -> str:
-        class Answers(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *given: object) -> None:
-                pass
-
-        servers.append(HTTPServer(("127.0.0.1", 0), Answers))
-        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{servers[-1].server_port}"
-
-    yield begin
-    for server in servers:
-        server.shutdown()
-        server.server_close()
 
 
 def test_what_cannot_be_used_is_a_sentence_each_and_nothing_is_begun(run, two, answering, here):
