@@ -217,3 +217,14 @@ def test_who_hangs_up_in_the_middle_is_no_failure_and_leaves_no_job(client, orde
     await_result(client.app(scope, receive, send))
     assert sent[0] == 422
     assert [job["id"] for job in client.get(JOBS).json()] == [done["id"]]
+
+
+def test_a_kind_that_is_null_is_the_usual_one(client, told, order) -> None:
+    (animate,) = (each for each in find_schema(told, "/jobs")["oneOf"] if each["title"] == "animate")
+    (form,) = (each for each in find_schema(told, "/jobs", form=True)["oneOf"] if each["title"] == "animate")
+
+    added = client.post(JOBS, json={**order, "kind": None})
+
+    assert animate["properties"]["kind"] == {"enum": ["animate", None]}
+    assert form["properties"]["kind"] == {"enum": ["animate"]}
+    assert (added.status_code, added.json()["kind"]) == (202, "animate")

@@ -141,7 +141,7 @@ def describe_body(*kinds: str, with_kind: bool = False) -> Schema:
 def _describe_kind(kind: str, with_kind: bool) -> list[Schema]:
     """Describe what an order of that kind may be; of a clip to be finished, by its name or with the clip itself."""
     rows = FINISHINGS if kind == "finish" else SETTINGS
-    named: Schema = {"kind": {"enum": [kind]}} if with_kind else {}
+    named: Schema = {"kind": {"enum": [kind, None] if kind == "animate" else [kind]}} if with_kind else {}
     if kind == "finish":
         named["video"] = {"type": "string", "description": "a clip that comes along, as base64"}
     elif "picture" in _NEEDED[kind]:
@@ -188,6 +188,8 @@ def _describe_form(schema: Schema) -> Schema:
 
 def _forbid_null(schema: Schema) -> Schema:
     """Leave null out, which a form's text cannot be: what is left to the model is not sent."""
+    if None in schema.get("enum", ()):
+        return {**schema, "enum": [each for each in schema["enum"] if each is not None]}
     kinds = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
     if "null" in schema.get("type", ()):
         return {**schema, "type": next(each for each in schema["type"] if each != "null")}

@@ -11,6 +11,7 @@ from PIL import Image, ImageFilter
 
 from lib_svd.errors import BadRequest
 from lib_svd.request import ClipRequest
+from lib_svd.settings import SETTINGS
 
 if TYPE_CHECKING:
     import torch
@@ -51,15 +52,17 @@ def choose_working_size(picture_size: tuple[int, int], native_size: tuple[int, i
     """Choose the (width, height) to work in, multiples of `grid`: the picture's aspect at about the model's own area.
 
     A picture of the native aspect gets exactly `native_size`, one of the turned aspect that size turned. The area is
-    at most `MAX_AREA` of the native one and the longer side at most `MAX_LONG_SIDE` of the native longer side.
+    at most `MAX_AREA` of the native one, the longer side at most `MAX_LONG_SIDE` of the native longer side, and no side
+    is shorter than a clip's may be: a panorama loses more of its ends to a small model.
     """
     aspect = picture_size[0] / picture_size[1]
     native_area = native_size[0] * native_size[1]
     longest = MAX_LONG_SIDE * max(native_size)
     aim = min(native_area, longest**2 * min(aspect, 1 / aspect))  # a panorama reaches the bound of its longer side
-    sides = range(grid, max(longest, grid) + 1, grid)
+    shortest = grid * math.ceil(SETTINGS["height"].low / grid)
+    sides = range(shortest, max(longest, shortest) + 1, grid)
     sizes = [(w, h) for w in sides for h in sides if w * h <= MAX_AREA * native_area]
-    near = [(w, h) for w, h in sizes if w * h >= MIN_AREA * aim] or sizes or [(grid, grid)]
+    near = [(w, h) for w, h in sizes if w * h >= MIN_AREA * aim] or sizes or [(shortest, shortest)]
 
     def rate_size(size: tuple[int, int]) -> tuple[float, float, float]:
         error = abs(math.log(size[0] / size[1] / aspect))

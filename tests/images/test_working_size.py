@@ -44,6 +44,11 @@ def test_a_panorama_is_bounded_by_its_longer_side() -> None:
     assert choose_working_size((1000, 16_000), NATIVE, 64) == (128, 2048)
 
 
+def test_no_side_is_shorter_than_a_clip_may_be() -> None:
+    assert choose_working_size((2340, 158), (64, 64), 8) == (128, 32)
+    assert choose_working_size((158, 2340), (64, 64), 8) == (32, 128)
+
+
 @settings(max_examples=60, deadline=None, database=None)
 @given(
     picture=st.tuples(st.integers(64, 8000), st.integers(64, 8000)),
@@ -55,7 +60,7 @@ def test_never_more_memory_than_the_model_was_made_for(
 ) -> None:
     width, height = choose_working_size(picture, native, grid)
     assert width % grid == height % grid == 0
-    assert grid <= min(width, height)
+    assert max(grid, 32) <= min(width, height)
     assert max(width, height) <= 2 * max(native)
     assert width * height <= 1.05 * native[0] * native[1]
     assert choose_working_size(picture[::-1], native, grid) == (height, width)
