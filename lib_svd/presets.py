@@ -57,8 +57,8 @@ BUILT_IN = (
     ),
     Preset(
         name="Loop",
-        settings={"motion_bucket_id": 50, "noise_aug_strength": 0.02, "guidance_ramp": "triangle"},
-        reason="Calm motion; guidance rises to the middle and falls again, as where an end meets its beginning.",
+        settings={"motion_bucket_id": 75, "noise_aug_strength": 0.02, "ending": "loop"},
+        reason="The last frame leads into the first, which takes some of the motion: ask for more if it is too calm.",
     ),
 )
 

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any, NoReturn, TypeVar
 
 from lib_svd.errors import BadRequest, spell
-from lib_svd.settings import MAX_SEED, SETTINGS, Open, Setting, Settings
+from lib_svd.settings import CONTROL, MAX_SEED, SETTINGS, Open, Setting, Settings, list_names
 from lib_svd.strangers import quote
 
 MOST_TEXT = 1_000_000  # characters of an infotext, with the prompt of the picture that it may carry
@@ -51,10 +51,16 @@ class ClipRequest(Settings[Open]):
         """Write the settings in one line, `Steps: 25, Sampler: Euler, ...`; `from_infotext` reads it back without
         loss.
         """
-        parts = [(s.infotext, s.write(getattr(self, name))) for name, s in SETTINGS.items() if name not in _SIZE]
-        if self.width is not None:
-            parts.insert(4, ("Size", f"{self.width}x{self.height}"))
-        return ", ".join(f"{label}: {text}" for label, text in parts if text is not None)
+        size = ("Size", f"{self.width}x{self.height}")
+        told = [(setting, text) for setting, text in self._write_each() if setting.name != "height"]
+        parts = [size if setting.name == "width" else (setting.infotext, text) for setting, text in told]
+        return ", ".join(f"{label}: {text}" for label, text in parts)
+
+    def _write_each(self) -> list[tuple[Setting, str]]:
+        """Write each setting, but for what is left to the model and for controls that are off."""
+        values = ((setting, getattr(self, name)) for name, setting in SETTINGS.items())
+        written = ((setting, setting.write(value)) for setting, value in values if not setting.is_off(value))
+        return [(setting, text) for setting, text in written if text is not None]
 
     @classmethod
     def from_infotext(cls: type[R], text: str) -> R:
@@ -86,8 +92,7 @@ class ClipRequest(Settings[Open]):
         """Write the settings for the infotext of a picture that has steps, a seed and a size of its own: `SVD steps`,
         ...
         """
-        texts = {_make_picture_label(setting): setting.write(getattr(self, name)) for name, setting in SETTINGS.items()}
-        found = {label: text for label, text in texts.items() if text is not None}
+        found = {_make_picture_label(setting): text for setting, text in self._write_each()}
         width, height = (found.pop(_make_picture_label(SETTINGS[name]), None) for name in _SIZE)
         return found if width is None else {**found, "SVD size": f"{width}x{height}"}
 
@@ -136,7 +141,8 @@ class CompleteRequest(ClipRequest[NoReturn]):
 def pick_settings(parameters: Mapping[str, str]) -> dict[str, Any]:
     """Take settings out of infotext that a host has split into labels and values: a picture's, or a clip's own.
 
-    Hosts split sizes in two (`Size-1`, `Size-2`). Values that cannot be read are left out, as hosts do.
+    Hosts split sizes in two (`Size-1`, `Size-2`). Values that cannot be read are left out, as hosts do; controls of
+    which nothing is said are off.
     """
     if not any(label.startswith("SVD ") for label in parameters):
         return {}
@@ -144,7 +150,7 @@ def pick_settings(parameters: Mapping[str, str]) -> dict[str, Any]:
     width, height = (parameters.get(f"{'SVD size' if is_picture else 'Size'}-{i}") for i in (1, 2))
     label_of = _make_picture_label if is_picture else attrgetter("infotext")
     texts = {name: parameters.get(label_of(setting)) for name, setting in SETTINGS.items()}
-    found: dict[str, Any] = {}
+    found = {name: SETTINGS[name].default for name in list_names(CONTROL)}
     for name, text in {**texts, "width": width, "height": height}.items():
         if text is not None:
             with suppress(BadRequest):

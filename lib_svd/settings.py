@@ -28,6 +28,7 @@ SCHEDULES = {"karras": "Karras", "align_your_steps": "Align Your Steps", "lcm": 
 RAMPS = {"linear": "Linear", "triangle": "Triangle", "constant": "Constant"}
 FITS = {"crop": "Crop", "letterbox": "Letterbox", "stretch": "Stretch"}
 DECODES = {"exact": "Exact", "reference": "Reference"}
+ENDINGS = {"open": "Open", "loop": "Seamless loop"}
 
 _SWITCH = {"yes": True, "no": False}
 
@@ -44,6 +45,7 @@ class Group(Flag):
     SEEN = auto()  # changes what the model sees of the picture, or how much memory the clip takes
     DECODING = auto()  # matters when a clip is sampled already
     HARMLESS = auto()  # the frames are the same whatever it is
+    CONTROL = auto()  # what the model was not made for: not written into infotext where it is off
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +141,10 @@ class Setting:
             raise BadRequest(f"{self.called} must be at most {LONGEST_TEXT} characters of text, not {quote(value)}.")
         return value
 
+    def is_off(self, value: Any) -> bool:
+        """Tell whether a value stands for a control that does nothing; what is no control never does so."""
+        return Group.CONTROL in self.groups and value == self.default
+
     def write(self, value: Any) -> str | None:
         """Write the value as infotext; None stands for a setting that is left to the model."""
         if value is None or value == "":
@@ -176,6 +182,7 @@ def row(label: str, infotext: str, help: str, low: float = -math.inf, high: floa
 
 
 SWEPT, KEPT, SEEN, DECODING, HARMLESS = Group.SWEPT, Group.KEPT, Group.SEEN, Group.DECODING, Group.HARMLESS
+CONTROL = Group.CONTROL
 
 
 # fmt: off
@@ -205,7 +212,7 @@ class Settings(Generic[Open]):
         "Which file animates the picture.",
         default="", card="{}", groups=SEEN)
     num_frames: int | Open = row("Frames", "SVD frames",
-        "Length of the clip. Beyond the model's own number motion may fall apart.",
+        "Length of the clip. Beyond the model's own number it is made in windows over time.",
         1, 1024, short="--frames", aliases=("video_frames",), card="{} frames", groups=KEPT | SEEN)
     fps: int | Open = row("FPS", "SVD fps",
         "Frames per second. 7 suits most clips; more makes less motion a frame.",
@@ -256,6 +263,12 @@ class Settings(Generic[Open]):
     decode_chunk: int = row("Frames decoded at a time", "SVD decode chunk",
         "0 chooses by the memory at hand. Less takes less memory.",
         0, 1024, default=0, aliases=("decoding_t",), groups=SEEN | DECODING | HARMLESS)
+    ending: str = row("Ending", "SVD ending",
+        "Seamless loop: the last frame leads into the first. It costs no more time, and some motion.",
+        default="open", choices=ENDINGS, card="{}", groups=SWEPT | KEPT | CONTROL)
+    window: int = row("Window", "SVD window",
+        "Frames sampled at a time where there are more. 0 is the model's own number.",
+        0, 1024, default=0, unit=" frames", groups=KEPT | SEEN | CONTROL)
     elevation: float = row("Elevation", "SVD elevation",
         "Height of the camera in degrees.",
         -90, 90, default=10.0, unit=" degrees", only="SV3D_p")
@@ -311,6 +324,13 @@ def name_meant(text: str) -> str:
 def list_names(group: Group) -> tuple[str, ...]:
     """List the names of the settings in a group."""
     return tuple(name for name, setting in SETTINGS.items() if group in setting.groups)
+
+
+def write_cards(values: Mapping[str, Any]) -> list[str]:
+    """Write what a card or a line tells of a clip: `7 fps`, `motion 75`; of controls those that do something."""
+    told = ((setting, values.get(name)) for name, setting in SETTINGS.items() if setting.card)
+    shown = [(setting, value) for setting, value in told if value not in (None, "") and not setting.is_off(value)]
+    return [setting.card.format((setting.choices or {}).get(value, value)) for setting, value in shown]
 
 
 def draw_seed() -> int:

@@ -83,9 +83,9 @@ def test_a_clip_is_made_as_it_was_planned(checkpoint, picture, tmp_path, one_thr
         used.append(halves)
         begin(self, *given, halves=halves, **how)
 
-    def note_steps(self, x, chunk, park):
+    def note_steps(self, x, chunk, park, **how):
         chunks.append(chunk)
-        return steps(self, x, chunk, park)
+        return steps(self, x, chunk, park, **how)
 
     monkeypatch.setattr(Denoiser, "__init__", note_denoiser)
     monkeypatch.setattr(VaeDecoder, "decode_steps", note_steps)

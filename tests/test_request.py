@@ -18,7 +18,7 @@ from lib_svd.cli import animate
 from lib_svd.cli.options import ELSEWHERE
 from lib_svd.errors import BadRequest
 from lib_svd.request import ClipRequest, CompleteRequest, add_source, pick_settings, read_size
-from lib_svd.settings import MAX_SEED, SETTINGS, Setting
+from lib_svd.settings import CONTROL, MAX_SEED, SETTINGS, Setting, list_names
 from tests.requests import complete
 
 OTHERS = (
@@ -296,7 +296,19 @@ def test_a_picture_that_was_never_animated_has_no_settings_of_a_clip():
 
 
 def test_values_that_cannot_be_read_are_left_out_of_a_paste():
-    assert pick_settings({"SVD steps": "many", "SVD motion": "900", "SVD fps": "8"}) == {"fps": 8}
+    off = {name: SETTINGS[name].default for name in list_names(CONTROL)}
+    assert pick_settings({"SVD steps": "many", "SVD motion": "900", "SVD fps": "8"}) == {**off, "fps": 8}
+
+
+def test_controls_that_are_off_are_not_told_and_are_off_where_nothing_is_told():
+    text = ClipRequest(seed=5).write_infotext()
+
+    assert not any(SETTINGS[name].infotext in text for name in list_names(CONTROL))
+    assert pick_settings({"SVD motion": "75"})["ending"] == "open"
+    assert "SVD ending: Seamless loop" in ClipRequest(ending="loop").write_infotext()
+    assert pick_settings({"SVD motion": "75", "SVD ending": "Seamless loop"})["ending"] == "loop"
+    assert ClipRequest(ending="loop").write_parameters()["SVD ending"] == "Seamless loop"
+    assert ClipRequest.from_infotext(ClipRequest(ending="loop", window=9).write_infotext()).window == 9
 
 
 def test_a_clip_carries_its_pictures_infotext_and_reads_its_own_settings_back():

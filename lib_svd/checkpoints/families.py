@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lib_svd.checkpoints.combining import Case, check_combination
+from lib_svd.engine.windows import count_windows
 from lib_svd.errors import BadRequest, spell
 from lib_svd.request import ClipRequest, CompleteRequest
 from lib_svd.settings import SCHEDULES, SETTINGS
@@ -110,8 +112,18 @@ class Family:
         settings = self._carry_guidance(wanted, chosen)
         self._check_size(settings["width"], settings["height"], grid)
         _check_steps(settings["schedule"], settings["num_steps"])
-        notes = (*self._check_frames(settings["num_frames"]), *self._check_motion(settings["motion_bucket_id"]))
-        return CompleteRequest.of(request.replace(**settings)), notes
+        complete = CompleteRequest.of(request.replace(**settings))
+        window = self.choose_window(complete)
+        check_combination(Case(request=complete, conditioning=self.conditioning, window=window))
+        notes = (*self._check_frames(complete, window), *self._check_motion(complete.motion_bucket_id))
+        return complete, notes
+
+    def choose_window(self, request: CompleteRequest) -> int:
+        """Choose how many frames are sampled at a time: all of them, or as many as asked for or trained on where the
+        clip is longer. An orbit of SV3D is one piece whatever its length, since each frame is told its own place.
+        """
+        most = (request.window or self.num_frames) if self.conditioning == "svd" else request.num_frames
+        return min(most, request.num_frames)
 
     @staticmethod
     def _carry_guidance(wanted: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
@@ -122,15 +134,25 @@ class Family:
             wanted["min_guidance"] = min(wanted["min_guidance"], chosen["max_guidance"])
         return wanted | chosen
 
-    def _check_frames(self, num_frames: int) -> tuple[str, ...]:
+    def _check_frames(self, request: CompleteRequest, window: int) -> tuple[str, ...]:
+        """Say what becomes of more frames than the model was trained on; raises BadRequest where it cannot make so many
+        at a time.
+        """
+        num_frames = request.num_frames
         most = MOST_FRAMES * self.num_frames
-        if num_frames > most:
-            called = SETTINGS["num_frames"].called
-            what = f"{self.short_title} makes {self.num_frames} frames and cannot make {num_frames}"
-            raise BadRequest(f"{what}: set {called} to {most} at most, and go on from the last frame of that clip.")
-        if num_frames > self.num_frames:
-            trained = f"{self.short_title} was trained on {self.num_frames} frames"
-            return (f"{trained}; with {num_frames} the motion may fall apart.",)
+        if window > most:
+            what = f"{self.short_title} makes {self.num_frames} frames and cannot make {window} at a time"
+            advice = f"set {SETTINGS['num_frames'].called} to {most} at most"
+            if self.conditioning == "svd":
+                advice = f"set {SETTINGS['window'].called} to 0, and it will make the clip in windows"
+            raise BadRequest(f"{what}: {advice}.")
+        trained = f"{self.short_title} was trained on {self.num_frames} frames"
+        if window > self.num_frames:
+            return (f"{trained}; with {window} at a time the motion may fall apart.",)
+        if num_frames > window:
+            many = count_windows(num_frames, window, closed=request.ending == "loop")
+            cost = f"sampling takes as long as {many} clips of {window} frames"
+            return (f"{num_frames} frames are made in {many} windows of {window}: {cost}.",)
         return ()
 
     def _check_motion(self, motion_bucket_id: int) -> tuple[str, ...]:

@@ -70,6 +70,14 @@ def make_time_conv(in_channels: int, out_channels: int) -> nn.Conv2d:
     return nn.Conv2d(in_channels, out_channels, (3, 1), padding=(1, 0))
 
 
+def convolve_ring(x: Tensor, conv: nn.Module) -> Tensor:
+    """Convolve [B, C, T, S] over time where the first frame comes after the last: `conv` made by `make_time_conv`."""
+    ring = torch.cat([x[:, :, -1:], x, x[:, :, :1]], dim=2)
+    return conv(ring.contiguous(memory_format=torch.channels_last))[:, :, 1:-1].contiguous(
+        memory_format=torch.channels_last
+    )
+
+
 class NormSiluConv(nn.Sequential):
     """GN, SiLU, convolution, at the indices of the released files: 0 and 2, or 0 and 3 where training had dropout."""
 
@@ -77,8 +85,9 @@ class NormSiluConv(nn.Sequential):
         slot = [nn.Identity()] if dropout_slot else []
         super().__init__(make_group_norm(channels, eps), nn.SiLU(inplace=True), *slot, conv)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self[-1](apply_norm_silu(x, cast(nn.GroupNorm, self[0])))
+    def forward(self, x: Tensor, closed: bool = False) -> Tensor:
+        h = apply_norm_silu(x, cast(nn.GroupNorm, self[0]))
+        return convolve_ring(h, self[-1]) if closed else self[-1](h)
 
 
 def make_mlp(in_dim: int, hidden_dim: int, out_dim: int) -> nn.Sequential:

@@ -26,10 +26,13 @@ class ParkedFrames:
         chunks: [t, C, H, W] each, in order.
         device: where the work is done.
         park: where the chunks wait.
+        closed: whether the first frame comes after the last one.
     """
 
-    def __init__(self, chunks: Sequence[Tensor], *, device: torch.device, park: torch.device) -> None:
-        self.device, self.park = device, park
+    def __init__(
+        self, chunks: Sequence[Tensor], *, device: torch.device, park: torch.device, closed: bool = False
+    ) -> None:
+        self.device, self.park, self.closed = device, park, closed
         self.chunks = [chunk.contiguous(memory_format=torch.channels_last).to(park) for chunk in chunks]
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -51,14 +54,16 @@ class ParkedFrames:
 
     def copy(self) -> ParkedFrames:
         """Hold the same frames under a second name; what is done to the one does not reach the other."""
-        return ParkedFrames(self.chunks, device=self.device, park=self.park)
+        return ParkedFrames(self.chunks, device=self.device, park=self.park, closed=self.closed)
 
     def convolve_in_time(self, norm: nn.GroupNorm | None, conv: nn.Conv2d) -> None:
         """Put GN over the whole clip, SiLU (both only with a `norm`), (3, 1, 1) convolution in place of the frames."""
         activate = self._make_clip_norm(norm) if norm is not None else _leave_unchanged
-        before: list[Tensor] = []
+        ends = [self.chunks[0][:1].clone(), self.chunks[-1][-1:].clone()] if self.closed else []
+        before = [end.to(self.device) for end in ends[1:]]
         for i in range(len(self.chunks)):
-            after = [chunk[:1].to(self.device) for chunk in self.chunks[i + 1 : i + 2]]
+            coming = [*self.chunks[i + 1 : i + 2], *ends[:1]]
+            after = [chunk[:1].to(self.device) for chunk in coming[:1]]
             x = self._take(i)
             first, count = len(before), len(x)
             window = [*before, x, *after]
@@ -67,8 +72,8 @@ class ParkedFrames:
             del window
             height, num_frames = x.shape[-2], len(x)
             x = activate(view_clip(x, num_frames))
-            # At the clip's ends there is no neighbour and the convolution's own zero padding is what the reference has;
-            # inside, the rows that saw that padding are the neighbours' and are dropped.
+            # At an open clip's ends there is no neighbour and the convolution's own zero padding is what the reference
+            # has; elsewhere the rows that saw that padding are the neighbours' and are dropped.
             x = view_frames(conv(x), height)
             if num_frames > count:
                 x = x[first : first + count].clone()  # a slice would keep the neighbours' memory
@@ -83,7 +88,7 @@ class ParkedFrames:
 
     def _make_clip_norm(self, norm: nn.GroupNorm) -> Callable[[Tensor], Tensor]:
         """Apply GroupNorm with statistics of all frames, then SiLU, to any part of the clip as a `view_clip`."""
-        if len(self.chunks) == 1:
+        if len(self.chunks) == 1 and not self.closed:  # else neighbours come along, and count twice
             return lambda x: apply_norm_silu(x, norm)
         scale, shift = scale_and_shift(
             norm.weight,

@@ -54,6 +54,7 @@ class Denoiser:
         guided: (low, high): at other sigmas the unconditional branch is not run and D = D_c (Kynkäänniemi et al. 2024).
         cache_interval: of so many evaluations one is whole; the others run the outermost stages alone and take from it
             what the inner ones made (DeepCache, Ma et al. 2023). 1: all are whole.
+        closed: whether the first frame comes after the last one.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Denoiser:
         halves: bool = False,
         guided: tuple[float, float] = (0.0, math.inf),
         cache_interval: int = 1,
+        closed: bool = False,
     ) -> None:
         self.unet, self.device, self.dtype = unet, device, dtype
         self.levels = {float(sigma): i for i, sigma in enumerate(sigmas[:-1])}
@@ -79,7 +81,7 @@ class Denoiser:
             context = torch.cat([torch.zeros_like(context), context])
             start = torch.cat([torch.zeros_like(start), start])
         self.start = start
-        tables = unet.make_tables(c_noise(sigmas[:-1]).to(device), c.vector, context, len(guidance))
+        tables = unet.make_tables(c_noise(sigmas[:-1]).to(device), c.vector, context, len(guidance), closed=closed)
         self.guided, self.cache_interval, self.since_whole = guided, cache_interval, 0
         both = [_Part(half, tables.select_branch(b)) for b, half in enumerate(start.chunk(self.branches))]
         self.together = both if halves else [_Part(start, tables)]

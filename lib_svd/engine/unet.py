@@ -44,6 +44,7 @@ class UNetTables:
     num_frames: int
     embeddings: dict[nn.Module, EmbeddingTable]
     contexts: dict[nn.Module, TransformerTable]
+    closed: bool = False  # the first frame comes after the last: convolutions over time lead over the end
 
     def select_branch(self, b: int) -> UNetTables:
         """Give the rows of one branch, for running the branches one after the other."""
@@ -54,7 +55,7 @@ class UNetTables:
             )
             for block, table in self.contexts.items()
         }
-        return UNetTables(self.num_frames, self.embeddings, rows)
+        return UNetTables(self.num_frames, self.embeddings, rows, self.closed)
 
 
 @dataclass
@@ -73,9 +74,9 @@ class TimeStack(nn.Module):
         self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(emb_dim, channels))
         self.out_layers = NormSiluConv(channels, make_time_conv(channels, channels), RES_EPS, dropout_slot=True)
 
-    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
-        h = self.in_layers(x).add_(emb.T[None, :, :, None])
-        return self.out_layers(h)
+    def forward(self, x: Tensor, emb: Tensor, closed: bool) -> Tensor:
+        h = self.in_layers(x, closed).add_(emb.T[None, :, :, None])
+        return self.out_layers(h, closed)
 
 
 class ResBlock(nn.Module):
@@ -98,14 +99,15 @@ class ResBlock(nn.Module):
         share = 1 - self.time_mixer.compute_spatial_share(emb)
         return EmbeddingTable(self.emb_layers(emb), self.time_stack.emb_layers(emb), share)
 
-    def forward(self, x: Tensor, table: EmbeddingTable, step: int, num_frames: int) -> Tensor:
-        """Take [B*T, C, H, W], and which rows of the table, to [B*T, C', H, W]."""
+    def forward(self, x: Tensor, tables: UNetTables, step: int) -> Tensor:
+        """Take [B*T, C, H, W], and which rows of its table, to [B*T, C', H, W]."""
+        table, num_frames = tables.embeddings[self], tables.num_frames
         rows = table.spatial[step]
         rows = rows if len(rows) == 1 else rows.repeat(len(x) // num_frames, 1)
         h = self.in_layers(x).add_(rows[..., None, None])
         h = self.out_layers(h).add_(self.skip_connection(x))
         clip = view_clip(h, num_frames)
-        added = self.time_stack(clip, table.temporal[step])
+        added = self.time_stack(clip, table.temporal[step], tables.closed)
         return view_frames(torch.addcmul(clip, added, table.temporal_share), x.shape[-2])
 
 
@@ -126,7 +128,7 @@ class Stage(nn.ModuleList):
     def forward(self, x: Tensor, tables: UNetTables, step: int) -> Tensor:
         for layer in self:
             if isinstance(layer, ResBlock):
-                x = layer(x, tables.embeddings[layer], step, tables.num_frames)
+                x = layer(x, tables, step)
             elif isinstance(layer, SpatioTemporalTransformer):
                 x = layer(x, tables.contexts[layer])
             else:
@@ -154,7 +156,9 @@ class UNet(nn.Module):
         self.output_blocks = nn.ModuleList(_plan_up_stages(config))
         self.out = NormSiluConv(first, make_conv3x3(first, config.out_channels), RES_EPS)
 
-    def make_tables(self, c_noise: Tensor, vector: Tensor, context: Tensor, num_frames: int) -> UNetTables:
+    def make_tables(
+        self, c_noise: Tensor, vector: Tensor, context: Tensor, num_frames: int, *, closed: bool = False
+    ) -> UNetTables:
         """Work out, once a clip, what does not depend on x.
 
         Args:
@@ -162,6 +166,7 @@ class UNet(nn.Module):
             vector: conditioning numbers, embedded: [1, vector_dim] for all frames, or [T, vector_dim].
             context: image embedding [B, 1, context_dim] of each branch, compute dtype; zero for the unconditional.
             num_frames: T.
+            closed: whether the first frame comes after the last one.
         """
         dtype = context.dtype
         noise = self.time_embed(sinusoid(c_noise, self.config.channels[0]).to(dtype))
@@ -174,6 +179,7 @@ class UNet(nn.Module):
                 for block in self.modules()
                 if isinstance(block, SpatioTemporalTransformer)
             },
+            closed=closed,
         )
 
     def forward(self, x: Tensor, tables: UNetTables, step: int, inner: Inner | None = None) -> Tensor:

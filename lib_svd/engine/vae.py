@@ -218,18 +218,22 @@ class VaeDecoder(nn.Module):
         if config.post_quant_conv:
             self.post_quant_conv = nn.Conv2d(config.z_channels, config.z_channels, 1)
 
-    def decode_steps(self, latents: Tensor, chunk: int, park: torch.device | None = None) -> Iterator[DecodeStep]:
+    def decode_steps(
+        self, latents: Tensor, chunk: int, park: torch.device | None = None, *, closed: bool = False
+    ) -> Iterator[DecodeStep]:
         """Decode a clip, layer by layer; the frames do not depend on `chunk`.
 
         Args:
             latents: [T, z_channels, h, w] as the sampler gives them, in the compute dtype, where the weights are.
             chunk: frames worked on at a time, 1 or more.
             park: where activations of the other frames wait; None: where the latents are.
+            closed: whether the first frame comes after the last one.
 
         Yields:
             After each look along time; the last one holds the frames [t, 3, H, W], about [-1, 1], t <= chunk, in order.
         """
-        clip = ParkedFrames((latents / LATENT_SCALE).split(chunk), device=latents.device, park=park or latents.device)
+        parts, park = (latents / LATENT_SCALE).split(chunk), park or latents.device
+        clip = ParkedFrames(parts, device=latents.device, park=park, closed=closed)
         layers = list(self.decoder.list_layers())
         waiting: list[Callable[[Tensor], Tensor]] = [self.post_quant_conv] if self.config.post_quant_conv else []
         for number, layer in enumerate(layers, 1):

@@ -10,7 +10,7 @@ from typing import Any
 
 from lib_svd.errors import BadRequest
 from lib_svd.request import read_size, read_values
-from lib_svd.settings import FITS, Setting, list_settings, row
+from lib_svd.settings import FITS, SETTINGS, Setting, list_settings, row
 from lib_svd.strangers import quote
 
 LOOPS = {"none": "None", "pingpong": "Ping-pong", "crossfade": "Cross-fade", "cut": "Best cut"}
@@ -210,9 +210,10 @@ def read_finished_source(infotext: str) -> str:
     return read_values(infotext).get(SOURCE, "")
 
 
-def is_loop(finished: str) -> bool:
-    """Tell whether a clip to which this was done is a loop."""
-    closed = False
+def is_loop(infotext: str) -> bool:
+    """Tell whether the clip that carries this text is a loop, by how it was sampled and what was done to it since."""
+    values, ending = read_values(infotext), SETTINGS["ending"]
+    closed, finished = ending.read(values.get(ending.infotext, "")) == "loop", values.get(FINISHED, "")
     with suppress(BadRequest):  # a text that somebody wrote by hand
         for each in finished.split(THEN) if finished else ():
             closed = Finishing.read(each).closes(closed)

@@ -16,7 +16,7 @@ from lib_svd.clip import Clip, Frames, SavedClip
 from lib_svd.errors import BadInput, BadOutput, BadRequest, Interrupted
 from lib_svd.files import NOTED, find_free_names, make_hidden_names, publish
 from lib_svd.finish.enlarge import find_upscaler
-from lib_svd.finish.finishing import FINISHINGS, Finishing, add_finished, is_loop, read_finished
+from lib_svd.finish.finishing import FINISHINGS, Finishing, add_finished, is_loop
 from lib_svd.finish.plan import Shape, describe_plan, plan_clip
 from lib_svd.finish.recipe import Tools, finish_frames
 from lib_svd.finish.smooth import Motion, Smoother
@@ -95,7 +95,7 @@ def _look_at(path: Path, stamp: tuple[int, ...]) -> Source:
 
 
 def _make_shape(count: int, size: tuple[int, int], fps: int, infotext: str) -> Shape:
-    return Shape(num_frames=count, size=size, fps=fps, closed=is_loop(read_finished(infotext)))
+    return Shape(num_frames=count, size=size, fps=fps, closed=is_loop(infotext))
 
 
 def finish_order(

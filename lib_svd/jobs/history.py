@@ -25,7 +25,7 @@ from lib_svd.jobs import owning
 from lib_svd.jobs.notes import BEST, LATEST, read_note, write_note
 from lib_svd.request import ClipRequest, split_mark
 from lib_svd.review import MEASURES, Review
-from lib_svd.settings import SETTINGS
+from lib_svd.settings import SETTINGS, write_cards
 from lib_svd.strangers import disarm_formula, is_text
 from lib_svd.video import list_copy_suffixes
 
@@ -59,8 +59,7 @@ class Entry:
         settings = {**self.settings, "checkpoint": split_mark(self.settings.get("checkpoint") or "")[0]}
         if self.finished:
             settings |= {"num_frames": None, "fps": None}
-        told = ((setting.card, settings.get(name)) for name, setting in SETTINGS.items())
-        shown = [card.format(value) for card, value in told if card and value not in (None, "")]
+        shown = write_cards(settings)
         return ", ".join([*shown, f"finished ({self.finished})"] if self.finished else shown)
 
     def flatten(self) -> dict[str, Any]:

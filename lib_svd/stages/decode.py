@@ -61,7 +61,8 @@ def _work(run: Run, latents: Tensor, plan: memory.DecodePlan) -> Callable[[nn.Mo
 
     def work(network: nn.Module) -> Tensor:
         x = latents.to(decoder.device, decoder.dtype)
-        for step in cast(VaeDecoder, network).decode_steps(x, plan.chunk, park):
+        closed = run.request.ending == "loop"
+        for step in cast(VaeDecoder, network).decode_steps(x, plan.chunk, park, closed=closed):
             run.report(Progress(Stage.DECODING, step.number, step.total))
         return torch.cat([frames.float().cpu() for frames in step.clip])
 

@@ -62,7 +62,8 @@ def plan(checkpoint: Checkpoint, request: CompleteRequest, where: Memory, *, is_
         room = dict.fromkeys(weights, free - here)
     else:
         room = {part: free - own if own < free else free for part, own in weights.items()}
-    halves, sampling = plan_sampling(configs, request, where.choose_dtype("unet"), device.type, room["unet"])
+    frames = checkpoint.family.choose_window(request)
+    halves, sampling = plan_sampling(configs, request, frames, where.choose_dtype("unet"), device.type, room["unet"])
     apart = request.decode == "reference" and request.decode_chunk  # each chunk a clip of its own
     size = (request.decode_chunk if apart else request.num_frames, request.height, request.width)
     decoding = list_decode_plans(configs, size, where.choose_dtype("decoder"), room["decoder"], request.decode_chunk)[0]
@@ -91,17 +92,15 @@ def plan(checkpoint: Checkpoint, request: CompleteRequest, where: Memory, *, is_
 
 
 def plan_sampling(
-    configs: NetworkConfigs, request: CompleteRequest, dtype: torch.dtype, device: str, room: int
+    configs: NetworkConfigs, request: CompleteRequest, frames: int, dtype: torch.dtype, device: str, room: int
 ) -> tuple[bool, int]:
     """Decide whether to run the guidance branches one after the other, and what the UNet then takes beside its
-    weights.
+    weights, with so many frames at a time.
     """
     scale = configs.encoder.downsampling
     height, width, caches = request.height // scale, request.width // scale, request.cache_interval > 1
     both, one = (
-        memory.estimate_unet_bytes(
-            configs.unet, branches * request.num_frames, height, width, dtype, device, caches=caches
-        )
+        memory.estimate_unet_bytes(configs.unet, branches * frames, height, width, dtype, device, caches=caches)
         for branches in (2, 1)
     )
     return (False, both) if both <= room else (True, one)

@@ -32,19 +32,19 @@ class Run:
     seconds: dict[str, float] = field(default_factory=dict)  # wall time of each stage
 
     def __post_init__(self) -> None:
-        self._generator = torch.Generator("cpu").manual_seed(self.request.seed)
+        self.generator = torch.Generator("cpu").manual_seed(self.request.seed)
 
     def draw_noise(self, *shape: int) -> Tensor:
         """Draw unit noise from the clip's seed, on the CPU: the same on every device."""
-        return torch.randn(shape, generator=self._generator)
+        return torch.randn(shape, generator=self.generator)
 
     def get_noise_state(self) -> Tensor:
         """Note where the drawing of noise stands."""
-        return self._generator.get_state()
+        return self.generator.get_state()
 
     def set_noise_state(self, state: Tensor) -> None:
         """Draw again what was drawn since."""
-        self._generator.set_state(state)
+        self.generator.set_state(state)
 
     @contextmanager
     def time_stage(self, stage: str) -> Iterator[None]:

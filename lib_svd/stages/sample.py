@@ -16,9 +16,9 @@ from lib_svd.engine.preview import RGB_FACTORS, convert_latents_to_rgb
 from lib_svd.engine.samplers import SAMPLERS, Step, start
 from lib_svd.engine.unet import UNet
 from lib_svd.errors import OutOfMemory
-from lib_svd.progress import Progress, Stage
 from lib_svd.stages.plan import plan_sampling
 from lib_svd.stages.run import Run
+from lib_svd.stages.steer import Steered
 
 
 def sample(run: Run, clip: Conditioning) -> Tensor:
@@ -29,31 +29,32 @@ def sample(run: Run, clip: Conditioning) -> Tensor:
         OutOfMemory: no room, one branch at a time and begun again either.
         NotFinite: NaN or infinity in float32 too.
     """
-    shape = (run.request.num_frames, *clip.start_latent.shape[1:])
-    before, unet = run.get_noise_state(), run.svd.unet
-    halves, room = plan_sampling(run.svd.configs, run.request, unet.dtype, unet.device.type, unet.count_room())
+    before, unet, frames = run.get_noise_state(), run.svd.unet, run.svd.family.choose_window(run.request)
+    place = (frames, unet.dtype, unet.device.type)
+    halves, room = plan_sampling(run.svd.configs, run.request, *place, unet.count_room())
     try:
-        return _sample_within(run, clip, shape, halves, room)
+        return _sample_within(run, clip, halves, room)
     except OutOfMemory:
         run.notes.append("Memory ran out while sampling; it was begun again with twice the room beside the weights.")
     run.set_noise_state(before)
-    _, one = plan_sampling(run.svd.configs, run.request, unet.dtype, unet.device.type, room=0)
-    return _sample_within(run, clip, shape, True, 2 * one)
+    _, one = plan_sampling(run.svd.configs, run.request, *place, room=0)
+    return _sample_within(run, clip, True, 2 * one)
 
 
-def _sample_within(run: Run, clip: Conditioning, shape: tuple[int, ...], halves: bool, room: int) -> Tensor:
+def _sample_within(run: Run, clip: Conditioning, halves: bool, room: int) -> Tensor:
     """Sample with that much room beside the UNet's weights; `halves`: one guidance branch at a time."""
     r, device = run.request, run.svd.unet.device
     sigmas = schedule.SCHEDULES[r.schedule](r.num_steps)
-    x = start(run.draw_noise(*shape), sigmas).to(device)
-    run.report(Progress(Stage.SAMPLING, 0, r.num_steps))
+    steered = Steered(run)
+    noise = steered.draw_start(clip)
+    x, shape = start(noise, sigmas).to(device), noise.shape
+    steered.report(0)
     with run.svd.unet.bring_to_gpu(room) as network:
-        denoise = CarefulDenoiser(run, cast(UNet, network), clip, sigmas, halves)
+        denoise = steered.steer(CarefulDenoiser(run, cast(UNet, network), clip, sigmas, halves))
         for step in SAMPLERS[r.sampler](denoise, x, sigmas, lambda: run.draw_noise(*shape).to(device)):
             x = step.x
-            progress = Progress(Stage.SAMPLING, step.number, step.total)
-            run.report(progress, partial(make_preview, step, run.svd.family.latent_rgb))
-    return x.cpu()
+            steered.report(step.number, partial(make_preview, step, run.svd.family.latent_rgb))
+    return steered.finish(x.cpu())
 
 
 def make_preview(step: Step, latent_rgb: Sequence[Sequence[float]] = ()) -> Image.Image:
@@ -70,7 +71,9 @@ class CarefulDenoiser:
     def __init__(self, run: Run, network: UNet, clip: Conditioning, sigmas: Tensor, halves: bool) -> None:
         self._run, self._network, self._clip, self._sigmas, self._halves = run, network, clip, sigmas, halves
         r = run.request
-        self._guidance = guidance.RAMPS[r.guidance_ramp](r.min_guidance, r.max_guidance, r.num_frames)
+        frames = run.svd.family.choose_window(r)
+        self._guidance = guidance.RAMPS[r.guidance_ramp](r.min_guidance, r.max_guidance, frames)
+        self._closed = r.ending == "loop" and frames == r.num_frames
         self._denoise = self._make_denoiser()
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
@@ -103,4 +106,5 @@ class CarefulDenoiser:
             halves=self._halves,
             guided=(self._run.request.guidance_low, self._run.request.guidance_high),
             cache_interval=self._run.request.cache_interval,
+            closed=self._closed,
         )

@@ -163,7 +163,7 @@ class Controls:
 
     def _build(self) -> None:
         self._build_row("motion_bucket_id", "noise_aug_strength")
-        self._build_row("num_frames", "fps")
+        self._build_row("num_frames", "fps", "ending")
         self._build_row("min_guidance", "max_guidance")
         self._build_row("num_steps", "sampler", "schedule")
         with gr.Row(elem_classes=["svd-buttons"]):
@@ -187,7 +187,7 @@ class Controls:
         with gr.Accordion(more, open=False, elem_id=f"{self._part}_more"):
             self._build_row("guidance_ramp", "background")
             self._build_row("cache_interval", "guidance_low", "guidance_high")
-            self._build_row("decode", "decode_chunk")
+            self._build_row("decode", "decode_chunk", "window")
 
     def _build_speed(self, name: str) -> Any:
         return gr.Button(SPEEDS[name].label, size="sm", min_width=60, elem_id=f"{self._part}_speed_{name}")

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from lib_svd import images
 from lib_svd.errors import SvdError
 from lib_svd.queue import Job, JobQueue, Live, State
-from lib_svd.settings import SETTINGS
+from lib_svd.settings import write_cards
 from lib_svd.ui.clips import join_html
 
 Url = Callable[[Path], str]
@@ -88,10 +88,8 @@ def _shrink(queue: JobQueue, id: str) -> str:
 
 def _describe(job: Job) -> str:
     """Say what it will be, as clips are described."""
-    rows = ((setting.card, job.order.get(name)) for name, setting in SETTINGS.items())
-    told = [card.format(value) for card, value in rows if card and value not in (None, "")]
     what = str(job.order.get("clip") or job.order.get("folder") or "")
-    return ", ".join(filter(None, [KINDS[job.kind] if job.title else "", what, *told]))
+    return ", ".join(filter(None, [KINDS[job.kind] if job.title else "", what, *write_cards(job.order)]))
 
 
 def _tell_state(job: Job, position: int | None) -> str:

@@ -184,17 +184,34 @@ def test_one_end_of_the_guidance_carries_the_other(asked: dict[str, float], guid
 
 def test_a_sentence_calls_the_demo_by_its_name_alone() -> None:
     demo = recognise(DEMO).family
-    (note,) = demo.complete(ClipRequest(num_frames=9), grid=16)[1]
-    assert note == "Demo, 64 px was trained on 8 frames; with 9 the motion may fall apart."
+    (note,) = demo.complete(ClipRequest(num_frames=9, window=9), grid=16)[1]
+    assert note == "Demo, 64 px was trained on 8 frames; with 9 at a time the motion may fall apart."
 
 
-def test_more_frames_than_trained_on_are_noted_and_far_more_refused() -> None:
+def test_more_frames_than_trained_on_are_made_in_windows() -> None:
     svd = FAMILIES["svd"]
 
     assert svd.complete(ClipRequest(num_frames=14), grid=64)[1] == ()
-    assert "trained on 14 frames; with 56" in svd.complete(ClipRequest(num_frames=56), grid=64)[1][0]
-    with pytest.raises(BadRequest, match="makes 14 frames and cannot make 57: set Frames to 56 at most"):
-        svd.complete(ClipRequest(num_frames=57), grid=64)
+    request, (note,) = svd.complete(ClipRequest(num_frames=100), grid=64)
+    assert svd.choose_window(request) == 14
+    assert note == "100 frames are made in 14 windows of 14: sampling takes as long as 14 clips of 14 frames."
+
+
+def test_more_frames_at_a_time_than_trained_on_are_noted_and_far_more_refused() -> None:
+    svd, wide = FAMILIES["svd"], ClipRequest(num_frames=56, window=1024)
+
+    assert "trained on 14 frames; with 56 at a time" in svd.complete(wide, grid=64)[1][0]
+    with pytest.raises(BadRequest, match="cannot make 57 at a time: set Window to 0, and it will make the clip in w"):
+        svd.complete(wide.replace(num_frames=57), grid=64)
+
+
+def test_an_orbit_is_made_in_one_piece() -> None:
+    sv3d = FAMILIES["sv3d_p"]
+    request, _ = sv3d.complete(ClipRequest(num_frames=40), grid=64)
+
+    assert sv3d.choose_window(request) == 40
+    with pytest.raises(BadRequest, match="makes 21 frames and cannot make 85 at a time: set Frames to 84 at most"):
+        sv3d.complete(ClipRequest(num_frames=85), grid=64)
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)

@@ -181,7 +181,7 @@ def test_a_loop_is_known_for_one_until_it_is_cut_or_held():
         text = ""
         for step in steps:
             text = add_finished(text, Finishing(**step), "a.mp4")
-        return is_loop(read_finished(text))
+        return is_loop(text)
 
     pingpong = {"loop": "pingpong"}
     assert plan_after(pingpong)
@@ -189,8 +189,17 @@ def test_a_loop_is_known_for_one_until_it_is_cut_or_held():
     assert not plan_after(pingpong, {"first": 2})
     assert not plan_after({"loop": "pingpong", "hold_last": 1.0})
     assert plan_after({"first": 2}, {"loop": "cut"})
-    assert not is_loop("what somebody wrote")
-    assert not is_loop("Loop: Round and round")
+    assert not is_loop("SVD finished: what somebody wrote")
+    assert not is_loop('SVD finished: "Loop: Round and round"')
+
+
+def test_a_clip_that_was_sampled_as_a_loop_is_one_until_it_is_cut():
+    text = ClipRequest(ending="loop").write_infotext()
+
+    assert is_loop(text)
+    assert is_loop(add_finished(text, Finishing(smooth="2x"), "a.mp4"))
+    assert not is_loop(add_finished(text, Finishing(first=2), "a.mp4"))
+    assert not is_loop(ClipRequest().write_infotext())
 
 
 def test_a_loop_that_is_smoothed_again_is_closed_again():

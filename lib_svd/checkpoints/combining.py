@@ -1,0 +1,89 @@
+"""Controls that cannot be had together, or not with a kind of model: one table, asked before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lib_svd.errors import BadRequest, spell
+from lib_svd.request import CompleteRequest
+from lib_svd.settings import SETTINGS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What the table looks at."""
+
+    request: CompleteRequest
+    conditioning: str  # of the model's family
+    window: int  # frames that are sampled at a time
+
+    @property
+    def is_loop(self) -> bool:
+        """Whether the last frame leads into the first."""
+        return self.request.ending == "loop"
+
+    @property
+    def is_windowed(self) -> bool:
+        """Whether the clip is longer than what is sampled at a time."""
+        return self.window < self.request.num_frames
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clash:
+    """Two things that do not go together."""
+
+    first: str
+    second: str
+    happens: Callable[[Case], bool]
+    write_remedy: Callable[[], str]  # why not, and what to do
+
+
+def _call(name: str) -> str:
+    return SETTINGS[name].called
+
+
+CLASHES: tuple[Clash, ...] = (
+    Clash(
+        first="Seamless loop",
+        second="SV3D",
+        happens=lambda case: case.is_loop and case.conditioning != "svd",
+        write_remedy=lambda: (
+            f"An orbit of 360 degrees is a loop already: set {_call('ending')} to {spell('Open', 'open')}."
+        ),
+    ),
+    Clash(
+        first="Seamless loop",
+        second="Cache interval",
+        happens=lambda case: case.is_loop and case.request.cache_interval > 1,
+        write_remedy=lambda: (
+            "A seamless loop begins at another frame in each step, so no step can reuse the last one's inner stages: "
+            f"set {_call('cache_interval')} to 1."
+        ),
+    ),
+    Clash(
+        first="Windows",
+        second="Cache interval",
+        happens=lambda case: case.is_windowed and case.request.cache_interval > 1,
+        write_remedy=lambda: (
+            "A clip in windows runs the model on other frames each time, which cannot reuse the inner stages of the "
+            f"last ones: set {_call('cache_interval')} to 1, or {_call('num_frames')} to fewer."
+        ),
+    ),
+    Clash(
+        first="Seamless loop",
+        second="Reference decoding in chunks",
+        happens=lambda case: case.is_loop and case.request.decode == "reference" and case.request.decode_chunk > 0,
+        write_remedy=lambda: (
+            "Decoded in chunks as the reference does, a seamless loop would have a seam: "
+            f"set {_call('decode')} to {spell('Exact', 'exact')}."
+        ),
+    ),
+)
+
+
+def check_combination(case: Case) -> None:
+    """Refuse what cannot be had together; raises BadRequest with why, and what to do."""
+    for clash in CLASHES:
+        if clash.happens(case):
+            raise BadRequest(clash.write_remedy())
