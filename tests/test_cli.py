@@ -105,7 +105,7 @@ def test_json_holds_what_a_script_needs(here, checkpoint, picture, lib_svd):
     assert found["copies"] == ["a.gif"]
     assert ClipRequest.from_mapping(found["settings"]) == ClipRequest.from_infotext(found["infotext"])
     assert set(found["seconds"]) == {"condition", "sample", "decode"}
-    assert any("trained on 5 frames" in note for note in found["notes"])
+    assert any("6 frames are made in 2 windows of 5" in note for note in found["notes"])
 
 
 def test_frames_are_kept_as_pictures_where_asked_for(here, make):

@@ -90,7 +90,7 @@ def test_a_generated_picture_hands_its_own_infotext_on(generate, picture):
         ({"num_frames": 0}, "must be from 1"),
         ({"min_guidance": 9}, "Guidance must not fall"),
         ({"checkpoint": "<none>"}, "No model is called &#39;&lt;none&gt;&#39;"),
-        ({"num_frames": 500}, "cannot make 500"),
+        ({"num_frames": 500, "window": 500}, "cannot make 500 at a time"),
     ],
 )
 def test_what_cannot_be_done_is_a_sentence_and_the_clip_before_stays(generate, studio, changed, sentence):
