@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from lib_svd import images, video
 from lib_svd.checkpoints import Checkpoint, Svd, load
-from lib_svd.clip import Clip, SavedClip
+from lib_svd.clip import Clip, Frames, SavedClip
+from lib_svd.companions import Companions, read_companions
 from lib_svd.errors import BadInput, BadOutput, BadRequest, spell
 from lib_svd.latents import (
     SUFFIX,
@@ -26,7 +28,7 @@ from lib_svd.latents import (
 )
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest, CompleteRequest, add_mark, add_source
-from lib_svd.stages import Run, condition, decode, sample
+from lib_svd.stages import Run, condition, decode, prepare_steering, sample
 
 MOST_SHOWN = 4096  # pixels of a video's longer side, which decoders of H.264 still take
 Load = Callable[[Checkpoint, Host], Svd]
@@ -69,6 +71,7 @@ class Order:
     source: str = ""  # the picture's own infotext
     picture_path: str = ""  # where the picture is, if it is a file
     notes: tuple[str, ...] = ()  # what the user should know before they wait
+    companions: Companions = field(default_factory=Companions)
 
     def reseed(self, seed: int, to: Destination) -> Order:
         """Order the same clip from other noise, under another name."""
@@ -82,6 +85,7 @@ def order(
     to: Destination,
     *,
     source: str = "",
+    kept_in: Sequence[Path] | None = None,
 ) -> Order:
     """Check everything that can be known before anything heavy is loaded.
 
@@ -91,6 +95,8 @@ def order(
         checkpoint: with which model.
         to: where the clip goes.
         source: the picture's own infotext, where it was generated; the clip carries it.
+        kept_in: folders of clips, below which the other pictures are that the request names; None: these may be any
+            file.
 
     Raises:
         BadInput: a setting, the picture, or the place to write; nothing was loaded or written.
@@ -108,6 +114,8 @@ def order(
             f"{spell('enlarge', '--enlarge')} {most} times at most."
         )
     fitted = images.fit_picture(read.image, size, complete.fit, images.View.of(complete))
+    folders = (to.out.parent, *(kept_in or ()))
+    complete, companions = read_companions(complete, read.image, folders, anywhere=kept_in is None)
     return Order(
         request=complete,
         checkpoint=checkpoint,
@@ -116,7 +124,8 @@ def order(
         to=to,
         source=source,
         picture_path=str(Path(picture).absolute()) if isinstance(picture, (str, Path)) else "",
-        notes=(*checkpoint.notes, *read.notes, *fitted.notes, *notes, *told),
+        notes=(*checkpoint.notes, *read.notes, *fitted.notes, *companions.notes, *notes, *told),
+        companions=companions,
     )
 
 
@@ -153,13 +162,16 @@ def animate(order: Order, host: Host, load: Load = load) -> SavedClip:
         run = Run(load(order.checkpoint, host), order.request, host)
         with torch.inference_mode(), run.compile_inside():
             with run.time_stage("condition"):
-                clip = condition(run, images.convert_to_tensor(order.picture.image))
+                image = images.convert_to_tensor(order.picture.image)
+                clip = condition(run, image)
+                steering = prepare_steering(run, clip, image, order.companions.last_image, order.companions.moves)
             with run.time_stage("sample"):
-                latents = sample(run, clip)
+                latents = sample(run, clip, steering)
             infotext = add_source(order.request.write_infotext(), order.source)
-            _save_wanted(run, latents, infotext, order.to.latents_path)
-            with keep_latents(latents, infotext, order.to.out, _write_command(order.checkpoint, order.to)) as out:
-                return _decode_and_save(run, latents, order.to.rename(out), source=order.source, notes=order.notes)
+            moves, again = order.companions.moves, _write_command(order.checkpoint, order.to)
+            _save_wanted(run, latents, infotext, moves, order.to.latents_path)
+            with keep_latents(latents, infotext, order.to.out, again, moves) as out:
+                return _decode_and_save(run, latents, moves, order.to.rename(out), order.source, order.notes)
 
     return host.queue.run_exclusively("svd", work)
 
@@ -187,7 +199,7 @@ def decode_again(saved: SavedLatents, checkpoint: Checkpoint, host: Host, to: De
             run.compile_inside(),
             tell_how_to_go_on(lambda: saved.path, _write_command(checkpoint, to)),
         ):
-            return _decode_and_save(run, saved.latents, to, source=saved.source, notes=notes)
+            return _decode_and_save(run, saved.latents, saved.moves, to, saved.source, notes)
 
     return host.queue.run_exclusively("svd", work)
 
@@ -210,24 +222,33 @@ def _write_command(checkpoint: Checkpoint, to: Destination) -> list[str]:
     return words if to.enlarge == 1 else [*words, "--enlarge", str(to.enlarge)]
 
 
-def _save_wanted(run: Run, latents: Tensor, infotext: str, path: Path | None) -> None:
+def _save_wanted(run: Run, latents: Tensor, infotext: str, moves: Tensor | None, path: Path | None) -> None:
     """Save the latents that the user asked for. A place that is lost since it was checked must not cost the clip."""
     if path is None:
         return
     try:
-        save_latents(latents, infotext, path)
+        save_latents(latents, infotext, path, moves)
     except BadOutput as error:
         name = path.with_name(f"{path.name.removesuffix(SUFFIX).removesuffix(path.suffix)}.mp4")
-        kept_as, _ = save_latents_somewhere(latents, infotext, name)
+        kept_as, _ = save_latents_somewhere(latents, infotext, name, moves)
         run.notes.append(str(error) if kept_as is None else f"{error} They are kept in {kept_as}.")
 
 
 def _decode_and_save(
-    run: Run, latents: Tensor, to: Destination, *, source: str = "", notes: tuple[str, ...] = ()
+    run: Run, latents: Tensor, moves: Tensor | None, to: Destination, source: str, notes: tuple[str, ...]
 ) -> SavedClip:
     """Decode latents and save the clip."""
     with run.time_stage("decode"):
-        frames = decode(run, latents)
+        frames = decode(run, latents, moves)
+    if run.request.last_picture:
+        run.notes.append(_describe_largest_step(frames))
     infotext = add_source(run.request.write_infotext(), source)
     clip = Clip(frames=frames, fps=run.request.fps, infotext=infotext, seconds=run.seconds, enlarge=to.enlarge)
     return video.save(clip, to.out, to.frames_dir, to.copies, notes=(*notes, *run.notes), encoding=to.encoding)
+
+
+def _describe_largest_step(frames: Frames) -> str:
+    """Say where a clip between two pictures changes most from one frame to the next, and by how much: its seam."""
+    steps = np.abs(np.diff(frames.astype(np.float32), axis=0)).mean((1, 2, 3))
+    at, times = int(steps.argmax()), float(steps.max() / max(float(np.median(steps)), 1e-6))
+    return f"The largest step is from frame {at + 1} to {at + 2}: {times:.1f} times that between most others."

@@ -23,6 +23,7 @@ Picture = str | Path | bytes
 ENDS = ("done", "failed", "cancelled")
 SECONDS = 60.0  # for an answer that needs no clip
 SECONDS_BETWEEN_LOOKS = 0.5
+BESIDE = ("last_picture", "mask")  # pictures that may come along beside the one that is animated
 
 
 class Refused(Exception):
@@ -169,7 +170,7 @@ class Svd:
 
         Args:
             kind: animate, extend, sweep, folder or finish.
-            picture: to animate, where the job takes one.
+            picture: to animate, where the job takes one; `last_picture` and `mask` may be such, too.
             order: what else it takes: settings, `clip`, `sweep` and `values`, `folder`, what is to be done to a
                 clip.
 
@@ -177,6 +178,7 @@ class Svd:
             Refused: the server did not take it.
         """
         sent = {} if picture is None else {"picture": _read_base64(picture)}
+        sent |= {name: _read_base64(order.pop(name)) for name in BESIDE if isinstance(order.get(name), (bytes, Path))}
         return Job(self, self.ask("POST", "/jobs", {"kind": kind, **sent, **order}))
 
     def finish(self, clip: str, **done: Any) -> Clip:

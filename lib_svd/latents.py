@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 
 import torch
@@ -23,7 +24,7 @@ from lib_svd.files import (
 )
 from lib_svd.places import list_places
 from lib_svd.request import CompleteRequest, read_source
-from lib_svd.tensor_file import Damaged, read_contents, read_into
+from lib_svd.tensor_file import Damaged, Entry, read_contents, read_into
 
 SUFFIX = ".latents.safetensors"
 
@@ -36,6 +37,7 @@ class SavedLatents:
     request: CompleteRequest
     path: Path | None = None  # the file that they are in
     source: str = ""  # the infotext of the picture
+    moves: Tensor | None = None  # the mask, [H, W] float32: 1 where the clip moves, 0 where it is held still
 
 
 def check_latents(path: Path) -> None:
@@ -55,15 +57,16 @@ def check_latents(path: Path) -> None:
             raise FileExistsError
 
 
-def save_latents(latents: Tensor, infotext: str, path: Path) -> Path:
-    """Write latents and the clip's infotext; the file appears whole or not at all.
+def save_latents(latents: Tensor, infotext: str, path: Path, moves: Tensor | None = None) -> Path:
+    """Write latents, the clip's infotext, and its mask if it has one; the file appears whole or not at all.
 
     Raises:
         BadOutput: the file exists already, or cannot be written.
     """
     from safetensors.torch import save_file
 
-    tensors = {"latents": latents.detach().to("cpu", torch.float32).contiguous()}
+    given = {"latents": latents} if moves is None else {"latents": latents, "moves": moves}
+    tensors = {name: each.detach().to("cpu", torch.float32).contiguous() for name, each in given.items()}
     with _explain_failures(path), make_hidden_names(path.parent) as hidden:
         unfinished = hidden(".safetensors")
         save_file(tensors, unfinished, metadata={"parameters": infotext})
@@ -104,16 +107,28 @@ def load_latents(path: Path) -> SavedLatents:
             contents = read_contents(file, path.stat().st_size)
             infotext, entry = contents.metadata["parameters"], contents.tensors["latents"]
             request = CompleteRequest.from_infotext(infotext)
-            if entry.dtype != "F32" or len(entry.shape) != 4 or entry.shape[0] != request.num_frames:
+            mask = contents.tensors.get("moves")
+            if len(entry.shape) != 4 or entry.shape[0] != request.num_frames:
                 raise _explain_no_latents(path)
-            latents = torch.empty(entry.shape, dtype=torch.float32)
-            file.seek(entry.begin)
-            read_into(file, latents.view(-1).view(torch.uint8).numpy().data)
+            if mask is not None and [*mask.shape] != [request.height, request.width]:
+                raise _explain_no_latents(path)
+            latents = _read(file, entry)
+            moves = None if mask is None else _read(file, mask)
     except (OSError, EOFError, Damaged, KeyError, BadRequest) as error:
         raise _explain_no_latents(path) from error
-    if not bool(latents.isfinite().all()):
+    if not all(bool(each.isfinite().all()) for each in (latents, moves) if each is not None):
         raise BadInput(f"{path} holds NaN or infinity: it is damaged, sample the clip again.")
-    return SavedLatents(latents, request, path, read_source(infotext))
+    return SavedLatents(latents, request, path, read_source(infotext), moves)
+
+
+def _read(file: BufferedReader, entry: Entry) -> Tensor:
+    """Read one tensor; raises Damaged where it is not float32."""
+    if entry.dtype != "F32":
+        raise Damaged(f"it has numbers of type {entry.dtype}")
+    read = torch.empty(entry.shape, dtype=torch.float32)
+    file.seek(entry.begin)
+    read_into(file, read.view(-1).view(torch.uint8).numpy().data)
+    return read
 
 
 def _explain_no_latents(path: Path) -> BadInput:
@@ -121,7 +136,9 @@ def _explain_no_latents(path: Path) -> BadInput:
 
 
 @contextmanager
-def keep_latents(latents: Tensor, infotext: str, out: Path, again: Sequence[str]) -> Iterator[Path]:
+def keep_latents(
+    latents: Tensor, infotext: str, out: Path, again: Sequence[str], moves: Tensor | None = None
+) -> Iterator[Path]:
     """Keep the latents beside `out`, or in a second place, until the work inside is done; gives the clip's name.
 
     Args:
@@ -129,6 +146,7 @@ def keep_latents(latents: Tensor, infotext: str, out: Path, again: Sequence[str]
         infotext: of the clip.
         out: the clip's name.
         again: words of the command line that make the same of them, see `tell_how_to_go_on`.
+        moves: the clip's mask, [H, W].
 
     That is `out`, or the next number where `out` is a numbered name and was taken since it was chosen. A program that
     is killed leaves the latents too. A user who stops the work wants nothing left.
@@ -136,12 +154,12 @@ def keep_latents(latents: Tensor, infotext: str, out: Path, again: Sequence[str]
     Raises:
         DecodeFailed: the work inside failed in a way that says nothing of where its results are.
     """
-    path, name = save_latents_somewhere(latents, infotext, out)
+    path, name = save_latents_somewhere(latents, infotext, out, moves)
 
     def find_kept() -> Path | None:
         nonlocal path
         if path is not None and not path.is_file():  # its folder went meanwhile
-            path, _ = save_latents_somewhere(latents, infotext, name)
+            path, _ = save_latents_somewhere(latents, infotext, name, moves)
         return path
 
     try:
@@ -179,7 +197,9 @@ def tell_how_to_go_on(where: Callable[[], Path | None], again: Sequence[str]) ->
         raise DecodeFailed(f"The clip could not be finished ({type(error).__name__}: {error}). {advice}") from error
 
 
-def save_latents_somewhere(latents: Tensor, infotext: str, out: Path) -> tuple[Path | None, Path]:
+def save_latents_somewhere(
+    latents: Tensor, infotext: str, out: Path, moves: Tensor | None = None
+) -> tuple[Path | None, Path]:
     """Save latents under a name like the clip's, beside it or in a second place.
 
     Returns:
@@ -189,7 +209,7 @@ def save_latents_somewhere(latents: Tensor, infotext: str, out: Path) -> tuple[P
     for folder in list_places(out.parent):
         for each in _list_free_names(folder / out.name):
             try:
-                path = save_latents(latents, infotext, each.with_name(each.stem + SUFFIX))
+                path = save_latents(latents, infotext, each.with_name(each.stem + SUFFIX), moves)
             except BadOutput as error:
                 if not isinstance(error.__cause__, FileExistsError):
                     break

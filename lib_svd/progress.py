@@ -40,6 +40,7 @@ class Progress:
     file: str = ""  # which file is being loaded
     clip: int = 1  # which clip of a job it is, counted from 1
     clips: int = 1  # how many clips the job makes
+    remark: str = ""  # what is worth knowing while one waits
 
     @property
     def title(self) -> str:
@@ -48,7 +49,8 @@ class Progress:
         return f"{job}{self.stage.value[0]} {self.file}".rstrip()
 
     def __str__(self) -> str:
-        return f"{self.title} {self.done}/{self.total}"
+        remark = f" ({self.remark})" if self.remark else ""
+        return f"{self.title} {self.done}/{self.total}{remark}"
 
 
 class Bar:

@@ -29,6 +29,7 @@ RAMPS = {"linear": "Linear", "triangle": "Triangle", "constant": "Constant"}
 FITS = {"crop": "Crop", "letterbox": "Letterbox", "stretch": "Stretch"}
 DECODES = {"exact": "Exact", "reference": "Reference"}
 ENDINGS = {"open": "Open", "loop": "Seamless loop"}
+MASKS = {"moves": "White moves", "stays": "White stays still"}
 
 _SWITCH = {"yes": True, "no": False}
 
@@ -269,6 +270,18 @@ class Settings(Generic[Open]):
     window: int = row("Window", "SVD window",
         "Frames sampled at a time where there are more. 0 is the model's own number.",
         0, 1024, default=0, unit=" frames", groups=KEPT | SEEN | CONTROL)
+    last_picture: str = row("Last picture", "SVD last picture",
+        "The clip ends with this picture. Each step takes twice as long.",
+        default="", groups=CONTROL)
+    mask: str = row("Mask", "SVD mask",
+        "A picture that says where the clip may move, of the clip's shape or the picture's size.",
+        default="", groups=CONTROL)
+    mask_means: str = row("Mask means", "SVD mask means",
+        "What white is for in the mask.",
+        default="moves", choices=MASKS, groups=CONTROL)
+    mask_edge: int = row("Mask edge", "SVD mask edge",
+        "How soft the edge of the mask is.",
+        0, 256, default=8, unit=" pixels", groups=SWEPT | CONTROL)
     elevation: float = row("Elevation", "SVD elevation",
         "Height of the camera in degrees.",
         -90, 90, default=10.0, unit=" degrees", only="SV3D_p")

@@ -172,7 +172,7 @@ class Studio:
         while True:
             to = self.make_destination(out, with_frames=with_frames, also=also)
             try:
-                made = order(request, picture, checkpoint, to, source=source)
+                made = order(request, picture, checkpoint, to, source=source, kept_in=self.list_clip_dirs())
             except BadOutput:
                 out, before = video.find_free_name(folder, stem, ".mp4"), out
                 if out == before:

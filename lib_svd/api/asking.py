@@ -17,6 +17,7 @@ from lib_svd.api.jobs import answer_json
 from lib_svd.api.orders import read_body, read_names, read_order
 from lib_svd.api.wire import describe_failure, read, write_error
 from lib_svd.checkpoints import describe
+from lib_svd.companions import NAMED
 from lib_svd.doctor import examine
 from lib_svd.errors import BadRequest, SvdError
 from lib_svd.hosts.lacking import describe_host
@@ -84,7 +85,7 @@ class Asking:
 
         def work(order: dict[str, Any]) -> dict[str, Any]:
             size = _read_size(order.pop("picture_size", [1024, 576]))
-            settings = read_names(order)
+            settings = {name: value for name, value in read_names(order).items() if name not in NAMED}
             complete = self._studio.complete_request(self._studio.make_request(_drop_open_seed(settings)), size)
             plan = self._studio.plan_memory(complete)
             numbers = {"needed": plan.needed, "free": plan.free, "fits": plan.fits, "sentence": plan.write_sentence()}

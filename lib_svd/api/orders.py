@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from lib_svd import images
 from lib_svd.api.fetching import fetch
 from lib_svd.api.wire import decode_base64, read
+from lib_svd.companions import NAMED, is_kept_name, keep_picture
 from lib_svd.door import MOST_BYTES
 from lib_svd.errors import BadInput, BadPicture, BadRequest
 from lib_svd.finish.finishing import FINISHINGS
@@ -27,6 +30,7 @@ from lib_svd.strangers import find_inside, is_file, is_text, quote
 EXAMPLE = '{"picture": "<base64>", "num_frames": 14}'
 FORM = "multipart/form-data"
 MOST_FIELDS = 100  # of a form
+MOST_FILES = 1 + len(NAMED)
 CUT_OFF = "The request ended before all of it was there: send it again."  # to nobody, and for the log of a proxy
 _WHOLE = re.compile(r"-?[0-9]+(\.0*)?")
 
@@ -60,10 +64,24 @@ async def read_order(request: Request, host: Host, kind: str = "") -> Asked:
     kind = kind or ("animate" if asked is None else asked)
     row = read_kind(kind)
     fields = fields if row is KINDS["finish"] else read_names(fields)
-    order = _read_texts(fields, row) if is_form else fields
+    order = await run_in_threadpool(_keep_companions, _read_texts(fields, row) if is_form else fields, host)
     file = order.pop("video" if row is KINDS["finish"] else "picture", None)
     content, named = await run_in_threadpool(_read_file, file, row, host)
     return Asked(kind=kind, order=order, content=content, title=title or named)
+
+
+def _keep_companions(order: Mapping[str, Any], host: Host) -> dict[str, Any]:
+    """Keep the pictures that come along beside the one that is animated, and name them as settings do; raises
+    BadInput.
+    """
+    sent = {name: order[name] for name in NAMED if order.get(name) and not is_kept_name(order[name])}
+    kept = {}
+    for name, given in sent.items():
+        content, _ = _read_file(given, KINDS["animate"], host)
+        picture = images.read_picture(io.BytesIO(content or b"")).image
+        kept[name] = keep_picture(picture, host.folders.find_output_dir()).name
+    left_out = {name for name in NAMED if name in order and not order[name]}
+    return {name: value for name, value in {**order, **kept}.items() if name not in left_out}
 
 
 def read_names(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,19 +106,20 @@ async def read_body(request: Request) -> bytes:
 async def _read_form(request: Request) -> tuple[dict[str, Any], str]:
     """Read a form's fields, a file as its bytes, several of one name as a list; and the file's own name."""
     try:
-        async with request.form(max_files=1, max_fields=MOST_FIELDS) as form:
+        async with request.form(max_files=MOST_FILES, max_fields=MOST_FIELDS) as form:
             found: dict[str, Any] = {}
             title = ""
             for name, given in form.multi_items():
                 value: str | bytes = given if isinstance(given, str) else await given.read()
-                if not isinstance(given, str):
+                if not isinstance(given, str) and name not in NAMED:
                     title = Path(given.filename or "").name
                 found[name] = [*_list(found[name]), value] if name in found else value
     except ClientDisconnect as error:
         raise BadRequest(CUT_OFF) from error
     except (HTTPException, AssertionError, ValueError, KeyError) as error:
         why = getattr(error, "detail", error)
-        raise BadRequest(f"The form cannot be read ({why}): send one file and at most {MOST_FIELDS} fields.") from error
+        most = f"at most {MOST_FILES} files and {MOST_FIELDS} fields"
+        raise BadRequest(f"The form cannot be read ({why}): send {most}.") from error
     return found, title if is_text(title) else ""
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from lib_svd.companions import NAMED
 from lib_svd.finish.deliveries import DELIVERIES
 from lib_svd.finish.finishing import FINISHINGS
 from lib_svd.queue.kinds import KINDS
@@ -163,6 +164,9 @@ def _describe_kind(kind: str, with_kind: bool) -> list[Schema]:
 
 def _describe_field(setting: Setting) -> Schema:
     """Describe what a setting may be."""
+    if setting.name in NAMED:
+        told = f"{setting.help} As a picture is sent, or by the name that a clip's settings have for it."
+        return {"title": setting.label, **PICTURE, "description": told}
     about: Schema = {"title": setting.label, "description": setting.help}
     if setting.kind is bool:
         return {**about, "type": "boolean"}
@@ -181,7 +185,7 @@ def _allow_null(schema: Schema, setting: Setting) -> Schema:
 
 def _describe_form(schema: Schema) -> Schema:
     """Describe the same as a form, in which the file is one and all else is text."""
-    files = {name: {"type": "string", "format": "binary"} for name in ("picture", "video")}
+    files = {name: {"type": "string", "format": "binary"} for name in ("picture", "video", *NAMED)}
     named = {name: files.get(name, _forbid_null(each)) for name, each in schema["properties"].items()}
     return {**schema, "properties": named}
 

@@ -62,6 +62,48 @@ CLASHES: tuple[Clash, ...] = (
         ),
     ),
     Clash(
+        first="Last picture",
+        second="Seamless loop",
+        happens=lambda case: bool(case.request.last_picture) and case.is_loop,
+        write_remedy=lambda: (
+            "A clip that ends with another picture does not lead into its first: "
+            f"set {_call('ending')} to {spell('Open', 'open')}, or take {_call('last_picture')} away."
+        ),
+    ),
+    Clash(
+        first="Last picture",
+        second="Mask",
+        happens=lambda case: bool(case.request.last_picture and case.request.mask),
+        write_remedy=lambda: (
+            "What must not move cannot become another picture: "
+            f"set {_call('mask')} or {_call('last_picture')}, and not both."
+        ),
+    ),
+    Clash(
+        first="Last picture",
+        second="SV3D",
+        happens=lambda case: bool(case.request.last_picture) and case.conditioning != "svd",
+        write_remedy=lambda: (
+            "An orbit ends where it begins, or where its angles say: "
+            f"set {_call('elevation')} and {_call('orbit')}, and take {_call('last_picture')} away."
+        ),
+    ),
+    Clash(
+        first="Last picture",
+        second="a single frame",
+        happens=lambda case: bool(case.request.last_picture) and case.request.num_frames < 2,
+        write_remedy=lambda: f"Between two pictures there are two frames or more: set {_call('num_frames')} to more.",
+    ),
+    Clash(
+        first="Mask",
+        second="SV3D",
+        happens=lambda case: bool(case.request.mask) and case.conditioning != "svd",
+        write_remedy=lambda: (
+            "A camera that goes round an object sees all of it anew in each frame: "
+            f"set {_call('checkpoint')} to a model of SVD, or take {_call('mask')} away."
+        ),
+    ),
+    Clash(
         first="Windows",
         second="Cache interval",
         happens=lambda case: case.is_windowed and case.request.cache_interval > 1,

@@ -33,6 +33,8 @@ from lib_svd.errors import BadRequest, Interrupted, SvdError
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
+    from PIL.Image import Image
+
     from lib_svd.batch.folder import Folder
     from lib_svd.batch.item import Wish
     from lib_svd.checkpoints import Checkpoint
@@ -100,7 +102,7 @@ def _run(options: Options, bar: ProgressBar) -> int:
     if options["dry_run"]:
         teller.add(folder, names)
         return teller.tell_plan(host)
-    with _prepare(out_dir, options), _plan(options, teller, host, stop) as make_all:
+    with _prepare(out_dir, options, wishes.companions), _plan(options, teller, host, stop) as make_all:
         teller.add(folder, names)
         if host:
             teller.tell_memory(host)
@@ -108,14 +110,19 @@ def _run(options: Options, bar: ProgressBar) -> int:
 
 
 @contextmanager
-def _prepare(out_dir: Path, options: Options) -> Iterator[None]:
-    """Make the folder of clips, and refuse one that cannot be written to, or whose reports are something else's."""
+def _prepare(out_dir: Path, options: Options, companions: Sequence[Image]) -> Iterator[None]:
+    """Make the folder of clips, and refuse one that cannot be written to, or whose reports are something else's; keep
+    the pictures that all clips share.
+    """
     from lib_svd import video
     from lib_svd.batch.report import check_report
+    from lib_svd.companions import keep_picture
 
     with make_folder(out_dir, "--out-dir"):
         video.check_output(video.find_free_name(out_dir, "clip", ".mp4"), None, options["also"])
         check_report(out_dir)
+        for picture in companions:
+            keep_picture(picture, out_dir)
         yield
 
 
@@ -175,15 +182,21 @@ class _Wishes:
 
     Raises:
         BadInput: a setting or the model; of the table every mistake.
+
+    Attributes:
+        companions: pictures that all clips share, beside the one that each is made of.
     """
 
     def __init__(self, options: Options, pictures: Container[str] | None) -> None:
         from lib_svd.batch.table import Row, read_table
+        from lib_svd.companions import name_files
 
         is_own = (options["seed"] or "").strip() == "-1"  # as web UIs spell a new one: here the picture's own
         self._options = {**options, "seed": None} if is_own else options
         self._has_seed = not is_own and (options["seed"] or options["like"]) is not None
-        self._request = make_request(self._options)
+        self._request, self.companions = name_files(make_request(self._options))
+        if self.companions and is_elsewhere(options):
+            raise BadRequest("A clip that another machine makes has one picture: leave --last-picture and --mask out.")
         self._checkpoints: dict[str, Checkpoint] = {}
         self._usual = self._make_wish({})
         self._rows: dict[str, list[Wish]] = {}

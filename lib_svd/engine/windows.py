@@ -8,7 +8,7 @@ so that all windows begin alike (FreeNoise, Qiu et al. 2023, https://arxiv.org/a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -42,21 +42,17 @@ def count_windows(num_frames: int, size: int, *, closed: bool = False) -> int:
     return len(place_windows(num_frames, size, closed=closed))
 
 
-def denoise_in_windows(
-    denoise: Denoise, windows: Sequence[Tensor], before: Callable[[int], None] = lambda number: None
-) -> Denoise:
+def denoise_in_windows(denoise: Denoise, windows: Sequence[Tensor]) -> Denoise:
     """Give a denoiser of a whole clip that looks at a window at a time.
 
     Args:
         denoise: of a window's frames [size, 4, h, w].
         windows: which frames each has; together all of them.
-        before: is told which window is next, from 0; it may raise to stop.
     """
 
     def denoise_all(x: Tensor, sigma: Tensor) -> Tensor:
         total, weight = torch.zeros_like(x), x.new_zeros(len(x), 1, 1, 1)
-        for number, window in enumerate(windows):
-            before(number)
+        for window in windows:
             frames = window.to(x.device)
             share = weigh_frames(len(window)).to(x).view(-1, 1, 1, 1)
             total.index_add_(0, frames, share * denoise(x[frames], sigma))

@@ -9,7 +9,7 @@ x = to_tensor(fitted.image)                                            [1, 3, H,
 
 from lib_svd.images.check import Concern, check_picture, find_subject, find_tighter_crop
 from lib_svd.images.examine import Examined, examine
-from lib_svd.images.fit import Fitted, View, choose_working_size, convert_to_tensor, fit_picture
+from lib_svd.images.fit import Fitted, View, choose_working_size, convert_to_tensor, fit_picture, soften
 from lib_svd.images.read import Picture, check_header, open_picture, read_picture
 
 __all__ = [
@@ -28,4 +28,5 @@ __all__ = [
     "fit_picture",
     "open_picture",
     "read_picture",
+    "soften",
 ]

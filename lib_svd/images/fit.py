@@ -91,6 +91,11 @@ def fit_picture(image: Image.Image, size: tuple[int, int], mode: str, view: View
     return _letterbox(image, size) if mode == "letterbox" else _stretch(image, size)
 
 
+def soften(mask: Image.Image, edge: int) -> Image.Image:
+    """Let a mask, 8 bit grey, go from black to white over about so many pixels, half of them to each side."""
+    return mask.filter(ImageFilter.GaussianBlur(edge / 4)) if edge else mask
+
+
 def convert_to_tensor(image: Image.Image) -> torch.Tensor:
     """Turn an RGB picture into [1, 3, H, W], float32, RGB in [-1, 1]: u8 / 255 * 2 - 1."""
     import torch  # here, so that looking at a picture does not wait for torch to load

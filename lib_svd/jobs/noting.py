@@ -53,6 +53,7 @@ def note_clip(
     wanted = measured and len(saved.clip.frames) > 1
     found = _try_work("measured", lambda: host.queue.run_exclusively("svd", measure), notes) if wanted else None
     picture = _try_work("noted with its picture", lambda: pictures.keep(order, saved.video.parent), notes) or ""
+    _try_work("noted with its pictures", lambda: pictures.keep_companions(order, saved.video.parent), notes)
     return remember_clip(replace(saved, notes=tuple(notes)), order.request, picture, found), found
 
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-
-from PIL import Image
 
 from lib_svd import images
 from lib_svd.animate import Order
-from lib_svd.errors import BadInput, BadOutput
-from lib_svd.files import make_hidden_names, sync
-
-FOLDER = "pictures"  # below the clips' own
+from lib_svd.companions import keep_picture
+from lib_svd.errors import BadInput
 
 
 def keep(order: Order, clips: Path) -> str:
@@ -23,18 +18,13 @@ def keep(order: Order, clips: Path) -> str:
     """
     if _is_in(order.picture_path, order):
         return order.picture_path
-    path = clips.absolute() / FOLDER / f"{_hash_pixels(order.original)}.png"
-    try:
-        if not path.exists():
-            path.parent.mkdir(exist_ok=True)
-            with make_hidden_names(path.parent) as hidden:
-                unfinished = hidden(".png")
-                order.original.save(unfinished, compress_level=1)  # faster than 6 by half, and little larger
-                sync(unfinished)
-                unfinished.replace(path)
-    except OSError as error:
-        raise BadOutput(f"{path} cannot be written ({error.strerror or error}): make room there.") from error
-    return str(path)
+    return str(keep_picture(order.original, clips))
+
+
+def keep_companions(order: Order, clips: Path) -> None:
+    """Keep the pictures that an order came with beside the one that is animated; raises BadOutput as `keep` does."""
+    for picture in order.companions.kept:
+        keep_picture(picture, clips)
 
 
 def _is_in(path: str, order: Order) -> bool:
@@ -43,8 +33,3 @@ def _is_in(path: str, order: Order) -> bool:
         return bool(path) and images.read_picture(path, order.request.background).image == order.original
     except BadInput:
         return False
-
-
-def _hash_pixels(picture: Image.Image) -> str:
-    """Give the same digits for the same pixels."""
-    return hashlib.sha256(f"{picture.size}".encode() + picture.tobytes()).hexdigest()[:32]

@@ -6,6 +6,7 @@ import json
 import zipfile
 from pathlib import Path
 
+from lib_svd.companions import FOLDER
 from lib_svd.errors import BadInput, BadOutput, SvdError
 from lib_svd.files import make_hidden_names, publish_together
 from lib_svd.queue.job import Job
@@ -34,6 +35,8 @@ def save_jobs(queue: JobQueue, out: Path) -> Path:
             with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as packed:
                 for number, job in enumerate(jobs, 1):
                     _pack(packed, f"{number:03d}", job, queue.read_content(job))
+                for path in sorted({path for job in jobs for path in queue.find_companions(job)}):
+                    packed.write(path, f"{FOLDER}/{path.name}", zipfile.ZIP_STORED)
             (name,) = publish_together([unfinished], out)
     except OSError as error:
         raise BadOutput(f"{out} cannot be written ({error.strerror or error}): make room there.") from error
@@ -56,6 +59,8 @@ def load_jobs(queue: JobQueue, path: Path) -> tuple[list[Job], list[str]]:
             names = sorted(name for name in sizes if name.endswith(f"/{JOB}"))
             if not names or len(names) > MOST_WAITING or sum(sizes.values()) > MOST_BYTES:
                 raise ValueError(f"it has {len(names)} jobs and {sum(sizes.values()) / 1e6:.0f} MB")
+            for name in (name for name in sizes if name.startswith(f"{FOLDER}/")):
+                queue.keep_companion(_read(packed, name, sizes[name]))
             for name in names:
                 if sizes[name] > MOST_TEXT:
                     raise ValueError(f"{name} is too large")

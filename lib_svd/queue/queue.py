@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import threading
 import time
@@ -12,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from lib_svd import images
+from lib_svd.companions import NAMED, find_kept, keep_picture
 from lib_svd.errors import BadInput, BadRequest, Busy, Interrupted, SvdError
 from lib_svd.giving_back import give_back_memory
 from lib_svd.queue.job import Job, State, draw_id
@@ -217,6 +220,15 @@ class JobQueue:
         """Read a job's picture, or the clip that came along; None: it has none, or not any more."""
         path = self._shelf.find_content(job)
         return path.read_bytes() if path else None
+
+    def find_companions(self, job: Job) -> list[Path]:
+        """List the files of the pictures that a job names beside the one that it animates."""
+        folders, named = self._folders.list_clip_dirs(), (str(job.order.get(name, "")) for name in NAMED)
+        return [path for path in (find_kept(name, folders) for name in named) if path is not None]
+
+    def keep_companion(self, content: bytes) -> None:
+        """Keep such a picture, whose job comes from elsewhere; raises BadInput where it is none, or cannot be kept."""
+        keep_picture(images.read_picture(io.BytesIO(content)).image, self._folders.find_output_dir())
 
     @property
     def wait(self) -> float:

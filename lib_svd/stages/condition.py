@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lib_svd.engine import conditioning, memory
 from lib_svd.engine.conditioning import Conditioning
+from lib_svd.engine.config import LATENT_SCALE
 from lib_svd.engine.vae import VaeEncoder
 from lib_svd.engine.vision import prepare_input
 from lib_svd.ports import Part
@@ -46,6 +47,13 @@ def embed(run: Run, image: Tensor) -> Tensor:
         return cast(Tensor, tower(x.to(vision.dtype)))
 
     return run.run_finite("vision", memory.estimate_vision_bytes(config, vision.dtype), work)
+
+
+def encode_still(run: Run, image: Tensor) -> Tensor:
+    """Encode a picture [1, 3, H, W] in [-1, 1], without noise, as the latents of a clip that does not move:
+    [1, 4, h, w].
+    """
+    return LATENT_SCALE * run.svd.recall(_name_inputs(run, "encoder", image), lambda: _encode(run, image))
 
 
 def _encode(run: Run, noisy: Tensor) -> Tensor:

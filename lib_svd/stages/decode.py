@@ -18,8 +18,8 @@ from lib_svd.stages.plan import list_decode_plans
 from lib_svd.stages.run import Run
 
 
-def decode(run: Run, latents: Tensor) -> Frames:
-    """Decode latents [T, 4, h, w] to frames [T, H, W, 3].
+def decode(run: Run, latents: Tensor, moves: Tensor | None = None) -> Frames:
+    """Decode latents [T, 4, h, w] to frames [T, H, W, 3]; where a mask `moves` [H, W] is 0, they do not differ.
 
     Raises:
         Interrupted: the user stopped it.
@@ -27,8 +27,19 @@ def decode(run: Run, latents: Tensor) -> Frames:
         NotFinite: NaN or infinity in float32 too.
     """
     if run.request.decode == "reference" and run.request.decode_chunk:
-        return np.concatenate([_decode(run, part, 0) for part in latents.split(run.request.decode_chunk)])
-    return _decode(run, latents, run.request.decode_chunk)
+        frames = np.concatenate([_decode(run, part, 0) for part in latents.split(run.request.decode_chunk)])
+    else:
+        frames = _decode(run, latents, run.request.decode_chunk)
+    return frames if moves is None else hold_frames(frames, moves)
+
+
+def hold_frames(frames: Frames, moves: Tensor) -> Frames:
+    """Let frames [T, H, W, 3] be their mean where a mask [H, W] is 0: the decoder looks some pixels far, and what moves
+    beside shimmers there by a level or two.
+    """
+    still, share = frames.mean(axis=0, dtype=np.float32), moves.numpy()[..., None]
+    held = [np.rint(still + share * (frame - still)).astype(np.uint8) for frame in frames]
+    return np.stack(held)
 
 
 def convert_to_uint8(frames: Tensor) -> Frames:

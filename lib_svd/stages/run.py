@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,7 @@ class Run:
     host: Host
     notes: list[str] = field(default_factory=list)  # what the user should know
     seconds: dict[str, float] = field(default_factory=dict)  # wall time of each stage
+    remark: str = ""  # what is shown beside the progress from now on
 
     def __post_init__(self) -> None:
         self.generator = torch.Generator("cpu").manual_seed(self.request.seed)
@@ -80,7 +81,7 @@ class Run:
         Raises:
             Interrupted: so they did.
         """
-        self.host.report(progress, preview)
+        self.host.report(replace(progress, remark=self.remark), preview)
         if self.host.queue.is_interrupted():
             raise Interrupted(f"{progress.title} was stopped.")
 

@@ -18,10 +18,10 @@ from lib_svd.engine.unet import UNet
 from lib_svd.errors import OutOfMemory
 from lib_svd.stages.plan import plan_sampling
 from lib_svd.stages.run import Run
-from lib_svd.stages.steer import Steered
+from lib_svd.stages.steer import Steered, Steering
 
 
-def sample(run: Run, clip: Conditioning) -> Tensor:
+def sample(run: Run, clip: Conditioning, steering: Steering) -> Tensor:
     """Sample latents [T, 4, h, w], float32 on the CPU.
 
     Raises:
@@ -33,24 +33,24 @@ def sample(run: Run, clip: Conditioning) -> Tensor:
     place = (frames, unet.dtype, unet.device.type)
     halves, room = plan_sampling(run.svd.configs, run.request, *place, unet.count_room())
     try:
-        return _sample_within(run, clip, halves, room)
+        return _sample_within(run, clip, steering, halves, room)
     except OutOfMemory:
         run.notes.append("Memory ran out while sampling; it was begun again with twice the room beside the weights.")
     run.set_noise_state(before)
     _, one = plan_sampling(run.svd.configs, run.request, *place, room=0)
-    return _sample_within(run, clip, True, 2 * one)
+    return _sample_within(run, clip, steering, True, 2 * one)
 
 
-def _sample_within(run: Run, clip: Conditioning, halves: bool, room: int) -> Tensor:
+def _sample_within(run: Run, clip: Conditioning, steering: Steering, halves: bool, room: int) -> Tensor:
     """Sample with that much room beside the UNet's weights; `halves`: one guidance branch at a time."""
     r, device = run.request, run.svd.unet.device
     sigmas = schedule.SCHEDULES[r.schedule](r.num_steps)
-    steered = Steered(run)
-    noise = steered.draw_start(clip)
+    steered = Steered(run, clip, steering)
+    noise = steered.draw_start()
     x, shape = start(noise, sigmas).to(device), noise.shape
     steered.report(0)
     with run.svd.unet.bring_to_gpu(room) as network:
-        denoise = steered.steer(CarefulDenoiser(run, cast(UNet, network), clip, sigmas, halves))
+        denoise = steered.steer(lambda told: CarefulDenoiser(run, cast(UNet, network), told, sigmas, halves))
         for step in SAMPLERS[r.sampler](denoise, x, sigmas, lambda: run.draw_noise(*shape).to(device)):
             x = step.x
             steered.report(step.number, partial(make_preview, step, run.svd.family.latent_rgb))

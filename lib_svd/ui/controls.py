@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
 
 import gradio as gr
 from markupsafe import Markup
 
+from lib_svd.companions import NAMED, find_kept, keep_picture
+from lib_svd.errors import BadPicture
+from lib_svd.images import read_picture
 from lib_svd.pages import Page
 from lib_svd.request import pick_settings
 from lib_svd.settings import SETTINGS
@@ -17,8 +20,9 @@ from lib_svd.speeds import SPEEDS, choose_steps
 from lib_svd.studio import Studio
 from lib_svd.ui.choices import FOLLOWING, Made, render_model, render_no_model
 from lib_svd.ui.clips import join_html, render_remark
-from lib_svd.ui.compat import NO_RESET, QUIET, answer, make_html, make_js
+from lib_svd.ui.compat import NO_RESET, QUIET, answer, check_picture, make_html, make_js
 from lib_svd.ui.offered import FIRST_FOUND, Offered
+from lib_svd.ui.steering import Painting, make_companion_box
 
 NO_PROMPT = (
     "There is no prompt, because the model takes none: it was trained on pictures alone. "
@@ -107,7 +111,16 @@ class Controls:
         found = dict(zip(names, values))  # noqa: B905 (a web API may leave out the last ones)
         if found.get("checkpoint"):
             found["checkpoint"] = Offered(self._studio).find_name(found["checkpoint"])
-        return clean_settings(found)
+        taken_away = {name: "" for name in NAMED if name in found and found[name] is None}
+        return {**clean_settings({**found, **self._keep_companions(found)}), **taken_away}
+
+    def _keep_companions(self, found: Mapping[str, Any]) -> dict[str, str]:
+        """Keep the pictures beside the one that is animated, and give their names; raises BadInput."""
+        given = {name: check_picture(found[name]) for name in NAMED if not isinstance(found.get(name) or "", str)}
+        if not given:
+            return {}
+        folder = self._studio.find_output_dir()
+        return {name: keep_picture(read_picture(each).image, folder).name for name, each in given.items()}
 
     def take(self, settings: Mapping[str, Any]) -> list[Any]:
         """Give updates for `components` that bring each to a setting by name; what is not there stays."""
@@ -183,11 +196,23 @@ class Controls:
         self._path = gr.Group(visible=False, elem_id=f"{self._part}_path")
         with self._path:
             self._build_row("elevation", "orbit")
+        if not self._beside_picture:  # there each picture is another one, and not made yet
+            self._build_steering()
         more = "More SVD settings" if self._beside_picture else "More settings"
         with gr.Accordion(more, open=False, elem_id=f"{self._part}_more"):
             self._build_row("guidance_ramp", "background")
             self._build_row("cache_interval", "guidance_low", "guidance_high")
             self._build_row("decode", "decode_chunk", "window")
+
+    def _build_steering(self) -> None:
+        with gr.Accordion("Last picture, and a mask of what moves", open=False, elem_id=f"{self._part}_steering"):
+            make_html(render_remark(" ".join(SETTINGS[name].help for name in NAMED)))
+            with gr.Row(elem_classes=["svd-row"]):
+                for name in NAMED:
+                    label = SETTINGS[name].label
+                    self._by_name[name] = make_companion_box(f"{self._part}_{name}", label)
+            self.painting = Painting(self._part, self["mask"])
+            self._build_row("mask_means", "mask_edge")
 
     def _build_speed(self, name: str) -> Any:
         return gr.Button(SPEEDS[name].label, size="sm", min_width=60, elem_id=f"{self._part}_speed_{name}")
@@ -248,8 +273,17 @@ class Controls:
             if not pasted:  # the clip came from elsewhere: the model chosen here stays
                 return None
             return pasted if name == "basis" else models.choose(pasted)
+        if name in NAMED:
+            return self._show_companion(settings[name]) if name in settings else None
         choices = SETTINGS[name].choices
         return settings.get(name) if choices is None or name not in settings else choices[settings[name]]
+
+    def _show_companion(self, named: str) -> Any:
+        """Show a picture that a clip's settings name, if it is kept here still."""
+        path, shown = find_kept(named, self._studio.list_clip_dirs()), None
+        with suppress(BadPicture):  # somebody else's file by now
+            shown = None if path is None else read_picture(path).image
+        return gr.update(value=shown)
 
     def _follow_model(self) -> None:
         moved = [self[name] for name in FOLLOWING]

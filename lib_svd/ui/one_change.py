@@ -80,7 +80,7 @@ class OneChange:
         for event in events:
             event.then(fn=_hold_against, inputs=[self._clip], outputs=[self._since, self._panel], **QUIET)
         picture.change(fn=self.begin, inputs=[picture, self._clip], outputs=[self._since, self._panel], **QUIET)
-        by_user = [each.release if isinstance(each, gr.Slider) else each.input for each in controls.components]
+        by_user = [_find_users_event(each) for each in controls.components]
         answer(f"{self._part}_changes_ask", [*by_user, *(each.then for each in chosen)], self.tell, given, shown)
         self._keep.click(
             fn=self.keep_only, inputs=[self._kept, *given], outputs=[self._panel, *controls.components], **QUIET
@@ -134,6 +134,13 @@ class OneChange:
             if all(field in settings for field in fields) and any(now[field] != settings[field] for field in fields)
         }
         return Apart(settings, changed, "seed" not in asked)
+
+
+def _find_users_event(component: Any) -> Any:
+    """Find the event that a user's own change of a component is; of a picture in gradio 3 it is any change."""
+    if isinstance(component, gr.Slider):
+        return component.release
+    return component.input if hasattr(component, "input") else component.change
 
 
 def _hold_against(name: str = "") -> list[Any]:

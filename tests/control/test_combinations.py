@@ -19,6 +19,11 @@ PAGE = Path(__file__).parents[2] / "docs" / "control.md"
 CASES: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("Seamless loop", "SV3D"): ("sv3d_u", {"ending": "loop"}),
     ("Seamless loop", "Cache interval"): ("svd", {"ending": "loop", "cache_interval": 2}),
+    ("Last picture", "Seamless loop"): ("svd", {"last_picture": "a.png", "ending": "loop"}),
+    ("Last picture", "Mask"): ("svd", {"last_picture": "a.png", "mask": "b.png"}),
+    ("Last picture", "SV3D"): ("sv3d_u", {"last_picture": "a.png"}),
+    ("Last picture", "a single frame"): ("svd", {"last_picture": "a.png", "num_frames": 1}),
+    ("Mask", "SV3D"): ("sv3d_u", {"mask": "a.png"}),
     ("Windows", "Cache interval"): ("svd", {"num_frames": 50, "cache_interval": 2}),
     ("Seamless loop", "Reference decoding in chunks"): (
         "svd",

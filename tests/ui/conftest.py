@@ -114,8 +114,8 @@ def paste(pastes, parameters: dict[str, str]) -> dict[Any, Any]:
     for component, settle in pastes:
         value = settle(parameters)
         if isinstance(value, dict):
-            value = value["value"]
-        if value is not None:
+            given[component] = value["value"]
+        elif value is not None:
             given[component] = type(component.value)(value)
     return given
 

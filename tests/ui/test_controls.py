@@ -9,7 +9,9 @@ from pathlib import Path
 
 import gradio as gr
 import pytest
+from PIL import Image
 
+from lib_svd.companions import NAMED, keep_picture
 from lib_svd.errors import BadRequest
 from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.queue import JobQueue
@@ -47,6 +49,10 @@ OTHER = ClipRequest(
     decode="reference",
     decode_chunk=3,
     ending="loop",
+    last_picture="0123456789abcdef0123456789abcdef.png",
+    mask="fedcba9876543210fedcba9876543210.png",
+    mask_means="stays",
+    mask_edge=3,
     window=9,
     elevation=-12.5,
     orbit=90.5,
@@ -88,7 +94,8 @@ def test_the_settings_used_here_differ_from_the_defaults_everywhere():
 
 
 def test_every_control_says_what_it_does(controls, folded):
-    for component in (*controls.components, controls.with_frames, *folded.inputs[1:]):
+    boxes = [controls[name] for name in NAMED]  # gradio's pictures have no place for it: it stands above them
+    for component in (*(each for each in controls.components if each not in boxes), *folded.inputs[1:]):
         assert component.info.endswith("."), component.label
         assert len(component.info) < 100
 
@@ -121,7 +128,7 @@ def test_untouched_controls_leave_size_and_seed_open_and_say_the_rest(controls):
 
 
 def test_what_is_none_is_left_to_the_model(controls):
-    assert controls.read([None] * len(controls.names)) == {}
+    assert controls.read([None] * len(controls.names)) == dict.fromkeys(NAMED, "")
 
 
 def test_fewer_values_than_controls_can_be_read(controls):
@@ -141,17 +148,28 @@ def test_a_value_that_cannot_be_is_refused_with_a_sentence(controls, name, value
         controls.read(list({**values, name: value}.values()))
 
 
-def test_pasting_a_clips_infotext_restores_every_control(controls):
-    given = paste(controls.pastes, parse(OTHER.write_infotext()))
+def test_pasting_a_clips_infotext_restores_every_control(controls, studio):
+    pictures = (Image.new("RGB", (40, 32), colour) for colour in ("red", "white"))
+    kept = {n: keep_picture(each, studio.find_output_dir()).name for n, each in zip(NAMED, pictures, strict=True)}
+    made_with = OTHER.replace(**kept)
+
+    given = paste(controls.pastes, parse(made_with.write_infotext()))
+
     values = [given.get(component, component.value) for component in controls.components]
-    assert ClipRequest.from_mapping(controls.read(values)) == OTHER
+    assert ClipRequest.from_mapping(controls.read(values)) == made_with
+
+
+def test_pictures_that_are_not_here_any_more_leave_their_places_empty(controls):
+    given = paste(controls.pastes, parse(OTHER.write_infotext()))
+    assert [given[controls[name]] for name in NAMED] == [None, None]
 
 
 def test_pasting_a_pictures_infotext_restores_every_control_of_the_accordion(folded):
     given = paste(folded.pastes, parse(", ".join(f"{k}: {v}" for k, v in OTHER.write_parameters().items())))
     is_on, settings, _ = folded.read([given.get(component, component.value) for component in folded.inputs])
+    off = {name: SETTINGS[name].default for name in (*NAMED, "mask_means", "mask_edge")}  # each picture is another one
     assert is_on
-    assert ClipRequest.from_mapping(settings) == OTHER
+    assert ClipRequest.from_mapping(settings) == OTHER.replace(**off)
 
 
 def test_a_picture_without_svd_settings_changes_nothing(controls, folded):

@@ -47,7 +47,8 @@ def values(panel):
     """The controls as the clip was made, with some of them changed."""
 
     def list_values(**changed):
-        given = panel.controls.take({**vars(MADE_WITH), **changed})
+        updates = panel.controls.take({**vars(MADE_WITH), **changed})
+        given = [each.get("value") if isinstance(each, dict) else each for each in updates]
         shown = dict(zip(panel.controls.names, given, strict=True))
         return list({**shown, "checkpoint": "svd_xt.safetensors", "auto_size": True}.values())
 
