@@ -37,6 +37,9 @@ class Finishing:
     last: int = row("Last frame", "Last",
         "The clip ends with this frame; 0 is the end.",
         0, MOST_FRAMES, default=0)
+    deflicker: str = row("Remove flicker", "Deflicker",
+        "Evens out brightness: brightness; or an SVD model, which also decodes all frames together.",
+        default="")
     reverse: bool = row("Backwards", "Backwards",
         "The last frame comes first.",
         default=False)
@@ -213,7 +216,7 @@ def read_finished_source(infotext: str) -> str:
 def is_loop(infotext: str) -> bool:
     """Tell whether the clip that carries this text is a loop, by how it was sampled and what was done to it since."""
     values, ending = read_values(infotext), SETTINGS["ending"]
-    closed, finished = ending.read(values.get(ending.infotext, "")) == "loop", values.get(FINISHED, "")
+    closed, finished = bool(ending.read(values.get(ending.infotext, "")) == "loop"), values.get(FINISHED, "")
     with suppress(BadRequest):  # a text that somebody wrote by hand
         for each in finished.split(THEN) if finished else ():
             closed = Finishing.read(each).closes(closed)
