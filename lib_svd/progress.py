@@ -23,8 +23,9 @@ class Stage(Enum):
     DECODING = ("Decoding", 0.85, 1.0)
     MEASURING = ("Measuring the clip", 1.0, 1.0)
     OPENING = ("Reading the clip", 0.0, 0.02)
-    SMOOTHING = ("Smoothing", 0.02, 0.4)
-    ENLARGING = ("Enlarging", 0.4, 0.95)
+    DEFLICKERING = ("Removing flicker", 0.03, 0.35)
+    SMOOTHING = ("Smoothing", 0.35, 0.5)
+    ENLARGING = ("Enlarging", 0.5, 0.95)
     FITTING = ("Fitting", 0.95, 0.97)
     WRITING = ("Writing the clip", 0.97, 1.0)
     SHARING = ("Making clips, in percent; workers:", 0.0, 1.0)
@@ -35,7 +36,7 @@ class Progress:
     """How far a clip is."""
 
     stage: Stage
-    done: int  # steps of the stage; of loading, megabytes; of finishing, frames
+    done: int  # steps of the stage; of loading, megabytes; of finishing, frames or parts
     total: int
     file: str = ""  # which file is being loaded
     clip: int = 1  # which clip of a job it is, counted from 1

@@ -9,6 +9,7 @@ import pytest
 from lib_svd import video
 from lib_svd.clip import Clip
 from lib_svd.finish.finishing import FINISHINGS
+from lib_svd.testing import write_checkpoint
 from tests.conftest import snapshot, start
 from tests.requests import complete
 from tests.review import clips
@@ -103,6 +104,27 @@ def test_what_cannot_be_is_one_sentence_and_nothing_is_written(here, lib_svd, cl
 def test_a_delivery_gives_what_it_says_and_options_given_win(here, lib_svd, clip):
     (told,) = finish(lib_svd, clip, "--for", "social", "--size", "96x96", "--length", 2, "--smooth", "14")
     assert (told["width"], told["height"], told["num_frames"], told["fps"]) == (96, 96, 28, 14)
+
+
+def test_flicker_is_removed_by_a_command_of_its_own(here, lib_svd, clip):
+    ran = lib_svd("deflicker", clip, "--checkpoint", "brightness", "--quiet")
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith("output/a-finished.mp4: 10 frames of 192x128 at 7 fps")
+    assert ran.err.startswith("Flicker was 0.")
+    (told,) = finish(lib_svd, clip, "--deflicker", "brightness")
+    assert "Deflicker: brightness" in told["infotext"]
+
+
+def test_a_model_for_it_is_named_by_its_file_or_is_the_only_one_there(here, lib_svd, clip):
+    named = write_checkpoint(here / "elsewhere" / "own.safetensors")
+    said = lib_svd("deflicker", clip, "--checkpoint", named, "--plan")
+    assert said.out.endswith("Flicker removed by own.safetensors.\n"), said.err
+    assert lib_svd("finish", clip, "--deflicker", named, "--plan").out == said.out
+    ran = lib_svd("deflicker", clip)
+    assert ran.code == 2
+    assert "There is no SVD model yet" in ran.err
+    named.parent.rename(here / "models")
+    assert lib_svd("deflicker", clip, "--plan").out == said.out
 
 
 def test_help_groups_what_is_done(lib_svd):

@@ -10,6 +10,7 @@ import click
 from lib_svd.cli.animate import animate
 from lib_svd.cli.batch import batch
 from lib_svd.cli.check import check
+from lib_svd.cli.deflicker import deflicker
 from lib_svd.cli.doctor import doctor
 from lib_svd.cli.finish import finish
 from lib_svd.cli.history import history
@@ -33,7 +34,7 @@ def cli() -> None:
     """Stable Video Diffusion: one still picture becomes a short clip."""
 
 
-for command in (animate, batch, sweep, tune, finish, review, check, history, info, inspect, doctor, serve):
+for command in (animate, batch, sweep, tune, finish, deflicker, review, check, history, info, inspect, doctor, serve):
     cli.add_command(command)
 
 

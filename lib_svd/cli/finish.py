@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from lib_svd.jobs import FinishOrder
     from lib_svd.ports import Host
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 
 class FinishHelp(Grouped):
     """Its second group is what can be done."""
@@ -44,24 +46,39 @@ class FinishHelp(Grouped):
     about_clip = ("What is done", frozenset(FINISHINGS))
 
 
+def add_shared_options(command: F) -> F:
+    """Add what every command that finishes clips takes: which clips, and where and how they are written."""
+    out = "The finished clip, .mp4; under output/, named after the clip, when not given."
+    for option in (
+        click.option("--quiet", is_flag=True, help="No progress bar."),
+        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and no progress."),
+        add_host_options,
+        click.option("--models", type=Path, multiple=True, help="Folder with models; may be given several times."),
+        click.option("--plan", "plan_only", is_flag=True, help="Say what it would become, and do nothing."),
+        click.option("--also", multiple=True, metavar="FORMAT", help=ALSO),
+        click.option("--out", type=Path, help=out),
+        click.argument("clips", metavar="CLIP...", nargs=-1, type=Path),
+    ):
+        command = option(command)
+    return command
+
+
 @click.command(cls=FinishHelp)
-@click.argument("clips", metavar="CLIP...", nargs=-1, type=Path)
-@click.option("--out", type=Path, help="The finished clip, .mp4; under output/, named after the clip, when not given.")
+@add_shared_options
 @click.option(
     "--for", "delivery", metavar="NAME", help=f"Do what this wants: {', '.join(DELIVERIES)}; options given win."
 )
-@click.option("--also", multiple=True, metavar="FORMAT", help=ALSO)
-@click.option("--plan", "plan_only", is_flag=True, help="Say what it would become, and do nothing.")
 @add_finishing_options
-@click.option("--models", type=Path, multiple=True, help="Folder with models; may be given several times.")
-@add_host_options
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and no progress.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
 def finish(**options: Any) -> None:
-    """Trim, loop, smooth, enlarge and hold CLIP, or several one after the other; the clips themselves stay.
+    """Trim, deflicker, loop, smooth, enlarge and hold CLIP, or several in turn; the clips themselves stay.
 
     CLIP is a video, a moving picture, or a folder of frames, made here or elsewhere.
     """
+    finish_and_print(options)
+
+
+def finish_and_print(options: Options) -> None:
+    """Do what a command's options say; they are those of `finish`, whatever the command."""
     from lib_svd.cli.progress_bar import ProgressBar
 
     as_json = options["as_json"]
@@ -95,8 +112,9 @@ def _finish_clips(options: Options, bar: ProgressBar) -> Iterator[SavedClip]:
 def _read_wanted(options: Options) -> tuple[Finishing, tuple[str, ...]]:
     """Read what to do, and in which formats; raises BadRequest."""
     chosen = find_delivery(options["delivery"]) if options["delivery"] else None
-    upscale = {"upscale": Path(options["upscale"]).name} if _find_upscaler_file(options) else {}
-    given = {**(chosen.finishing if chosen else {}), **read_finishing(options), **upscale}
+    files = {"upscale": _find_upscaler_file(options), "deflicker": _find_model_file(options)}
+    named = {name: found[0].name for name, found in files.items() if found}
+    given = {**(chosen.finishing if chosen else {}), **read_finishing(options), **named}
     return Finishing(**given), (*(chosen.copies if chosen else ()), *options["also"])
 
 
@@ -110,8 +128,14 @@ def _find_upscaler_file(options: Options) -> tuple[Path, ...]:
     return (path,)
 
 
+def _find_model_file(options: Options) -> tuple[Path, ...]:
+    """Give the file that `--deflicker` names, if it is one."""
+    path = Path(options["deflicker"] or "")
+    return (path,) if is_file(path) else ()
+
+
 def _make_host(options: Options, bar: ProgressBar) -> Host:
-    dirs = tuple(list_model_dirs(options["models"]))
+    dirs = (*list_model_dirs(options["models"]), *(path.parent for path in _find_model_file(options)))
     return make_host(
         options, bar.report, model_dirs=dirs, output_dir=OUTPUT_DIR, upscalers=_find_upscaler_file(options)
     )

@@ -37,6 +37,9 @@ class Finishing:
     last: int = row("Last frame", "Last",
         "The clip ends with this frame; 0 is the end.",
         0, MOST_FRAMES, default=0)
+    deflicker: str = row("Remove flicker", "Deflicker",
+        "Evens out brightness: brightness; or an SVD model, which also decodes all frames together.",
+        default="")
     reverse: bool = row("Backwards", "Backwards",
         "The last frame comes first.",
         default=False)

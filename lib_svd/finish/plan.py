@@ -137,6 +137,7 @@ def _describe_steps(finishing: Finishing, clip: Shape, made: Shape) -> list[str]
     loop = f"a loop by {LOOPS[finishing.loop].lower()}"
     said = (
         (finishing.trims, f"frames {finishing.first} to {finishing.last or clip.num_frames} alone"),
+        (finishing.deflicker, f"flicker removed by {finishing.deflicker}"),
         (finishing.reverse, "backwards"),
         (finishing.loop == "cut", f"{loop}, of {fewest} of them or more"),
         (finishing.loop not in ("none", "cut"), loop),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lib_svd.clip import Frames
+from lib_svd.finish.deflicker import Redecode, deflicker_frames
 from lib_svd.finish.enlarge import Upscaler, enlarge_frames, fit_frames
 from lib_svd.finish.finishing import Finishing
 from lib_svd.finish.loop import crossfade, find_best_cut, play_pingpong
@@ -25,6 +26,7 @@ LOOKED_AT = 12  # frames of which flicker is measured
 class Tools:
     """What makes frames or pixels that were not there; None: that is not asked for."""
 
+    redecoder: Callable[[], Redecode] | None = None  # loads it
     smoother: Callable[[], Smoother] | None = None  # loads it
     upscaler: Upscaler | None = None
 
@@ -32,7 +34,7 @@ class Tools:
 def finish_frames(
     frames: Frames, fps: int, finishing: Finishing, tools: Tools, report: Report, *, closed: bool = False
 ) -> tuple[Frames, int, tuple[str, ...]]:
-    """Trim, turn round, loop, smooth with speed, enlarge, fit, hold, and end in time: in this order.
+    """Trim, remove flicker, turn round, loop, smooth with speed, enlarge, fit, hold, and end in time: in this order.
 
     Args:
         frames: [T, H, W, 3] uint8, RGB.
@@ -52,8 +54,10 @@ def finish_frames(
     clip = Shape(num_frames=len(frames), size=(frames.shape[2], frames.shape[1]), fps=fps, closed=closed)
     cut, made = plan_before_smoothing(finishing, clip), plan_clip(finishing, clip)
     frames = trim_frames(frames, finishing.first, finishing.last)
+    frames, notes = _deflicker_frames(frames, finishing, tools, report, closed=closed and not finishing.trims)
     frames = frames[::-1] if finishing.reverse else frames
-    frames, notes = _loop_frames(frames, finishing)
+    frames, told = _loop_frames(frames, finishing)
+    notes += told
     if tools.smoother is not None:
         tell, between = _make_report(report, Stage.SMOOTHING), tools.smoother()
         frames = smooth_frames(frames, fps, made.fps, between, closed=cut.closed, speed=finishing.speed, report=tell)
@@ -68,6 +72,15 @@ def finish_frames(
         notes += told
     frames = hold_ends(frames, *(round(seconds * made.fps) for seconds in (finishing.hold_first, finishing.hold_last)))
     return fit_length(frames, made.num_frames) if finishing.length else frames, made.fps, notes
+
+
+def _deflicker_frames(
+    frames: Frames, finishing: Finishing, tools: Tools, report: Report, *, closed: bool
+) -> tuple[Frames, tuple[str, ...]]:
+    if not finishing.deflicker:
+        return frames, ()
+    redecoder = tools.redecoder() if tools.redecoder is not None else None
+    return deflicker_frames(frames, redecoder, _make_report(report, Stage.DEFLICKERING), closed=closed)
 
 
 def _loop_frames(frames: Frames, finishing: Finishing) -> tuple[Frames, tuple[str, ...]]:

@@ -12,9 +12,11 @@ from pathlib import Path
 from time import perf_counter
 
 from lib_svd import video
+from lib_svd.checkpoints import DEMO, choose
 from lib_svd.clip import Clip, Frames, SavedClip
 from lib_svd.errors import BadInput, BadOutput, BadRequest, Interrupted
 from lib_svd.files import NOTED, find_free_names, make_hidden_names, publish
+from lib_svd.finish.deflicker import BRIGHTNESS, Redecode
 from lib_svd.finish.enlarge import find_upscaler
 from lib_svd.finish.finishing import FINISHINGS, Finishing, add_finished, is_loop
 from lib_svd.finish.plan import Shape, describe_plan, plan_clip
@@ -183,9 +185,27 @@ def finish(order: FinishOrder, host: Host) -> SavedClip:
 def _gather_tools(finishing: Finishing, host: Host) -> Tools:
     """Gather what is asked for; raises BadInput where it is not there."""
     return Tools(
+        redecoder=_find_redecoder(finishing.deflicker, host),
         smoother=_find_smoother(finishing.smoother, host) if finishing.smooth else None,
         upscaler=find_upscaler(finishing.upscale, host.upscalers) if finishing.upscale else None,
     )
+
+
+def _find_redecoder(name: str, host: Host) -> Callable[[], Redecode] | None:
+    """Give what loads the VAE of the model of that name; None where none is needed.
+
+    Raises:
+        BadCheckpoint: the model is not there, or cannot be used.
+        BadRequest: its decoder does not look along time.
+    """
+    if name in ("", BRIGHTNESS):
+        return None
+    from lib_svd.finish.redecode import Redecoder, check_can_deflicker
+
+    dirs = host.folders.list_model_dirs()
+    checkpoint = choose(name, [*dirs, DEMO.parent], dirs)
+    check_can_deflicker(checkpoint)
+    return partial(Redecoder, checkpoint, host)
 
 
 def _find_smoother(name: str, host: Host) -> Callable[[], Smoother]:

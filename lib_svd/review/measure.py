@@ -117,15 +117,29 @@ def review(frames: Frames, picture: Frames | None = None, embed: Embed | None = 
     )
 
 
-def measure_flicker(frames: Frames) -> float | None:
-    """Measure `Consistency.flicker` of frames [T, H, W, 3] uint8, whether one repeats another or not.
+@dataclass(frozen=True, kw_only=True)
+class Steadiness:
+    """How much frames jump, and how far they go; None: see `measure_steadiness`."""
+
+    flicker: float | None  # see `Consistency`
+    drift: float | None  # see `Fidelity`
+
+
+def measure_steadiness(frames: Frames) -> Steadiness:
+    """Measure flicker and drift of frames [T, H, W, 3] uint8, whether one repeats another or not.
 
     None: they are too few or too small, none goes with both neighbours, or opencv is missing.
     """
     if len(frames) < 3 or min(frames.shape[1:3]) < LEAST_SIDE or not can_see_motion():
-        return None
-    found = _measure_flickers(find_flows(frames))
-    return float(np.mean(found)) if found else None
+        return Steadiness(flicker=None, drift=None)
+    moves = find_flows(frames)
+    found = _measure_flickers(moves)
+    return Steadiness(flicker=float(np.mean(found)) if found else None, drift=_measure_drift(moves, {})["drift"])
+
+
+def measure_flicker(frames: Frames) -> float | None:
+    """Measure `Consistency.flicker` of frames [T, H, W, 3] uint8 alone; None: as in `measure_steadiness`."""
+    return measure_steadiness(frames).flicker
 
 
 def _measure_motion(moves: Flows | None, side: int, series: dict[str, list[float]]) -> Motion:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from lib_svd import video
 from lib_svd.clip import SavedClip
 from lib_svd.errors import BadInput, BadRequest
+from lib_svd.finish.deflicker import BRIGHTNESS
 from lib_svd.finish.deliveries import DELIVERIES
 from lib_svd.finish.enlarge import list_upscalers
 from lib_svd.finish.finishing import FINISHINGS, Finishing
@@ -26,6 +27,7 @@ from lib_svd.ui.uploads import find_upload
 NONE = "None"  # what a list shows for ""
 OWN = "As chosen below"
 RATES = [NONE, "2x", "4x", "24", "25", "28", "30", "60"]
+OFFERED = ("smooth", "upscale", "deflicker")  # texts for which there is a list
 COUNTED = ("first", "last", "poster", "crossfade", "length")  # numbers that a slider would be too coarse for
 KINDS = ["video", ".gif", ".webp", ".png", ".apng", ".mkv"]
 NO_CLIP = "There is no single clip: make one, choose one in the history and press Finish there, or upload one."
@@ -75,6 +77,7 @@ class FinishPanel:
                 "Upload a clip", file_types=KINDS, size="sm", elem_id=f"{self._part}_finish_upload", scale=1
             )
         self._refused = make_html(elem_id=f"{self._part}_finish_refused")
+        self._build_row("deflicker")
         self._build_row("loop", "crossfade")
         self._build_row("smooth", "smoother", "speed")
         self._build_row("upscale", "scale")
@@ -120,8 +123,8 @@ class FinishPanel:
         said = {"label": setting.label, "info": setting.help, "elem_id": f"{self._part}_finish_{setting.name}"}
         if setting.kind is bool:
             return gr.Checkbox(setting.default, **said)
-        if setting.name in ("smooth", "upscale"):
-            choices = RATES if setting.name == "smooth" else [NONE, *self._list_upscalers()]
+        if setting.name in OFFERED:
+            choices = self._list_offered(setting)
             return gr.Dropdown(choices, value=NONE, allow_custom_value=setting.name == "smooth", **said)
         if setting.choices is not None:
             return gr.Dropdown(list(setting.choices.values()), value=setting.choices[setting.default], **said)
@@ -230,13 +233,21 @@ class FinishPanel:
     def _update(self, setting: Setting, value: Any) -> Any:
         if setting.choices is not None:
             return gr.update(value=setting.choices[value])
-        if setting.name == "upscale":
-            there = self._list_upscalers()
-            return gr.update(choices=[NONE, *there], value=value if value in there else NONE)
-        return gr.update(value=(value or NONE) if setting.name == "smooth" else value)
+        if setting.name == "smooth":
+            return gr.update(value=value or NONE)
+        if setting.name in OFFERED:
+            there = self._list_offered(setting)
+            return gr.update(choices=there, value=value if value in there else NONE)
+        return gr.update(value=value)
 
-    def _list_upscalers(self) -> list[str]:
-        return list_upscalers(self._studio.host.upscalers)
+    def _list_offered(self, setting: Setting) -> list[str]:
+        """List what stands in the list of a setting that is a text."""
+        if setting.name == "smooth":
+            return RATES
+        if setting.name == "upscale":
+            return [NONE, *list_upscalers(self._studio.host.upscalers)]
+        models = (model for model in self._studio.list_models() if model.checkpoint.configs.decoder.temporal)
+        return [NONE, BRIGHTNESS, *(model.name for model in models)]
 
     def _keep(self, finishing: Finishing, copies: Sequence[str], how: str) -> None:
         """Remember what was chosen; raises BadRequest where a format cannot be written so."""
@@ -252,6 +263,6 @@ class FinishPanel:
 
 def _read_value(setting: Setting, value: Any) -> Any:
     """Read what a component's value stands for."""
-    if setting.name in ("smooth", "upscale"):
+    if setting.name in OFFERED:
         return "" if value == NONE else str(value)
     return setting.read(value) if setting.choices is not None and isinstance(value, str) else value

@@ -78,6 +78,20 @@ def test_a_clip_of_the_history_is_looped_smoothed_and_enlarged(tab, served, clip
     assert video.probe(served.folder / "a-finished.mp4").num_frames == 36
 
 
+def test_flicker_is_removed_and_what_became_of_it_is_shown(tab, served, clip):
+    open_finishing(tab, clip)
+    choose(tab, "finish_deflicker", "svd_xt.safetensors")
+    expect(plan(tab)).to_contain_text("Flicker removed by svd_xt.safetensors.")
+    choose(tab, "finish_deflicker", "brightness")
+    expect(plan(tab)).to_contain_text("Flicker removed by brightness.")
+    shoot(tab, "deflicker")
+    finish(tab, "a-finished.mp4")
+    expect(find_part(tab, "status")).to_contain_text("of the sharpness is kept")
+    shoot(tab, "deflickered")
+    choose(tab, "finish_deflicker", "None")
+    expect(plan(tab)).not_to_contain_text("Flicker")
+
+
 def test_what_was_chosen_is_there_when_the_page_is_opened_again(tab, clip):
     open_finishing(tab, clip)
     choose(tab, "finish_loop", "Best cut")

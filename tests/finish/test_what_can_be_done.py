@@ -134,13 +134,16 @@ def test_what_could_be_done_to_no_clip_is_refused_at_the_door(what):
 
 
 def test_a_name_that_is_none_is_refused_with_those_that_there_are():
-    with pytest.raises(BadRequest, match="'sharpen' cannot be done to a clip; what can is first, last, reverse"):
+    with pytest.raises(
+        BadRequest, match="'sharpen' cannot be done to a clip; what can is first, last, deflicker, reverse"
+    ):
         Finishing.from_mapping({"sharpen": 1})
 
 
 STRATEGIES = {
     "first": st.integers(1, 10),
     "last": st.integers(10, 99),
+    "deflicker": TEXTS,
     "reverse": st.booleans(),
     "loop": st.sampled_from(["none", "pingpong", "cut", "crossfade"]),
     "smooth": st.sampled_from(["", "2x", "28"]),

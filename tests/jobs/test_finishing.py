@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,10 @@ from lib_svd.infotext import read_infotext
 from lib_svd.jobs import finishing, history, look, restore_entry, searching, trash
 from lib_svd.progress import Bar, Stage
 from lib_svd.request import ClipRequest, CompleteRequest
-from lib_svd.testing import FakeQueue, make_fake_host
+from lib_svd.testing import NARROW, FakeQueue, make_fake_host, write_checkpoint
 from tests.conftest import snapshot
 from tests.engine.rife import draw_weights
+from tests.finish.flickering import alternate
 from tests.requests import complete
 from tests.review import clips
 
@@ -311,3 +313,40 @@ def test_a_name_that_another_clip_gets_meanwhile_is_no_reason_to_refuse(saved, h
     assert finish(saved.video, host, reverse=True).video.name == "a-finished-svd-0001.mp4"
     with pytest.raises(BadOutput, match=r"a\.mp4 exists already"):
         jobs.finish_order(saved.video, Finishing(reverse=True), host, out=saved.video)
+
+
+def test_flicker_is_taken_away_by_a_model_and_history_knows_by_which(tmp_path):
+    host = make_fake_host(tmp_path, write_checkpoint(tmp_path / "models" / "svd" / "own.safetensors").parent)
+    frames = alternate(clips.make_pan(2)[:5, :32, :48])
+    clip = video.save(Clip(frames=frames, fps=7, infotext=""), host.folders.find_output_dir() / "a.mp4").video
+    order = jobs.finish_order(clip, Finishing(deflicker="own"), host)
+    assert order.sentence.endswith("Flicker removed by own.")
+    made = jobs.finish(order, host)
+    assert made.clip.frames.shape == frames.shape
+    assert history.find_entry(made.video).finished == "Deflicker: own"
+    assert "of the sharpness is kept" in made.notes[0]
+    stages = [each.stage for each in host.queue.reports]
+    assert Stage.LOADING in stages
+    assert stages.count(Stage.DEFLICKERING) > 5
+    bar = Bar()
+    shares = [bar.move(each) for each in host.queue.reports if each.stage is not Stage.MEASURING]
+    assert shares == sorted(shares)
+
+
+def test_a_model_that_cannot_take_flicker_away_is_refused_before_anything_is_read(tmp_path, saved):
+    plain = replace(NARROW, decoder=replace(NARROW.decoder, temporal=False))
+    models = write_checkpoint(tmp_path / "models" / "svd" / "plain.safetensors", plain).parent
+    host = make_fake_host(tmp_path, models)
+    with pytest.raises(BadRequest, match=r"plain\.safetensors has the plain image decoder"):
+        jobs.finish_order(saved.video, Finishing(deflicker="plain"), host)
+    with pytest.raises(BadInput, match="No model is called 'gone'"):
+        jobs.finish_order(saved.video, Finishing(deflicker="gone"), host)
+    assert host.queue.reports == []
+
+
+def test_removing_flicker_is_stopped_and_leaves_nothing(tmp_path, saved):
+    host = make_fake_host(tmp_path, queue=FakeQueue(lambda progress: progress.stage is Stage.DEFLICKERING))
+    before = snapshot(saved.video.parent)
+    with pytest.raises(Interrupted, match="Finishing was stopped"):
+        finish(saved.video, host, deflicker="brightness")
+    assert snapshot(saved.video.parent) == before

@@ -52,6 +52,14 @@ def test_it_says_what_will_be_before_anything_runs(panel, clip):
     assert not list(Path(clip).parent.glob("*finished*"))
 
 
+def test_flicker_is_removed_by_brightness_or_a_model_that_can(panel, clip, studio):
+    update = dict(zip(panel._by_name, panel.fill()[4:], strict=True))["deflicker"]
+    assert update["choices"][:2] == ["None", "brightness"]
+    assert {"svd_xt.safetensors", "demo.safetensors"} <= set(update["choices"])
+    said = panel.tell(clip, "", [], "", *list_values(panel, deflicker="svd_xt.safetensors"))
+    assert "Flicker removed by svd_xt.safetensors." in said
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
