@@ -58,7 +58,7 @@ def test_advice_names_what_can_be_typed(setting):
 @pytest.mark.parametrize(
     ("settings", "flags"),
     [
-        ({"num_frames": 500}, ["--frames"]),
+        ({"num_frames": 500, "window": 500}, ["--window"]),
         ({"width": 1000, "height": 1000}, ["--size"]),
         ({"width": 4096, "height": 4096}, ["--size"]),
         ({"schedule": "lcm", "num_steps": 41}, ["--schedule lcm", "--steps"]),

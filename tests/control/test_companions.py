@@ -1,4 +1,4 @@
-"""The pictures beside the one that is animated: kept by their pixels, fitted as it is, and found again from any door."""
+"""Pictures beside the one that is animated: kept by their pixels, fitted as it is, and found again from any door."""
 
 from __future__ import annotations
 
