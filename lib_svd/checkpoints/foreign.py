@@ -25,12 +25,13 @@ class Signature(NamedTuple):
 
 
 COMPLETE = "use a complete SVD checkpoint such as svd_xt.safetensors"
+ADDED = f"{COMPLETE}, and name the LoRA as such if it was trained on SVD"
 SCALED = "use a file whose weights are stored as they are: fp32, fp16, bf16 or plain fp8"
 IMAGES = "makes still pictures"
 
 FOREIGN = (
     Signature(r"time_mix_blocks|motion_blocks", "is an SV4D model, which is not supported", "use SVD or SV3D"),
-    Signature(r"lora_(up|down|A|B|a|b)\b|lora\.(up|down)\.|hada_w[12]_|lokr_w[12]", "is a LoRA", COMPLETE),
+    Signature(r"lora_(up|down|A|B|a|b)\b|lora\.(up|down)\.|hada_w[12]_|lokr_w[12]", "is a LoRA", ADDED),
     Signature(r"motion_modules\.", "is an AnimateDiff motion module, an add-on for image models"),
     Signature(r"control_model\.|controlnet_|zero_convs\.|input_hint_block\.", "is a ControlNet", COMPLETE),
     Signature(r"^(image_proj|ip_adapter)\.", "is an IP-Adapter", COMPLETE),
