@@ -132,7 +132,8 @@ def _find_marked(asked: Asked, folders: list[Path]) -> Path | None:
 def _explain_missing(name: str, folders: list[Path]) -> str:
     there = [path.stem for path in find_checkpoints(folders) if may_be_for_svd(path)]
     more = f" and {len(there) - SHOWN} more" if there[SHOWN:] else ""
+    missing = f"{SETTINGS['lora'].called} {quote(name)} is not there"
     if there:
-        return f"No LoRA is called {quote(name)}: there are {', '.join(there[:SHOWN])}{more}; name one of these."
+        return f"{missing}: name one of {', '.join(there[:SHOWN])}{more}."
     shown = ", ".join(dict.fromkeys(str(folder) for folder in folders if folder.name in FOLDERS[:1]))
-    return f"No LoRA is called {quote(name)}, and none for SVD is there: put yours into {shown}."
+    return f"{missing}, and none for SVD is: put yours into {shown}."
