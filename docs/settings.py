@@ -31,7 +31,7 @@ def _write_default(setting: Setting) -> str:
     if setting.together == "Size":
         return "the model's area in the picture's shape"
     if not setting.is_open:
-        return str(setting.default) or "the only one there is"
+        return str(setting.default) or ("the only one there is" if setting.name == "checkpoint" else "none")
     svd, xt = (str(getattr(FAMILIES[name], setting.name)) for name in ("svd", "svd_xt"))
     return svd if svd == xt else f"{svd} (svd), {xt} (xt)"
 

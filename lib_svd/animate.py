@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from lib_svd import images, video
-from lib_svd.checkpoints import Checkpoint, Svd, load
+from lib_svd.checkpoints import Checkpoint, Svd, add_loras, load
 from lib_svd.clip import Clip, Frames, SavedClip
 from lib_svd.companions import Companions, read_companions
 from lib_svd.errors import BadInput, BadOutput, BadRequest, spell
@@ -118,7 +118,7 @@ def order(
     complete, companions = read_companions(complete, read.image, folders, anywhere=kept_in is None)
     return Order(
         request=complete,
-        checkpoint=checkpoint,
+        checkpoint=add_loras(checkpoint, complete.lora)[0],
         picture=fitted,
         original=read.image,
         to=to,
@@ -136,12 +136,14 @@ def complete_request(
     them.
 
     Raises:
-        BadRequest: the model cannot do that.
+        BadInput: the model cannot do that, or a LoRA is not there or does not fit it.
     """
     family, grid = checkpoint.family, checkpoint.size_grid
     auto_size = images.choose_working_size(picture_size, family.native_size, grid)
     complete, notes = family.complete(request, grid=grid, auto_size=auto_size)
-    return complete.replace(checkpoint=add_mark(checkpoint.path.absolute().name, checkpoint.mark)), notes
+    _, lora, told = add_loras(checkpoint, request.lora)
+    named = add_mark(checkpoint.path.absolute().name, checkpoint.mark)
+    return complete.replace(checkpoint=named, lora=lora), (*notes, *told)
 
 
 def animate(order: Order, host: Host, load: Load = load) -> SavedClip:

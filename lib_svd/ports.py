@@ -107,6 +107,10 @@ class Folders(Protocol):
         """List the folders to look for SVD checkpoints in, the first one for downloads."""
         ...
 
+    def list_lora_dirs(self) -> list[Path]:
+        """List the host's own folders for LoRAs, beside those that are near the folders for checkpoints."""
+        ...
+
     def find_output_dir(self) -> Path:
         """Say where clips go unless the user says otherwise; the folder is made when missing."""
         ...

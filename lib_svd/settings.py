@@ -282,6 +282,9 @@ class Settings(Generic[Open]):
     mask_edge: int = row("Mask edge", "SVD mask edge",
         "How soft the edge of the mask is.",
         0, 256, default=8, unit=" pixels", groups=SWEPT | CONTROL)
+    lora: str = row("LoRA", "SVD LoRA",
+        "Files that change the model, with strengths: fog:0.8, rain:1. Empty is none.",
+        default="", card="LoRA {}", groups=SWEPT | KEPT | CONTROL)
     elevation: float = row("Elevation", "SVD elevation",
         "Height of the camera in degrees.",
         -90, 90, default=10.0, unit=" degrees", only="SV3D_p")

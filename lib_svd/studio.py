@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -21,9 +20,11 @@ from lib_svd.checkpoints import (
     choose,
     explain_no_model,
     find_checkpoints,
+    list_lora_dirs,
     list_refusals,
-    load,
+    load_rest,
     may_move,
+    name_models,
     recognise,
 )
 from lib_svd.clip import SavedClip
@@ -44,7 +45,7 @@ from lib_svd.strangers import is_file, quote
 class Model:
     """An SVD checkpoint that can be chosen."""
 
-    name: str  # what a request calls it; see `_choose_labels`
+    name: str  # what a request calls it; see `name_models`
     checkpoint: Checkpoint
 
     @property
@@ -89,7 +90,7 @@ class Studio:
         looked = ((path, self._look_at(path)) for path in filter(may_move, find_checkpoints(dirs)))
         found = [(path, known) for path, known in looked if isinstance(known, Checkpoint)]
         found.sort(key=lambda model: (model[0] == DEMO, model[1].family.conditioning != "svd"))
-        names = _choose_labels([path for path, _ in found], dirs)
+        names = name_models([path for path, _ in found], dirs)
         return [Model(name=names[path], checkpoint=checkpoint) for path, checkpoint in found]
 
     def list_refusals(self) -> list[str]:
@@ -103,13 +104,15 @@ class Studio:
         Raises:
             BadCheckpoint: there is none, or it cannot be used.
         """
-        dirs = self._list_dirs()
+        folders, dirs = self.host.folders, self._list_dirs()
         if name:
-            return choose(name, dirs, self.host.folders.list_model_dirs())
-        models = [model for model in self.list_models() if not model.is_demo]
-        if not models:
-            raise explain_no_model(dirs[0], self.list_refusals())
-        return models[0].checkpoint
+            found = choose(name, dirs, folders.list_model_dirs())
+        else:
+            models = [model for model in self.list_models() if not model.is_demo]
+            if not models:
+                raise explain_no_model(dirs[0], self.list_refusals())
+            found = models[0].checkpoint
+        return replace(found, lora_dirs=(*folders.list_lora_dirs(), *list_lora_dirs(folders.list_model_dirs())))
 
     def make_request(self, settings: Mapping[str, Any]) -> ClipRequest:
         """Make a request from settings by name, as programs give them; "speed" may stand for steps, sampler and
@@ -138,7 +141,8 @@ class Studio:
             BadInput: the model is not there.
         """
         checkpoint = self.find_checkpoint(request.checkpoint)
-        return plan(checkpoint, request, self.host.memory, is_loaded=self._find_loaded(checkpoint) is not None)
+        is_loaded = self.loaded is not None and self.loaded.checkpoint.identity == checkpoint.identity
+        return plan(checkpoint, request, self.host.memory, is_loaded=is_loaded)
 
     def order(
         self,
@@ -369,16 +373,18 @@ class Studio:
         return [*self.host.folders.list_model_dirs(), DEMO.parent]
 
     def _load(self, checkpoint: Checkpoint, host: Host) -> Svd:
-        """Give the model that is loaded, if it is this one; else the old one goes before the new one comes."""
-        loaded = self._find_loaded(checkpoint)
-        if loaded is None:
-            self.unload()
-            loaded = load(checkpoint, host)
-            self._loaded.append(loaded)
-        return loaded
+        """Give the model that is loaded, if it is this one; else the old one goes before the new one comes.
 
-    def _find_loaded(self, checkpoint: Checkpoint) -> Svd | None:
-        return next((each for each in tuple(self._loaded) if each.checkpoint.identity == checkpoint.identity), None)
+        Of one that differs in its LoRAs alone, the UNet does.
+        """
+        loaded = self.loaded
+        if loaded is not None and loaded.checkpoint.unet_identity == checkpoint.unet_identity:
+            return loaded
+        kept = None if loaded is None else loaded.keep_for(checkpoint)
+        del loaded
+        self.unload()
+        self._loaded.append(load_rest(kept, checkpoint, host))
+        return self._loaded[-1]
 
     def _look_at(self, path: Path) -> Checkpoint | BadInput:
         """Say what a file is, or why it cannot be used."""
@@ -386,13 +392,3 @@ class Studio:
             return recognise(path, search_dirs=self.host.folders.list_model_dirs())
         except BadInput as refusal:
             return refusal
-
-
-def _choose_labels(paths: list[Path], dirs: list[Path]) -> dict[Path, str]:
-    """Give the shortest name that means one model alone: its file's, its path below its folder, or its whole path."""
-    below = {path: next(path.relative_to(d).as_posix() for d in dirs if path.is_relative_to(d)) for path in paths}
-    bare, longer = Counter(path.name for path in paths), Counter(below.values())
-    return {
-        path: path.name if bare[path.name] == 1 else below[path] if longer[below[path]] == 1 else str(path)
-        for path in paths
-    }

@@ -100,7 +100,11 @@ CASES = {
     "--checkpoint none": "No model is called 'none'|name one of these",
     "--checkpoint ./none.safetensors": "No model is called './none.safetensors'",
     "--checkpoint model.ckpt": "model.ckpt is a .ckpt file, a pickle|use the .safetensors file",
-    "--checkpoint lora.safetensors": "lora.safetensors is a LoRA|use a complete SVD checkpoint",
+    "--checkpoint lora.safetensors": "lora.safetensors is a LoRA|use a complete SVD checkpoint|name the LoRA as such",
+    "--lora mist:0.8": "--lora 'mist' is not there|put yours into",
+    "--lora fog:strong": "--lora 'fog:strong' cannot be read: write name:strength",
+    "--lora lora.safetensors": "lora.safetensors has shapes in down_blocks.0 that make no LoRA",
+    "--lora sd15.safetensors": "sd15.safetensors is no LoRA",
     "--checkpoint sd15.safetensors": "sd15.safetensors is an SD1.5 checkpoint|use an SVD checkpoint",
     "--checkpoint sv4d.safetensors": "sv4d.safetensors is an SV4D model|use SVD or SV3D",
     "--checkpoint vae.safetensors": "vae.safetensors holds a VAE and no UNet|use a complete SVD checkpoint",
@@ -336,7 +340,7 @@ def test_a_script_gets_the_error_as_json_too(case, place, monkeypatch, nothing_l
     assert ran.err == f"Error: {found['message']}\n"
 
 
-@pytest.mark.parametrize("name", ["lora", "sd15", "sv4d", "vae", "cut", "page"])
+@pytest.mark.parametrize("name", ["sd15", "sv4d", "vae", "cut", "page"])
 def test_what_is_no_model_cannot_be_inspected(name, place, monkeypatch, lib_svd):
     monkeypatch.chdir(place)
     ran = lib_svd("inspect", f"{name}.safetensors")

@@ -92,13 +92,13 @@ def test_frames_are_saved_where_the_user_ticked_it_and_nowhere_else(models, tmp_
 def loads(monkeypatch) -> list[str]:
     """Names of the files that were loaded."""
     loaded: list[str] = []
-    load = studio_module.load
+    load = studio_module.load_rest
 
-    def count(checkpoint, host):
+    def count(kept, checkpoint, host):
         loaded.append(checkpoint.path.name)
-        return load(checkpoint, host)
+        return load(kept, checkpoint, host)
 
-    monkeypatch.setattr(studio_module, "load", count)
+    monkeypatch.setattr(studio_module, "load_rest", count)
     return loaded
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lib_svd import images
 from lib_svd.animate import complete_request
-from lib_svd.checkpoints import Checkpoint
+from lib_svd.checkpoints import Checkpoint, keep_marks
 from lib_svd.errors import BadPicture
 from lib_svd.request import ClipRequest, CompleteRequest, split_mark
 from lib_svd.settings import HARMLESS, SETTINGS, list_names
@@ -89,7 +89,8 @@ def derive_key(digest: str, request: CompleteRequest) -> str:
         request: the settings; those that change no frame do not count.
     """
     harmless = {name: SETTINGS[name].default for name in list_names(HARMLESS)}
-    told = request.replace(checkpoint=split_mark(request.checkpoint)[1], **harmless).write_infotext()
+    named = {"checkpoint": split_mark(request.checkpoint)[1], "lora": keep_marks(request.lora)}
+    told = request.replace(**named, **harmless).write_infotext()
     return hashlib.sha256(f"{digest} {told}".encode()).hexdigest()[:KEY_DIGITS]
 
 

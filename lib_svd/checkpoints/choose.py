@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from lib_svd.checkpoints.find import find_checkpoints, find_exactly, find_named, resolve
+from lib_svd.checkpoints.loras import list_lora_dirs
 from lib_svd.checkpoints.recognise import Checkpoint, is_usable, recognise
 from lib_svd.errors import BadCheckpoint, spell
 from lib_svd.request import split_mark
@@ -44,15 +45,16 @@ def choose(
     """
     look = partial(recognise, variant=variant, companion=companion, search_dirs=lenders)
     plain, mark = split_mark(name)
+    near = tuple(list_lora_dirs(lenders))
     for path in _list_candidates(plain, dirs, lenders) if mark else ():
         with suppress(BadCheckpoint):
             if (checkpoint := look(path)).mark == mark:
-                return checkpoint
+                return replace(checkpoint, lora_dirs=near)
     find: Callable[..., list[Path]] = resolve if anywhere else find_named
     path, *others = find(plain, dirs, lambda path: is_usable(path, lenders))
     checkpoint = look(path)
     notes = tuple(_list_open_questions(path, others, mark))
-    return replace(checkpoint, notes=(*checkpoint.notes, *notes)) if notes else checkpoint
+    return replace(checkpoint, notes=(*checkpoint.notes, *notes), lora_dirs=near)
 
 
 def is_made_with(name: str, checkpoint: Checkpoint) -> bool:

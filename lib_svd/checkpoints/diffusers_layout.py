@@ -12,7 +12,7 @@ Keys that no map knows are handed back as they are: the strict check after this 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 Transform = Literal["copy", "transpose", "stack", "identity"]
@@ -112,7 +112,7 @@ def map_unet(keys: Iterable[str]) -> dict[str, Origin]:
     keys.
     """
     keys = list(keys)
-    return {UNET + new: Origin((old,)) for old, new in _rename_keys(keys, _list_unet_modules(keys))}
+    return {UNET + new: Origin((old,)) for old, new in rename_keys(keys, _list_unet_modules(keys))}
 
 
 def map_vae(keys: Iterable[str]) -> dict[str, Origin]:
@@ -120,7 +120,7 @@ def map_vae(keys: Iterable[str]) -> dict[str, Origin]:
     keys = list(keys)
     modules = {"quant_conv": "quant_conv", "post_quant_conv": "post_quant_conv", **_list_vae_modules(keys)}
     homes = {"encoder": ENCODER, "quant_conv": ENCODER}
-    return {homes.get(new.partition(".")[0], DECODER) + new: Origin((old,)) for old, new in _rename_keys(keys, modules)}
+    return {homes.get(new.partition(".")[0], DECODER) + new: Origin((old,)) for old, new in rename_keys(keys, modules)}
 
 
 def map_vision(keys: Iterable[str], prefix: str = "") -> dict[str, Origin]:
@@ -133,7 +133,7 @@ def map_vision(keys: Iterable[str], prefix: str = "") -> dict[str, Origin]:
     found = {}
     fused = r"vision_model\.encoder\.layers\.(\d+)\.self_attn\.[qkv]_proj\.(weight|bias)"
     names = [key.removeprefix(prefix) for key in keys]
-    for old, new in _rename_keys(names, _list_vision_modules(names)):
+    for old, new in rename_keys(names, _list_vision_modules(names)):
         match = re.fullmatch(fused, old)
         if match is not None:
             layer = f"vision_model.encoder.layers.{match[1]}.self_attn"
@@ -146,7 +146,7 @@ def map_vision(keys: Iterable[str], prefix: str = "") -> dict[str, Origin]:
     return found
 
 
-def _rename_keys(keys: Iterable[str], modules: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def rename_keys(keys: Iterable[str], modules: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Replace the longest module path that begins each key; a key that none begins stays as it is."""
     deepest = max((module.count(".") + 1 for module in modules), default=0)
     for key in keys:
@@ -172,7 +172,18 @@ def _count(keys: Iterable[str], pattern: str) -> int:
 def _list_unet_modules(keys: list[str]) -> Modules:
     levels = _count(keys, r"down_blocks\.(\d+)\.")
     blocks = _count(keys, r"down_blocks\.0\.resnets\.(\d+)\.")
-    modules = dict(UNET_ENDS)
+    up = (f"up_blocks.{levels - 1 - level}.attentions." for level in range(levels))
+    return list_unet_modules(blocks, [any(key.startswith(each) for key in keys) for each in up])
+
+
+def list_unet_modules(blocks: int, attention: Sequence[bool]) -> Modules:
+    """List the modules of a diffusers UNet.
+
+    Args:
+        blocks: residual blocks of a level on the way down.
+        attention: which levels have transformers, full resolution first.
+    """
+    levels, modules = len(attention), dict(UNET_ENDS)
     modules |= _nest_modules("mid_block.resnets.0", "middle_block.0", RESNET)
     modules |= _nest_modules("mid_block.attentions.0", "middle_block.1", ATTENTION)
     modules |= _nest_modules("mid_block.resnets.1", "middle_block.2", RESNET)
@@ -182,7 +193,7 @@ def _list_unet_modules(keys: list[str]) -> Modules:
         modules |= _list_unet_level(f"down_blocks.{level}", "input_blocks", range(down, down + blocks))
         modules |= _list_unet_level(f"up_blocks.{level}", "output_blocks", range(up, up + blocks + 1))
         modules[f"down_blocks.{level}.downsamplers.0.conv"] = f"input_blocks.{down + blocks}.0.op"
-        slot = 2 if any(key.startswith(f"up_blocks.{level}.attentions.") for key in keys) else 1
+        slot = 2 if attention[levels - 1 - level] else 1
         modules[f"up_blocks.{level}.upsamplers.0.conv"] = f"output_blocks.{up + blocks}.{slot}.conv"
     return modules
 

@@ -14,6 +14,8 @@ from torch import nn
 
 from lib_svd.checkpoints.ahead import ReadAhead
 from lib_svd.checkpoints.header import Stamp
+from lib_svd.checkpoints.lora_files import Lora
+from lib_svd.checkpoints.merging import merge
 from lib_svd.checkpoints.sources import Source
 from lib_svd.checkpoints.weights import plan_weights
 from lib_svd.errors import SvdError
@@ -31,6 +33,7 @@ class Unfilled:
     stamps: Sequence[Stamp]  # the files as they were when they were looked at
     dtype: torch.dtype  # in which it computes
     storage: torch.dtype  # in which its matrices wait
+    loras: Sequence[Lora] = ()  # what is added to its weights
 
 
 def fill(wanted: Unfilled, host: Host, progress: Callable[[int], None]) -> nn.Module:
@@ -45,7 +48,7 @@ def fill(wanted: Unfilled, host: Host, progress: Callable[[int], None]) -> nn.Mo
         BadCheckpoint: a file changed since it was looked at.
         SvdError: the host's own layers did not take a weight.
     """
-    stamps = {stamp.path: stamp for stamp in wanted.stamps}
+    stamps = {stamp.path: stamp for stamp in (*wanted.stamps, *(lora.file.stamp for lora in wanted.loras))}
     weights, pieces = plan_weights(wanted.sources, wanted.shapes, wanted.dtype, stamps, storage=wanted.storage)
     with ReadAhead(pieces) as ahead:
         with host.memory.swap_layers(wanted.storage):
@@ -53,6 +56,7 @@ def fill(wanted: Unfilled, host: Host, progress: Callable[[int], None]) -> nn.Mo
         _give_memory(network, wanted.shapes, wanted.storage)
         for size in ahead:
             progress(size)
+    merge(weights, wanted.sources, stamps, wanted.loras, progress)
     # Not torch's own strict check: a host's layers may have helper weights of their own, or none until this call.
     unexpected = network.load_state_dict(weights, strict=False, assign=True).unexpected_keys
     taken = network.state_dict()

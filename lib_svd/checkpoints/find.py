@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -78,7 +79,7 @@ def find_named(name: str, dirs: Iterable[Path], is_usable: Callable[[Path], bool
     if there := find_exactly(name, folders):
         return there
     models = find_checkpoints(folders)
-    if meant := _find_meant(name, models, folders):
+    if meant := find_meant(name, models, folders):
         return meant
     for folder in folders:
         path = folder / name
@@ -106,7 +107,7 @@ def find_exactly(name: str, folders: Iterable[Path]) -> list[Path]:
     return list({os.path.realpath(place): place for place in reversed([*filter(is_file, places)])}.values())[::-1]
 
 
-def _find_meant(name: str, models: list[Path], folders: list[Path]) -> list[Path]:
+def find_meant(name: str, models: list[Path], folders: list[Path]) -> list[Path]:
     """Find the models of that name among these; those in a folder itself come before those in a subfolder."""
     wanted = name.replace("\\", "/").strip("/")
     for names in (_list_paths_below, _list_bare_names):
@@ -120,8 +121,18 @@ def _find_shortest_name(path: Path, models: list[Path], folders: list[Path]) -> 
     """Give the shortest name that means this model and no other of the same file name."""
     below = next(path.relative_to(folder) for folder in folders if path.is_relative_to(folder))
     return next(
-        (name for name in (path.name, below.as_posix()) if _find_meant(name, models, folders) == [path]), str(path)
+        (name for name in (path.name, below.as_posix()) if find_meant(name, models, folders) == [path]), str(path)
     )
+
+
+def name_models(paths: list[Path], dirs: list[Path]) -> dict[Path, str]:
+    """Give the shortest name that means one model alone: its file's, its path below its folder, or its whole path."""
+    below = {path: next(path.relative_to(d).as_posix() for d in dirs if path.is_relative_to(d)) for path in paths}
+    bare, longer = Counter(path.name for path in paths), Counter(below.values())
+    return {
+        path: path.name if bare[path.name] == 1 else below[path] if longer[below[path]] == 1 else str(path)
+        for path in paths
+    }
 
 
 def _walk(folder: Path, seen: set[str]) -> Iterator[tuple[str, str]]:

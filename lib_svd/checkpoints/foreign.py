@@ -25,12 +25,24 @@ class Signature(NamedTuple):
 
 
 COMPLETE = "use a complete SVD checkpoint such as svd_xt.safetensors"
+ADDED = f"{COMPLETE}, and name the LoRA as such if it was trained on SVD"
 SCALED = "use a file whose weights are stored as they are: fp32, fp16, bf16 or plain fp8"
 IMAGES = "makes still pictures"
+DEPTH = 3  # folders and file, whose names may tell: a diffusers folder has its UNet in one of its own
+BETWEEN = "which was trained to make the frames between two pictures"
 
 FOREIGN = (
     Signature(r"time_mix_blocks|motion_blocks", "is an SV4D model, which is not supported", "use SVD or SV3D"),
-    Signature(r"lora_(up|down|A|B|a|b)\b|lora\.(up|down)\.|hada_w[12]_|lokr_w[12]", "is a LoRA", COMPLETE),
+    Signature(r"lora_(up|down|A|B|a|b)\b|lora\.(up|down)\.|hada_w[12]_|lokr_w[12]", "is a LoRA", ADDED),
+    Signature(r"^mask_token$", f"is Framer's UNet, {BETWEEN}, and takes a mask beside each frame"),
+    Signature(
+        r"\A(?s:(?=.*^(controlnet_|control_model\.)).*\.(temporal_res_block|time_stack)\.)",
+        "is a ControlNet for SVD (as svd-temporal-controlnet has it), which is not supported",
+    ),
+    Signature(
+        r"\A(?s:(?=.*^mid_convs\.\d).*^down_res\.\d)",
+        "is a ControlNeXt for SVD (ControlNeXt-SVD v2), which is not supported",
+    ),
     Signature(r"motion_modules\.", "is an AnimateDiff motion module, an add-on for image models"),
     Signature(r"control_model\.|controlnet_|zero_convs\.|input_hint_block\.", "is a ControlNet", COMPLETE),
     Signature(r"^(image_proj|ip_adapter)\.", "is an IP-Adapter", COMPLETE),
@@ -55,6 +67,15 @@ FOREIGN = (
 )
 """The first row that fits is what the user reads; rows with `without` describe parts that an SVD file shares."""
 
+NAMED = (
+    Signature(
+        r"reverse_motion_with_attnflip",
+        "is the UNet of Generative Inbetweening (svd_keyframe_interpolation), which moves backwards, and only with the "
+        "attention of another pass",
+    ),
+)
+"""Told by the name of a file or of a folder it is in: keys and shapes are SVD's own."""
+
 PARTS = (
     Signature(
         r"^(first_stage_model\.|vae\.)?(encoder|decoder|quant_conv|post_quant_conv)\.",
@@ -76,6 +97,9 @@ def refuse_foreign(path: Path, keys: Iterable[str]) -> None:
     Raises:
         BadCheckpoint: the file is empty or another kind of model.
     """
+    for kind in NAMED:
+        if any(re.search(kind.pattern, part) for part in path.absolute().parts[-DEPTH:]):
+            raise explain_refusal(path, kind.what, kind.use)
     text = "\n".join(keys)
     if not text:
         raise explain_refusal(path, "holds no tensors", USE_SVD)

@@ -42,6 +42,12 @@ class Svd:
         self._remembered.move_to_end(what)
         return self._remembered[what]
 
+    def keep_for(self, checkpoint: Checkpoint) -> Svd | None:
+        """Give the networks that another model has, too, or None: two with unlike LoRAs differ in their UNets alone."""
+        if checkpoint.identity != self.checkpoint.identity:
+            return None
+        return replace(self, residents={part: each for part, each in self.residents.items() if part != "unet"})
+
     @property
     def vision(self) -> Resident:
         """The image tower."""
@@ -95,6 +101,14 @@ def load(checkpoint: Checkpoint, host: Host, parts: Sequence[Part] = PARTS) -> S
     return Svd(checkpoint=checkpoint, residents=residents)
 
 
+def load_rest(kept: Svd | None, checkpoint: Checkpoint, host: Host) -> Svd:
+    """Read the networks of a model but for those that are kept, see `Svd.keep_for`; raises what `load` raises."""
+    if kept is None:
+        return load(checkpoint, host)
+    rest = load(checkpoint, host, [part for part in PARTS if part not in kept.residents])
+    return replace(kept, checkpoint=checkpoint, residents={**kept.residents, **rest.residents})
+
+
 def _find_place(sources: Mapping[str, Source]) -> tuple[Stored, ...]:
     """Say where a network begins, to read the files in the order in which they lie on the disk."""
     return min(source.tensors for source in sources.values() if source.tensors)
@@ -110,6 +124,7 @@ def _build_and_fill(part: Part, checkpoint: Checkpoint, host: Host, progress: Ca
         stamps=checkpoint.stamps,
         dtype=host.memory.choose_dtype(part),
         storage=host.memory.choose_storage(part),
+        loras=checkpoint.loras if part == "unet" else (),
     )
     return fill(wanted, host, progress)
 

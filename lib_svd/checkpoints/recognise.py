@@ -14,6 +14,7 @@ from lib_svd.checkpoints.families import Family
 from lib_svd.checkpoints.find import find_checkpoints
 from lib_svd.checkpoints.foreign import MOTION
 from lib_svd.checkpoints.header import USE_SVD, Stamp, explain_refusal, is_in_header
+from lib_svd.checkpoints.lora_files import Lora
 from lib_svd.checkpoints.marks import make_mark
 from lib_svd.checkpoints.metadata import apply_metadata
 from lib_svd.checkpoints.naming import find_family
@@ -41,11 +42,18 @@ class Checkpoint:
     dtypes: Mapping[Part, tuple[str, ...]]  # in the file, as safetensors spells them, most common first
     metadata: Mapping[str, str]
     notes: tuple[str, ...] = ()  # what was assumed or borrowed; for the user
+    lora_dirs: tuple[Path, ...] = ()  # where LoRAs for it are looked for
+    loras: tuple[Lora, ...] = ()  # what is added to its UNet
 
     @property
     def identity(self) -> tuple[object, ...]:
-        """What is equal for two checkpoints that load alike; fit for a cache's key."""
+        """What is equal for two checkpoints that load alike but for their UNets' LoRAs; fit for a cache's key."""
         return self.stamps, self.family.name
+
+    @property
+    def unet_identity(self) -> tuple[object, ...]:
+        """What is equal for two checkpoints that load alike; fit for a cache's key."""
+        return self.identity, tuple(each.identity for each in self.loras)
 
     @property
     def mark(self) -> str:

@@ -73,7 +73,7 @@ def check(path: Path, parts: Mapping[Part, Mapping[str, Source]], configs: Netwo
         f"{_name_weight(part, name, parts)} is {list(parts[part][name].shape)} and not {list(shape)}"
         for part in PARTS
         for name, shape in wanted[part].items()
-        if _trim_shape(parts[part][name].shape) != _trim_shape(shape)
+        if trim_shape(parts[part][name].shape) != trim_shape(shape)
     ]
     if wrong:
         raise explain_refusal(
@@ -115,7 +115,10 @@ def _check_widths(path: Path, configs: NetworkConfigs) -> None:
         (encoder.z_channels == decoder.z_channels, "a VAE encoder and decoder of unlike latents"),
         (len(encoder.channels) == len(decoder.channels), "a VAE encoder and decoder of unlike downsampling"),
         (unet.out_channels == encoder.z_channels, f"latents of {encoder.z_channels} and {unet.out_channels} channels"),
-        (unet.in_channels == 2 * unet.out_channels, f"{unet.in_channels} channels into its UNet"),
+        (
+            unet.in_channels == 2 * unet.out_channels,
+            f"{unet.in_channels} channels into its UNet, as a fine-tune for other inputs has",
+        ),
     )
     for holds, what in rules:
         if not holds:
@@ -131,7 +134,7 @@ def _parts_into_groups(widths: Sequence[int]) -> bool:
     return all(width > 0 and width % NORM_GROUPS == 0 for width in widths)
 
 
-def _trim_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+def trim_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Leave axes of length 1 off a shape's end: (3, 1, 1) and 1x1 convolutions are stored with and without them."""
     length = len(shape)
     while length and shape[length - 1] == 1:

@@ -1,14 +1,16 @@
-"""`inspect`: what a model is."""
+"""`inspect`: what a model is, or a LoRA."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import click
 
-from lib_svd.cli.options import add_model_options, recognise_model, tell_errors
+from lib_svd.cli.options import Options, add_model_options, list_model_dirs, recognise_model, tell_errors
 from lib_svd.cli.terminal import tell
 from lib_svd.doctor import write_lines
 from lib_svd.request import ClipRequest
@@ -21,12 +23,36 @@ MOST_SHOWN, MOST_KEYS = 200, 30  # characters of a text, texts
 @add_model_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def inspect(checkpoint: str, as_json: bool, **options: Any) -> None:
-    """Say what CHECKPOINT is, without loading it."""
+    """Say what CHECKPOINT is, without loading it; it may be a LoRA, too."""
     with tell_errors(as_json):
-        from lib_svd.checkpoints import describe
+        found, write = _look(checkpoint, options)
+        tell(json.dumps(found, indent=2, ensure_ascii=False) if as_json else write(found))
 
-        found = describe(recognise_model({**options, "checkpoint": checkpoint}, ClipRequest()))
-        tell(json.dumps(found, indent=2, ensure_ascii=False) if as_json else _write_description(found))
+
+def _look(name: str, options: Options) -> tuple[dict[str, Any], Callable[[dict[str, Any]], str]]:
+    """Describe a LoRA or a model, and say how that is written; raises BadInput."""
+    from lib_svd.checkpoints import describe
+    from lib_svd.checkpoints.lora_files import describe_lora, is_lora
+    from lib_svd.checkpoints.loras import find_lora, list_lora_dirs
+
+    path = Path(name)
+    lora = path if path.is_file() else find_lora(name, list_lora_dirs(list_model_dirs(options["models"])))
+    if lora is not None and is_lora(lora):
+        return describe_lora(lora), _write_lora
+    return describe(recognise_model({**options, "checkpoint": name}, ClipRequest())), _write_description
+
+
+def _write_lora(found: dict[str, Any]) -> str:
+    return write_lines(
+        {
+            "File": found["path"],
+            "Kind": f"LoRA, {found['layout']} layout",
+            "Layers": {**found["parts"], "in all": found["layers"]},
+            "Rank": ", ".join(f"{rank} in {count} layers" for rank, count in found["ranks"].items()),
+            "Alpha": found["alpha"] if found["alpha"] is not None else "as the rank",
+            "Fits SVD": "yes" if found["fits_svd"] else " ".join(found["notes"]),
+        }
+    )
 
 
 def _write_description(found: dict[str, Any]) -> str:

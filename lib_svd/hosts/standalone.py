@@ -101,6 +101,10 @@ class GivenFolders:
         """Say where checkpoints are looked for."""
         return list(self._model_dirs)
 
+    def list_lora_dirs(self) -> list[Path]:
+        """Give none: LoRAs are near checkpoints."""
+        return []
+
     def find_output_dir(self) -> Path:
         """Say where clips go; the folder is made when missing."""
         self._output_dir.mkdir(parents=True, exist_ok=True)

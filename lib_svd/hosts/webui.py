@@ -63,6 +63,13 @@ class WebuiFolders:
         folders = [models / "svd", *named, *theirs, models / "Stable-diffusion"]
         return list(dict.fromkeys(self._make_absolute(folder) for folder in folders if folder))
 
+    def list_lora_dirs(self) -> list[Path]:
+        """List the folder that the user named for LoRAs (`--lora-dir`), or `models/Lora`."""
+        from modules import shared
+
+        named = getattr(shared.cmd_opts, "lora_dir", None)
+        return [self._make_absolute(named or self._find_models_path().absolute() / "Lora")]
+
     def find_output_dir(self) -> Path:
         """Take the user's folder for all pictures or for clips, or the host's for videos, else one beside its
         others.

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from lib_svd import video
 from lib_svd.animate import MOST_SHOWN, Load, Order, animate
+from lib_svd.checkpoints import add_loras
 from lib_svd.clip import Clip, Frames, SavedClip
 from lib_svd.errors import BadRequest
 from lib_svd.jobs.noting import note_clip
@@ -76,14 +77,15 @@ def make_orders(first: Order, setting: Setting, values: Sequence[object]) -> lis
     """
     made, family = [], first.checkpoint.family
     for value in values:
-        word = str(setting.write(value)).replace(" ", "_")
+        word = re.sub(r"[^\w.+-]+", "_", str(setting.write(value))).strip("_")
         to = first.to.append_word(word)
         video.check_output(to.out, None)
         request, notes = family.complete(
             first.request.replace(**{setting.name: value}), grid=first.checkpoint.size_grid
         )
-        notes = tuple(dict.fromkeys((*first.notes, *notes)))
-        made.append(replace(first, request=request, to=to, notes=notes))
+        checkpoint, lora, told = add_loras(first.checkpoint, request.lora)
+        notes = tuple(dict.fromkeys((*first.notes, *notes, *told)))
+        made.append(replace(first, request=request.replace(lora=lora), checkpoint=checkpoint, to=to, notes=notes))
     return made
 
 

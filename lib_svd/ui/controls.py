@@ -203,6 +203,7 @@ class Controls:
             self._build_row("guidance_ramp", "background")
             self._build_row("cache_interval", "guidance_low", "guidance_high")
             self._build_row("decode", "decode_chunk", "window")
+            self._build_row("lora")
 
     def _build_steering(self) -> None:
         with gr.Accordion("Last picture, and a mask of what moves", open=False, elem_id=f"{self._part}_steering"):
@@ -240,6 +241,8 @@ class Controls:
             return (gr.Radio if name == "fit" else gr.Dropdown)(
                 list(setting.choices.values()), value=setting.choices[value], **named
             )
+        if setting.kind is str:
+            return gr.Textbox(value, **named)
         low, high, step = Made.of(None).find_bounds(name)
         return gr.Slider(low, high, value=setting.kind(value), step=step, **named, **NO_RESET)
 

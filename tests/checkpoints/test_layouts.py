@@ -16,7 +16,7 @@ from lib_svd.checkpoints.diffusers_layout import DECODER, ENCODER, UNET, VISION,
 from lib_svd.checkpoints.load import load
 from lib_svd.checkpoints.native_layout import PARTS, UNUSED, split
 from lib_svd.checkpoints.recognise import recognise
-from lib_svd.checkpoints.strict import _trim_shape
+from lib_svd.checkpoints.strict import trim_shape
 from lib_svd.engine.config import DecoderConfig, EncoderConfig, NetworkConfigs, UNetConfig, VisionConfig
 from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.testing import write_checkpoint
@@ -145,7 +145,7 @@ def test_diffusers_layout_maps_one_to_one_at_full_size(diffusers_shapes: dict[st
     from_keys = [key for origin in mapped.values() for key in origin.keys]
     assert sorted(from_keys) == sorted(there)
     for key, origin in mapped.items():
-        assert _trim_shape(_move(origin, there)) == _trim_shape(native[key]), key
+        assert trim_shape(_move(origin, there)) == trim_shape(native[key]), key
 
 
 def _move(origin: Origin, shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:

@@ -171,6 +171,25 @@ CASES: dict[str, tuple[Make, str, str]] = {
         "LoRA",
         "complete",
     ),
+    "ControlNet of SVD": (
+        write_foreign(
+            "down_blocks.0.resnets.0.temporal_res_block.conv1.weight",
+            "controlnet_cond_embedding.conv_in.weight",
+            "controlnet_down_blocks.0.weight",
+        ),
+        "ControlNet for SVD",
+        "use an SVD",
+    ),
+    "ControlNeXt of SVD": (
+        write_foreign("embedding.0.weight", "down_res.0.conv1.weight", "mid_convs.0.0.weight"),
+        "ControlNeXt for SVD",
+        "use an SVD",
+    ),
+    "Framer": (
+        write_foreign("down_blocks.0.resnets.0.temporal_res_block.conv1.weight", "mask_token"),
+        "Framer",
+        "use an SVD",
+    ),
     "ControlNet": (write_foreign("control_model.input_blocks.0.0.weight"), "ControlNet", "complete SVD"),
     "IP-Adapter": (
         write_foreign("image_proj.proj.weight", "ip_adapter.1.to_k_ip.weight"),
@@ -319,6 +338,16 @@ def test_no_row_of_the_table_fits_an_svd_file() -> None:
 
     assert _matches(TEMPORAL, text)
     assert [kind.what for kind in FOREIGN if _matches(kind.pattern, text) and not _matches(kind.without, text)] == []
+
+
+@pytest.mark.parametrize("place", ["unet/diffusion_pytorch_model.safetensors", "", "a.safetensors"])
+def test_a_unet_of_generative_inbetweening_is_told_by_its_folder(tmp_path: Path, place: str) -> None:
+    folder = tmp_path / "svd_reverse_motion_with_attnflip"
+    write_narrow(folder / "unet" / "diffusion_pytorch_model.safetensors")
+    (folder / "unet" / "config.json").write_text("{}", "utf-8")
+    write_narrow(folder / "a.safetensors")
+    with pytest.raises(BadCheckpoint, match=r"is the UNet of Generative Inbetweening .*, which moves backwards"):
+        recognise(folder / place)
 
 
 def test_an_unknown_variant_is_refused(tmp_path: Path) -> None:

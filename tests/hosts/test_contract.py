@@ -155,6 +155,7 @@ def test_models_are_looked_for_in_folders_that_may_be_missing(host, tmp_path):
     assert all(isinstance(folder, Path) for folder in host.folders.list_model_dirs())
     host.folders.list_model_dirs().clear()
     assert host.folders.list_model_dirs()
+    assert all(isinstance(folder, Path) for folder in host.folders.list_lora_dirs())
 
 
 def test_an_option_that_nobody_set_is_as_the_table_has_it(host):

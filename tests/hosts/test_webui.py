@@ -237,6 +237,13 @@ def test_models_are_looked_for_in_our_folder_first_then_where_the_user_says_then
     ]
 
 
+def test_loras_are_looked_for_where_the_web_ui_has_them(stub, tmp_path):
+    host = find_host()
+    assert host.folders.list_lora_dirs() == [tmp_path / "models" / "Lora"]
+    stub.shared.cmd_opts.lora_dir = "more"
+    assert host.folders.list_lora_dirs() == [tmp_path / "more"]
+
+
 def test_models_are_found_in_every_folder_that_neo_names(stub_host, tmp_path):
     stub = stub_host("neo")
     stub.shared.cmd_opts.ckpt_dirs = [str(tmp_path / "ComfyUI" / "models" / name) for name in ("checkpoints", "unet")]

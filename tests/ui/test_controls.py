@@ -54,6 +54,7 @@ OTHER = ClipRequest(
     mask_means="stays",
     mask_edge=3,
     window=9,
+    lora="fog:0.5",
     elevation=-12.5,
     orbit=90.5,
     checkpoint="sv3d_p.safetensors",
