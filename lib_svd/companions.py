@@ -138,7 +138,7 @@ def _read(name: str, given: str, folders: Sequence[Path], *, anywhere: bool) -> 
         return None
     path = find_kept(given, folders) or (Path(given) if anywhere and Path(given).is_file() else None)
     if path is None:
-        raise BadPicture(f"{SETTINGS[name].called} {given} is not there any more: choose the picture again.")
+        raise BadPicture(f"{SETTINGS[name].called} {given} is not there: choose the picture again.")
     return images.read_picture(path)
 
 

@@ -33,7 +33,11 @@ LATENTS = "--from-latents kept.safetensors --checkpoint svd.safetensors --out ne
 CASES = {
     # settings; the words after `animate GOOD`, and what the sentence must hold
     "--frames 0": "--frames must be from 1 to 1024, not 0",
-    "--frames 21": "makes 5 frames and cannot make 21|set --frames to 20 at most|go on from the last frame",
+    "--frames 21 --window 21": "makes 5 frames and cannot make 21 at a time|set --window to 0, and it will make",
+    "--frames 6 --window 5 --cache-interval 2": "cannot reuse the inner stages|set --cache-interval to 1",
+    "--ending loop --cache-interval 2": "begins at another frame in each step|set --cache-interval to 1",
+    "--last-picture nothing.png": "--last-picture nothing.png is not there: choose the picture again",
+    "--mask notes.txt": "--mask notes.txt is a text file, not a picture",
     "--frames many": "--frames must be a number, not 'many'",
     "--num-frames 2.5": "--frames must be a whole number, not 2.5",
     "--fps 0": "--fps must be from 1 to 30, not 0",
@@ -354,10 +358,11 @@ def test_several_models_and_none_named_is_a_question(place, monkeypatch, nothing
     assert "lora.safetensors" not in ran.err  # it would be refused when named
 
 
-def test_more_frames_than_the_model_knows_is_a_warning(here, checkpoint, picture, lib_svd):
-    ran = lib_svd("animate", picture, "--checkpoint", checkpoint, "--frames", 6, "--steps", 1, "--out", "a.mp4")
+def test_more_frames_than_the_model_knows_at_a_time_is_a_warning(here, checkpoint, picture, lib_svd):
+    words = ("--frames", 6, "--window", 6, "--steps", 1, "--out", "a.mp4")
+    ran = lib_svd("animate", picture, "--checkpoint", checkpoint, *words)
     assert ran.code == 0
-    warning = "was trained on 5 frames; with 6 the motion may fall apart."
+    warning = "was trained on 5 frames; with 6 at a time the motion may fall apart."
     assert ran.err.count(warning) == 1
     assert ran.err.index(warning) < ran.err.index("Loading")
     assert "6 frames of 96x64" in ran.out

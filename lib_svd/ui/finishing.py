@@ -124,7 +124,9 @@ class FinishPanel:
         if setting.kind is bool:
             return gr.Checkbox(setting.default, **said)
         if setting.name in OFFERED:
-            choices = self._list_offered(setting)
+            choices = (
+                [NONE] if setting.name == "deflicker" else self._list_offered(setting)
+            )  # models are not looked for
             return gr.Dropdown(choices, value=NONE, allow_custom_value=setting.name == "smooth", **said)
         if setting.choices is not None:
             return gr.Dropdown(list(setting.choices.values()), value=setting.choices[setting.default], **said)
