@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import asyncio
 import html
 import importlib
 import logging
@@ -121,24 +120,6 @@ def submit_box(toprow: Any) -> None:
     with gr.Row(render=False) as toprow.submit_box:
         gr.Button(elem_id=f"{toprow.id_part}_skip")
         toprow.submit = gr.Button(elem_id=f"{toprow.id_part}_generate")
-
-
-@pytest.fixture(autouse=True)
-def closes_loops(monkeypatch) -> Iterator[None]:
-    """gradio 6 opens an event loop for a page that is built outside of one, and leaves it open (`safe_get_lock`)."""
-    opened: list[asyncio.AbstractEventLoop] = []
-    new = asyncio.new_event_loop
-
-    def open_loop() -> asyncio.AbstractEventLoop:
-        opened.append(new())
-        return opened[-1]
-
-    monkeypatch.setattr(asyncio, "new_event_loop", open_loop)
-    yield
-    for loop in opened:
-        loop.close()
-    if opened:
-        asyncio.set_event_loop(None)
 
 
 @pytest.fixture

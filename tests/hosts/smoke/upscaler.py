@@ -31,5 +31,6 @@ def write_upscaler(folder: Path) -> Path:
             weight[:, :, 1, 1] = torch.eye(to, of)
         tensors |= {f"{name}.weight": weight, f"{name}.bias": torch.zeros(to)}
     path = folder / f"{NAME}.pth"
-    torch.save(tensors, path)
+    # A1111's check of pickles does not know all that a PyTorch newer than its own puts into a zip, and refuses it.
+    torch.save(tensors, path, _use_new_zipfile_serialization=False)
     return path
