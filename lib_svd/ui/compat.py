@@ -6,14 +6,14 @@ import base64
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from functools import reduce, wraps
+from functools import wraps
 from inspect import signature
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from PIL import Image, ImageChops
+from PIL import Image
 
 from lib_svd.errors import BadPicture
 from lib_svd.images.read import MAX_PIXELS, open_picture
@@ -129,32 +129,6 @@ def make_picture_box(elem_id: str, **how: Any) -> Any:
         preprocess.svd_decode = decode  # type: ignore[attr-defined]
         gr.Image.preprocess = preprocess
     return gr.Image(elem_id=elem_id, type="pil", image_mode=None, **how)
-
-
-def make_painter(elem_id: str, **how: Any) -> Any:
-    """Make a picture that can be painted on, for `read_painted`; white is what is painted with."""
-    if VERSION == 3:
-        return gr.Image(elem_id=elem_id, type="pil", source="upload", tool="sketch", brush_color="#ffffff", **how)
-    brush = gr.Brush(colors=["#ffffff"], color_mode="fixed")
-    return gr.ImageEditor(elem_id=elem_id, type="pil", sources=(), brush=brush, eraser=gr.Eraser(), **how)
-
-
-def read_painted(value: Any) -> Image.Image | None:
-    """Give a mask, RGB, white where something was painted; None: nothing was."""
-    if not isinstance(value, dict):
-        return None
-    if "mask" in value:  # gradio 3
-        mask = value["mask"].convert("L")
-    else:
-        layers = [layer.convert("RGBA").getchannel("A") for layer in value.get("layers") or ()]
-        mask = reduce(ImageChops.lighter, layers) if layers else Image.new("L", (1, 1))
-    painted = mask.point([0] * 128 + [255] * 128)
-    return painted.convert("RGB") if painted.getbbox() else None
-
-
-def show_in_painter(picture: Image.Image) -> Any:
-    """Give what a painter shows when this picture is to be painted on."""
-    return picture if VERSION == 3 else {"background": picture, "layers": [], "composite": None}
 
 
 def check_picture(given: Image.Image | BadPicture) -> Image.Image:

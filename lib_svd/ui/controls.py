@@ -212,7 +212,7 @@ class Controls:
                 for name in NAMED:
                     label = SETTINGS[name].label
                     self._by_name[name] = make_companion_box(f"{self._part}_{name}", label)
-            self.painting = Painting(self._part, self["mask"])
+            Painting(self._part, self["mask"])
             self._build_row("mask_means", "mask_edge")
 
     def _build_speed(self, name: str) -> Any:

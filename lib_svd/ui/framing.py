@@ -48,7 +48,6 @@ class Framing:
 
     Attributes:
         picture: to be animated.
-        seen: as the model will see it.
     """
 
     def __init__(self, studio: Studio, part: str) -> None:
@@ -56,7 +55,7 @@ class Framing:
         shown = {"height": 300, "min_width": 200, **LOSSLESS, **NO_SHARING}  # lossless: a clip may go on from here
         with gr.Row(elem_id=f"{part}_pictures"):
             self.picture = make_picture_box(f"{part}_picture", label="Picture", **UPLOADS, **shown)
-            self.seen = make_picture_box(f"{part}_seen", label="What the model will see", interactive=False, **shown)
+            self._seen = make_picture_box(f"{part}_seen", label="What the model will see", interactive=False, **shown)
         self._note = make_html(elem_id=f"{part}_seen_note", elem_classes=["svd-status"])
         with gr.Row(elem_classes=["svd-buttons"]):
             self._shapes = {(x, y): self._make_button(f"{x}:{y}", f"shape_{x}_{y}") for x, y in SHAPES}
@@ -68,7 +67,7 @@ class Framing:
         """Let the preview follow the controls, and the buttons move them."""
         self._controls = controls
         given = [self.picture, *(controls[name] for name in ASKED)]
-        shown, view = [self.seen, self._note], [controls[name] for name in VIEW]
+        shown, view = [self._seen, self._note], [controls[name] for name in VIEW]
         # A button that changes nothing is answered too: what was said of a closer crop goes then.
         asked = [*(component.change for component in given), self._largest.click]
         answer(f"{self._part}_preview", asked, self.preview, given, shown)

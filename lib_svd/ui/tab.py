@@ -175,7 +175,6 @@ class Tab:
         self._queueing.wire(self._queue_tab, controls)
         self._enqueue.click(fn=self.enqueue, inputs=asked[1:], outputs=[self._status], **QUIET)
         self.framing.wire(controls)
-        controls.painting.wire(self.framing.seen)
         self._gallery.select(fn=self.select, inputs=[self._made], outputs=[self._frame], **QUIET)
         self._continue.click(fn=_take_frame, inputs=[self._frame], outputs=[self.framing.picture], **QUIET)
         moved = [self._presets.wire(controls), self._from_file.wire(controls)]

@@ -25,9 +25,8 @@ def opened(tab: Page, picture: Path) -> Page:
 def paint(tab: Page) -> None:
     """A stroke across the middle of what the model will see."""
     find_part(tab, "paint").click()
-    canvas = find_part(tab, "painter", "canvas").last
+    canvas = find_part(tab, "painter", "canvas")
     expect(canvas).to_be_visible()
-    tab.wait_for_timeout(1000)  # gradio's editors draw themselves after they are shown
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     assert box is not None
@@ -37,7 +36,6 @@ def paint(tab: Page) -> None:
     for way in range(-40, 41, 8):
         tab.mouse.move(x + way, y)
     tab.mouse.up()
-    tab.wait_for_timeout(1000)  # the stroke is sent after it ends
 
 
 def test_a_mask_is_painted_over_the_crop_and_the_clip_keeps_it(opened: Page, served: Served) -> None:
@@ -52,6 +50,18 @@ def test_a_mask_is_painted_over_the_crop_and_the_clip_keeps_it(opened: Page, ser
 
     (name,) = {read_infotext(clip).partition("SVD mask: ")[2].partition(",")[0] for clip in newest(served)}
     assert (served.folder / "pictures" / name).is_file()
+
+
+def test_without_a_picture_or_a_stroke_it_is_said_what_to_do_first(tab: Page, picture: Path) -> None:
+    find_part(tab, "steering").get_by_text("Last picture, and a mask of what moves").click()
+    find_part(tab, "paint").click()
+    expect(find_part(tab, "paint_note")).to_contain_text("There is no picture yet: choose one above")
+    choose_picture(tab, picture)
+    find_part(tab, "paint").click()
+    expect(find_part(tab, "painter", "canvas")).to_be_visible()
+    find_part(tab, "painted").click()
+    expect(find_part(tab, "paint_note")).to_contain_text("Nothing is painted yet")
+    assert tab.locator("#svd_clip_mask img").count() == 0
 
 
 def test_a_clip_between_two_pictures_is_ordered_on_the_page(opened: Page, served: Served, picture: Path) -> None:

@@ -1,0 +1,143 @@
+"""What the controls of docs/control.md do to clips of the demo: python -m benchmarks.control
+
+Five pictures, three seeds: the seam of a seamless loop, of windows over time, and of a clip between two pictures, each
+over the median step from frame to frame; and how much moves outside a mask. Prints one JSON row to stdout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, ImageDraw, ImageFilter
+
+from benchmarks.clip import find_revision, name_device, say
+from lib_svd.animate import Destination, animate, order
+from lib_svd.checkpoints import DEMO, load, recognise
+from lib_svd.clip import Frames
+from lib_svd.engine.windows import place_windows
+from lib_svd.hosts.standalone import make_standalone_host
+from lib_svd.request import ClipRequest
+from training.scenes import draw_scene
+
+LIGHTHOUSE = Path(__file__).parents[1] / "examples" / "lighthouse.jpg"
+SIZE = {"width": 80, "height": 48}
+Steps = npt.NDArray[np.float64]
+Make = Callable[..., Frames]
+
+
+def main() -> None:
+    """Measure, and print the row."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = [*_list_pictures(options.pictures)]
+        make = _prepare(Path(folder))
+        seeds = range(1, options.seeds + 1)
+        lines = [_summarise("loop", [_measure_loop(make, each, seed) for each in pictures for seed in seeds])]
+        for count in (50, 100):
+            lines.append(_summarise(f"{count} frames", [_measure_joins(make, each, count) for each in pictures]))
+        lines.append(_summarise("two pictures", [_measure_meeting(make, *pair) for pair in pairwise(pictures)]))
+        for name in ("half", "disc", "hole"):
+            mask = _draw_mask(name)
+            lines.append(_summarise(f"mask, {name}", [_measure_mask(make, each, mask) for each in pictures]))
+    about = {"date": date.today().isoformat(), "revision": find_revision(), "device": "cpu"}
+    about |= {"device_name": name_device("cpu"), "torch": torch.__version__, "pictures": len(pictures)}
+    print(json.dumps({"kind": "control", **about, "seeds": options.seeds, "lines": lines}))
+
+
+def _list_pictures(count: int) -> Iterator[Image.Image]:
+    yield Image.open(LIGHTHOUSE).convert("RGB")
+    rng = np.random.default_rng(7)
+    for _ in range(count - 1):
+        drawn = np.asarray(draw_scene(rng), np.float64)
+        yield Image.fromarray(np.clip(drawn * (255 if drawn.max() <= 1 else 1), 0, 255).astype(np.uint8))
+
+
+def _prepare(folder: Path) -> Make:
+    host, checkpoint = make_standalone_host("cpu", output_dir=folder), recognise(DEMO)
+    svd = load(checkpoint, host)
+    count = 0
+
+    def make(
+        picture: Image.Image, mask: Image.Image | None = None, last: Image.Image | None = None, **given: Any
+    ) -> Frames:
+        nonlocal count
+        count += 1
+        for name, each in (("mask", mask), ("last_picture", last)):
+            if each is not None:
+                given[name] = str(folder / f"{count}-{name}.png")
+                each.save(given[name])
+        request = ClipRequest(**{"seed": 1, **SIZE, **given})
+        made = order(request, picture, checkpoint, Destination(out=folder / f"{count}.mp4"))
+        say(f"clip {count}: {given}")
+        return animate(made, host, lambda *_: svd).clip.frames
+
+    return make
+
+
+def _measure_steps(frames: Frames) -> Steps:
+    return np.abs(np.diff(frames.astype(np.float64), axis=0)).mean((1, 2, 3))
+
+
+def _measure_loop(make: Make, picture: Image.Image, seed: int) -> float:
+    frames = make(picture, ending="loop", seed=seed)
+    seam = float(np.abs(frames[-1].astype(np.float64) - frames[0]).mean())
+    return seam / float(np.median(_measure_steps(frames)))
+
+
+def _measure_joins(make: Make, picture: Image.Image, num_frames: int) -> float:
+    """The largest step where a window begins or ends, over the median step."""
+    steps = _measure_steps(make(picture, num_frames=num_frames))
+    ends = {int(end) for window in place_windows(num_frames, 8) for end in (window[0] - 1, window[-1])}
+    return max(float(steps[end]) for end in ends if 0 <= end < len(steps)) / float(np.median(steps))
+
+
+def _measure_meeting(make: Make, first: Image.Image, last: Image.Image) -> float:
+    """How far the last frame is from the last picture, over how far the VAE alone is: 1 is as near as it can."""
+    small = last.resize((SIZE["width"], SIZE["height"]), Image.Resampling.LANCZOS)
+    ends, alone = (frames.astype(np.float64) for frames in (make(first, last=small), make(small)))
+    target = np.asarray(small, np.float64)
+    return float(np.sqrt(np.square(ends[-1] - target).mean() / np.square(alone[0] - target).mean()))
+
+
+def _measure_mask(make: Make, picture: Image.Image, mask: Image.Image) -> float:
+    frames = make(picture, mask=mask, mask_edge=4, motion_bucket_id=200).astype(np.float64)
+    moved = np.abs(np.diff(frames, axis=0)).mean((0, 3))
+    inside, outside = np.asarray(mask) > 0, np.asarray(mask.filter(ImageFilter.MaxFilter(9))) == 0  # beyond the edge
+    return float(moved[outside].mean() / moved[inside].mean())
+
+
+def _draw_mask(kind: str) -> Image.Image:
+    mask = Image.new("L", (80, 48))
+    drawing = ImageDraw.Draw(mask)
+    if kind == "half":
+        drawing.rectangle((0, 0, 39, 48), fill=255)
+    elif kind == "disc":
+        drawing.ellipse((4, 4, 44, 44), fill=255)
+    else:
+        drawing.rectangle((0, 0, 80, 48), fill=255)
+        drawing.rectangle((36, 4, 76, 44), fill=0)
+    return mask
+
+
+def _summarise(what: str, values: list[float]) -> dict[str, Any]:
+    worst, median = max(values), statistics.median(values)
+    say(f"{what}: median {median:.3f}, at most {worst:.3f}, of {len(values)}")
+    return {"what": what, "clips": len(values), "median": round(median, 3), "most": round(worst, 3)}
+
+
+if __name__ == "__main__":
+    main()
