@@ -26,13 +26,13 @@ def serve(port: int, models: Path, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     sample = animate.sample
 
-    def wait_and_sample(run, clip):
+    def wait_and_sample(run, *given):
         while (folder / "hang").exists():
             (folder / "sampling").touch()
             if run.host.queue.is_interrupted():
                 raise Interrupted("Stopped.")
             time.sleep(0.02)
-        return sample(run, clip)
+        return sample(run, *given)
 
     animate.sample = wait_and_sample
     queue.MOST_WAITING, queue.USUAL = int(os.environ.get("SVD_MOST", queue.MOST_WAITING)), 1.0

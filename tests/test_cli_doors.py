@@ -24,7 +24,7 @@ def test_several_pictures_are_animated_from_one_loading(here, checkpoint, pictur
     (here / "b").mkdir()
     save_picture(here / "b" / picture.name, 96, 64)
     loads: list[str] = []
-    monkeypatch.setattr("lib_svd.studio.load", count_calls("lib_svd.studio.load", loads))
+    monkeypatch.setattr("lib_svd.studio.load_rest", count_calls("lib_svd.studio.load_rest", loads))
     ran = lib_svd("animate", picture, here / "b" / picture.name, "--checkpoint", checkpoint, "--seed", 5, "--count", 2,
                   *SMALL)  # fmt: skip
     assert ran.code == 0, ran.err

@@ -30,8 +30,8 @@ HANG_IN_DECODER = """
 import time
 from lib_svd.engine.vae import VaeDecoder
 steps = VaeDecoder.decode_steps
-def hanging(*given):
-    for step in steps(*given):
+def hanging(*given, **how):
+    for step in steps(*given, **how):
         yield step
         if step.number > 3:
             print("decoding", flush=True)
@@ -43,11 +43,11 @@ import time
 from pathlib import Path
 from lib_svd.engine.vae import VaeDecoder
 steps = VaeDecoder.decode_steps
-def waiting(*given):
+def waiting(*given, **how):
     Path("ready", sys.argv[-1]).touch()
     while len(list(Path("ready").iterdir())) < 2:
         time.sleep(0.01)
-    return steps(*given)
+    return steps(*given, **how)
 VaeDecoder.decode_steps = waiting
 """
 

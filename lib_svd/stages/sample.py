@@ -18,10 +18,10 @@ from lib_svd.engine.unet import UNet
 from lib_svd.errors import OutOfMemory
 from lib_svd.stages.plan import plan_sampling
 from lib_svd.stages.run import Run
-from lib_svd.stages.steer import Steered, Steering
+from lib_svd.stages.steer import UNSTEERED, Steered, Steering
 
 
-def sample(run: Run, clip: Conditioning, steering: Steering) -> Tensor:
+def sample(run: Run, clip: Conditioning, steering: Steering = UNSTEERED) -> Tensor:
     """Sample latents [T, 4, h, w], float32 on the CPU.
 
     Raises:

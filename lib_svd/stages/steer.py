@@ -30,6 +30,9 @@ class Steering:
     moves: Tensor | None = None  # the mask, [H, W]: 1 where it may move, 0 where not
 
 
+UNSTEERED = Steering()
+
+
 def prepare_steering(
     run: Run, clip: Conditioning, image: Tensor, last: Tensor | None, moves: Tensor | None
 ) -> Steering:

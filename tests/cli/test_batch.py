@@ -87,8 +87,8 @@ def test_clips_below_the_pictures_are_not_taken_for_pictures(run, here, lib_svd,
 
 def test_the_model_is_loaded_once_and_nothing_is_made_twice(run, monkeypatch):
     loads = []
-    load = studio.load
-    monkeypatch.setattr(studio, "load", lambda *given: loads.append(given) or load(*given))
+    load = studio.load_rest
+    monkeypatch.setattr(studio, "load_rest", lambda *given: loads.append(given) or load(*given))
     first = run()[1]
     after = snapshot(Path("out"))
     code, second, _ = run()
@@ -161,7 +161,13 @@ def test_rows_that_are_alike_are_several_clips_with_seeds_of_their_own(run):
 
 def test_every_mistake_of_a_table_is_said_before_anything_is_loaded(pictures, checkpoint, lib_svd, monkeypatch):
     monkeypatch.setattr("lib_svd.batch.item.images.read_picture", lambda *_: pytest.fail("a picture was read"))
-    table(picture="cat 9.PNG|none.png|cat 10.png|cat 10.png", Motion="900|||", haste="||1|", Frames="|||500")
+    table(
+        picture="cat 9.PNG|none.png|cat 10.png|cat 10.png",
+        Motion="900|||",
+        haste="||1|",
+        Frames="|||500",
+        Window="|||500",
+    )
     ran = lib_svd("batch", "in", "--checkpoint", checkpoint, "--csv", "s.csv", "--out-dir", "out")
     assert ran.code == 2
     said = ran.err.splitlines()

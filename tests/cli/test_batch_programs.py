@@ -18,13 +18,13 @@ import sys, time
 from pathlib import Path
 import lib_svd.animate as recipe
 sample = recipe.sample
-def hanging(run, clip):
+def hanging(run, *given):
     Path("sampling").touch()
     while Path("hang").exists():
         if run.host.queue.is_interrupted():
             raise KeyboardInterrupt
         time.sleep(0.01)
-    return sample(run, clip)
+    return sample(run, *given)
 recipe.sample = hanging
 """
 """A batch that samples nothing as long as there is a file `hang`."""
