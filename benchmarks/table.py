@@ -27,6 +27,7 @@ KINDS = (
     "formats",
     "soak",
     "queued",
+    "control",
 )
 
 Row = Mapping[str, Any]
@@ -62,6 +63,7 @@ def make_tables(kept: Iterable[Row]) -> dict[str, str]:
         "cpu": _make_table([row for row in clips if row["device"] == "cpu"], {**CONDITIONS, **RATIOS, **SAME}),
         "choices": _make_table(choices, {**CONDITIONS, **CHOICE}),
         **{kind: _make_table(_list_lines(kept, kind), {**MACHINE, **columns}) for kind, columns in BY_LINE.items()},
+        "control": _make_table(_list_lines(kept, "control"), {**MACHINE, **CONTROL}),
         "queued": _make_table([row for row in kept if row["kind"] == "queued"], {**MACHINE, **QUEUED}),
         "ladder": _make_table(measure_ladder(), LADDER),
         "growth": _make_table(measure_growth(), GROWTH),
@@ -212,6 +214,12 @@ PRESSED: Columns = {
     "CPU time over before": lambda row: f"{row['cpu_ratio']:.2f}",
     "headers read": lambda row: f"{row['headers']:.0f}, before {row['headers_before']:.0f}",
     "folders read": lambda row: f"{row['folders']:.0f}, before {row['folders_before']:.0f}",
+}
+CONTROL: Columns = {
+    "what": lambda row: row["what"],
+    "clips": lambda row: str(row["clips"]),
+    "median": lambda row: f"{row['median']:.3f}",
+    "at most": lambda row: f"{row['most']:.3f}",
 }
 SMOOTHING: Columns = {
     "ffmpeg": lambda row: row["ffmpeg"],

@@ -97,9 +97,3 @@ def turn_in_time(denoise: Denoise, num_frames: int) -> Denoise:
         return denoised
 
     return denoise_turned
-
-
-def begin_at_rest(latents: Tensor) -> Tensor:
-    """Let a closed clip [T, ...] begin where its frames differ least from one to the next: that is its seam then."""
-    apart = (latents - latents.roll(1, 0)).flatten(1).square().mean(1)
-    return latents.roll(-int(apart.argmin()), 0)

@@ -30,7 +30,14 @@ def decode(run: Run, latents: Tensor, moves: Tensor | None = None) -> Frames:
         frames = np.concatenate([_decode(run, part, 0) for part in latents.split(run.request.decode_chunk)])
     else:
         frames = _decode(run, latents, run.request.decode_chunk)
-    return frames if moves is None else hold_frames(frames, moves)
+    frames = frames if moves is None else hold_frames(frames, moves)
+    return begin_at_rest(frames) if run.request.ending == "loop" else frames
+
+
+def begin_at_rest(frames: Frames) -> Frames:
+    """Let a closed clip [T, H, W, 3] begin where it differs least from one frame to the next: that is its seam then."""
+    apart = [float(np.abs(frames[i].astype(np.float32) - frames[i - 1]).mean()) for i in range(len(frames))]
+    return cast(Frames, np.roll(frames, -int(np.argmin(apart)), 0))
 
 
 def hold_frames(frames: Frames, moves: Tensor) -> Frames:

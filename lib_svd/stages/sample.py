@@ -54,7 +54,7 @@ def _sample_within(run: Run, clip: Conditioning, steering: Steering, halves: boo
         for step in SAMPLERS[r.sampler](denoise, x, sigmas, lambda: run.draw_noise(*shape).to(device)):
             x = step.x
             steered.report(step.number, partial(make_preview, step, run.svd.family.latent_rgb))
-    return steered.finish(x.cpu())
+    return x.cpu()
 
 
 def make_preview(step: Step, latent_rgb: Sequence[Sequence[float]] = ()) -> Image.Image:

@@ -13,7 +13,7 @@ from torch import Tensor
 from lib_svd.engine.conditioning import Conditioning
 from lib_svd.engine.samplers import Denoise
 from lib_svd.engine.steering import hold_still, meet_between, shrink_mask
-from lib_svd.engine.windows import begin_at_rest, denoise_in_windows, place_windows, repeat_noise, turn_in_time
+from lib_svd.engine.windows import denoise_in_windows, place_windows, repeat_noise, turn_in_time
 from lib_svd.progress import Preview, Progress, Stage
 from lib_svd.stages.condition import condition, encode_still
 from lib_svd.stages.run import Run
@@ -97,10 +97,6 @@ class Steered:
         """Report that a step is whole; raises Interrupted where the user stops it."""
         self._number, self._begun = number, 0
         self._report(number * self._evaluations, preview)
-
-    def finish(self, latents: Tensor) -> Tensor:
-        """Give the clip's latents as they are to be decoded."""
-        return begin_at_rest(latents) if self._is_loop else latents
 
     def _spread(self, denoise: Denoise) -> Denoise:
         """Let a denoiser of a window be one of the whole clip."""

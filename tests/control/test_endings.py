@@ -13,6 +13,7 @@ from lib_svd.finish.finishing import is_loop
 from lib_svd.jobs import reopen_clip
 from lib_svd.progress import Stage
 from lib_svd.request import ClipRequest
+from lib_svd.stages.decode import begin_at_rest
 from lib_svd.stages.plan import plan_sampling
 from lib_svd.studio import Studio
 from lib_svd.testing import FakeQueue, make_fake_host
@@ -84,3 +85,9 @@ def test_sampling_a_longer_clip_takes_no_more_memory(device) -> None:
         plans.append(plan_sampling(demo.configs, request, window, torch.float16, device, room=10**12))
 
     assert plans[0] == plans[1] == plans[2]
+
+
+def test_a_loop_begins_where_it_moves_least() -> None:
+    ring = np.array([0, 30, 40, 41, 70], np.uint8).reshape(-1, 1, 1, 1)
+
+    assert begin_at_rest(ring).flatten().tolist() == [41, 70, 0, 30, 40]

@@ -16,7 +16,7 @@ from lib_svd.engine.precond import Denoiser
 from lib_svd.engine.samplers import SAMPLERS
 from lib_svd.engine.unet import UNet
 from lib_svd.engine.vae import VaeDecoder
-from lib_svd.engine.windows import begin_at_rest, denoise_in_windows, place_windows, repeat_noise, turn_in_time
+from lib_svd.engine.windows import denoise_in_windows, place_windows, repeat_noise, turn_in_time
 from tests.engine.closeness import assert_close
 from tests.engine.narrow import PLAIN, TWO_LEVELS, UNET, fill
 
@@ -183,9 +183,3 @@ def test_a_decoder_that_does_not_look_along_time_decodes_a_ring_too() -> None:
     *_, ring = decoder.decode_steps(z, 2, closed=True)
 
     assert_close(torch.cat(list(ring.clip)), torch.cat(list(decoder.decode_frames(z, 3))), max_abs=1e-5)
-
-
-def test_a_loop_begins_where_it_moves_least() -> None:
-    ring = torch.tensor([0.0, 3.0, 4.0, 4.1, 7.0]).view(-1, 1)
-
-    assert begin_at_rest(ring).flatten().tolist() == pytest.approx([4.1, 7.0, 0.0, 3.0, 4.0])
