@@ -33,12 +33,13 @@ class Driver:
         self.page.wait_for_selector(f"#tab_{part}", state="visible")
 
     def reload_ui(self) -> None:
-        """Press Reload UI, and wait for the new page."""
+        """Press Reload UI, and wait for the new page, and for the routes that extensions add once it is there."""
         self.open("settings")
         self.page.click("#settings_restart_gradio")
         self.page.wait_for_selector("h1:has-text('Reloading')")
         self.page.wait_for_selector("#txt2img_generate", timeout=60_000)
         self.page.wait_for_function("Object.keys(opts).length > 0")
+        self.page.wait_for_function("fetch('/probe/state').then((answer) => answer.ok)", polling=200)
 
     def shown_tab(self) -> str:
         return self.page.evaluate("get_uiCurrentTabContent().id").removeprefix("tab_")
