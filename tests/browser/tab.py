@@ -14,6 +14,7 @@ from lib_svd.request import ClipRequest
 
 SHOTS = os.environ.get("SVD_SCREENSHOTS")  # a folder for pictures of the page, to look at
 LONG = 100  # steps; time enough to stop
+EVALUATIONS = 3 * LONG  # of the network for the clip of `choose_long_clip`, which is made in three windows
 FEW = 4  # steps; enough for a test that is about something else
 
 

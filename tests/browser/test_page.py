@@ -16,8 +16,8 @@ from lib_svd.infotext import read_infotext
 from lib_svd.jobs import history
 from lib_svd.request import ClipRequest
 from tests.browser.tab import (
+    EVALUATIONS,
     FEW,
-    LONG,
     choose,
     choose_long_clip,
     choose_model,
@@ -309,7 +309,7 @@ def test_a_clip_is_stopped(tab, served, picture, how):
     choose_long_clip(tab, picture)
     clips = len(list(served.folder.glob("*.mp4")))
     find_part(tab, "generate").click()
-    expect(tab.locator(".progressDiv")).to_contain_text(re.compile(rf"Sampling \d+/{LONG}: \d+ %.* left"))
+    expect(tab.locator(".progressDiv")).to_contain_text(re.compile(rf"Sampling \d+/{EVALUATIONS}: \d+ %.* left"))
     expect(tab.locator(".livePreview")).to_be_visible()
     preview, room = tab.locator(".livePreview").bounding_box(), find_part(tab, "gallery").bounding_box()
     assert preview["height"] <= room["height"]

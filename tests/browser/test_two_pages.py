@@ -7,9 +7,9 @@ import re
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Served
-from tests.browser.tab import LONG, choose_long_clip, choose_picture, find_part, read_request, set_number
+from tests.browser.tab import EVALUATIONS, choose_long_clip, choose_picture, find_part, read_request, set_number
 
-SAMPLING = re.compile(rf"Sampling \d+/{LONG}")
+SAMPLING = re.compile(rf"Sampling \d+/{EVALUATIONS}")
 
 
 def begin(page: Page, told: re.Pattern[str] | str) -> None:
