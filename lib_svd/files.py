@@ -78,7 +78,8 @@ def publish(hidden: Path, target: Path) -> None:
     except OSError:  # FAT, some network disks: no links; if something else is wrong, this meets it again and says so
         _claim(hidden, target)
     else:
-        hidden.unlink()
+        with suppress(OSError):  # it has its name; the hidden one goes with its folder, or at the next start
+            hidden.unlink()
 
 
 def _rename(hidden: Path, target: Path) -> None:

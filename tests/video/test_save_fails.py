@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lib_svd import files
 from lib_svd.clip import SavedClip
 from lib_svd.errors import ClipNotSaved, EncodeFailed
-from lib_svd.files import publish
+from lib_svd.files import finish_left, make_hidden_names, publish, publish_together
 from lib_svd.video import Encoding, probe, save, save_frames
 from lib_svd.video.encode import encode
 from lib_svd.video.ffmpeg import FfmpegFailed
@@ -388,3 +389,24 @@ def test_a_name_that_was_claimed_in_vain_is_given_back(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         publish(tmp_path / "hidden", tmp_path / "clip.mp4")
     assert list_names(tmp_path) == ["hidden"]
+
+
+def test_files_that_have_their_names_keep_them_where_the_hidden_ones_cannot_be_removed(tmp_path, monkeypatch):
+    """A disk that turns read-only between the two: no clip loses its settings, and none is there twice."""
+    unlink = os.unlink
+
+    def refuse(path, **how):
+        if Path(path).name.startswith("unfinished"):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        unlink(path, **how)
+
+    with monkeypatch.context() as patched, make_hidden_names(tmp_path) as hidden:
+        for suffix in (".txt", ".mp4"):
+            hidden(suffix).write_text(suffix)
+        patched.setattr(os, "unlink", refuse)
+        names = publish_together([hidden(".txt"), hidden(".mp4")], tmp_path / "a.mp4")
+
+    monkeypatch.setattr(files, "is_left", lambda folder: folder.is_dir())
+    finish_left(tmp_path)
+    assert [name.name for name in names] == ["a.txt", "a.mp4"]
+    assert {name: (tmp_path / name).read_text() for name in list_names(tmp_path)} == {"a.mp4": ".mp4", "a.txt": ".txt"}
