@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageFilter
 
 from benchmarks.clip import find_revision, name_device, say
 from lib_svd.animate import Destination, animate, order
@@ -28,11 +27,11 @@ from lib_svd.clip import Frames
 from lib_svd.engine.windows import place_windows
 from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.request import ClipRequest
+from tests.control.clips import MASKS, draw_mask, measure_seam, measure_steps
 from training.scenes import draw_scene
 
 LIGHTHOUSE = Path(__file__).parents[1] / "examples" / "lighthouse.jpg"
 SIZE = {"width": 80, "height": 48}
-Steps = npt.NDArray[np.float64]
 Make = Callable[..., Frames]
 
 
@@ -50,8 +49,8 @@ def main() -> None:
         for count in (50, 100):
             lines.append(_summarise(f"{count} frames", [_measure_joins(make, each, count) for each in pictures]))
         lines.append(_summarise("two pictures", [_measure_meeting(make, *pair) for pair in pairwise(pictures)]))
-        for name in ("half", "disc", "hole"):
-            mask = _draw_mask(name)
+        for name in MASKS:
+            mask = draw_mask(name)
             lines.append(_summarise(f"mask, {name}", [_measure_mask(make, each, mask) for each in pictures]))
     about = {"date": date.today().isoformat(), "revision": find_revision(), "device": "cpu"}
     about |= {"device_name": name_device("cpu"), "torch": torch.__version__, "pictures": len(pictures)}
@@ -88,19 +87,14 @@ def _prepare(folder: Path) -> Make:
     return make
 
 
-def _measure_steps(frames: Frames) -> Steps:
-    return np.abs(np.diff(frames.astype(np.float64), axis=0)).mean((1, 2, 3))
-
-
 def _measure_loop(make: Make, picture: Image.Image, seed: int) -> float:
     frames = make(picture, ending="loop", seed=seed)
-    seam = float(np.abs(frames[-1].astype(np.float64) - frames[0]).mean())
-    return seam / float(np.median(_measure_steps(frames)))
+    return measure_seam(frames) / float(np.median(measure_steps(frames)))
 
 
 def _measure_joins(make: Make, picture: Image.Image, num_frames: int) -> float:
     """The largest step where a window begins or ends, over the median step."""
-    steps = _measure_steps(make(picture, num_frames=num_frames))
+    steps = measure_steps(make(picture, num_frames=num_frames))
     ends = {int(end) for window in place_windows(num_frames, 8) for end in (window[0] - 1, window[-1])}
     return max(float(steps[end]) for end in ends if 0 <= end < len(steps)) / float(np.median(steps))
 
@@ -118,19 +112,6 @@ def _measure_mask(make: Make, picture: Image.Image, mask: Image.Image) -> float:
     moved = np.abs(np.diff(frames, axis=0)).mean((0, 3))
     inside, outside = np.asarray(mask) > 0, np.asarray(mask.filter(ImageFilter.MaxFilter(9))) == 0  # beyond the edge
     return float(moved[outside].mean() / moved[inside].mean())
-
-
-def _draw_mask(kind: str) -> Image.Image:
-    mask = Image.new("L", (80, 48))
-    drawing = ImageDraw.Draw(mask)
-    if kind == "half":
-        drawing.rectangle((0, 0, 39, 48), fill=255)
-    elif kind == "disc":
-        drawing.ellipse((4, 4, 44, 44), fill=255)
-    else:
-        drawing.rectangle((0, 0, 80, 48), fill=255)
-        drawing.rectangle((36, 4, 76, 44), fill=0)
-    return mask
 
 
 def _summarise(what: str, values: list[float]) -> dict[str, Any]:

@@ -164,13 +164,13 @@ def animate(order: Order, host: Host, load: Load = load) -> SavedClip:
         run = Run(load(order.checkpoint, host), order.request, host)
         with torch.inference_mode(), run.compile_inside():
             with run.time_stage("condition"):
-                image = images.convert_to_tensor(order.picture.image)
+                image, moves = images.convert_to_tensor(order.picture.image), order.companions.moves
                 clip = condition(run, image)
-                steering = prepare_steering(run, clip, image, order.companions.last_image, order.companions.moves)
+                steering = prepare_steering(run, clip, image, order.companions.last_image, moves)
             with run.time_stage("sample"):
                 latents = sample(run, clip, steering)
             infotext = add_source(order.request.write_infotext(), order.source)
-            moves, again = order.companions.moves, _write_command(order.checkpoint, order.to)
+            again = _write_command(order.checkpoint, order.to)
             _save_wanted(run, latents, infotext, moves, order.to.latents_path)
             with keep_latents(latents, infotext, order.to.out, again, moves) as out:
                 return _decode_and_save(run, latents, moves, order.to.rename(out), order.source, order.notes)

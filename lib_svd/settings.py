@@ -281,7 +281,7 @@ class Settings(Generic[Open]):
         default="moves", choices=MASKS, groups=CONTROL)
     mask_edge: int = row("Mask edge", "SVD mask edge",
         "How soft the edge of the mask is.",
-        0, 256, default=8, unit=" pixels", groups=SWEPT | CONTROL)
+        0, 256, default=8, unit=" pixels", groups=CONTROL)
     lora: str = row("LoRA", "SVD LoRA",
         "Files that change the model, with strengths: fog:0.8, rain:1. Empty is none.",
         default="", card="LoRA {}", groups=SWEPT | KEPT | CONTROL)

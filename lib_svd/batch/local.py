@@ -66,5 +66,5 @@ class LocalWorker:
     def _make_order(self, item: Item) -> Order:
         """Order a clip of the very bytes that the item was told by; raises BadInput."""
         to = self._destine(self._shelf.choose_name(item))
-        made = order(item.request, io.BytesIO(item.read_content()), item.checkpoint, to)
+        made = order(item.request, io.BytesIO(item.read_content()), item.checkpoint, to, kept_in=())
         return replace(made, picture_path=str(item.picture.absolute()))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from lib_svd.checkpoints import networks
@@ -17,7 +18,7 @@ from lib_svd.checkpoints.recognise import Checkpoint
 from lib_svd.checkpoints.sources import Source, Stored
 from lib_svd.engine.config import NetworkConfigs
 from lib_svd.engine.memory import is_out_of_memory
-from lib_svd.errors import Interrupted, OutOfMemory
+from lib_svd.errors import Interrupted, NotFinite, OutOfMemory
 from lib_svd.ports import PART_NAMES, Host, Part, Resident
 from lib_svd.progress import Progress, Stage
 
@@ -47,6 +48,20 @@ class Svd:
         if checkpoint.identity != self.checkpoint.identity:
             return None
         return replace(self, residents={part: each for part, each in self.residents.items() if part != "unet"})
+
+    def use_fp32(self, part: Part) -> str:
+        """Let a network go on in float32 where half precision gave NaN or infinity; gives what the user should know.
+
+        Raises:
+            NotFinite: it is in float32 already.
+        """
+        resident, name = self.residents[part], PART_NAMES[part]
+        if resident.dtype == torch.float32:
+            damaged = f"weights of {self.checkpoint.path.name} are damaged, download it again"
+            raise NotFinite(f"The {name} gave NaN or infinity in float32: {damaged}.")
+        was = str(resident.dtype).removeprefix("torch.")
+        resident.use_fp32()
+        return f"The {name} gave NaN or infinity in {was}; float32 was used instead."
 
     @property
     def vision(self) -> Resident:

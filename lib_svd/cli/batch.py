@@ -112,7 +112,7 @@ def _run(options: Options, bar: ProgressBar) -> int:
 @contextmanager
 def _prepare(out_dir: Path, options: Options, companions: Sequence[Image]) -> Iterator[None]:
     """Make the folder of clips, and refuse one that cannot be written to, or whose reports are something else's; keep
-    the pictures that all clips share.
+    the pictures that clips share.
     """
     from lib_svd import video
     from lib_svd.batch.report import check_report
@@ -184,19 +184,17 @@ class _Wishes:
         BadInput: a setting or the model; of the table every mistake.
 
     Attributes:
-        companions: pictures that all clips share, beside the one that each is made of.
+        companions: pictures that clips share, beside the one that each is made of.
     """
 
     def __init__(self, options: Options, pictures: Container[str] | None) -> None:
         from lib_svd.batch.table import Row, read_table
-        from lib_svd.companions import name_files
 
         is_own = (options["seed"] or "").strip() == "-1"  # as web UIs spell a new one: here the picture's own
         self._options = {**options, "seed": None} if is_own else options
         self._has_seed = not is_own and (options["seed"] or options["like"]) is not None
-        self._request, self.companions = name_files(make_request(self._options))
-        if self.companions and is_elsewhere(options):
-            raise BadRequest("A clip that another machine makes has one picture: leave --last-picture and --mask out.")
+        self._request = make_request(self._options)
+        self.companions: list[Image] = []
         self._checkpoints: dict[str, Checkpoint] = {}
         self._usual = self._make_wish({})
         self._rows: dict[str, list[Wish]] = {}
@@ -219,12 +217,17 @@ class _Wishes:
     def _make_wish(self, given: Mapping[str, Any]) -> Wish:
         """Ask for these settings, on top of the command line's; raises BadInput where the model cannot do that."""
         from lib_svd.batch.item import Wish
+        from lib_svd.companions import name_files
 
         has_seed = given["seed"] is not None if "seed" in given else self._has_seed
         given = {name: value for name, value in given.items() if name != "seed" or value is not None}
         checkpoint = self._find_checkpoint(given.get("checkpoint", ""))
         checkpoint.family.check_given([*read_settings(self._options), *given])
-        request = apply_speed(self._request.replace(**given), self._options["speed"], checkpoint)
+        named, pictures = name_files(self._request.replace(**given))
+        if pictures and is_elsewhere(self._options):
+            raise BadRequest("A clip that another machine makes has one picture: leave --last-picture and --mask out.")
+        self.companions += pictures
+        request = apply_speed(named, self._options["speed"], checkpoint)
         checkpoint.family.complete(request, grid=checkpoint.size_grid)
         return Wish(request=request, checkpoint=checkpoint, has_seed=has_seed)
 

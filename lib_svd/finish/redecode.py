@@ -22,9 +22,10 @@ from lib_svd.clip import Frames
 from lib_svd.engine import memory
 from lib_svd.engine.config import LATENT_SCALE
 from lib_svd.engine.vae import VaeDecoder, VaeEncoder
-from lib_svd.errors import BadRequest, NotFinite, OutOfMemory
+from lib_svd.errors import BadRequest, OutOfMemory
 from lib_svd.finish.deflicker import Report, Scene
-from lib_svd.ports import PART_NAMES, Host, Part
+from lib_svd.ports import Host
+from lib_svd.stages.plan import list_decode_plans
 
 PART = 25  # frames decoded together, as many as SVD-XT was trained on
 EDGE = 3  # frames at the end of a part that is not the scene's: left out where the next part has them
@@ -101,28 +102,26 @@ class Redecoder:
                     latents.append(latent * LATENT_SCALE)
                     report(len(latents))
             if len(latents) < len(frames):
-                self._switch_to_fp32("encoder")
+                self.notes.append(self._svd.use_fp32("encoder"))
         return torch.cat(latents)
 
     def _decode(self, latents: Tensor, closed: bool, tell: Callable[[float], None]) -> Frames:
         """Take latents of a part to its frames, [t, H, W, 3] float32, 0..255 and about."""
-        decoder, config = self._svd.decoder, self._svd.configs.decoder
-        scale = self._svd.configs.encoder.downsampling
+        decoder, scale = self._svd.decoder, self._svd.configs.encoder.downsampling
         height, width = (side * scale for side in latents.shape[-2:])
-        plans = memory.list_decode_plans(config, len(latents), height, width, decoder.dtype)
-        room = decoder.count_room()
-        fitting = [each for each in plans if each.bytes <= room] or plans[-1:]
-        for plan in fitting:
+        size, configs = (len(latents), height, width), self._svd.configs
+        plans = list_decode_plans(configs, size, decoder.dtype, decoder.count_room())
+        for plan in plans:
             try:
                 with torch.inference_mode(), decoder.bring_to_gpu(plan.bytes) as network:
                     decoded = self._run(network, latents, plan, closed, tell)
             except OutOfMemory:
-                if plan is fitting[-1]:
+                if plan is plans[-1]:
                     raise
                 self.notes.append(f"There was no room to decode {plan.chunk} frames at a time; fewer were.")
                 continue
             if decoded is None:
-                self._switch_to_fp32("decoder")
+                self.notes.append(self._svd.use_fp32("decoder"))
                 return self._decode(latents, closed, tell)
             return decoded
         raise AssertionError("the last plan returns or raises")
@@ -140,17 +139,6 @@ class Redecoder:
         if not bool(made.isfinite().all()):
             return None
         return cast(Frames, made.add(1).mul(127.5).permute(0, 2, 3, 1).contiguous().numpy())
-
-    def _switch_to_fp32(self, part: Part) -> None:
-        resident = self._svd.residents[part]
-        if resident.dtype == torch.float32:
-            raise NotFinite(
-                f"The {PART_NAMES[part]} gave NaN or infinity in float32: "
-                f"weights of {self._svd.checkpoint.path.name} are damaged, download it again."
-            )
-        was = str(resident.dtype).removeprefix("torch.")
-        self.notes.append(f"The {PART_NAMES[part]} gave NaN or infinity in {was}; float32 was used instead.")
-        resident.use_fp32()
 
 
 def _report_share(report: Report, before: int, count: int, total: int, share: float) -> None:

@@ -12,6 +12,7 @@ from lib_svd.animate import Destination, Order, order
 from lib_svd.clip import SavedClip
 from lib_svd.errors import BadOutput, BadRequest
 from lib_svd.jobs import history
+from lib_svd.jobs.pictures import keep_companions
 from lib_svd.request import CompleteRequest
 from lib_svd.review import FAULTS, Measures, Review, advise, list_faults, list_near_faults, rate
 from lib_svd.settings import SETTINGS
@@ -88,7 +89,8 @@ def apply_draft(first: Order, draft: Draft, to: Destination) -> Order:
     written.
     """
     request = first.request.replace(**draft.settings)
-    made = order(request, first.original, first.checkpoint, to, source=first.source)
+    keep_companions(first, to.out.parent)
+    made = order(request, first.original, first.checkpoint, to, source=first.source, kept_in=())
     return replace(made, picture_path=first.picture_path)
 
 
@@ -145,7 +147,8 @@ def _make(first: Order, number: int, settings: dict[str, float], reason: str, ma
     steps = choose_steps("draft", checkpoint.family)
     request = first.request.replace(**settings, **steps, width=size[0], height=size[1])
     to = Destination(out=first.to.append_word(f"draft-{number}").out, encoding=first.to.encoding)
-    draft = order(request, first.original, checkpoint, to, source=first.source)
+    keep_companions(first, to.out.parent)
+    draft = order(request, first.original, checkpoint, to, source=first.source, kept_in=())
     saved, review = make(replace(draft, picture_path=first.picture_path))
     made = Draft(settings=settings, reason=reason, saved=saved, measures=review.measures if review else {})
     with suppress(BadOutput):  # then it could not be noted at all, and the clip's own notes say so

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from lib_svd.checkpoints import Svd
 from lib_svd.engine import fused
 from lib_svd.engine.warm_up import warm_up
-from lib_svd.errors import Interrupted, NotFinite
-from lib_svd.ports import PART_NAMES, Host, Part, Resident
+from lib_svd.errors import Interrupted
+from lib_svd.ports import Host, Part, Resident
 from lib_svd.progress import Preview, Progress, Stage
 from lib_svd.request import CompleteRequest
 
@@ -110,12 +110,4 @@ class Run:
         Raises:
             NotFinite: it is in float32 already.
         """
-        resident: Resident = getattr(self.svd, part)
-        if resident.dtype == torch.float32:
-            raise NotFinite(
-                f"The {PART_NAMES[part]} gave NaN or infinity in float32: "
-                f"weights of {self.svd.checkpoint.path.name} are damaged, download it again."
-            )
-        was = str(resident.dtype).removeprefix("torch.")
-        self.notes.append(f"The {PART_NAMES[part]} gave NaN or infinity in {was}; float32 was used instead.")
-        resident.use_fp32()
+        self.notes.append(self.svd.use_fp32(part))

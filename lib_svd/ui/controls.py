@@ -207,7 +207,7 @@ class Controls:
 
     def _build_steering(self) -> None:
         with gr.Accordion("Last picture, and a mask of what moves", open=False, elem_id=f"{self._part}_steering"):
-            make_html(render_remark(" ".join(SETTINGS[name].help for name in NAMED)))
+            make_html(render_remark(" ".join(f"{SETTINGS[name].label}: {SETTINGS[name].help}" for name in NAMED)))
             with gr.Row(elem_classes=["svd-row"]):
                 for name in NAMED:
                     label = SETTINGS[name].label

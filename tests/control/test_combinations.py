@@ -46,7 +46,8 @@ def test_each_pair_is_refused_with_what_to_do(clash) -> None:
 @pytest.mark.parametrize(("family", "settings"), CASES.values(), ids=str)
 def test_either_alone_is_taken(family, settings) -> None:
     for name, value in settings.items():
-        FAMILIES["svd"].complete(ClipRequest(**{name: value}), grid=64)
+        complete, _ = FAMILIES["svd"].complete(ClipRequest(**{name: value}), grid=64)
+        assert getattr(complete, name) == value
 
 
 def test_the_page_lists_the_same_pairs() -> None:

@@ -18,13 +18,13 @@ from lib_svd.companions import find_kept, keep_picture, name_picture
 from lib_svd.errors import BadPicture
 from lib_svd.infotext import read_infotext
 from lib_svd.jobs import history, reopen_clip, restore_entry
-from lib_svd.queue import JobQueue
+from lib_svd.queue import JobQueue, State
 from lib_svd.queue.bundle import load_jobs, save_jobs
 from lib_svd.request import ClipRequest
 from lib_svd.studio import Studio
 from lib_svd.testing import make_fake_host
 from tests.conftest import read_frames_in
-from tests.control.clips import PICTURE
+from tests.control.clips import MASKS, PICTURE, draw_mask
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SMALL = {"checkpoint": "demo", "num_steps": 2, "num_frames": 4, "seed": 1}
@@ -132,17 +132,9 @@ def test_an_edge_is_soft_over_so_many_pixels(tmp_path, mask) -> None:
     assert count_between(24) == pytest.approx(24, abs=6)
 
 
-@pytest.mark.parametrize("shape", ["half", "disc", "hole"])
+@pytest.mark.parametrize("shape", MASKS)
 def test_what_is_masked_out_moves_hardly_at_all(lib_svd, here, shape) -> None:
-    mask = Image.new("L", (80, 48))
-    drawing = ImageDraw.Draw(mask)
-    if shape == "half":
-        drawing.rectangle((0, 0, 39, 48), fill=255)
-    elif shape == "disc":
-        drawing.ellipse((4, 4, 44, 44), fill=255)
-    else:
-        drawing.rectangle((0, 0, 80, 48), fill=255)
-        drawing.rectangle((36, 4, 76, 44), fill=0)
+    mask = draw_mask(shape)
     mask.save(here / "mask.png")
     ran = lib_svd(
         *("animate", PICTURE, "--checkpoint", "demo", "--seed", 1, "--motion", 200, "--size", "80x48"),
@@ -221,6 +213,44 @@ def test_a_batch_gives_its_clips_the_pictures_and_makes_none_twice(lib_svd, here
     assert (first.code, second.code) == (0, 0), first.err + second.err
     (clip,) = (here / "out").glob("*.mp4")
     assert f"SVD mask: {name_picture(open_picture(mask))}" in read_infotext(clip)
+
+
+def test_a_table_names_them_by_paths_and_no_clip_is_made_twice(lib_svd, here, mask) -> None:
+    (here / "in").mkdir()
+    with Image.open(PICTURE) as picture:
+        picture.resize((320, 200)).save(here / "in" / "a.png")
+    (here / "t.csv").write_text(f"picture,mask\na.png,{mask}\na.png,\n")
+    words = ("batch", here / "in", "--checkpoint", "demo", "--steps", 1, "--frames", 2, "--csv", here / "t.csv")
+    first, second = (lib_svd(*words, "--out-dir", here / "out") for _ in range(2))
+
+    assert (first.code, second.code) == (0, 0), first.err + second.err
+    clips = [*(here / "out").glob("*.mp4")]
+    assert sorted("SVD mask" in read_infotext(clip) for clip in clips) == [False, True]
+
+
+def test_a_search_for_settings_steers_its_drafts_too(lib_svd, here, mask) -> None:
+    ran = lib_svd("tune", PICTURE, "--checkpoint", "demo", "--budget", 3, "--mask", mask, "--out", here / "a.mp4")
+
+    assert ran.code == 0, ran.err
+    assert all("SVD mask" in read_infotext(clip) for clip in here.glob("*.mp4"))
+
+
+def test_a_folder_in_the_queue_reads_no_other_file(tmp_path, last) -> None:
+    studio = Studio(make_fake_host(tmp_path))
+    folder = studio.find_output_dir() / "in"
+    folder.mkdir()
+    with Image.open(PICTURE) as picture:
+        picture.resize((320, 200)).save(folder / "a.png")
+    queue = JobQueue(studio)
+    queue.open()
+    try:
+        order = {**SMALL, "num_steps": 1, "folder": "in", "last_picture": str(last)}
+        done = queue.await_end(queue.add("folder", order).id).result(60)
+    finally:
+        queue.close()
+
+    assert done.state is State.FAILED
+    assert not list(tmp_path.rglob("*.mp4"))
 
 
 def test_programs_send_them_as_pictures_are_sent(tmp_path, last, mask) -> None:
