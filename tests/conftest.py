@@ -156,12 +156,13 @@ def use_single_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def checkpoint_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """A narrow checkpoint by family; 5 frames of 96x64 in 3 steps, unless it is told otherwise."""
-    folder = tmp_path_factory.mktemp("models")
+    """A narrow checkpoint by family, each in a folder of its own; 5 frames of 96x64 in 3 steps, unless it is told
+    otherwise.
+    """
 
     @cache
     def write_once(family: str) -> Path:
-        path = folder / f"{family}.safetensors"
+        path = tmp_path_factory.mktemp("models") / f"{family}.safetensors"
         with use_single_thread():
             return write_checkpoint(path, FAMILIES[family], metadata={"svd.family": family, **SELF_DESCRIBED})
 

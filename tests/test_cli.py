@@ -209,7 +209,7 @@ def test_progress_shows_seconds_a_step_and_the_time_left(here, checkpoint, pictu
 
 
 def test_what_happened_on_the_way_is_said(here, checkpoint, picture, lib_svd, monkeypatch):
-    def fill_up(_latents, _request, _path):
+    def fill_up(*_):
         raise BadOutput("Latents cannot be written to l.safetensors (the disk is full): make room.")
 
     monkeypatch.setattr("lib_svd.animate.save_latents", fill_up)

@@ -180,7 +180,7 @@ def test_a_picture_that_cannot_be_kept_is_a_note_and_the_clip_is_there(studio, t
 
 
 def test_nothing_is_left_of_a_picture_that_was_not_written_whole(studio, tmp_path, monkeypatch):
-    def fill_the_disk(image, path, **_):
+    def fill_the_disk(image, path, *_, **__):
         Path(path).write_bytes(b"half a pic")
         raise OSError(28, "No space left on device")
 

@@ -45,7 +45,10 @@ def test_settings_are_found_and_the_clip_is_made_in_full(tab_of_a_new_user):
     assert (full.motion_bucket_id, full.num_steps, full.seed) == (152, 10, 5)
 
     find_part(tab, "tune_on").click()
-    expect(find_part(tab, "status")).to_contain_text("There is nothing more to try.")
+    try:
+        expect(find_part(tab, "status")).to_contain_text("There is nothing more to try.")
+    except AssertionError:
+        raise AssertionError(find_part(tab, "tune_table").inner_text()) from None
     open_history(tab)
     find(tab, "draft-2")
     expect(tab.locator(".svd-card", has_text="draft-2").first).to_contain_text("Draft 2 of a search.")
