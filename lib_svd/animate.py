@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from lib_svd import images, video
 from lib_svd.checkpoints import Checkpoint, Svd, add_loras, load
-from lib_svd.clip import Clip, Frames, SavedClip
+from lib_svd.clip import Clip, SavedClip
 from lib_svd.companions import Companions, read_companions
 from lib_svd.errors import BadInput, BadOutput, BadRequest, spell
 from lib_svd.latents import (
@@ -28,7 +27,8 @@ from lib_svd.latents import (
 )
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest, CompleteRequest, add_mark, add_source
-from lib_svd.stages import Run, condition, decode, prepare_steering, sample
+from lib_svd.seams import describe_joins, describe_largest_step
+from lib_svd.stages import Run, condition, decode, list_joins, prepare_steering, sample_in_segments
 
 MOST_SHOWN = 4096  # pixels of a video's longer side, which decoders of H.264 still take
 Load = Callable[[Checkpoint, Host], Svd]
@@ -167,13 +167,14 @@ def animate(order: Order, host: Host, load: Load = load) -> SavedClip:
                 image, moves = images.convert_to_tensor(order.picture.image), order.companions.moves
                 clip = condition(run, image)
                 steering = prepare_steering(run, clip, image, order.companions.last_image, moves)
-            with run.time_stage("sample"):
-                latents = sample(run, clip, steering)
-            infotext = add_source(order.request.write_infotext(), order.source)
-            again = _write_command(order.checkpoint, order.to)
-            _save_wanted(run, latents, infotext, moves, order.to.latents_path)
-            with keep_latents(latents, infotext, order.to.out, again, moves) as out:
-                return _decode_and_save(run, latents, moves, order.to.rename(out), order.source, order.notes)
+            with keep_latents(order.to.out, _write_command(order.checkpoint, order.to)) as keeper:
+                with run.time_stage("sample"):
+                    for latents in sample_in_segments(run, clip, steering):
+                        request = run.request.replace(num_frames=len(latents))
+                        infotext = add_source(request.write_infotext(), order.source)
+                        keeper.keep(latents, infotext, moves, is_partial=request != run.request)
+                _save_wanted(run, latents, infotext, moves, order.to.latents_path)
+                return _decode_and_save(run, latents, moves, order.to.rename(keeper.name), order.source, order.notes)
 
     return host.queue.run_exclusively("svd", work)
 
@@ -243,14 +244,9 @@ def _decode_and_save(
     with run.time_stage("decode"):
         frames = decode(run, latents, moves)
     if run.request.last_picture:
-        run.notes.append(_describe_largest_step(frames))
+        run.notes.append(describe_largest_step(frames))
+    if joins := list_joins(run.request, run.svd.family.choose_window(run.request)):
+        run.notes.append(describe_joins(frames, joins))
     infotext = add_source(run.request.write_infotext(), source)
     clip = Clip(frames=frames, fps=run.request.fps, infotext=infotext, seconds=run.seconds, enlarge=to.enlarge)
     return video.save(clip, to.out, to.frames_dir, to.copies, notes=(*notes, *run.notes), encoding=to.encoding)
-
-
-def _describe_largest_step(frames: Frames) -> str:
-    """Say where a clip between two pictures changes most from one frame to the next, and by how much: its seam."""
-    steps = np.abs(np.diff(frames.astype(np.float32), axis=0)).mean((1, 2, 3))
-    at, times = int(steps.argmax()), float(steps.max() / max(float(np.median(steps)), 1e-6))
-    return f"The largest step is from frame {at + 1} to {at + 2}: {times:.1f} times that between most others."

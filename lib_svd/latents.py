@@ -63,16 +63,20 @@ def save_latents(latents: Tensor, infotext: str, path: Path, moves: Tensor | Non
     Raises:
         BadOutput: the file exists already, or cannot be written.
     """
+    with _explain_failures(path), make_hidden_names(path.parent) as hidden:
+        unfinished = _write(latents, infotext, hidden(".safetensors"), moves)
+        publish_all([unfinished], [path])
+    return path
+
+
+def _write(latents: Tensor, infotext: str, unfinished: Path, moves: Tensor | None) -> Path:
     from safetensors.torch import save_file
 
     given = {"latents": latents} if moves is None else {"latents": latents, "moves": moves}
     tensors = {name: each.detach().to("cpu", torch.float32).contiguous() for name, each in given.items()}
-    with _explain_failures(path), make_hidden_names(path.parent) as hidden:
-        unfinished = hidden(".safetensors")
-        save_file(tensors, unfinished, metadata={"parameters": infotext})
-        sync(unfinished)
-        publish_all([unfinished], [path])
-    return path
+    save_file(tensors, unfinished, metadata={"parameters": infotext})
+    sync(unfinished)
+    return unfinished
 
 
 @contextmanager
@@ -135,40 +139,71 @@ def _explain_no_latents(path: Path) -> BadInput:
     return BadInput(f"{path} holds no latents of a clip: give a file that --save-latents wrote.")
 
 
-@contextmanager
-def keep_latents(
-    latents: Tensor, infotext: str, out: Path, again: Sequence[str], moves: Tensor | None = None
-) -> Iterator[Path]:
-    """Keep the latents beside `out`, or in a second place, until the work inside is done; gives the clip's name.
+class Keeper:
+    """Keeps latents on disk, beside a clip or in a second place: the whole clip's, or instead of those of a part of it
+    a longer part's.
 
     Args:
-        latents: of the clip.
-        infotext: of the clip.
+        out: the clip's name.
+
+    Attributes:
+        name: the clip's name from now on: `out`, or the next number where `out` is a numbered name and was taken since
+            it was chosen.
+        is_partial: whether more is to come.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.name, self.is_partial = out, False
+        self._path: Path | None = None
+        self._save: Callable[[], tuple[Path | None, Path]] = lambda: (None, out)
+
+    def keep(self, latents: Tensor, infotext: str, moves: Tensor | None = None, *, is_partial: bool = False) -> None:
+        """Keep latents [t, 4, h, w] with the infotext of a clip of so many frames, and its mask [H, W] if it has
+        one.
+        """
+        self.is_partial = is_partial
+        self._save = lambda: save_latents_somewhere(latents, infotext, self.name, moves)
+        if self._path is None or not self._path.is_file():
+            self._path, self.name = self._save()
+            return
+        with suppress(BadOutput), _explain_failures(self._path), make_hidden_names(self._path.parent) as hidden:
+            _write(latents, infotext, hidden(".safetensors"), moves).replace(self._path)
+
+    def find(self) -> Path | None:
+        """Find the file, written anew where its folder went meanwhile; None: there is no room for it anywhere, or
+        nothing to keep.
+        """
+        if self._path is not None and not self._path.is_file():
+            self._path, _ = self._save()
+        return self._path
+
+    def drop(self) -> None:
+        """Remove the file."""
+        _remove(self._path)
+
+
+@contextmanager
+def keep_latents(out: Path, again: Sequence[str]) -> Iterator[Keeper]:
+    """Give what keeps latents until the work inside is done. A program that is killed leaves them. A user who stops the
+    work wants nothing left, but where Ctrl-C stops a clip of several parts it is said how to make one of those done.
+
+    Args:
         out: the clip's name.
         again: words of the command line that make the same of them, see `tell_how_to_go_on`.
-        moves: the clip's mask, [H, W].
-
-    That is `out`, or the next number where `out` is a numbered name and was taken since it was chosen. A program that
-    is killed leaves the latents too. A user who stops the work wants nothing left.
 
     Raises:
         DecodeFailed: the work inside failed in a way that says nothing of where its results are.
     """
-    path, name = save_latents_somewhere(latents, infotext, out, moves)
-
-    def find_kept() -> Path | None:
-        nonlocal path
-        if path is not None and not path.is_file():  # its folder went meanwhile
-            path, _ = save_latents_somewhere(latents, infotext, name, moves)
-        return path
-
+    keeper = Keeper(out)
     try:
-        with tell_how_to_go_on(find_kept, again):
-            yield name
-    except (KeyboardInterrupt, Interrupted):
-        _remove(path)
+        with tell_how_to_go_on(keeper.find, again):
+            yield keeper
+    except (KeyboardInterrupt, Interrupted) as stop:
+        if keeper.is_partial and isinstance(stop, KeyboardInterrupt) and (path := keeper.find()) is not None:
+            raise KeyboardInterrupt(f"What is sampled makes a shorter clip: {_write_command(path, again)}") from None
+        keeper.drop()
         raise
-    _remove(path)
+    keeper.drop()
 
 
 @contextmanager
@@ -190,11 +225,14 @@ def tell_how_to_go_on(where: Callable[[], Path | None], again: Sequence[str]) ->
         path = where()
         if path is None:
             raise
-        command = quote_command(["python", "-m", "lib_svd", "animate", "--from-latents", str(path), *again])
-        advice = f"Sampling is not lost, this goes on from there: {command}"
+        advice = f"Sampling is not lost, this goes on from there: {_write_command(path, again)}"
         if isinstance(error, SvdError):
             raise type(error)(f"{error} {advice}") from error
         raise DecodeFailed(f"The clip could not be finished ({type(error).__name__}: {error}). {advice}") from error
+
+
+def _write_command(path: Path, again: Sequence[str]) -> str:
+    return quote_command(["python", "-m", "lib_svd", "animate", "--from-latents", str(path), *again])
 
 
 def save_latents_somewhere(

@@ -29,6 +29,7 @@ RAMPS = {"linear": "Linear", "triangle": "Triangle", "constant": "Constant"}
 FITS = {"crop": "Crop", "letterbox": "Letterbox", "stretch": "Stretch"}
 DECODES = {"exact": "Exact", "reference": "Reference"}
 ENDINGS = {"open": "Open", "loop": "Seamless loop"}
+LONGER = {"windows": "Windows", "segments": "Segments"}
 MASKS = {"moves": "White moves", "stays": "White stays still"}
 
 _SWITCH = {"yes": True, "no": False}
@@ -213,7 +214,7 @@ class Settings(Generic[Open]):
         "Which file animates the picture.",
         default="", card="{}", groups=SEEN)
     num_frames: int | Open = row("Frames", "SVD frames",
-        "Length of the clip. Beyond the model's own number it is made in windows over time.",
+        "Length of the clip. Beyond the model's own number it is made in parts, see Longer by.",
         1, 1024, short="--frames", aliases=("video_frames",), card="{} frames", groups=KEPT | SEEN)
     fps: int | Open = row("FPS", "SVD fps",
         "Frames per second. 7 suits most clips; more makes less motion a frame.",
@@ -270,6 +271,9 @@ class Settings(Generic[Open]):
     window: int = row("Window", "SVD window",
         "Frames sampled at a time where there are more. 0 is the model's own number.",
         0, 1024, default=0, unit=" frames", groups=KEPT | SEEN | CONTROL)
+    longer: str = row("Longer by", "SVD longer by",
+        "Beyond the model's frames: Windows all look at the picture, Segments go on from the last frame.",
+        default="windows", choices=LONGER, groups=SWEPT | KEPT | CONTROL)
     last_picture: str = row("Last picture", "SVD last picture",
         "The clip ends with this picture. Each step takes twice as long.",
         default="", groups=CONTROL)

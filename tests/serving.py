@@ -24,7 +24,7 @@ from lib_svd.studio import Studio
 
 def serve(port: int, models: Path, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
-    sample = animate.sample
+    sample = animate.sample_in_segments
 
     def wait_and_sample(run, *given):
         while (folder / "hang").exists():
@@ -34,7 +34,7 @@ def serve(port: int, models: Path, folder: Path) -> None:
             time.sleep(0.02)
         return sample(run, *given)
 
-    animate.sample = wait_and_sample
+    animate.sample_in_segments = wait_and_sample
     queue.MOST_WAITING, queue.USUAL = int(os.environ.get("SVD_MOST", queue.MOST_WAITING)), 1.0
     studio = Studio(make_standalone_host("cpu", model_dirs=(models,), output_dir=folder / "clips"))
     app = FastAPI()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -126,21 +127,29 @@ def test_files_that_are_no_tensors_are_refused(here, content):
         load_latents(here / "l.safetensors")
 
 
+@contextmanager
+def keep(latents, out):
+    """Keep a clip's latents during the work inside; gives the clip's name."""
+    with keep_latents(out, AGAIN) as keeper:
+        keeper.keep(latents, TEXT)
+        yield keeper.name
+
+
 def test_kept_latents_are_there_during_the_work_and_gone_after_it(here, latents):
-    with keep_latents(latents, TEXT, here / "clip.mp4", AGAIN):
+    with keep(latents, here / "clip.mp4"):
         assert torch.equal(load_latents(here / "clip.latents.safetensors").latents, latents)
     assert snapshot(here) == {}
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), Interrupted("Decoding was stopped.")])
 def test_who_stops_the_work_wants_nothing_left(here, latents, stop):
-    with pytest.raises(type(stop)), keep_latents(latents, TEXT, here / "clip.mp4", AGAIN):
+    with pytest.raises(type(stop)), keep(latents, here / "clip.mp4"):
         raise stop
     assert snapshot(here) == {}
 
 
 def test_an_error_of_the_work_says_how_to_go_on(here, latents):
-    with pytest.raises(EncodeFailed) as caught, keep_latents(latents, TEXT, here / "my clip.mp4", AGAIN):
+    with pytest.raises(EncodeFailed) as caught, keep(latents, here / "my clip.mp4"):
         raise EncodeFailed("The video could not be made.")
     path = here / "my clip.latents.safetensors"
     command = f"python -m lib_svd animate --from-latents '{path}' --checkpoint 'models/my svd.safetensors' --also gif"
@@ -153,7 +162,7 @@ def test_an_error_of_the_work_says_how_to_go_on(here, latents):
 def test_an_error_of_ours_becomes_a_sentence(here, latents):
     with (
         pytest.raises(DecodeFailed, match=r"could not be finished \(KeyError: 'x'\)\. Sampling is not lost"),
-        keep_latents(latents, TEXT, here / "clip.mp4", AGAIN),
+        keep(latents, here / "clip.mp4"),
     ):
         raise KeyError("x")
 
@@ -163,7 +172,7 @@ def test_names_that_are_taken_are_passed_over(here, latents):
         (here / name).write_bytes(b"mine")
     with (
         pytest.raises(DecodeFailed, match=r"clip-3\.latents\.safetensors"),
-        keep_latents(latents, TEXT, here / "clip.mp4", AGAIN),
+        keep(latents, here / "clip.mp4"),
     ):
         raise ValueError
     assert {path: content for path, content in snapshot(here).items() if content == b"mine"}.keys() == {
@@ -180,7 +189,7 @@ def test_a_name_that_is_taken_just_now_is_passed_over(here, latents, monkeypatch
         return hardlink_to(path, *given, **named)
 
     monkeypatch.setattr(Path, "hardlink_to", take_first)
-    with keep_latents(latents, TEXT, here / "clip.mp4", AGAIN):
+    with keep(latents, here / "clip.mp4"):
         assert (here / "clip-2.latents.safetensors").exists()
     assert snapshot(here) == {"clip.latents.safetensors": b"theirs"}
 
@@ -190,9 +199,9 @@ def test_no_room_for_latents_does_not_stop_the_work(here, latents, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("safetensors.torch.save_file", fill_up)
-    with keep_latents(latents, TEXT, here / "clip.mp4", AGAIN):
+    with keep(latents, here / "clip.mp4"):
         assert snapshot(here) == {}
-    with pytest.raises(ValueError, match="as it was"), keep_latents(latents, TEXT, here / "clip.mp4", AGAIN):
+    with pytest.raises(ValueError, match="as it was"), keep(latents, here / "clip.mp4"):
         raise ValueError("as it was")
 
 
@@ -203,7 +212,7 @@ def lose(folder: Path, error: Exception) -> None:
 
 def test_latents_whose_folder_is_gone_are_in_the_second_place_and_the_error_names_it(here, latents, data_folder):
     (here / "clips").mkdir()
-    with pytest.raises(DecodeFailed) as caught, keep_latents(latents, TEXT, here / "clips" / "clip.mp4", AGAIN):
+    with pytest.raises(DecodeFailed) as caught, keep(latents, here / "clips" / "clip.mp4"):
         lose(here / "clips", ValueError())
     path = data_folder / "clip.latents.safetensors"
     assert f"--from-latents {path} " in str(caught.value)
@@ -215,7 +224,7 @@ def test_where_nothing_can_be_kept_the_error_names_no_file(here, latents, monkey
     monkeypatch.setattr("lib_svd.places.list_second_places", lambda: iter(()))
     with (
         pytest.raises(EncodeFailed, match=r"^as it was$"),
-        keep_latents(latents, TEXT, here / "clips" / "clip.mp4", AGAIN),
+        keep(latents, here / "clips" / "clip.mp4"),
     ):
         lose(here / "clips", EncodeFailed("as it was"))
 
@@ -223,11 +232,11 @@ def test_where_nothing_can_be_kept_the_error_names_no_file(here, latents, monkey
 def test_a_numbered_name_that_was_taken_since_it_was_chosen_is_left_to_its_clip(here, latents):
     out = here / "clip-svd-0001.mp4"
     with (
-        keep_latents(latents, TEXT, out, AGAIN) as first,
-        keep_latents(latents, TEXT, out, AGAIN) as second,
+        keep(latents, out) as first,
+        keep(latents, out) as second,
     ):
         assert [first.name, second.name] == ["clip-svd-0001.mp4", "clip-svd-0002.mp4"]
         assert sorted(snapshot(here)) == [f"clip-svd-000{number}.latents.safetensors" for number in (1, 2)]
     (here / "clip-svd-0001.json").write_text("{}")
-    with keep_latents(latents, TEXT, out, AGAIN) as third:
+    with keep(latents, out) as third:
         assert third.name == "clip-svd-0002.mp4"

@@ -25,8 +25,13 @@ class Case:
 
     @property
     def is_windowed(self) -> bool:
-        """Whether the clip is longer than what is sampled at a time."""
-        return self.window < self.request.num_frames
+        """Whether the clip is longer than what is sampled at a time, and made in windows."""
+        return self.request.longer == "windows" and self.window < self.request.num_frames
+
+    @property
+    def is_segmented(self) -> bool:
+        """Whether the clip is longer than what is sampled at a time, and made in segments."""
+        return self.request.longer == "segments" and self.window < self.request.num_frames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +116,30 @@ CLASHES: tuple[Clash, ...] = (
             "A clip in windows runs the model on other frames each time, which cannot reuse the inner stages of the "
             f"last ones: set {_call('cache_interval')} to 1, or {_call('num_frames')} to fewer."
         ),
+    ),
+    Clash(
+        first="Segments",
+        second="Seamless loop",
+        happens=lambda case: case.is_segmented and case.is_loop,
+        write_remedy=lambda: (
+            "Segments lead on from the last frame and never back to the first: "
+            f"set {_call('longer')} to {spell('Windows', 'windows')}."
+        ),
+    ),
+    Clash(
+        first="Segments",
+        second="Last picture",
+        happens=lambda case: case.is_segmented and bool(case.request.last_picture),
+        write_remedy=lambda: (
+            "Segments do not know where the clip will end: "
+            f"set {_call('longer')} to {spell('Windows', 'windows')}, or take {_call('last_picture')} away."
+        ),
+    ),
+    Clash(
+        first="Segments",
+        second="a window of one frame",
+        happens=lambda case: case.is_segmented and case.window < 2,
+        write_remedy=lambda: f"A segment has the last one's end and something new: set {_call('window')} to 2 or more.",
     ),
     Clash(
         first="Seamless loop",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lib_svd.checkpoints.combining import Case, check_combination
-from lib_svd.engine.windows import count_windows
+from lib_svd.engine.windows import count_windows, list_segments
 from lib_svd.errors import BadRequest, spell
 from lib_svd.request import ClipRequest, CompleteRequest
 from lib_svd.settings import SCHEDULES, SETTINGS
@@ -149,6 +149,11 @@ class Family:
         trained = f"{self.short_title} was trained on {self.num_frames} frames"
         if window > self.num_frames:
             return (f"{trained}; with {window} at a time the motion may fall apart.",)
+        if num_frames > window and request.longer == "segments":
+            lengths = list_segments(num_frames, window)
+            longest = f"{len(lengths)} segments of {lengths[0]} at most"
+            cost = f"sampling takes as long as {len(lengths)} clips of {lengths[0]} frames"
+            return (f"{num_frames} frames are made in {longest}, each from the last frame on: {cost}.",)
         if num_frames > window:
             many = count_windows(num_frames, window, closed=request.ending == "loop")
             cost = f"sampling takes as long as {many} clips of {window} frames"

@@ -45,8 +45,8 @@ def main() -> None:
     except click.ClickException as error:
         _show(error)
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        tell("Stopped.", err=True)
+    except (click.Abort, KeyboardInterrupt) as stop:
+        tell(f"Stopped. {stop.__cause__ or stop}".rstrip(), err=True)  # click calls Ctrl-C Abort
         sys.exit(STOPPED)
     except SvdError as error:
         tell(f"Error: {error}", err=True)

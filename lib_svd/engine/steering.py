@@ -1,4 +1,6 @@
-"""Denoisers round a denoiser: a clip between two pictures, and one that moves in a part of the picture alone."""
+"""Denoisers round a denoiser: a clip between two pictures, one that moves in a part of the picture alone, and one that
+goes on from a frame.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +46,22 @@ def hold_still(denoise: Denoise, still: Tensor, moves: Tensor) -> Denoise:
         return torch.lerp(still.to(x), denoise(x, sigma), moves.to(x))
 
     return denoise_part
+
+
+def hold_first(denoise: Denoise, first: Tensor) -> Denoise:
+    """Give a denoiser that sees these latents [n, 4, h, w] in the first n frames: with every sampler they become
+    them.
+
+    By how much the network sees the last of them in other colours (the mean of each channel), the frames after it are
+    taken back: else colours would jump there, and drift from clip to clip.
+    """
+
+    def denoise_rest(x: Tensor, sigma: Tensor) -> Tensor:
+        denoised, known = denoise(x, sigma), first.to(x)
+        shift = (denoised[len(known) - 1] - known[-1]).mean((1, 2), keepdim=True)
+        return torch.cat([known, denoised[len(known) :] - shift])
+
+    return denoise_rest
 
 
 def shrink_mask(mask: Tensor, scale: int) -> Tensor:

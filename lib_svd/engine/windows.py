@@ -1,4 +1,5 @@
-"""Clips longer than the network was trained on, and clips without an end: windows over time, put together each step.
+"""Clips longer than the network was trained on, and clips without an end: windows over time, put together each step,
+or segments one after the other.
 
 Every window is a clip of its own to the network. What it makes of one is weighed by how far from the window's ends a
 frame is, and where windows overlap, the weighted mean is taken. Noise repeats from window to window in another order,
@@ -16,6 +17,7 @@ from torch import Tensor
 from lib_svd.engine.samplers import Denoise
 
 OVERLAP = 2  # of so many frames of a window one is in the next window too
+HANDED = 3  # frames of a segment that the next one begins with
 GOLDEN = 0.618  # of the frames: steps round a circle that soon have been near every place
 
 
@@ -40,6 +42,30 @@ def place_windows(num_frames: int, size: int, *, closed: bool = False) -> list[T
 def count_windows(num_frames: int, size: int, *, closed: bool = False) -> int:
     """Count the windows that `place_windows` lists: how often the network is run a step."""
     return len(place_windows(num_frames, size, closed=closed))
+
+
+def list_segments(num_frames: int, size: int) -> list[int]:
+    """List how many frames each segment of a clip has, where each begins with the last `count_handed` frames of the one
+    before it: as few segments as there can be, and as equal, the longer ones first. So the first k of them are those of
+    a clip that ends there.
+
+    Args:
+        num_frames: T of the clip.
+        size: frames of a segment at most, 2 or more where there are several.
+    """
+    if size >= num_frames:
+        return [num_frames]
+    handed = count_handed(size)
+    count = -(-(num_frames - handed) // (size - handed))
+    new, longer = divmod(num_frames - handed, count)
+    return [handed + new + 1] * longer + [handed + new] * (count - longer)
+
+
+def count_handed(size: int) -> int:
+    """Count the frames that a segment of `size` frames hands over: enough to see by how things move, and most are
+    new.
+    """
+    return min(HANDED, size // 2)
 
 
 def denoise_in_windows(denoise: Denoise, windows: Sequence[Tensor]) -> Denoise:

@@ -54,7 +54,8 @@ def note_clip(
     found = _try_work("measured", lambda: host.queue.run_exclusively("svd", measure), notes) if wanted else None
     picture = _try_work("noted with its picture", lambda: pictures.keep(order, saved.video.parent), notes) or ""
     _try_work("noted with its pictures", lambda: pictures.keep_companions(order, saved.video.parent), notes)
-    return remember_clip(replace(saved, notes=tuple(notes)), order.request, picture, found), found
+    request = order.request.replace(num_frames=len(saved.clip.frames))  # fewer, where the last segments were stopped
+    return remember_clip(replace(saved, notes=tuple(notes)), request, picture, found), found
 
 
 def remember_clip(

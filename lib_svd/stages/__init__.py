@@ -5,6 +5,18 @@ from lib_svd.stages.decode import decode
 from lib_svd.stages.plan import MemoryPlan, plan
 from lib_svd.stages.run import Run
 from lib_svd.stages.sample import sample
+from lib_svd.stages.segments import list_joins, sample_in_segments
 from lib_svd.stages.steer import prepare_steering
 
-__all__ = ["MemoryPlan", "Run", "condition", "decode", "embed", "plan", "prepare_steering", "sample"]
+__all__ = [
+    "MemoryPlan",
+    "Run",
+    "condition",
+    "decode",
+    "embed",
+    "list_joins",
+    "plan",
+    "prepare_steering",
+    "sample",
+    "sample_in_segments",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -31,9 +32,20 @@ class Run:
     notes: list[str] = field(default_factory=list)  # what the user should know
     seconds: dict[str, float] = field(default_factory=dict)  # wall time of each stage
     remark: str = ""  # what is shown beside the progress from now on
+    part: tuple[int, int] = (0, 1)  # which part of the sampling this is, and of how many
+    is_quiet: bool = False  # whether it reports no progress
+    goes_on: bool = False  # whether it is finished though the user stopped it
 
     def __post_init__(self) -> None:
         self.generator = torch.Generator("cpu").manual_seed(self.request.seed)
+
+    def take_part(self, number: int, count: int, num_frames: int, *, is_quiet: bool = False) -> Run:
+        """Give a run of one of `count` parts of this one's sampling, counted from 0, with so many frames: it draws on
+        from the same noise, and what it notes is noted here.
+        """
+        part = copy(self)
+        part.request, part.part, part.is_quiet = self.request.replace(num_frames=num_frames), (number, count), is_quiet
+        return part
 
     def draw_noise(self, *shape: int) -> Tensor:
         """Draw unit noise from the clip's seed, on the CPU: the same on every device."""
@@ -81,8 +93,11 @@ class Run:
         Raises:
             Interrupted: so they did.
         """
-        self.host.report(replace(progress, remark=self.remark), preview)
-        if self.host.queue.is_interrupted():
+        number, count = self.part if progress.stage is Stage.SAMPLING else (0, 1)
+        done, total = number * progress.total + progress.done, count * progress.total
+        if not self.is_quiet:
+            self.host.report(replace(progress, done=done, total=total, remark=self.remark), preview)
+        if self.host.queue.is_interrupted() and not self.goes_on:
             raise Interrupted(f"{progress.title} was stopped.")
 
     def run_finite(self, part: Part, room: int, work: Callable[[nn.Module], Tensor]) -> Tensor:

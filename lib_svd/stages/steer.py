@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lib_svd.engine.conditioning import Conditioning
 from lib_svd.engine.samplers import Denoise
-from lib_svd.engine.steering import hold_still, meet_between, shrink_mask
+from lib_svd.engine.steering import hold_first, hold_still, meet_between, shrink_mask
 from lib_svd.engine.windows import denoise_in_windows, place_windows, repeat_noise, turn_in_time
 from lib_svd.progress import Preview, Progress, Stage
 from lib_svd.stages.condition import condition, encode_still
@@ -28,6 +28,7 @@ class Steering:
     last: Conditioning | None = None  # of the picture that it ends with
     still: Tensor | None = None  # latents of the picture, [1, 4, h, w], where there is a mask
     moves: Tensor | None = None  # the mask, [H, W]: 1 where it may move, 0 where not
+    first: Tensor | None = None  # latents of the frames that it begins with, [n, 4, h, w], where it goes on
 
 
 UNSTEERED = Steering()
@@ -88,6 +89,8 @@ class Steered:
         denoise = self._spread(make(self._clip))
         if self._steering.last is not None:
             denoise = meet_between(denoise, self._spread(make(self._steering.last)), self._run.request.num_frames)
+        if self._steering.first is not None:
+            denoise = hold_first(denoise, self._steering.first)
         if self._steering.still is not None and self._steering.moves is not None:
             moves = shrink_mask(self._steering.moves, self._run.svd.configs.encoder.downsampling)
             denoise = hold_still(denoise, self._steering.still, moves)

@@ -202,7 +202,8 @@ class Controls:
         with gr.Accordion(more, open=False, elem_id=f"{self._part}_more"):
             self._build_row("guidance_ramp", "background")
             self._build_row("cache_interval", "guidance_low", "guidance_high")
-            self._build_row("decode", "decode_chunk", "window")
+            self._build_row("decode", "decode_chunk")
+            self._build_row("longer", "window")
             self._build_row("lora")
 
     def _build_steering(self) -> None:

@@ -29,18 +29,18 @@ import lib_svd.batch.local, lib_svd.cli.batch_lines
 from tests.killing import kill_at
 
 folder, checkpoint, moments = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
-sample = animate.sample
+sample = animate.sample_in_segments
 
 def sampled(*given):
-    latents = sample(*given)
-    with open("sampled", "a") as file:
-        print(given[0].request.seed, file=file)
-    return latents
+    for latents in sample(*given):
+        with open("sampled", "a") as file:
+            print(given[0].request.seed, file=file)
+        yield latents
 
 def run(moment):
     child = os.fork()
     if not child:
-        animate.sample = sampled
+        animate.sample_in_segments = sampled
         left = kill_at(moment)
         sys.argv = ["lib_svd", "batch", str(folder / "in"), "--checkpoint", checkpoint, "--steps", "1", "--frames", "3",
                     "--out-dir", "out", "--json"]

@@ -35,13 +35,14 @@ def item(picture, checkpoint):
 @pytest.fixture
 def sampled(monkeypatch):
     """The latents of each clip that is sampled."""
-    real, found = animate.sample, []
+    real, found = animate.sample_in_segments, []
 
     def sample(*given):
-        found.append(real(*given))
-        return found[-1]
+        for latents in real(*given):
+            found.append(latents)
+            yield latents
 
-    monkeypatch.setattr(animate, "sample", sample)
+    monkeypatch.setattr(animate, "sample_in_segments", sample)
     return found
 
 

@@ -214,9 +214,9 @@ def test_a_picture_without_room_is_noted_and_the_next_one_is_made(run, monkeypat
             raise OutOfMemory.on("cuda")
         return real(*given)
 
-    real = studio.animate.__globals__["sample"]
+    real = studio.animate.__globals__["sample_in_segments"]
     with monkeypatch.context() as patched:
-        patched.setattr("lib_svd.animate.sample", sample)
+        patched.setattr("lib_svd.animate.sample_in_segments", sample)
         code, outcomes, _ = run()
     assert (code, states(outcomes)) == (1, [("cat 9.PNG", "failed"), ("cat 10.png", "made")])
     assert "cuda has no room for this clip" in outcomes[0]["notes"][0]

@@ -17,7 +17,7 @@ HANG = """
 import sys, time
 from pathlib import Path
 import lib_svd.animate as recipe
-sample = recipe.sample
+sample = recipe.sample_in_segments
 def hanging(run, *given):
     Path("sampling").touch()
     while Path("hang").exists():
@@ -25,7 +25,7 @@ def hanging(run, *given):
             raise KeyboardInterrupt
         time.sleep(0.01)
     return sample(run, *given)
-recipe.sample = hanging
+recipe.sample_in_segments = hanging
 """
 """A batch that samples nothing as long as there is a file `hang`."""
 

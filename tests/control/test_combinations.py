@@ -25,6 +25,9 @@ CASES: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("Last picture", "a single frame"): ("svd", {"last_picture": "a.png", "num_frames": 1}),
     ("Mask", "SV3D"): ("sv3d_u", {"mask": "a.png"}),
     ("Windows", "Cache interval"): ("svd", {"num_frames": 50, "cache_interval": 2}),
+    ("Segments", "Seamless loop"): ("svd", {"longer": "segments", "ending": "loop", "num_frames": 50}),
+    ("Segments", "Last picture"): ("svd", {"longer": "segments", "last_picture": "a.png", "num_frames": 50}),
+    ("Segments", "a window of one frame"): ("svd", {"longer": "segments", "window": 1, "num_frames": 5}),
     ("Seamless loop", "Reference decoding in chunks"): (
         "svd",
         {"ending": "loop", "decode": "reference", "decode_chunk": 4},

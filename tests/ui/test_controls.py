@@ -41,6 +41,7 @@ OTHER = ClipRequest(
     num_steps=11,
     sampler="dpmpp_2m",
     schedule="align_your_steps",
+    longer="segments",
     fit="letterbox",
     focus_x=0.13,
     focus_y=0.87,
