@@ -35,8 +35,8 @@ def place_windows(num_frames: int, size: int, *, closed: bool = False) -> list[T
     if closed:
         count = -(-num_frames // hop)
         return [(torch.arange(size) + i * num_frames // count) % num_frames for i in range(count)]
-    begins = [*range(0, num_frames - size, hop), num_frames - size]
-    return [torch.arange(size) + begin for begin in begins]
+    hops = -(-(num_frames - size) // hop)  # all as long: near the clip's end, where one window is alone, none ends
+    return [torch.arange(size) + i * (num_frames - size) // hops for i in range(hops + 1)]
 
 
 def count_windows(num_frames: int, size: int, *, closed: bool = False) -> int:
