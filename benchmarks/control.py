@@ -1,7 +1,9 @@
 """What the controls of docs/control.md do to clips of the demo: python -m benchmarks.control
 
-Five pictures, three seeds: the seam of a seamless loop, of windows over time, and of a clip between two pictures, each
-over the median step from frame to frame; and how much moves outside a mask. Prints one JSON row to stdout.
+Five pictures, three seeds: the seam of a seamless loop, of windows over time and of segments, each over the median step
+from frame to frame; how far colours jump where segments, or clips of the last frame, go on; how near the last frame
+comes to a last picture; how much moves outside a mask; and how the memory of sampling grows with frames. Prints one
+JSON row to stdout.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import argparse
 import json
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -21,12 +23,14 @@ import torch
 from PIL import Image, ImageFilter
 
 from benchmarks.clip import find_revision, name_device, say
+from benchmarks.meter import Memory, Stages
 from lib_svd.animate import Destination, animate, order
 from lib_svd.checkpoints import DEMO, load, recognise
 from lib_svd.clip import Frames
 from lib_svd.engine.windows import place_windows
 from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.request import ClipRequest
+from lib_svd.stages import Run, condition, sample
 from tests.control.clips import MASKS, draw_mask, measure_seam, measure_steps
 from training.scenes import draw_scene
 
@@ -48,6 +52,8 @@ def main() -> None:
         lines = [_summarise("loop", [_measure_loop(make, each, seed) for each in pictures for seed in seeds])]
         for count in (50, 100):
             lines.append(_summarise(f"{count} frames", [_measure_joins(make, each, count) for each in pictures]))
+        lines += _measure_segments(make, pictures)
+        lines += [_measure_memory(Path(folder), count) for count in (100, 200)]
         lines.append(_summarise("two pictures", [_measure_meeting(make, *pair) for pair in pairwise(pictures)]))
         for name in MASKS:
             mask = draw_mask(name)
@@ -97,6 +103,53 @@ def _measure_joins(make: Make, picture: Image.Image, num_frames: int) -> float:
     steps = measure_steps(make(picture, num_frames=num_frames))
     ends = {int(end) for window in place_windows(num_frames, 8) for end in (window[0] - 1, window[-1])}
     return max(float(steps[end]) for end in ends if 0 <= end < len(steps)) / float(np.median(steps))
+
+
+def _measure_segments(make: Make, pictures: Sequence[Image.Image]) -> Iterator[dict[str, Any]]:
+    """Six segments: the largest step at a join over the median step; and by how much of 255 the mean colour changes
+    there more than in the steps beside it, also where the last frame is encoded as a picture instead.
+    """
+    clips = [(make(each, num_frames=33, longer="segments"), range(7, 32, 5)) for each in pictures]
+    again = [(_go_on(make, each, 6), range(7, 42, 7)) for each in pictures]
+    steps = [measure_steps(frames) for frames, _ in clips]
+    at_joins = [float(each[list(joins)].max() / np.median(each)) for each, (_, joins) in zip(steps, clips, strict=True)]
+    yield _summarise("segments, step", at_joins)
+    yield _summarise("segments, colour", [jump for clip in clips for jump in _measure_jumps(*clip)])
+    yield _summarise("re-encoded, colour", [jump for clip in again for jump in _measure_jumps(*clip)])
+    others = [(frames, set(range(1, len(frames) - 2)) - set(joins)) for frames, joins in clips]
+    yield _summarise("elsewhere, colour", [jump for clip in others for jump in _measure_jumps(*clip)])
+
+
+def _go_on(make: Make, picture: Image.Image, count: int) -> Frames:
+    frames = make(picture)
+    for seed in range(2, count + 1):
+        frames = np.concatenate([frames, make(Image.fromarray(frames[-1]), seed=seed)[1:]])
+    return frames
+
+
+def _measure_jumps(frames: Frames, steps: Iterable[int]) -> list[float]:
+    change = np.diff(frames.astype(np.float64).mean((1, 2)), axis=0)
+    return [float(np.abs(change[at] - (change[at - 1] + change[at + 1]) / 2).max()) for at in steps]
+
+
+def _measure_memory(folder: Path, num_frames: int) -> dict[str, Any]:
+    """The peak of sampling in windows, beside what was held, over that of 50 frames."""
+    peaks = [min(_measure_peak(folder, count) for _ in range(3)) for count in (50, num_frames)]
+    return _summarise(f"memory, {num_frames} frames", [peaks[1] / peaks[0]])
+
+
+def _measure_peak(folder: Path, num_frames: int) -> int:
+    host, checkpoint = make_standalone_host("cpu", output_dir=folder), recognise(DEMO)
+    asked = ClipRequest(num_frames=num_frames, num_steps=1, width=128, height=128, decode_chunk=4)
+    request, _ = checkpoint.family.complete(asked, grid=checkpoint.size_grid)
+    run, stages = Run(load(checkpoint, host), request, host), Stages(Memory(torch.device("cpu")))
+    with torch.inference_mode():
+        clip = condition(run, torch.zeros(1, 3, 128, 128))
+        held = stages.memory.held()
+        stages.begin("sample")
+        sample(run, clip)
+        stages.end()
+    return stages.peaks["sample"] - held
 
 
 def _measure_meeting(make: Make, first: Image.Image, last: Image.Image) -> float:
