@@ -47,7 +47,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         pictures = [*_list_pictures(options.pictures)]
-        make = _prepare(Path(folder))
+        make = prepare(Path(folder))
         seeds = range(1, options.seeds + 1)
         lines = [_summarise("loop", [_measure_loop(make, each, seed) for each in pictures for seed in seeds])]
         for count in (50, 100):
@@ -71,7 +71,8 @@ def _list_pictures(count: int) -> Iterator[Image.Image]:
         yield Image.fromarray(np.clip(drawn * (255 if drawn.max() <= 1 else 1), 0, 255).astype(np.uint8))
 
 
-def _prepare(folder: Path) -> Make:
+def prepare(folder: Path) -> Make:
+    """Give what makes clips of the demo, in this folder."""
     host, checkpoint = make_standalone_host("cpu", output_dir=folder), recognise(DEMO)
     svd = load(checkpoint, host)
     count = 0
