@@ -241,8 +241,8 @@ class Controls:
             return (gr.Radio if name == "fit" else gr.Dropdown)(
                 list(setting.choices.values()), value=setting.choices[value], **named
             )
-        if setting.kind is str:
-            return gr.Textbox(value, **named)
+        if setting.kind is str or setting.paths is not None:
+            return gr.Textbox(_write_text(value), **named)
         low, high, step = Made.of(None).find_bounds(name)
         return gr.Slider(low, high, value=setting.kind(value), step=step, **named, **NO_RESET)
 
@@ -278,8 +278,10 @@ class Controls:
             return pasted if name == "basis" else models.choose(pasted)
         if name in NAMED:
             return self._show_companion(settings[name]) if name in settings else None
-        choices = SETTINGS[name].choices
-        return settings.get(name) if choices is None or name not in settings else choices[settings[name]]
+        setting, value = SETTINGS[name], settings.get(name)
+        if value is not None and setting.choices is not None:
+            return setting.choices[value]
+        return value if value is None or setting.paths is None else _write_text(value)
 
     def _show_companion(self, named: str) -> Any:
         """Show a picture that a clip's settings name, if it is kept here still."""
@@ -359,6 +361,11 @@ def name_values(values: Mapping[str, Any]) -> dict[str, Any]:
         name: SETTINGS[name].read(value) if isinstance(value, str) and name in SETTINGS else value
         for name, value in values.items()
     }
+
+
+def _write_text(value: Any) -> str:
+    """Write what stands in a box for text, which may be a number: `10`, `0, 30, 0`."""
+    return str(value).removesuffix(".0")
 
 
 def make_tool(sign: str, elem_id: str) -> Any:
