@@ -30,6 +30,7 @@ FITS = {"crop": "Crop", "letterbox": "Letterbox", "stretch": "Stretch"}
 DECODES = {"exact": "Exact", "reference": "Reference"}
 ENDINGS = {"open": "Open", "loop": "Seamless loop"}
 MASKS = {"moves": "White moves", "stays": "White stays still"}
+CUTS = {"alpha": "Own transparency", "rembg": "rembg", "never": "Never"}
 DYNAMIC = "dynamic"
 
 _SWITCH = {"yes": True, "no": False}
@@ -320,6 +321,12 @@ class Settings(Generic[Open]):
     orbit: float | str = row("Orbit", "SVD orbit",
         "Degrees travelled round the object, 360 a full turn; or several azimuths; or dynamic.",
         -360, 360, default=360.0, unit=" degrees", aliases=("azimuths_deg",), only="SV3D_p", paths=(DYNAMIC,))
+    cut_out: str = row("Cut out by", "SVD cut out",
+        "What tells the object from its background. Never leaves the picture as it is.",
+        default="alpha", choices=CUTS, only="SV3D", groups=SEEN | CONTROL)
+    object_fill: float = row("Object fills", "SVD object fills",
+        "The part of the frame that an object takes which is cut out; it stands in the middle.",
+        0.1, 1, default=0.917, step=0.001, aliases=("image_frame_ratio",), only="SV3D", groups=SEEN | CONTROL)
 # fmt: on
 
 

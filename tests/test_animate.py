@@ -383,6 +383,7 @@ def test_compiling_can_be_stopped(run, here, monkeypatch):
 def test_what_is_transparent_stands_before_what_the_model_was_trained_on(checkpoint_of, tmp_path, family, colour):
     def look(**settings):
         picture = Image.new("RGBA", (96, 96), (9, 9, 9, 0))
+        picture.paste((200, 90, 40, 255), (32, 32, 64, 64))
         made = order(
             ClipRequest(**settings), picture, recognise(checkpoint_of(family)), Destination(out=tmp_path / "a.mp4")
         )

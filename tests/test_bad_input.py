@@ -66,6 +66,8 @@ CASES = {
     "--decode fast": "--decode must be one of exact, reference, not 'fast'",
     "--decode-chunk -1": "--decode-chunk must be from 0 to 1024, not -1",
     "--elevation 20": "--elevation is for SV3D_p only, and Stable Video Diffusion XT has none|leave it out",
+    "--cut-out never": "--cut-out is for SV3D only, and Stable Video Diffusion XT has none|leave it out",
+    "--object-fill 0.05": "--object-fill must be from 0.1 to 1, not 0.05",
     "--orbit 90": "--orbit is for SV3D_p only",
     "--elevation 91": "--elevation must be from -90 to 90 degrees, not 91",
     "--elevation 10;95": "--elevation must be from -90 to 90 degrees, not 95",

@@ -90,6 +90,11 @@ class Family:
         """Tell whether a setting is for this model."""
         return self.conditioning.startswith(setting.only.lower())
 
+    @property
+    def wants_objects(self) -> bool:
+        """Whether it was trained on single objects before a background, which are cut out of a picture for it."""
+        return self.takes(SETTINGS["cut_out"])
+
     def drop_foreign(self, request: R) -> R:
         """Turn off the controls of a request that are not for this model."""
         foreign = (s for s in SETTINGS.values() if CONTROL in s.groups and not self.takes(s))

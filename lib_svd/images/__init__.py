@@ -10,6 +10,7 @@ x = to_tensor(fitted.image)                                            [1, 3, H,
 from lib_svd.images.check import Concern, check_picture, find_subject, find_tighter_crop
 from lib_svd.images.examine import Examined, examine
 from lib_svd.images.fit import Fitted, View, choose_working_size, convert_to_tensor, fit_picture, soften
+from lib_svd.images.placing import has_object, place_object
 from lib_svd.images.read import Picture, check_header, open_picture, read_picture
 
 __all__ = [
@@ -26,7 +27,9 @@ __all__ = [
     "find_subject",
     "find_tighter_crop",
     "fit_picture",
+    "has_object",
     "open_picture",
+    "place_object",
     "read_picture",
     "soften",
 ]

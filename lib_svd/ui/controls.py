@@ -196,6 +196,9 @@ class Controls:
         self._path = gr.Group(visible=False, elem_id=f"{self._part}_path")
         with self._path:
             self._build_row("elevation", "orbit")
+        self._object = gr.Group(visible=False, elem_id=f"{self._part}_object")
+        with self._object:
+            self._build_row("cut_out", "object_fill")
         if not self._beside_picture:  # there each picture is another one, and not made yet
             self._build_steering()
         more = "More SVD settings" if self._beside_picture else "More settings"
@@ -297,7 +300,7 @@ class Controls:
             [self["checkpoint"].change],
             self._follow_shown,
             [self["checkpoint"], self._basis, *moved],
-            [self._about, self._basis, self._path, self["decode_chunk"], *moved],
+            [self._about, self._basis, self._path, self._object, self["decode_chunk"], *moved],
         )
         for name, button in self._speeds.items():
             steps = [self[each] for each in STEPS]
@@ -311,7 +314,7 @@ class Controls:
         name = models.find_name(shown)
         checkpoint = models.find_checkpoint(name)
         if checkpoint is None:
-            return [self._render_line(models, ""), *[gr.update()] * (4 + len(values) - 1)]
+            return [self._render_line(models, ""), *[gr.update()] * (4 + len(values))]
         demo = models[name].is_demo  # not remembered: a model that is put there later comes before it
         if self._page is not None and not demo and self._studio.host.options[REMEMBERED] != name:
             self._page.remember(REMEMBERED, name)
@@ -323,6 +326,7 @@ class Controls:
             self._render_line(models, name),
             name,
             gr.update(visible=made.takes_path),
+            gr.update(visible=made.family.wants_objects),
             gr.update(maximum=made.find_bounds("decode_chunk").high),
             *(_move_slider(made, setting, settled[setting]) for setting in FOLLOWING),
         ]
