@@ -2,6 +2,7 @@
 
 picture = read_picture("dog.jpg")                                      upright, RGB, 8 bit
 size = working_size(picture.image.size, (1024, 576), 64)               for `--size auto`
+picture = place_object(picture, request, size)                         its object in the middle, for SV3D
 fitted = fit_picture(picture.image, size, "crop", View())                exactly that size
 concerns = check_picture(picture.image, fitted)                        what may go wrong, with remedies
 x = to_tensor(fitted.image)                                            [1, 3, H, W] in [-1, 1]

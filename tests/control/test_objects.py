@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import io
 import json
 from typing import Any
 
 import numpy as np
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from PIL import Image
 
-from lib_svd import images
+from lib_svd import api, images
 from lib_svd.animate import Destination, Order, order
 from lib_svd.batch.item import Wish, look
 from lib_svd.checkpoints import recognise
 from lib_svd.jobs import restore_entry
 from lib_svd.jobs.history import read_entries
 from lib_svd.jobs.looking import fit_as_for_model
+from lib_svd.queue import JobQueue
 from lib_svd.request import ClipRequest
 from lib_svd.studio import Studio
 from lib_svd.testing import make_fake_host
@@ -131,3 +136,21 @@ def test_check_looks_at_it_as_the_model_will(checkpoint_of, picture, tmp_path, l
 
     assert any("centred" in note for note in told["notes"])
     assert not {"background", "bright", "shape"} & {each["name"] for each in told["concerns"]}
+
+
+def test_programs_get_the_same_and_may_send_angles_as_a_list_or_as_text(checkpoint_of, picture, tmp_path, one_thread):
+    studio = Studio(make_fake_host(tmp_path, checkpoint_of("sv3d_p").parent))
+    app = FastAPI()
+    api.add_routes(app, studio, JobQueue(studio), [])
+    client, stream = TestClient(app), io.BytesIO()
+    picture.save(stream, "PNG")
+    sent = {**QUICK, "checkpoint": "sv3d_p.safetensors", "picture": base64.b64encode(stream.getvalue()).decode()}
+
+    refused = client.post("/svd/v1/animate", json={**sent, "elevations_deg": [0, 30.5], "orbit": "dynamic"})
+    assert (refused.status_code, "set Elevation to one number from" in refused.json()["message"]) == (422, True)
+    made = client.post("/svd/v1/animate", json={**sent, "elevations_deg": [0, 30.5], "azimuths_deg": [90, 0]}).json()
+    assert (made["settings"]["elevation"], made["settings"]["orbit"]) == ("0, 30.5", "90, 0")
+    assert any("centred; it fills 92 % of the frame" in note for note in made["notes"])
+    form = {**{name: str(value) for name, value in QUICK.items()}, "elevation": "0, 30.5", "orbit": "90,0"}
+    again = client.post("/svd/v1/animate", data=form, files={"picture": stream.getvalue()}).json()
+    assert again["infotext"] == made["infotext"]
