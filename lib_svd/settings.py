@@ -145,7 +145,7 @@ class Setting:
         if len(parts) == 1 and parts[0] in (self.paths or ()):
             return parts[0]
         try:
-            numbers = [self._check_number(float(part) if isinstance(part, str) else part) for part in parts]
+            numbers = [self._check_number(_read_float(part) if isinstance(part, str) else part) for part in parts]
         except ValueError:
             numbers = []
         if not 1 <= len(numbers) <= MOST_PLACES:
@@ -201,7 +201,7 @@ class Setting:
             is_whole = self.kind is not int or text.strip().lstrip("+-").isdigit()
             return convert(text) if is_whole else float(text)  # 7.0 is a whole number too
         except ValueError:
-            if self.paths is not None:
+            if self.paths is not None and not text.isdigit():
                 return text
             raise BadRequest(f"{self.called} must be a number, not {quote(text)}.") from None
 
@@ -332,6 +332,13 @@ class Settings(Generic[Open]):
 
 def _make_word(text: str) -> str:
     return re.sub(r"\W+", "-", text.lower())
+
+
+def _read_float(text: str) -> float:
+    """Read a number of bounded length; raises ValueError where it is none."""
+    if len(text) > MOST_DIGITS:
+        raise ValueError
+    return float(text)
 
 
 def _is_number(value: Any) -> bool:

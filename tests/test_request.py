@@ -191,7 +191,9 @@ def test_a_camera_has_one_angle_or_several_along_the_clip(given, kept):
     assert ClipRequest.from_infotext(asked.write_infotext()) == asked
 
 
-@pytest.mark.parametrize("given", ["", "1,,2", "1 up", "dynamic", [], [1, None], [[1, 2]], {"a": 1}, [0] * 101])
+@pytest.mark.parametrize(
+    "given", ["", "1,,2", "1 up", "dynamic", [], [1, None], [[1, 2]], {"a": 1}, "0 " * 101, f"1, {'9' * 41}"]
+)
 def test_what_is_no_angle_is_refused(given):
     with pytest.raises(BadRequest, match=r"^Elevation must be a number"):
         ClipRequest(elevation=given)
