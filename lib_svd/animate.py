@@ -66,7 +66,7 @@ class Order:
     request: CompleteRequest
     checkpoint: Checkpoint
     picture: images.Fitted
-    original: Image.Image  # upright and RGB, before it was fitted
+    original: Image.Image  # upright, before it was fitted; RGB, or RGBA where its object was cut out by that
     to: Destination
     source: str = ""  # the picture's own infotext
     picture_path: str = ""  # where the picture is, if it is a file
@@ -105,7 +105,7 @@ def order(
     if to.latents_path is not None:
         check_latents(to.latents_path)
     read = images.read_picture(picture, request.background or checkpoint.family.background)
-    complete, notes = complete_request(request, read.image.size, checkpoint)
+    seen, complete, notes = see_picture(read, request, checkpoint)
     size = (complete.width, complete.height)
     if to.enlarge * max(size) > MOST_SHOWN:
         most = MOST_SHOWN // max(size)
@@ -113,20 +113,43 @@ def order(
             f"Enlarged {to.enlarge} times the video would be too large to play: "
             f"{spell('enlarge', '--enlarge')} {most} times at most."
         )
-    fitted = images.fit_picture(read.image, size, complete.fit, images.View.of(complete))
+    fitted = images.fit_picture(seen.image, size, complete.fit, images.View.of(complete))
     folders = (to.out.parent, *(kept_in or ()))
     complete, companions = read_companions(complete, read.image, folders, anywhere=kept_in is None)
     return Order(
         request=complete,
         checkpoint=add_loras(checkpoint, complete.lora)[0],
         picture=fitted,
-        original=read.image,
+        original=(read.cut_out if seen.is_placed else None) or read.image,
         to=to,
         source=source,
         picture_path=str(Path(picture).absolute()) if isinstance(picture, (str, Path)) else "",
-        notes=(*checkpoint.notes, *read.notes, *fitted.notes, *companions.notes, *notes, *told),
+        notes=(*checkpoint.notes, *seen.notes, *fitted.notes, *companions.notes, *notes, *told),
         companions=companions,
     )
+
+
+def see_picture(
+    read: images.Picture, request: ClipRequest, checkpoint: Checkpoint
+) -> tuple[images.Picture, CompleteRequest, tuple[str, ...]]:
+    """Complete a request for a picture, and place the picture's object where the model was trained on objects alone.
+
+    Raises:
+        BadInput: as `complete_request`, or there is no object in the picture, or no rembg that cuts it out.
+    """
+    size = choose_shape(read, request, checkpoint)
+    complete, notes = complete_request(request, size, checkpoint)
+    if checkpoint.family.wants_objects:
+        read = images.place_object(read, complete, (complete.width, complete.height))
+    return read, complete, notes
+
+
+def choose_shape(read: images.Picture, request: ClipRequest, checkpoint: Checkpoint) -> tuple[int, int]:
+    """Say of which shape (width, height) the picture is for the model: its own, or where its object will be placed that
+    of the model.
+    """
+    is_placed = checkpoint.family.wants_objects and images.has_object(read, request.cut_out)
+    return checkpoint.family.native_size if is_placed else read.image.size
 
 
 def complete_request(

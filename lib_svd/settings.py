@@ -6,7 +6,7 @@ import json
 import math
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import Flag, auto
 from typing import TYPE_CHECKING, Any, Generic, get_args, get_type_hints
@@ -31,11 +31,14 @@ DECODES = {"exact": "Exact", "reference": "Reference"}
 ENDINGS = {"open": "Open", "loop": "Seamless loop"}
 LONGER = {"windows": "Windows", "segments": "Segments"}
 MASKS = {"moves": "White moves", "stays": "White stays still"}
+CUTS = {"alpha": "Own transparency", "rembg": "rembg", "never": "Never"}
+DYNAMIC = "dynamic"
 
 _SWITCH = {"yes": True, "no": False}
 
 MAX_SEED = 2**32 - 1
 LONGEST_TEXT = 4096  # of a setting; no path is longer
+MOST_PLACES = 100  # of a camera along a clip; SV3D makes 84 frames at most
 
 
 class Group(Flag):
@@ -47,7 +50,7 @@ class Group(Flag):
     SEEN = auto()  # changes what the model sees of the picture, or how much memory the clip takes
     DECODING = auto()  # matters when a clip is sampled already
     HARMLESS = auto()  # the frames are the same whatever it is
-    CONTROL = auto()  # what the model was not made for: not written into infotext where it is off
+    CONTROL = auto()  # not written into infotext where it is at its default: what models were not made for is off then
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +74,8 @@ class Setting:
     card: str = ""  # how it stands on a clip's card; "": it does not
     together: str = ""  # what it and others are called that are one thing to the user
     values: str = ""  # to sweep it over, where none are given
-    only: str = ""  # the one family that it is for
+    only: str = ""  # the one family that it is for, or how the names of several begin
+    paths: tuple[str, ...] | None = None  # of a number that may be several along the clip: words that it may be, too
     groups: Group = Group.NONE
 
     @property
@@ -88,6 +92,10 @@ class Setting:
             return ", ".join(_SWITCH)
         if self.kind is str:
             return ", ".join(self.choices or ("text",))
+        return self._range if self.paths is None else ", ".join((self._range, "several such", *self.paths))
+
+    @property
+    def _range(self) -> str:
         return f"{self.low:.10g} to {self.high:.10g}{self.unit}"  # 10 digits: a seed has so many
 
     @property
@@ -120,12 +128,32 @@ class Setting:
             return self._check_text(value)
         if self.kind is bool:
             return self._check_switch(value)
+        if self.paths is not None and isinstance(value, (str, list, tuple)):
+            return self._check_path(value)
+        return self._check_number(value)
+
+    def _check_number(self, value: Any) -> Any:
         if not _is_number(value) or (self.kind is int and value != int(value)):
             what = "a whole number" if self.kind is int else "a number"
             raise BadRequest(f"{self.called} must be {what}, not {quote(value)}.")
         if not self.low <= value <= self.high:  # before it is converted: a whole number may be larger than any float
-            raise BadRequest(f"{self.called} must be from {self.reach}, not {quote(value)}.")
+            raise BadRequest(f"{self.called} must be from {self._range}, not {quote(value)}.")
         return self.kind(value)
+
+    def _check_path(self, value: str | Sequence[Any]) -> Any:
+        """Give several numbers along a clip as text, `0, 30.5, 0`; a single one as a number, and a word as it is."""
+        parts = re.split(r"\s*[,;]\s*|\s+", value.strip().lower()) if isinstance(value, str) else value
+        if len(parts) == 1 and parts[0] in (self.paths or ()):
+            return parts[0]
+        try:
+            numbers = [self._check_number(_read_float(part) if isinstance(part, str) else part) for part in parts]
+        except ValueError:
+            numbers = []
+        if not 1 <= len(numbers) <= MOST_PLACES:
+            words = "".join(f", or {word}" for word in self.paths or ())
+            such = f"a number, or up to {MOST_PLACES} along the clip such as 0, 30, 0{words}"
+            raise BadRequest(f"{self.called} must be {such}, not {quote(value)}.")
+        return numbers[0] if len(numbers) == 1 else ", ".join(f"{number:.10g}" for number in numbers)
 
     def _check_switch(self, value: Any) -> bool:
         if not isinstance(value, bool):
@@ -174,6 +202,8 @@ class Setting:
             is_whole = self.kind is not int or text.strip().lstrip("+-").isdigit()
             return convert(text) if is_whole else float(text)  # 7.0 is a whole number too
         except ValueError:
+            if self.paths is not None and not text.isdigit():
+                return text
             raise BadRequest(f"{self.called} must be a number, not {quote(text)}.") from None
 
 
@@ -289,17 +319,30 @@ class Settings(Generic[Open]):
     lora: str = row("LoRA", "SVD LoRA",
         "Files that change the model, with strengths: fog:0.8, rain:1. Empty is none.",
         default="", card="LoRA {}", groups=SWEPT | KEPT | CONTROL)
-    elevation: float = row("Elevation", "SVD elevation",
-        "Height of the camera in degrees.",
-        -90, 90, default=10.0, unit=" degrees", only="SV3D_p")
-    orbit: float = row("Orbit", "SVD orbit",
-        "Degrees that the camera travels round the object; 360 is a full turn.",
-        -360, 360, default=360.0, unit=" degrees", only="SV3D_p")
+    elevation: float | str = row("Elevation", "SVD elevation",
+        "Height of the camera in degrees; several are spread along the clip: 0, 30, 0.",
+        -90, 90, default=10.0, unit=" degrees", aliases=("elevations_deg",), only="SV3D_p", paths=())
+    orbit: float | str = row("Orbit", "SVD orbit",
+        "Degrees travelled round the object, 360 a full turn; or several azimuths; or dynamic.",
+        -360, 360, default=360.0, unit=" degrees", aliases=("azimuths_deg",), only="SV3D_p", paths=(DYNAMIC,))
+    cut_out: str = row("Cut out by", "SVD cut out",
+        "What tells the object from its background. Never leaves the picture as it is.",
+        default="alpha", choices=CUTS, only="SV3D", groups=SEEN | CONTROL)
+    object_fill: float = row("Object fills", "SVD object fills",
+        "The part of the frame that an object takes which is cut out; it stands in the middle.",
+        0.1, 1, default=0.917, step=0.001, aliases=("image_frame_ratio",), only="SV3D", groups=SEEN | CONTROL)
 # fmt: on
 
 
 def _make_word(text: str) -> str:
     return re.sub(r"\W+", "-", text.lower())
+
+
+def _read_float(text: str) -> float:
+    """Read a number of bounded length; raises ValueError where it is none."""
+    if len(text) > MOST_DIGITS:
+        raise ValueError
+    return float(text)
 
 
 def _is_number(value: Any) -> bool:
@@ -351,6 +394,13 @@ def write_cards(values: Mapping[str, Any]) -> list[str]:
     told = ((setting, values.get(name)) for name, setting in SETTINGS.items() if setting.card)
     shown = [(setting, value) for setting, value in told if value not in (None, "") and not setting.is_off(value)]
     return [setting.card.format((setting.choices or {}).get(value, value)) for setting, value in shown]
+
+
+def list_places(value: float | str) -> list[float]:
+    """List the numbers along a clip of a checked setting that may be several; none of one that is a word."""
+    if isinstance(value, str):
+        return [] if value.isalpha() else [float(number) for number in value.split(", ")]
+    return [value]
 
 
 def draw_seed() -> int:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from PIL import Image
 
 from lib_svd import speeds, video
-from lib_svd.animate import Destination, Order, animate, complete_request, decode_again, order
+from lib_svd.animate import Destination, Order, animate, complete_request, decode_again, order, see_picture
 from lib_svd.checkpoints import (
     DEMO,
     Checkpoint,
@@ -30,6 +30,7 @@ from lib_svd.checkpoints import (
 from lib_svd.clip import SavedClip
 from lib_svd.errors import BadInput, BadOutput, BadRequest, SvdError
 from lib_svd.finish.finishing import Finishing
+from lib_svd.images import Picture
 from lib_svd.jobs import Draft, FinishOrder, Swept, finish, finish_order, history, note_clip, remember_clip, sweep, tune
 from lib_svd.latents import SavedLatents
 from lib_svd.places import list_data_folders
@@ -133,6 +134,14 @@ class Studio:
             BadInput: the model is not there or cannot do that.
         """
         return complete_request(request, picture_size, self.find_checkpoint(request.checkpoint))[0]
+
+    def see_picture(self, read: Picture, request: ClipRequest) -> tuple[Picture, CompleteRequest]:
+        """Give a picture as the model will get it, before it is fitted, and every setting as it will be for it.
+
+        Raises:
+            BadInput: the model is not there or cannot do that, or there is no object for it in the picture.
+        """
+        return see_picture(read, request, self.find_checkpoint(request.checkpoint))[:2]
 
     def plan_memory(self, request: CompleteRequest) -> MemoryPlan:
         """Plan what a clip will take, and how it will be made within what is free.

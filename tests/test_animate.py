@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -278,6 +279,21 @@ def test_the_camera_path_matters_to_sv3d_p_alone(run, checkpoint_of, checkpoint)
         assert np.array_equal(level.clip.frames, high.clip.frames) is same
 
 
+def test_the_camera_path_may_be_told_along_the_clip(run, checkpoint_of):
+    def make(**path):
+        return run(model=checkpoint_of("sv3d_p"), out=f"{len(path)}{abs(hash(str(path)))}.mp4", **path).clip
+
+    plain, dynamic = make(elevation=10, orbit=360), make(orbit="dynamic")
+    same = (make(elevation="10.0"), make(elevation="10, 10", orbit="72, 144 216; 288, 360"), make(elevation=[10] * 5))
+    assert all(np.array_equal(each.frames, plain.frames) for each in same)
+    assert "SVD elevation: 10.0, SVD orbit: 360.0" in plain.infotext
+    assert 'SVD elevation: "10, 10", SVD orbit: "72, 144, 216, 288, 360"' in same[1].infotext
+    others = make(elevation="0, 40, 0"), make(orbit="0, 30, 0"), dynamic
+    assert not any(np.array_equal(each.frames, plain.frames) for each in others)
+    again = make(**{**asdict(ClipRequest.from_infotext(dynamic.infotext)), "checkpoint": ""})
+    assert np.array_equal(again.frames, dynamic.frames)
+
+
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_every_sampler_runs_on_every_schedule(run, sampler):
     for schedule in SCHEDULES:
@@ -367,6 +383,7 @@ def test_compiling_can_be_stopped(run, here, monkeypatch):
 def test_what_is_transparent_stands_before_what_the_model_was_trained_on(checkpoint_of, tmp_path, family, colour):
     def look(**settings):
         picture = Image.new("RGBA", (96, 96), (9, 9, 9, 0))
+        picture.paste((200, 90, 40, 255), (32, 32, 64, 64))
         made = order(
             ClipRequest(**settings), picture, recognise(checkpoint_of(family)), Destination(out=tmp_path / "a.mp4")
         )

@@ -175,6 +175,30 @@ def test_a_number_is_taken_in_its_own_type():
     assert isinstance(request_.min_guidance, float)
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("10", 10.0),
+        ([10], 10.0),
+        ("0,30 ; 0.5", "0, 30, 0.5"),
+        ([0, 30.5, -0.25], "0, 30.5, -0.25"),
+        (" 1\n2 ", "1, 2"),
+    ],
+)
+def test_a_camera_has_one_angle_or_several_along_the_clip(given, kept):
+    asked = ClipRequest(elevation=given, orbit="Dynamic")
+    assert (asked.elevation, asked.orbit) == (kept, "dynamic")
+    assert ClipRequest.from_infotext(asked.write_infotext()) == asked
+
+
+@pytest.mark.parametrize(
+    "given", ["", "1,,2", "1 up", "dynamic", [], [1, None], [[1, 2]], {"a": 1}, "0 " * 101, f"1, {'9' * 41}"]
+)
+def test_what_is_no_angle_is_refused(given):
+    with pytest.raises(BadRequest, match=r"^Elevation must be a number"):
+        ClipRequest(elevation=given)
+
+
 @pytest.mark.parametrize("name", [name for name, setting in SETTINGS.items() if not setting.is_open])
 def test_what_is_not_left_to_the_model_may_not_be_none(name):
     with pytest.raises(BadRequest, match=rf"^{SETTINGS[name].label} must be"):

@@ -105,8 +105,10 @@ class Asking:
             checkpoint = self._studio.find_checkpoint(request_of.checkpoint)
             family = checkpoint.family
             background = request_of.background or family.background
-            picture = io.BytesIO(content)
-            return images.examine(picture, family.native_size, checkpoint.size_grid, background).as_dict()
+            picture, made_for = io.BytesIO(content), (family.native_size, checkpoint.size_grid, background)
+            return images.examine(
+                picture, *made_for, lambda read: self._studio.see_picture(read, request_of)[0]
+            ).as_dict()
 
         async def read_asked() -> dict[str, Any]:
             asked = await read_order(request, self._studio.host, "animate")

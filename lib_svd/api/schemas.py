@@ -176,7 +176,10 @@ def _describe_field(setting: Setting) -> Schema:
         return _allow_null({**about, **kind, **pattern}, setting)
     low = -1 if setting.name == "seed" else setting.low  # -1 draws one
     number = "integer" if setting.kind is int else "number"
-    return _allow_null({**about, "type": number, "minimum": low, "maximum": setting.high}, setting)
+    plain: Schema = {"type": number, "minimum": low, "maximum": setting.high}
+    if setting.paths is not None:
+        return {**about, "anyOf": [plain, {"type": "string"}, {"type": "array", "items": plain}]}
+    return _allow_null({**about, **plain}, setting)
 
 
 def _allow_null(schema: Schema, setting: Setting) -> Schema:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib_svd import images
-from lib_svd.animate import complete_request
+from lib_svd.animate import choose_shape, complete_request
 from lib_svd.checkpoints import Checkpoint, keep_marks
 from lib_svd.errors import BadPicture
 from lib_svd.request import ClipRequest, CompleteRequest, split_mark
@@ -71,12 +71,13 @@ def look(picture: Path, name: str, wishes: Sequence[Wish]) -> list[Item]:
     Raises:
         BadInput: it is no picture that can be used.
     """
-    size = images.read_picture(picture).image.size
+    read = images.read_picture(picture)
     digest = _hash_file(picture)
     items = []
     for wish in wishes:
         seed = wish.request.seed if wish.has_seed else derive_seed(digest, wish.take)
-        complete = complete_request(wish.request.replace(seed=seed), size, wish.checkpoint)[0]
+        shape = choose_shape(read, wish.request, wish.checkpoint)
+        complete = complete_request(wish.request.replace(seed=seed), shape, wish.checkpoint)[0]
         items.append(Item(picture=picture, name=name, digest=digest, request=complete, checkpoint=wish.checkpoint))
     return items
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lib_svd.engine.conditioning import DYNAMIC_REACH
 from lib_svd.errors import BadRequest, spell
 from lib_svd.request import CompleteRequest
-from lib_svd.settings import SETTINGS
+from lib_svd.settings import DYNAMIC, SETTINGS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,17 @@ class Case:
     def is_segmented(self) -> bool:
         """Whether the clip is longer than what is sampled at a time, and made in segments."""
         return self.request.longer == "segments" and self.window < self.request.num_frames
+
+    @property
+    def has_dynamic_orbit(self) -> bool:
+        """Whether the camera's path is drawn."""
+        return self.request.orbit == DYNAMIC and self.conditioning == "sv3d_p"
+
+    @property
+    def has_low_elevation(self) -> bool:
+        """Whether the camera stays at one height, from which a path can be drawn."""
+        elevation = self.request.elevation
+        return not isinstance(elevation, str) and abs(elevation) <= DYNAMIC_REACH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +118,15 @@ CLASHES: tuple[Clash, ...] = (
         write_remedy=lambda: (
             "A camera that goes round an object sees all of it anew in each frame: "
             f"set {_call('checkpoint')} to a model of SVD, or take {_call('mask')} away."
+        ),
+    ),
+    Clash(
+        first="Dynamic orbit",
+        second="several elevations, or one beyond 45 degrees",
+        happens=lambda case: case.has_dynamic_orbit and not case.has_low_elevation,
+        write_remedy=lambda: (
+            "A dynamic orbit rises and sinks by itself, from where the picture was taken: "
+            f"set {_call('elevation')} to one number from {-DYNAMIC_REACH:g} to {DYNAMIC_REACH:g}."
         ),
     ),
     Clash(

@@ -9,8 +9,8 @@ from typing import Any
 from lib_svd.checkpoints.combining import Case, check_combination
 from lib_svd.engine.windows import count_windows, list_segments
 from lib_svd.errors import BadRequest, spell
-from lib_svd.request import ClipRequest, CompleteRequest
-from lib_svd.settings import SCHEDULES, SETTINGS
+from lib_svd.request import ClipRequest, CompleteRequest, R
+from lib_svd.settings import CONTROL, SCHEDULES, SETTINGS, Setting, list_places
 
 CONDITIONING: dict[str, tuple[tuple[str, int], ...]] = {
     "svd": (("fps_id", 256), ("motion_bucket_id", 256), ("noise_aug_strength", 256)),
@@ -80,11 +80,25 @@ class Family:
         Raises:
             BadRequest: names the first one, and the models that it is for.
         """
-        if self.conditioning != "sv3d_p":
-            for setting in (SETTINGS[name] for name in names if name in SETTINGS and SETTINGS[name].only):
+        for setting in (SETTINGS[name] for name in names if name in SETTINGS):
+            if not self.takes(setting):
                 raise BadRequest(
                     f"{setting.called} is for {setting.only} only, and {self.short_title} has none: leave it out."
                 )
+
+    def takes(self, setting: Setting) -> bool:
+        """Tell whether a setting is for this model."""
+        return self.conditioning.startswith(setting.only.lower())
+
+    @property
+    def wants_objects(self) -> bool:
+        """Whether it was trained on single objects before a background, which are cut out of a picture for it."""
+        return self.takes(SETTINGS["cut_out"])
+
+    def drop_foreign(self, request: R) -> R:
+        """Turn off the controls of a request that are not for this model."""
+        foreign = (s for s in SETTINGS.values() if CONTROL in s.groups and not self.takes(s))
+        return request.replace(**{setting.name: setting.default for setting in foreign})
 
     def list_own_settings(self) -> dict[str, Any]:
         """Give every setting that a request may leave to the model, as it was made for."""
@@ -112,11 +126,11 @@ class Family:
         settings = self._carry_guidance(wanted, chosen)
         self._check_size(settings["width"], settings["height"], grid)
         _check_steps(settings["schedule"], settings["num_steps"])
-        complete = CompleteRequest.of(request.replace(**settings))
+        complete = CompleteRequest.of(self.drop_foreign(request.replace(**settings)))
         window = self.choose_window(complete)
         check_combination(Case(request=complete, conditioning=self.conditioning, window=window))
         notes = (*self._check_frames(complete, window), *self._check_motion(complete.motion_bucket_id))
-        return complete, notes
+        return complete, (*notes, *self._check_paths(complete))
 
     def choose_window(self, request: CompleteRequest) -> int:
         """Choose how many frames are sampled at a time: all of them, or as many as asked for or trained on where the
@@ -166,6 +180,22 @@ class Family:
         reach = f"{self.lowest_motion} to {self.highest_motion}"
         called = SETTINGS["motion_bucket_id"].called
         return (f"{self.short_title} was trained on {called} {reach}; with {motion_bucket_id} it may fall apart.",)
+
+    def _check_paths(self, request: CompleteRequest) -> tuple[str, ...]:
+        """Say how several numbers along the clip are spread over it; raises BadRequest where it has fewer frames."""
+        notes = []
+        for name, setting in SETTINGS.items():
+            if setting.paths is None or not self.takes(setting):
+                continue
+            given = len(list_places(getattr(request, name)))
+            if given > request.num_frames:
+                few = f"{given} numbers, and the clip {request.num_frames} frames"
+                raise BadRequest(
+                    f"{setting.called} has {few}: give one for each frame, or fewer, which are spread evenly."
+                )
+            if 1 < given < request.num_frames:
+                notes.append(f"{setting.called}: {given} numbers are spread evenly over {request.num_frames} frames.")
+        return tuple(notes)
 
     def _check_size(self, width: int, height: int, grid: int) -> None:
         if width % grid or height % grid:

@@ -40,17 +40,20 @@ class Concern:
     remedy: str  # what to do
 
 
-def check_picture(image: Image.Image, fitted: Fitted, *, is_transparent: bool = False) -> tuple[Concern, ...]:
+def check_picture(
+    image: Image.Image, fitted: Fitted, *, is_transparent: bool = False, is_placed: bool = False
+) -> tuple[Concern, ...]:
     """Look at an RGB picture as it was fitted; well under a second.
 
     Args:
         image: the whole picture.
         fitted: what of it goes in.
         is_transparent: whether a background shows through, which is then to blame for what is dark or bright.
+        is_placed: whether it is an object before a background that the model wants so, however bright.
     """
     seen = image.crop(_round_to_pixels(fitted.box))
     grey = _convert_to_grey(seen, LOOKED_AT)
-    light = _check_light(grey)
+    light = () if is_placed else _check_light(grey)
     if light and is_transparent:
         text, remedy = "The background behind its transparent parts fills much of it.", "Choose another background."
         light = (Concern(name="background", value=light[0].value, text=text, remedy=remedy),)

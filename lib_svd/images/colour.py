@@ -9,19 +9,18 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms
 
 SAME_COLOURS = 2  # of 255; two spellings of sRGB differ by rounding, every other profile by more
-TRANSPARENT = "The picture has transparent parts"
 OPAQUE = 254  # of 255; Forge and reForge hide a picture's settings in the lowest bit of its alpha (stealth_infotext.py)
 
 _WITH_ALPHA = ("RGBA", "RGBa", "PA")
 _KEEPS_COLOURANTS = ("L", "CMYK", "RGB")  # what a colour profile may describe
 
 
-def convert_to_rgb(
-    image: Image.Image, backdrop: tuple[int, ...], white: int | None = None
-) -> tuple[Image.Image, tuple[str, ...]]:
-    """Convert a picture to RGB in sRGB, with notes.
+def convert_to_srgb(
+    image: Image.Image, white: int | None = None
+) -> tuple[Image.Image, Image.Image | None, tuple[str, ...]]:
+    """Convert a picture to RGB in sRGB and its alpha channel (L), None where nothing is transparent; with notes.
 
-    image: any mode. backdrop: sRGB, 0..255, seen through transparent pixels. white: of `read_stated_white`.
+    image: any mode. white: of `read_stated_white`.
 
     Raises:
         ValueError: the picture holds no finite number.
@@ -29,11 +28,8 @@ def convert_to_rgb(
     colour, alpha, notes = _split(image, white)
     colour, profile_notes = _convert_to_srgb(colour, image.info.get("icc_profile"))
     notes += profile_notes
-    if alpha is None or np.asarray(alpha).min() >= OPAQUE:
-        return colour, notes
-    seen = "#{:02x}{:02x}{:02x}".format(*backdrop)
-    notes += (f"{TRANSPARENT}; the background colour {seen} shows through.",)
-    return Image.composite(colour, Image.new("RGB", colour.size, backdrop), alpha), notes
+    is_opaque = alpha is None or np.asarray(alpha).min() >= OPAQUE
+    return colour, None if is_opaque else alpha, notes
 
 
 def read_stated_white(image: Image.Image) -> int | None:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 from lib_svd.errors import BadPicture, BadRequest, spell
-from lib_svd.images.colour import TRANSPARENT, convert_to_rgb, read_stated_white
+from lib_svd.images.colour import convert_to_srgb, read_stated_white
 from lib_svd.images.foreign import HEAD_BYTES, describe
 from lib_svd.images.png import LEFT_OUT, PNG, strip_texts
 
@@ -48,7 +48,13 @@ class Picture:
 
     image: Image.Image  # RGB, 8 bit, sRGB, upright; always a copy of its own
     notes: tuple[str, ...] = ()  # what the user should know: transparency, frames left out, colours guessed
-    is_transparent: bool = False  # whether the background shows through it
+    cut_out: Image.Image | None = None  # RGBA, the same without a background, where one shows through it
+    is_placed: bool = False  # whether this is an object placed before a background, see `place_object`
+
+    @property
+    def is_transparent(self) -> bool:
+        """Whether the background shows through it."""
+        return self.cut_out is not None
 
 
 def read_picture(source: str | Path | BinaryIO | Image.Image, background: str | None = None) -> Picture:
@@ -61,7 +67,7 @@ def read_picture(source: str | Path | BinaryIO | Image.Image, background: str | 
         BadPicture: there is no such file, it is no picture, it is damaged, or its size or shape cannot be used.
         BadRequest: the background is not a colour.
     """
-    backdrop = _parse_colour(background or "#000000")
+    backdrop = parse_colour(background or "#000000")
     name = _name_source(source)
     with _silence_pillow(), _open_source(source, name) as image:
         _check_size(image.size, name)
@@ -72,10 +78,15 @@ def read_picture(source: str | Path | BinaryIO | Image.Image, background: str | 
             image.load()
             white = read_stated_white(image)
             upright, orientation_notes = _turn_upright(image)
-            rgb, colour_notes = convert_to_rgb(upright, backdrop, white)
+            rgb, alpha, colour_notes = convert_to_srgb(upright, white)
     rgb.info.clear()  # a profile or transparency left there would be saved with pixels that it no longer describes
-    is_transparent = any(note.startswith(TRANSPARENT) for note in colour_notes)
-    return Picture(image=rgb, notes=(*notes, *orientation_notes, *colour_notes), is_transparent=is_transparent)
+    notes += (*orientation_notes, *colour_notes)
+    if alpha is None:
+        return Picture(image=rgb, notes=tuple(notes))
+    seen = "#{:02x}{:02x}{:02x}".format(*backdrop)
+    notes.append(f"The picture has transparent parts; the background colour {seen} shows through.")
+    whole = Image.composite(rgb, Image.new("RGB", rgb.size, backdrop), alpha)
+    return Picture(image=whole, notes=tuple(notes), cut_out=Image.merge("RGBA", (*rgb.split(), alpha)))
 
 
 def open_picture(stream: BinaryIO, name: str = "The picture") -> Image.Image:
@@ -104,7 +115,8 @@ def check_header(source: BinaryIO) -> None:
         _check_size(image.size, name)
 
 
-def _parse_colour(text: str) -> tuple[int, ...]:
+def parse_colour(text: str) -> tuple[int, ...]:
+    """Read a colour, red, green and blue of 0..255; raises BadRequest where it is none."""
     try:
         return ImageColor.getrgb(text)[:3]
     except ValueError as error:

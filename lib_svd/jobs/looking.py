@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,10 +92,22 @@ def fit_as_for_model(picture: Path, settings: ClipRequest | None, frames: Frames
     size = (frames.shape[2], frames.shape[1])
     if settings is None:
         settings = ClipRequest()
-    image = images.read_picture(picture, settings.background).image
+    read = images.read_picture(picture, settings.background)
     made_at = (settings.width or size[0], settings.height or size[1])
-    fitted = images.fit_picture(image, made_at, settings.fit, images.View.of(settings)).image
-    return np.asarray(fitted if fitted.size == size else fitted.resize(size, resample=0))
+    view, seen = images.View.of(settings), _see_as_models(read, settings, made_at)
+    fitted = [images.fit_picture(each.image, made_at, settings.fit, view).image for each in seen]
+    pictures = [np.asarray(each if each.size == size else each.resize(size, resample=0)) for each in fitted]
+    ends = frames[[0, -1]].astype(np.float32)  # an orbit ends with the picture, any other clip begins with it
+    return min(pictures, key=lambda each: np.abs(ends - each).mean((1, 2, 3)).min())
+
+
+def _see_as_models(read: images.Picture, settings: ClipRequest, shape: tuple[int, int]) -> list[images.Picture]:
+    """Give a picture as it is, and with its object placed, if it has one: a clip does not say which its model took."""
+    placed = []
+    if images.has_object(read, settings.cut_out):
+        with suppress(BadInput):
+            placed.append(images.place_object(read, settings, shape))
+    return [read, *placed]
 
 
 def make_embed(svd: Svd, host: Host) -> Embed:

@@ -70,7 +70,10 @@ def adopt_note(told: Mapping[str, Any], picture: str, path: Path) -> None:
 
 
 _NUMBER = {int, float}
-_TYPES = {name: {type(None)} | ({str} if setting.kind is str else _NUMBER) for name, setting in SETTINGS.items()}
+_TYPES = {
+    name: {type(None)} | ({str} if setting.kind is str else _NUMBER) | ({str} if setting.paths is not None else set())
+    for name, setting in SETTINGS.items()
+}
 
 
 def _are_settings(settings: Any) -> bool:

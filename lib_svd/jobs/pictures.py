@@ -30,6 +30,7 @@ def keep_companions(order: Order, clips: Path) -> None:
 def _is_in(path: str, order: Order) -> bool:
     """Tell whether a file is the picture, and not what a web UI made of it, such as a JPEG."""
     try:
-        return bool(path) and images.read_picture(path, order.request.background).image == order.original
+        read = images.read_picture(path, order.request.background) if path else None
     except BadInput:
         return False
+    return read is not None and order.original in (read.image, read.cut_out)

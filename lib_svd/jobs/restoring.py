@@ -27,6 +27,7 @@ class Restored:
     settings: Mapping[str, Any]  # by name, those that it says
     picture: Image.Image | None  # upright and RGB; None: the clip's notes say why
     saved: SavedClip
+    cut_out: Image.Image | None = None  # the picture as RGBA, where it is transparent
 
 
 def restore_entry(entry: Entry) -> Restored:
@@ -38,8 +39,9 @@ def restore_entry(entry: Entry) -> Restored:
     saved = reopen_clip(entry.video)
     said = entry.settings or asdict(ClipRequest.from_infotext(saved.clip.infotext))
     settings = {name: value for name, value in said.items() if value is not None}
-    picture, notes = _find_picture(entry, ClipRequest.from_mapping(settings).background)
-    return Restored(settings=settings, picture=picture, saved=replace(saved, notes=notes))
+    read, notes = _find_picture(entry, ClipRequest.from_mapping(settings).background)
+    picture, cut_out = (None, None) if read is None else (read.image, read.cut_out)
+    return Restored(settings=settings, picture=picture, saved=replace(saved, notes=notes), cut_out=cut_out)
 
 
 def reopen_clip(path: Path) -> SavedClip:
@@ -102,10 +104,10 @@ def _open_clip(path: Path, infotext: str) -> SavedClip:
     return SavedClip(clip=clip, video=path, frames=kept)
 
 
-def _find_picture(entry: Entry, background: str | None) -> tuple[Image.Image | None, tuple[str, ...]]:
+def _find_picture(entry: Entry, background: str | None) -> tuple[images.Picture | None, tuple[str, ...]]:
     if not entry.picture:
         return None, ("Which picture this clip was made from is not known: choose it yourself.",)
     try:
-        return images.read_picture(entry.picture, background).image, ()
+        return images.read_picture(entry.picture, background), ()
     except BadInput as error:
         return None, (f"The picture of this clip is not there any more: choose it yourself. {error}",)

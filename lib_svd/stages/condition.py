@@ -14,6 +14,8 @@ from lib_svd.engine.vae import VaeEncoder
 from lib_svd.engine.vision import prepare_input
 from lib_svd.ports import Part
 from lib_svd.progress import Progress, Stage
+from lib_svd.request import CompleteRequest
+from lib_svd.settings import DYNAMIC, list_places
 from lib_svd.stages.run import Run
 
 
@@ -73,9 +75,17 @@ def _embed_numbers(run: Run) -> Tensor:
     r = run.request
     match run.svd.family.conditioning:
         case "sv3d_p":
-            polars, azimuths = conditioning.make_orbit(r.num_frames, r.elevation, r.orbit)
+            polars, azimuths = conditioning.make_orbit(r.num_frames, *_choose_path(r))
             return conditioning.embed_orbit(r.noise_aug_strength, polars, azimuths)
         case "sv3d_u":
             return conditioning.embed_object(r.noise_aug_strength)
         case _:
             return conditioning.embed_motion(r.fps, r.motion_bucket_id, r.noise_aug_strength)
+
+
+def _choose_path(r: CompleteRequest) -> tuple[list[float], float | list[float]]:
+    """Give elevations along the clip, and what the camera travels or its azimuths, in degrees."""
+    elevations = list_places(r.elevation)
+    if r.orbit == DYNAMIC:
+        return conditioning.draw_dynamic_orbit(r.num_frames, elevations[0], r.seed)
+    return elevations, list_places(r.orbit) if isinstance(r.orbit, str) else r.orbit

@@ -196,6 +196,9 @@ class Controls:
         self._path = gr.Group(visible=False, elem_id=f"{self._part}_path")
         with self._path:
             self._build_row("elevation", "orbit")
+        self._object = gr.Group(visible=False, elem_id=f"{self._part}_object")
+        with self._object:
+            self._build_row("cut_out", "object_fill")
         if not self._beside_picture:  # there each picture is another one, and not made yet
             self._build_steering()
         more = "More SVD settings" if self._beside_picture else "More settings"
@@ -242,8 +245,8 @@ class Controls:
             return (gr.Radio if name == "fit" else gr.Dropdown)(
                 list(setting.choices.values()), value=setting.choices[value], **named
             )
-        if setting.kind is str:
-            return gr.Textbox(value, **named)
+        if setting.kind is str or setting.paths is not None:
+            return gr.Textbox(_write_text(value), **named)
         low, high, step = Made.of(None).find_bounds(name)
         return gr.Slider(low, high, value=setting.kind(value), step=step, **named, **NO_RESET)
 
@@ -279,8 +282,10 @@ class Controls:
             return pasted if name == "basis" else models.choose(pasted)
         if name in NAMED:
             return self._show_companion(settings[name]) if name in settings else None
-        choices = SETTINGS[name].choices
-        return settings.get(name) if choices is None or name not in settings else choices[settings[name]]
+        setting, value = SETTINGS[name], settings.get(name)
+        if value is not None and setting.choices is not None:
+            return setting.choices[value]
+        return value if value is None or setting.paths is None else _write_text(value)
 
     def _show_companion(self, named: str) -> Any:
         """Show a picture that a clip's settings name, if it is kept here still."""
@@ -296,7 +301,7 @@ class Controls:
             [self["checkpoint"].change],
             self._follow_shown,
             [self["checkpoint"], self._basis, *moved],
-            [self._about, self._basis, self._path, self["decode_chunk"], *moved],
+            [self._about, self._basis, self._path, self._object, self["decode_chunk"], *moved],
         )
         for name, button in self._speeds.items():
             steps = [self[each] for each in STEPS]
@@ -310,7 +315,7 @@ class Controls:
         name = models.find_name(shown)
         checkpoint = models.find_checkpoint(name)
         if checkpoint is None:
-            return [self._render_line(models, ""), *[gr.update()] * (4 + len(values) - 1)]
+            return [self._render_line(models, ""), *[gr.update()] * (4 + len(values))]
         demo = models[name].is_demo  # not remembered: a model that is put there later comes before it
         if self._page is not None and not demo and self._studio.host.options[REMEMBERED] != name:
             self._page.remember(REMEMBERED, name)
@@ -322,6 +327,7 @@ class Controls:
             self._render_line(models, name),
             name,
             gr.update(visible=made.takes_path),
+            gr.update(visible=made.family.wants_objects),
             gr.update(maximum=made.find_bounds("decode_chunk").high),
             *(_move_slider(made, setting, settled[setting]) for setting in FOLLOWING),
         ]
@@ -360,6 +366,11 @@ def name_values(values: Mapping[str, Any]) -> dict[str, Any]:
         name: SETTINGS[name].read(value) if isinstance(value, str) and name in SETTINGS else value
         for name, value in values.items()
     }
+
+
+def _write_text(value: Any) -> str:
+    """Write what stands in a box for text, which may be a number: `10`, `0, 30, 0`."""
+    return str(value).removesuffix(".0")
 
 
 def make_tool(sign: str, elem_id: str) -> Any:

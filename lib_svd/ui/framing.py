@@ -92,13 +92,14 @@ class Framing:
             fitted = images.fit_picture(source, (request.width, request.height), request.fit, images.View.of(request))
         except BadInput as error:
             return None, render_error(str(error))
-        concerns = images.check_picture(source, fitted, is_transparent=found.is_transparent)
+        concerns = images.check_picture(source, fitted, is_transparent=found.is_transparent, is_placed=found.is_placed)
         warnings = render_notes([f"{c.text} {c.remedy}" for c in concerns if c.name != "small"])  # of which notes tell
         memory = self._studio.plan_memory(request).write_sentence()
         said = render_remark(
             " ".join((f"{request.width}x{request.height} pixels.", *found.notes, *fitted.notes, memory))
         )
-        kept = _write_kept(source, fitted, request) if request.fit == "crop" else ""
+        is_part = request.fit == "crop" and not found.is_placed  # round an object may be more than the picture has
+        kept = _write_kept(source, fitted, request) if is_part else ""
         fitted.image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
         return fitted.image, said + warnings + kept
 
@@ -132,10 +133,10 @@ class Framing:
     def _read_asked(
         self, picture: Image.Image | BadPicture, values: Sequence[Any]
     ) -> tuple[images.Picture, CompleteRequest]:
-        """Read the picture upright in RGB, and what is asked of it; raises BadInput."""
+        """Read the picture as the model gets it before it is fitted, and what is asked of it; raises BadInput."""
         request = ClipRequest.from_mapping(self._controls.read_some(ASKED, values))
         found = images.read_picture(check_picture(picture), request.background)
-        return found, self._studio.complete_request(request, found.image.size)
+        return self._studio.see_picture(found, request)
 
     def _make_button(self, text: str, name: str, scale: int = 1) -> Any:
         return gr.Button(text, size="sm", min_width=40, scale=scale, elem_id=f"{self._part}_{name}")

@@ -369,8 +369,13 @@ class Tab:
         if not (meant and is_made_with(model, models[meant].checkpoint)):
             note = f"The model {model} is not there: another one is chosen, whose clip will be another."
             saved = replace(saved, notes=(*saved.notes, note))
-        picture = gr.update() if back.picture is None else back.picture
-        return [picture, *self.controls.restore(back.settings), *self._show_clip(saved)]
+        wants_object = bool(meant) and models[meant].checkpoint.family.wants_objects
+        picture = (back.cut_out if wants_object else None) or back.picture
+        return [
+            gr.update() if picture is None else picture,
+            *self.controls.restore(back.settings),
+            *self._show_clip(saved),
+        ]
 
     def clear_trashed(self, made: str, swept: str) -> Sequence[Any]:
         """Show nothing of a clip that was thrown away, nor of a sweep's side by side."""

@@ -46,6 +46,17 @@ PLAYING = """async () => {
             loops: video.loop, paused: video.paused};
 }"""
 
+MIDDLE = """() => {
+    const seen = document.querySelector("#svd_clip_seen img");
+    const pen = new OffscreenCanvas(seen.naturalWidth, seen.naturalHeight).getContext("2d");
+    pen.drawImage(seen, 0, 0);
+    const {data, width, height} = pen.getImageData(0, 0, seen.naturalWidth, seen.naturalHeight);
+    const dark = [...Array(width * height).keys()].filter((at) => data[4 * at + 2] < 128);
+    const mean = (of) => dark.reduce((sum, at) => sum + of(at) + 0.5, 0) / dark.length;
+    return [mean((at) => at % width) / width, mean((at) => Math.floor(at / width)) / height];
+}"""
+"""Where what is not white is in the picture that the model will see, as shares of it."""
+
 HEIGHTS = """marks => new Set(marks.map((mark) => mark.getBoundingClientRect().top)).size"""
 
 
@@ -223,6 +234,32 @@ def test_a_model_brings_its_own_values_and_what_was_changed_stays(tab, served):
     expect(find_part(tab, "max_guidance", "input[type=number]")).to_have_value("2.5")
     expect(find_part(tab, "fps", "input[type=number]")).to_have_value("12")
     shoot(tab, "sv3d")
+
+
+def test_sv3d_sees_the_object_of_a_transparent_picture_in_the_middle(tab, served, tmp_path):
+    thing = Image.new("RGBA", (320, 160), (0, 0, 0, 0))
+    thing.paste((230, 120, 20, 255), (20, 60, 80, 120))
+    thing.save(tmp_path / "thing.png")
+    choose_picture(tab, tmp_path / "thing.png")
+    choose_model(tab, "svd_xt")
+    expect(find_part(tab, "cut_out")).not_to_be_visible()
+    choose_model(tab, "sv3d_p")
+    expect(find_part(tab, "seen_note")).to_contain_text(
+        "was cut out by its own transparency and centred; it fills 92 %"
+    )
+    tab.wait_for_function("() => document.querySelector('#svd_clip_seen img')?.naturalWidth")
+    assert tab.evaluate(MIDDLE) == pytest.approx([0.5, 0.5], abs=0.05)
+    set_number(tab, "object_fill", 0.5)
+    expect(find_part(tab, "seen_note")).to_contain_text("it fills 50 %")
+    for name, text in (("elevation", "0, 30"), ("orbit", "dynamic")):
+        find_part(tab, name, "input, textarea").fill(text)
+    find_part(tab, "generate").click()
+    expect(find_part(tab, "status")).to_contain_text("set Elevation to one number from -45 to 45")
+    find_part(tab, "elevation", "input, textarea").fill("20")
+    generate(tab)
+    asked = read_request(tab)
+    assert (asked.elevation, asked.orbit, asked.object_fill) == (20, "dynamic", 0.5)
+    shoot(tab, "object")
 
 
 def test_the_model_is_remembered_after_a_reload(tab):

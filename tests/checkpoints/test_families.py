@@ -214,6 +214,17 @@ def test_an_orbit_is_made_in_one_piece() -> None:
         sv3d.complete(ClipRequest(num_frames=85), grid=64)
 
 
+def test_a_camera_has_no_more_angles_than_there_are_frames_and_fewer_are_told_of() -> None:
+    sv3d, many = FAMILIES["sv3d_p"], ClipRequest(elevation="1, 2, 3", orbit="10, 20, 30, 40")
+
+    assert sv3d.complete(many.replace(num_frames=4), grid=64)[1] == (
+        "Elevation: 3 numbers are spread evenly over 4 frames.",
+    )
+    with pytest.raises(BadRequest, match="Orbit has 4 numbers, and the clip 3 frames: give one for each fr"):
+        sv3d.complete(many.replace(num_frames=3), grid=64)
+    assert FAMILIES["sv3d_u"].complete(many.replace(num_frames=3), grid=64)[1] == ()
+
+
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("schedule", SCHEDULES)

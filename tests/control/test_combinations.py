@@ -24,6 +24,10 @@ CASES: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("Last picture", "SV3D"): ("sv3d_u", {"last_picture": "a.png"}),
     ("Last picture", "a single frame"): ("svd", {"last_picture": "a.png", "num_frames": 1}),
     ("Mask", "SV3D"): ("sv3d_u", {"mask": "a.png"}),
+    ("Dynamic orbit", "several elevations, or one beyond 45 degrees"): (
+        "sv3d_p",
+        {"orbit": "dynamic", "elevation": "0, 30"},
+    ),
     ("Windows", "Cache interval"): ("svd", {"num_frames": 50, "cache_interval": 2}),
     ("Segments", "Seamless loop"): ("svd", {"longer": "segments", "ending": "loop", "num_frames": 50}),
     ("Segments", "Last picture"): ("svd", {"longer": "segments", "last_picture": "a.png", "num_frames": 50}),

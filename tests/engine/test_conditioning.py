@@ -71,3 +71,45 @@ def test_part_of_a_turn_also_ends_at_the_picture() -> None:
     assert azimuths[-1] == 0
     torch.testing.assert_close(azimuths.diff()[:-1], torch.full((2,), math.radians(22.5)))
     assert ((azimuths >= 0) & (azimuths < 2 * math.pi)).all()
+
+
+def test_angles_given_for_each_frame_are_told_from_the_last_one_as_in_the_reference() -> None:
+    polars, azimuths = conditioning.make_orbit(4, [0.0, 10.0, -10.0, 90.0], [0.0, 100.0, 350.0, 10.0])
+
+    torch.testing.assert_close(polars, torch.tensor([90.0, 80.0, 100.0, 0.0]).deg2rad())
+    torch.testing.assert_close(azimuths, torch.tensor([350.0, 90.0, 340.0, 0.0]).deg2rad())
+
+
+def test_fewer_angles_than_frames_are_spread_evenly() -> None:
+    polars, azimuths = conditioning.make_orbit(5, [0.0, 40.0], [0.0, 60.0, 0.0])
+
+    torch.testing.assert_close(polars, torch.tensor([90.0, 80.0, 70.0, 60.0, 50.0]).deg2rad())
+    torch.testing.assert_close(azimuths, torch.tensor([0.0, 30.0, 60.0, 30.0, 0.0]).deg2rad())
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 20, 21, 84])
+def test_a_dynamic_orbit_goes_once_round_and_ends_where_the_picture_was_taken(num_frames: int) -> None:
+    elevations, azimuths = conditioning.draw_dynamic_orbit(num_frames, 10.0, seed=3)
+
+    assert len(elevations) == len(azimuths) == num_frames
+    assert (elevations[-1], azimuths[-1]) == (pytest.approx(10.0), 360.0)
+    assert all(0 < a <= b for a, b in zip(azimuths, azimuths[1:], strict=False))
+    assert all(abs(each) < 90 for each in elevations)
+
+
+def test_a_dynamic_orbit_is_another_one_with_another_seed() -> None:
+    first, again, other = (conditioning.draw_dynamic_orbit(21, 0.0, seed) for seed in (1, 1, 2))
+
+    assert first == again
+    assert max(abs(a - b) for a, b in zip(first[0], other[0], strict=True)) > 5
+
+
+def test_a_dynamic_orbit_rises_and_sinks_in_whole_waves_one_to_four_a_turn() -> None:
+    """Of 84 such with random heights: some 40 degrees about the mean, were it not for those thrown away beyond 90."""
+    rings = torch.tensor([conditioning.draw_dynamic_orbit(84, 10.0, seed)[0] for seed in range(40)])
+    waves = torch.fft.rfft(rings.roll(1, 1)).abs() / 42
+
+    torch.testing.assert_close(waves[:, 0] / 2, torch.full((40,), 10.0), rtol=0, atol=1e-3)
+    assert waves[:, 5:].max() < 1e-3
+    assert (waves[:, 1:5].mean(0) > 5).all()
+    assert 15 < rings.std(1).mean() < 45

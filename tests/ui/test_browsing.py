@@ -289,7 +289,7 @@ def test_numbers_of_a_clip_stay_its_own_where_it_brings_another_model(built, stu
     settings = {**numbers, "num_frames": 7, "fps": 3, "checkpoint": "svd_image_decoder.safetensors"}
     *values, basis = controls.restore(settings)
     following = [values[controls.names.index(name)] for name in FOLLOWING]
-    moved = controls._follow_shown("svd_image_decoder.safetensors", basis, *following)[4:]
+    moved = controls._follow_shown("svd_image_decoder.safetensors", basis, *following)[5:]
     assert [each["value"] for each in moved] == following
 
 

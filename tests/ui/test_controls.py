@@ -58,6 +58,8 @@ OTHER = ClipRequest(
     lora="fog:0.5",
     elevation=-12.5,
     orbit=90.5,
+    cut_out="never",
+    object_fill=0.5,
     checkpoint="sv3d_p.safetensors",
 )
 """Unlike the defaults in every setting."""
@@ -210,9 +212,10 @@ def test_a_refresh_keeps_the_model_that_is_chosen(controls, options):
 def test_choosing_a_model_moves_the_controls_and_is_remembered(controls, noting_page):
     label = next(name for name in controls.fill()[0]["choices"] if name.startswith("sv3d_p"))
     moved = [controls[name].value for name in list_following()]
-    line, basis, path, chunk, *updates = controls._follow_shown(label, "", *moved)
+    line, basis, path, placed, chunk, *updates = controls._follow_shown(label, "", *moved)
     assert "Stable Video 3D" in line
-    assert (basis, path["visible"], chunk["maximum"]) == ("sv3d_p.safetensors", True, 10)
+    assert (basis, path["visible"], placed["visible"]) == ("sv3d_p.safetensors", True, True)
+    assert chunk["maximum"] == 10
     found = dict(zip(list_following(), updates, strict=True))
     assert (found["num_frames"]["value"], found["num_frames"]["maximum"]) == (5, 10)
     assert found["guidance_ramp"]["value"] == "Triangle"
@@ -222,7 +225,7 @@ def test_choosing_a_model_moves_the_controls_and_is_remembered(controls, noting_
 def test_a_pasted_model_does_not_undo_the_settings_pasted_with_it(controls):
     given = paste(controls.pastes, parse(OTHER.write_infotext()))
     values = [given[controls[name]] for name in list_following()]
-    _, _, _, _, *updates = controls._follow_shown(given[controls["checkpoint"]], given[controls._basis], *values)
+    _, _, _, _, _, *updates = controls._follow_shown(given[controls["checkpoint"]], given[controls._basis], *values)
     assert [update["value"] for update in updates] == values
 
 

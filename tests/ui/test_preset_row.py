@@ -61,7 +61,7 @@ def test_the_one_used_last_is_chosen_and_where_a_new_page_begins(studio, noting_
     assert "Water, clouds" in reason
     controls = built.controls
     values = [controls[name].value for name in list_following()]
-    moved = dict(zip(list_following(), controls._follow_shown(MODEL, "", *values)[4:], strict=True))
+    moved = dict(zip(list_following(), controls._follow_shown(MODEL, "", *values)[5:], strict=True))
     assert moved["motion_bucket_id"]["value"] == 90
     assert moved["num_frames"]["value"] == 5
 
