@@ -5,6 +5,6 @@ from lib_svd.stages.decode import decode
 from lib_svd.stages.plan import MemoryPlan, plan
 from lib_svd.stages.run import Run
 from lib_svd.stages.sample import sample
-from lib_svd.stages.steer import prepare_steering
+from lib_svd.stages.steer import Camera, prepare_steering
 
-__all__ = ["MemoryPlan", "Run", "condition", "decode", "embed", "plan", "prepare_steering", "sample"]
+__all__ = ["Camera", "MemoryPlan", "Run", "condition", "decode", "embed", "plan", "prepare_steering", "sample"]

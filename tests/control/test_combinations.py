@@ -24,6 +24,9 @@ CASES: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
     ("Last picture", "SV3D"): ("sv3d_u", {"last_picture": "a.png"}),
     ("Last picture", "a single frame"): ("svd", {"last_picture": "a.png", "num_frames": 1}),
     ("Mask", "SV3D"): ("sv3d_u", {"mask": "a.png"}),
+    ("Camera", "Seamless loop"): ("svd", {"camera": "pan_left", "ending": "loop"}),
+    ("Camera", "Last picture"): ("svd", {"camera": "still", "last_picture": "a.png"}),
+    ("Camera", "SV3D"): ("sv3d_u", {"camera": "zoom_in"}),
     ("Windows", "Cache interval"): ("svd", {"num_frames": 50, "cache_interval": 2}),
     ("Seamless loop", "Reference decoding in chunks"): (
         "svd",
