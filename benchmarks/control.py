@@ -2,8 +2,9 @@
 
 Five pictures, three seeds: the seam of a seamless loop, of windows over time and of segments, each over the median step
 from frame to frame; how far colours jump where segments, or clips of the last frame, go on; how near the last frame
-comes to a last picture; how much moves outside a mask; and how the memory of sampling grows with frames. Prints one
-JSON row to stdout.
+comes to a last picture; how much moves outside a mask; how the memory of sampling grows with frames; and how far the
+camera goes that is told where to, over how far it was asked to, on pictures with texture everywhere. Prints one JSON
+row to stdout.
 """
 
 from __future__ import annotations
@@ -31,11 +32,25 @@ from lib_svd.engine.windows import place_windows
 from lib_svd.hosts.standalone import make_standalone_host
 from lib_svd.request import ClipRequest
 from lib_svd.stages import Run, condition, sample
-from tests.control.clips import MASKS, draw_mask, measure_seam, measure_steps
+from tests.control.clips import MASKS, draw_mask, measure_camera, measure_seam, measure_steps
 from training.scenes import draw_scene
 
 LIGHTHOUSE = Path(__file__).parents[1] / "examples" / "lighthouse.jpg"
+HELD_OUT = Path(__file__).parents[1] / "tests" / "demo" / "pictures"
 SIZE = {"width": 80, "height": 48}
+TEXTURED = ("camera", "coffee", "coins")  # of the demo's held-out pictures; beside them drawn scenes
+STRENGTH = 30
+CAMERAS = {
+    "pan_left": ("right", -30.0),
+    "pan_right": ("right", 30.0),
+    "pan_up": ("down", -30.0),
+    "pan_down": ("down", 30.0),
+    "zoom_in": ("nears", 30.0),
+    "zoom_out": ("nears", 100 / 1.3 - 100),
+    "orbit_left": ("shift", -30.0),
+    "orbit_right": ("shift", 30.0),
+}
+"""What is measured of each camera at that strength, and how much of it was asked for, percent."""
 Make = Callable[..., Frames]
 
 
@@ -58,6 +73,9 @@ def main() -> None:
         for name in MASKS:
             mask = draw_mask(name)
             lines.append(_summarise(f"mask, {name}", [_measure_mask(make, each, mask) for each in pictures]))
+        textured = [*_list_textured(pictures)]
+        for camera in CAMERAS:
+            lines.append(_summarise(f"camera, {camera}", [_measure_camera(make, each, camera) for each in textured]))
     about = {"date": date.today().isoformat(), "revision": find_revision(), "device": "cpu"}
     about |= {"device_name": name_device("cpu"), "torch": torch.__version__, "pictures": len(pictures)}
     print(json.dumps({"kind": "control", **about, "seeds": options.seeds, "lines": lines}))
@@ -69,6 +87,12 @@ def _list_pictures(count: int) -> Iterator[Image.Image]:
     for _ in range(count - 1):
         drawn = np.asarray(draw_scene(rng), np.float64)
         yield Image.fromarray(np.clip(drawn * (255 if drawn.max() <= 1 else 1), 0, 255).astype(np.uint8))
+
+
+def _list_textured(drawn: Sequence[Image.Image]) -> Iterator[Image.Image]:
+    for name in TEXTURED:
+        yield Image.open(HELD_OUT / f"{name}.jpg").convert("RGB")
+    yield from drawn[3:5]  # full of shapes; those before are a lighthouse, clouds and a table
 
 
 def prepare(folder: Path) -> Make:
@@ -168,10 +192,23 @@ def _measure_mask(make: Make, picture: Image.Image, mask: Image.Image) -> float:
     return float(moved[outside].mean() / moved[inside].mean())
 
 
+def _measure_camera(make: Make, picture: Image.Image, camera: str) -> float:
+    """How far the camera goes, over how far it was asked to."""
+    what, asked = CAMERAS[camera]
+    frames = make(picture, camera=camera, camera_strength=STRENGTH, width=128, height=128)
+    return measure_camera(frames)[what] / asked
+
+
 def _summarise(what: str, values: list[float]) -> dict[str, Any]:
-    worst, median = max(values), statistics.median(values)
-    say(f"{what}: median {median:.3f}, at most {worst:.3f}, of {len(values)}")
-    return {"what": what, "clips": len(values), "median": round(median, 3), "most": round(worst, 3)}
+    least, most, median = min(values), max(values), statistics.median(values)
+    say(f"{what}: median {median:.3f}, {least:.3f} to {most:.3f}, of {len(values)}")
+    return {
+        "what": what,
+        "clips": len(values),
+        "least": round(least, 3),
+        "median": round(median, 3),
+        "most": round(most, 3),
+    }
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from lib_svd.latents import (
 from lib_svd.ports import Host
 from lib_svd.request import ClipRequest, CompleteRequest, add_mark, add_source
 from lib_svd.seams import describe_joins, describe_largest_step
-from lib_svd.stages import Run, condition, decode, list_joins, prepare_steering, sample_in_segments
+from lib_svd.stages import Camera, Run, condition, decode, list_joins, prepare_steering, sample_in_segments
 
 MOST_SHOWN = 4096  # pixels of a video's longer side, which decoders of H.264 still take
 Load = Callable[[Checkpoint, Host], Svd]
@@ -114,6 +114,8 @@ def order(
             f"{spell('enlarge', '--enlarge')} {most} times at most."
         )
     fitted = images.fit_picture(seen.image, size, complete.fit, images.View.of(complete))
+    shot = images.plan_shot(seen.image, fitted, complete)
+    mirrored = () if shot is None else shot.note_mirrored()
     folders = (to.out.parent, *(kept_in or ()))
     complete, companions = read_companions(complete, read.image, folders, anywhere=kept_in is None)
     return Order(
@@ -124,7 +126,7 @@ def order(
         to=to,
         source=source,
         picture_path=str(Path(picture).absolute()) if isinstance(picture, (str, Path)) else "",
-        notes=(*checkpoint.notes, *seen.notes, *fitted.notes, *companions.notes, *notes, *told),
+        notes=(*checkpoint.notes, *seen.notes, *fitted.notes, *companions.notes, *mirrored, *notes, *told),
         companions=companions,
     )
 
@@ -189,7 +191,7 @@ def animate(order: Order, host: Host, load: Load = load) -> SavedClip:
             with run.time_stage("condition"):
                 image, moves = images.convert_to_tensor(order.picture.image), order.companions.moves
                 clip = condition(run, image)
-                steering = prepare_steering(run, clip, image, order.companions.last_image, moves)
+                steering = prepare_steering(run, clip, image, order.companions.last_image, moves, _point_camera(order))
             with keep_latents(order.to.out, _write_command(order.checkpoint, order.to)) as keeper:
                 with run.time_stage("sample"):
                     for latents in sample_in_segments(run, clip, steering):
@@ -200,6 +202,14 @@ def animate(order: Order, host: Host, load: Load = load) -> SavedClip:
                 return _decode_and_save(run, latents, moves, order.to.rename(keeper.name), order.source, order.notes)
 
     return host.queue.run_exclusively("svd", work)
+
+
+def _point_camera(order: Order) -> Camera | None:
+    """Give where the camera goes and what it sees there; None: it goes where the model likes."""
+    shot = images.plan_shot(order.original, order.picture, order.request)
+    if shot is None:
+        return None
+    return Camera(path=torch.from_numpy(shot.path), views=map(images.convert_to_tensor, shot.film()))
 
 
 def decode_again(saved: SavedLatents, checkpoint: Checkpoint, host: Host, to: Destination) -> SavedClip:

@@ -30,6 +30,18 @@ FITS = {"crop": "Crop", "letterbox": "Letterbox", "stretch": "Stretch"}
 DECODES = {"exact": "Exact", "reference": "Reference"}
 ENDINGS = {"open": "Open", "loop": "Seamless loop"}
 LONGER = {"windows": "Windows", "segments": "Segments"}
+CAMERAS = {
+    "free": "Free",
+    "still": "Still",
+    "pan_left": "Pan left",
+    "pan_right": "Pan right",
+    "pan_up": "Pan up",
+    "pan_down": "Pan down",
+    "zoom_in": "Zoom in",
+    "zoom_out": "Zoom out",
+    "orbit_left": "Orbit left",
+    "orbit_right": "Orbit right",
+}
 MASKS = {"moves": "White moves", "stays": "White stays still"}
 CUTS = {"alpha": "Own transparency", "rembg": "rembg", "never": "Never"}
 DYNAMIC = "dynamic"
@@ -298,6 +310,12 @@ class Settings(Generic[Open]):
     ending: str = row("Ending", "SVD ending",
         "Seamless loop: the last frame leads into the first. It costs no more time, and some motion.",
         default="open", choices=ENDINGS, card="{}", groups=SWEPT | KEPT | CONTROL)
+    camera: str = row("Camera", "SVD camera",
+        "Where the camera goes. Free leaves it to the model; with others less moves by itself.",
+        default="free", choices=CAMERAS, card="{}", groups=SWEPT | KEPT | CONTROL)
+    camera_strength: int = row("Camera strength", "SVD camera strength",
+        "Percent of the frame that pass by in a clip, or that a zoom makes it larger or smaller.",
+        1, 100, default=20, unit=" percent", values="10, 20, 40", groups=SWEPT | KEPT | CONTROL)
     window: int = row("Window", "SVD window",
         "Frames sampled at a time where there are more. 0 is the model's own number.",
         0, 1024, default=0, unit=" frames", groups=KEPT | SEEN | CONTROL)

@@ -25,6 +25,11 @@ class Case:
         return self.request.ending == "loop"
 
     @property
+    def is_told_where(self) -> bool:
+        """Whether the camera does not go where the model likes."""
+        return self.request.camera != "free"
+
+    @property
     def is_windowed(self) -> bool:
         """Whether the clip is longer than what is sampled at a time, and made in windows."""
         return self.request.longer == "windows" and self.window < self.request.num_frames
@@ -127,6 +132,41 @@ CLASHES: tuple[Clash, ...] = (
         write_remedy=lambda: (
             "A dynamic orbit rises and sinks by itself, from where the picture was taken: "
             f"set {_call('elevation')} to one number from {-DYNAMIC_REACH:g} to {DYNAMIC_REACH:g}."
+        ),
+    ),
+    Clash(
+        first="Camera",
+        second="Seamless loop",
+        happens=lambda case: case.is_loop and case.request.camera not in ("free", "still"),
+        write_remedy=lambda: (
+            f"A camera that goes somewhere does not come back: set {_call('camera')} to {spell('Still', 'still')}, "
+            f"or {_call('ending')} to {spell('Open', 'open')}."
+        ),
+    ),
+    Clash(
+        first="Camera",
+        second="Last picture",
+        happens=lambda case: case.is_told_where and bool(case.request.last_picture),
+        write_remedy=lambda: (
+            "Where the camera is at the end, the last picture says: "
+            f"set {_call('camera')} to {spell('Free', 'free')}, or take {_call('last_picture')} away."
+        ),
+    ),
+    Clash(
+        first="Camera",
+        second="SV3D",
+        happens=lambda case: case.is_told_where and case.conditioning != "svd",
+        write_remedy=lambda: (
+            f"The camera of SV3D goes round the object: set {_call('camera')} to {spell('Free', 'free')}."
+        ),
+    ),
+    Clash(
+        first="Camera",
+        second="Segments",
+        happens=lambda case: case.is_told_where and case.is_segmented,
+        write_remedy=lambda: (
+            "A camera that is told where to go moves over one picture, which segments leave behind: "
+            f"set {_call('longer')} to {spell('Windows', 'windows')}, or {_call('camera')} to {spell('Free', 'free')}."
         ),
     ),
     Clash(

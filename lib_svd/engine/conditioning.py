@@ -22,7 +22,7 @@ class Conditioning:
     """The conditional branch; the unconditional one has zeros for the picture and the same vector."""
 
     image_embeds: Tensor  # [1, 1, D]
-    start_latent: Tensor  # [1, 4, h, w], not scaled
+    start_latent: Tensor  # [1, 4, h, w] for all frames, or [T, 4, h, w]; not scaled
     vector: Tensor  # [1, V] for all frames, or [T, V]
 
     def to(self, device: torch.device) -> Conditioning:

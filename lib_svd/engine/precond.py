@@ -36,9 +36,14 @@ def c_noise(sigma: Tensor) -> Tensor:
 class _Part:
     """Branches that go through the network together."""
 
-    start: Tensor  # [B*T, 4, h, w]
+    start: Tensor  # [B, 1 or T, 4, h, w]
     tables: UNetTables
     inner: Inner = field(default_factory=Inner)
+
+    def list_starts(self, count: int, frames: Tensor | None) -> Tensor:
+        """Give the start latents of as many frames, [B*count, 4, h, w]."""
+        start = self.start if frames is None or self.start.shape[1] == 1 else self.start[:, frames]
+        return start.expand(-1, count, -1, -1, -1).flatten(0, 1)
 
 
 class Denoiser:
@@ -76,7 +81,7 @@ class Denoiser:
         self.guidance = guidance.to(device).view(-1, 1, 1, 1)
         self.branches = 1 if bool((guidance == 1).all()) else 2
         c = conditioning.to(device)
-        context, start = c.image_embeds.to(dtype), c.start_latent.to(dtype).expand(len(guidance), -1, -1, -1)
+        context, start = c.image_embeds.to(dtype), c.start_latent.to(dtype)[None]
         if self.branches == 2:  # unconditional first, as the reference
             context = torch.cat([torch.zeros_like(context), context])
             start = torch.cat([torch.zeros_like(start), start])
@@ -88,12 +93,13 @@ class Denoiser:
         self.alone = both[-1:] if self.branches == 2 else self.together
         self.last = self.together
 
-    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, sigma: Tensor, frames: Tensor | None = None) -> Tensor:
         """Give the denoised latents.
 
         Args:
             x: [T, 4, h, w] float32.
             sigma: scalar, one of the levels.
+            frames: [T] which of the clip's frames they are, where x is a part of it; None: all.
 
         Returns:
             [T, 4, h, w] float32.
@@ -104,15 +110,15 @@ class Denoiser:
         step = self.levels[float(sigma)]
         sigma = sigma.to(x.device)
         scaled = (c_in(sigma) * x).to(self.dtype)
-        f = torch.cat([self._run_network(scaled, part, step) for part in parts]).float()
+        f = torch.cat([self._run_network(scaled, part, step, frames) for part in parts]).float()
         if len(f) > len(x):  # D is linear in F and c_skip x is common, so guidance of F is guidance of D
             f_u, f_c = f.chunk(2)
             f = f_u + self.guidance * (f_c - f_u)
         return c_skip(sigma) * x + c_out(sigma) * f
 
-    def _run_network(self, scaled: Tensor, part: _Part, step: int) -> Tensor:
+    def _run_network(self, scaled: Tensor, part: _Part, step: int, frames: Tensor | None) -> Tensor:
         """Run the network on the branches of a part: F, [B*T, 4, h, w]."""
-        x = torch.cat([scaled.repeat(len(part.start) // len(scaled), 1, 1, 1), part.start], dim=1)
+        x = torch.cat([scaled.repeat(len(part.start), 1, 1, 1), part.list_starts(len(scaled), frames)], dim=1)
         return self.unet(x, part.tables, step, part.inner if self.cache_interval > 1 else None)
 
     def _forget(self, parts: list[_Part]) -> None:

@@ -1,5 +1,5 @@
-"""Denoisers round a denoiser: a clip between two pictures, one that moves in a part of the picture alone, and one that
-goes on from a frame.
+"""Denoisers round a denoiser: a clip between two pictures, one that moves in a part of the picture alone, one that goes
+on from a frame, and one whose camera goes where it is told.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lib_svd.engine.samplers import Denoise
+
+APART = 0.5  # deviation of a clip's latents, whose own is about 1, from the picture as a moved camera would see it
+SURE = 0.99  # of what is seen is the moved picture: there the network is not asked
 
 
 def meet_between(forward: Denoise, backward: Denoise, num_frames: int) -> Denoise:
@@ -62,6 +65,29 @@ def hold_first(denoise: Denoise, first: Tensor) -> Denoise:
         return torch.cat([known, denoised[len(known) :] - shift])
 
     return denoise_rest
+
+
+def follow_camera(denoise: Denoise, views: Tensor, last: Tensor) -> Denoise:
+    """Give a denoiser whose camera goes where it is told, with every sampler and schedule.
+
+    Two things are known of the clip: x, which is sigma away from it, and the picture as the moved camera would see it,
+    which is APART away. Weighed by their precision, D = (APART^2 D(x) + sigma^2 view) / (APART^2 + sigma^2). So the
+    camera is decided while there is much noise, where the view counts alone and the network need not even be asked;
+    details, and what the view cannot know, come later. At the last level all is the network's own.
+
+    Args:
+        denoise: of the whole, which is told of the same views frame by frame.
+        views: latents of what the camera sees, scaled as the clip's, [T, 4, h, w].
+        last: the lowest level above 0.
+    """
+
+    def denoise_near(x: Tensor, sigma: Tensor) -> Tensor:
+        share = float(sigma**2 / (sigma**2 + APART**2)) if sigma > last else 0.0
+        if share > SURE:
+            return views.to(x)
+        return torch.lerp(denoise(x, sigma), views.to(x), share) if share else denoise(x, sigma)
+
+    return denoise_near
 
 
 def shrink_mask(mask: Tensor, scale: int) -> Tensor:

@@ -9,12 +9,16 @@ so that all windows begin alike (FreeNoise, Qiu et al. 2023, https://arxiv.org/a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from lib_svd.engine.samplers import Denoise
+
+DenoiseSome = Callable[
+    [Tensor, Tensor, Tensor | None], Tensor
+]  # x, sigma, and which frames x has (None: all) -> denoised
 
 OVERLAP = 2  # of so many frames of a window one is in the next window too
 HANDED = 3  # frames of a segment that the next one begins with
@@ -68,11 +72,11 @@ def count_handed(size: int) -> int:
     return min(HANDED, size // 2)
 
 
-def denoise_in_windows(denoise: Denoise, windows: Sequence[Tensor]) -> Denoise:
+def denoise_in_windows(denoise: DenoiseSome, windows: Sequence[Tensor]) -> Denoise:
     """Give a denoiser of a whole clip that looks at a window at a time.
 
     Args:
-        denoise: of a window's frames [size, 4, h, w].
+        denoise: of a window's frames [size, 4, h, w]; it is told which.
         windows: which frames each has; together all of them.
     """
 
@@ -81,7 +85,7 @@ def denoise_in_windows(denoise: Denoise, windows: Sequence[Tensor]) -> Denoise:
         for window in windows:
             frames = window.to(x.device)
             share = weigh_frames(len(window)).to(x).view(-1, 1, 1, 1)
-            total.index_add_(0, frames, share * denoise(x[frames], sigma))
+            total.index_add_(0, frames, share * denoise(x[frames], sigma, frames))
             weight.index_add_(0, frames, share)
         return total / weight
 

@@ -8,6 +8,7 @@ concerns = check_picture(picture.image, fitted)                        what may 
 x = to_tensor(fitted.image)                                            [1, 3, H, W] in [-1, 1]
 """
 
+from lib_svd.images.camera import Shot, plan_path, plan_shot
 from lib_svd.images.check import Concern, check_picture, find_subject, find_tighter_crop
 from lib_svd.images.examine import Examined, examine
 from lib_svd.images.fit import Fitted, View, choose_working_size, convert_to_tensor, fit_picture, soften
@@ -19,6 +20,7 @@ __all__ = [
     "Examined",
     "Fitted",
     "Picture",
+    "Shot",
     "View",
     "check_header",
     "check_picture",
@@ -31,6 +33,8 @@ __all__ = [
     "has_object",
     "open_picture",
     "place_object",
+    "plan_path",
+    "plan_shot",
     "read_picture",
     "soften",
 ]

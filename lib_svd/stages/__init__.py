@@ -6,9 +6,10 @@ from lib_svd.stages.plan import MemoryPlan, plan
 from lib_svd.stages.run import Run
 from lib_svd.stages.sample import sample
 from lib_svd.stages.segments import list_joins, sample_in_segments
-from lib_svd.stages.steer import prepare_steering
+from lib_svd.stages.steer import Camera, prepare_steering
 
 __all__ = [
+    "Camera",
     "MemoryPlan",
     "Run",
     "condition",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import sha1
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from lib_svd.engine import conditioning, memory
@@ -56,6 +58,24 @@ def encode_still(run: Run, image: Tensor) -> Tensor:
     [1, 4, h, w].
     """
     return LATENT_SCALE * run.svd.recall(_name_inputs(run, "encoder", image), lambda: _encode(run, image))
+
+
+def encode_views(run: Run, views: Iterable[Tensor], count: int) -> Tensor:
+    """Encode what a camera sees, pictures [1, 3, H, W] in [-1, 1], as latents of the clip: [T, 4, h, w].
+
+    Of the pictures it is known that there are `count`. The first is the picture itself; one that repeats the one before
+    is not encoded again.
+    """
+    before, latents = None, list[Tensor]()
+    for number, view in enumerate(views):
+        if before is None:
+            latents.append(encode_still(run, view))
+        else:
+            same = torch.equal(before, view)
+            latents.append(latents[-1] if same else LATENT_SCALE * _encode(run, view))
+        before = view
+        run.report(Progress(Stage.READING, number + 1, count))
+    return torch.cat(latents)
 
 
 def _encode(run: Run, noisy: Tensor) -> Tensor:

@@ -50,7 +50,9 @@ def _sample_within(run: Run, clip: Conditioning, steering: Steering, halves: boo
     x, shape = start(noise, sigmas).to(device), noise.shape
     steered.report(0)
     with run.svd.unet.bring_to_gpu(room) as network:
-        denoise = steered.steer(lambda told: CarefulDenoiser(run, cast(UNet, network), told, sigmas, halves))
+        denoise = steered.steer(
+            lambda told: CarefulDenoiser(run, cast(UNet, network), told, sigmas, halves), sigmas[-2]
+        )
         for step in SAMPLERS[r.sampler](denoise, x, sigmas, lambda: run.draw_noise(*shape).to(device)):
             x = step.x
             steered.report(step.number, partial(make_preview, step, run.svd.family.latent_rgb))
@@ -76,10 +78,10 @@ class CarefulDenoiser:
         self._closed = r.ending == "loop" and frames == r.num_frames
         self._denoise = self._make_denoiser()
 
-    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """Give D(x; sigma), all of it finite."""
+    def __call__(self, x: Tensor, sigma: Tensor, frames: Tensor | None = None) -> Tensor:
+        """Give D(x; sigma), all of it finite; of a part of the clip it is told which frames x has."""
         try:
-            denoised = self._denoise(x, sigma)
+            denoised = self._denoise(x, sigma, frames)
         except (RuntimeError, MemoryError) as error:
             if self._halves or not memory.is_out_of_memory(error):
                 raise
@@ -92,7 +94,7 @@ class CarefulDenoiser:
         else:
             self._run.switch_to_fp32("unet")
         self._denoise = self._make_denoiser()
-        return self(x, sigma)
+        return self(x, sigma, frames)
 
     def _make_denoiser(self) -> Denoiser:
         unet = self._run.svd.unet

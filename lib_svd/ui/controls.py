@@ -177,6 +177,7 @@ class Controls:
     def _build(self) -> None:
         self._build_row("motion_bucket_id", "noise_aug_strength")
         self._build_row("num_frames", "fps", "ending")
+        self._build_row("camera", "camera_strength")
         self._build_row("min_guidance", "max_guidance")
         self._build_row("num_steps", "sampler", "schedule")
         with gr.Row(elem_classes=["svd-buttons"]):

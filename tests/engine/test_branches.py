@@ -139,3 +139,21 @@ def test_x_is_left_alone(unet: UNet, given: Conditioning) -> None:
     denoiser(x, SIGMAS[0])
 
     assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize("halves", [False, True])
+@pytest.mark.parametrize("most", [1.0, 2.5])
+def test_a_part_of_a_clip_is_told_its_own_start_latents(unet: UNet, given: Conditioning, most: float, halves) -> None:
+    """Where each frame has one of its own, and the frames of a window are looked at alone."""
+    frames, starts = torch.tensor([6, 7, 8, 0, 1]), draw(4, 9, 4, 4, 6)
+    x, scale = SIGMAS[2] * draw(3, T, 4, 4, 6), guidance.linear(1.0, most, T)
+
+    def make(start: Tensor) -> Denoiser:
+        told = Conditioning(given.image_embeds, start, given.vector)
+        return Denoiser(unet, told, SIGMAS, scale, device=torch.device("cpu"), dtype=torch.float32, halves=halves)
+
+    chosen = make(starts)(x, SIGMAS[2], frames)
+    assert torch.equal(chosen, make(starts[frames])(x, SIGMAS[2]))
+    assert not torch.allclose(chosen, make(starts[:T])(x, SIGMAS[2]), atol=1e-3)
+    same = make(given.start_latent.expand(T, -1, -1, -1))(x, SIGMAS[2])
+    assert torch.equal(same, make(given.start_latent)(x, SIGMAS[2], frames))

@@ -28,7 +28,7 @@ def draw(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def denoise_frame_by_frame(x: Tensor, sigma: Tensor) -> Tensor:
+def denoise_frame_by_frame(x: Tensor, sigma: Tensor, frames: Tensor | None = None) -> Tensor:
     return x / (1 + sigma**2) + 0.3
 
 
@@ -70,7 +70,7 @@ def test_what_looks_at_single_frames_does_not_notice_windows(sampler: str, close
 def test_a_network_that_sees_its_own_place_in_a_window_makes_no_seam(num_frames: int, closed: bool) -> None:
     """Each window moves from 0 to 1 and would begin again at 0: what is left of that is no jump."""
 
-    def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+    def denoise(x: Tensor, sigma: Tensor, frames: Tensor) -> Tensor:
         return torch.linspace(0, 1, len(x)).view(-1, 1, 1, 1).expand_as(x)
 
     made = denoise_in_windows(denoise, place_windows(num_frames, 25, closed=closed))(draw(num_frames, 4, 1, 1), CPU)
@@ -82,7 +82,7 @@ def test_a_network_that_sees_its_own_place_in_a_window_makes_no_seam(num_frames:
 def test_no_more_than_a_window_is_looked_at() -> None:
     seen: list[int] = []
 
-    def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+    def denoise(x: Tensor, sigma: Tensor, frames: Tensor) -> Tensor:
         seen.append(len(x))
         return x
 
