@@ -229,6 +229,6 @@ _WRITTEN = Setting(label="", infotext="", help="")
 def _find_rate(wanted: float) -> tuple[int, int]:
     """Find the whole frames a second at which frames shown so often each come as fast as is wanted, or nearly so."""
     ways = [(min(max(1, round(wanted * times)), FASTEST), times) for times in range(1, MOST_SHOWN + 1)]
-    errors = [abs(rate / times / wanted - 1) for rate, times in ways]
+    errors = [max(rate / times / wanted, wanted * times / rate) - 1 for rate, times in ways]  # of rate and of length
     near = (way for way, error in zip(ways, errors, strict=True) if error <= NEAR)
     return next(near, ways[errors.index(min(errors))])
